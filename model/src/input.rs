@@ -1,0 +1,114 @@
+//! Everything that can move the engine, as one type: the engine's commands and its `state_hash` are a function of the
+//! configuration and the ordered list of `(now, Input)`.
+
+use crate::{ExecutionReport, FeedId, GatewayId, MarketEvent, Token};
+
+/// One input of the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A market event of a feed, in the feed's sequence.
+    Market(FeedId, MarketEvent),
+    /// What became of a feed.
+    Feed(FeedId, FeedStatus),
+    /// A venue's report.
+    Report(ExecutionReport),
+    /// What became of an order entry session.
+    Session(GatewayId, SessionEvent),
+    /// An operator's or the cold side's word.
+    Control(Control),
+    /// Time passed; nothing else happened.
+    Timer,
+}
+
+const _: () = assert!(size_of::<Input>() <= 72);
+
+/// What became of a feed. Sequence numbers are MoldUDP64's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeedStatus {
+    /// Every message up to `next - 1` was delivered: books are what the venue says.
+    Synced {
+        /// The next message expected.
+        next: u64,
+    },
+    /// `[from, to)` is missing and asked for.
+    Recovering {
+        /// First missing.
+        from: u64,
+        /// First not missing.
+        to: u64,
+    },
+    /// `[from, to)` will not come; delivery goes on after it.
+    Lost {
+        /// First lost.
+        from: u64,
+        /// First not lost.
+        to: u64,
+    },
+    /// Nothing was heard on any line for longer than the configured silence.
+    Silent,
+    /// Still there, nothing to say (at most one a second reaches the engine).
+    Heartbeat,
+    /// The venue started a new session: all that was known is void.
+    NewSession,
+    /// The session is over.
+    EndOfSession,
+}
+
+/// What became of an order entry session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionEvent {
+    /// Logged in; missed reports are being replayed.
+    LoggedIn,
+    /// Every report up to now was seen, and the venue expects `next_token` or later: orders may be sent.
+    Ready {
+        /// The lowest token that the venue has not processed (OUCH 5.0 account query); 0 where the venue cannot tell.
+        next_token: Token,
+    },
+    /// The connection is gone: what is open is unknown until reported.
+    Disconnected,
+    /// The venue refused the login.
+    LoginRejected {
+        /// `A` not authorised, `S` session not available.
+        code: u8,
+    },
+    /// The venue's session is over.
+    EndOfSession,
+}
+
+/// Why trading was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum HaltReason {
+    /// A person asked.
+    Operator = 1,
+    /// The process was told to end.
+    Shutdown = 2,
+    /// The journal cannot take records for much longer.
+    Journal = 3,
+    /// A loss limit.
+    Loss = 4,
+    /// A report that cannot be true: unknown token, fill beyond the order.
+    Reconciliation = 5,
+    /// An arithmetic limit was reached.
+    Overflow = 6,
+}
+
+/// The control plane's inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// No new risk from now on, until [`Control::Resume`].
+    Halt(HaltReason),
+    /// Trade again.
+    Resume,
+    /// Cancel every open order once.
+    CancelAll,
+    /// Halt, cancel everything, and end when the venue has confirmed.
+    Shutdown,
+    /// Tokens `[first, end)` may be used; they are durable, so no restart uses them again.
+    Tokens {
+        /// The first.
+        first: Token,
+        /// The first not granted.
+        end: Token,
+    },
+}

@@ -1,0 +1,2 @@
+//! The trading binary.
+fn main() {}

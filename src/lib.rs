@@ -1,0 +1,2 @@
+//! colo
+pub mod exchange;
