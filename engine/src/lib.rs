@@ -1,2 +1,22 @@
-//! See the crate description.
+//! The deterministic core: books, orders, positions, risk, strategies, and the [`Engine`] that puts them together.
+//!
+//! Nothing in this crate can reach a socket, a file or a clock: its manifest offers none. See [`engine`] for the contract.
 #![forbid(unsafe_code)]
+
+pub mod book;
+pub mod engine;
+mod fills;
+mod hash;
+mod instruments;
+pub mod limits;
+mod orders;
+mod position;
+mod risk;
+pub mod strategy;
+
+pub use engine::{Engine, EngineConfig, EngineStats, Outbox, Refusal};
+pub use hash::StateHash;
+pub use instruments::{InstrumentChange, InstrumentState, Instruments};
+pub use orders::{Exposure, Order, OrderId, OrderState, Orders, PendingReplace};
+pub use position::{Position, Positions};
+pub use risk::{Approved, RiskLimits, RiskReject};

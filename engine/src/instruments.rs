@@ -1,0 +1,197 @@
+//! What is known of each instrument beside its book: may its book be trusted, does the venue let it trade, and at what price would one
+//! value it.
+
+use model::{FeedId, FeedStatus, Instrument, InstrumentId, MarketBody, Nanos, Px, TradingState, Validity};
+
+use crate::book::Top;
+use crate::hash::StateHash;
+
+/// The state of one instrument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InstrumentState {
+    /// What it is.
+    pub instrument: Instrument,
+    /// Whether its book equals the venue's.
+    pub validity: Validity,
+    /// Whether the venue lets it trade.
+    pub trading: TradingState,
+    /// ITCH Reg SHO action letter, `0` for none.
+    pub short_sale_restriction: u8,
+    /// The last validated reference: the middle of a valid, uncrossed, two-sided book.
+    pub reference: Px,
+    /// When the reference was last confirmed.
+    pub reference_at: Nanos,
+    /// The last price traded.
+    pub last: Px,
+    /// Messages that its book needs are gone for good: nothing but a new start makes it valid again.
+    pub lost: bool,
+}
+
+impl InstrumentState {
+    /// Whether a strategy may add risk as far as the market is concerned.
+    #[inline]
+    #[must_use]
+    pub fn is_tradable(&self) -> bool {
+        self.validity == Validity::Valid && self.trading == TradingState::Trading
+    }
+}
+
+/// Why an instrument's state changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstrumentChange {
+    /// Its validity.
+    Validity(Validity),
+    /// The venue's word on trading.
+    Trading(TradingState),
+    /// The short-sale restriction.
+    ShortSale(u8),
+    /// Its gateway's session began or ceased to take orders; every order in it is settled or unknown.
+    Session {
+        /// Takes orders.
+        ready: bool,
+    },
+    /// Trading was halted or resumed as a whole.
+    Halt {
+        /// Halted.
+        halted: bool,
+    },
+}
+
+/// All instruments of the configuration and the feeds they hang on.
+pub struct Instruments {
+    each: Vec<InstrumentState>,
+    feed_heard: Vec<Nanos>,
+}
+
+impl Instruments {
+    pub(crate) fn new(instruments: &[Instrument], feeds: usize) -> Instruments {
+        let each = instruments
+            .iter()
+            .map(|i| InstrumentState {
+                instrument: *i,
+                validity: Validity::Recovering,
+                trading: TradingState::Unknown,
+                short_sale_restriction: b'0',
+                reference: Px::ZERO,
+                reference_at: Nanos::ZERO,
+                last: Px::ZERO,
+                lost: false,
+            })
+            .collect();
+        Instruments { each, feed_heard: vec![Nanos::ZERO; feeds] }
+    }
+
+    /// One instrument.
+    #[inline]
+    #[must_use]
+    pub fn of(&self, id: InstrumentId) -> &InstrumentState {
+        &self.each[id.index()]
+    }
+
+    /// All, by number.
+    #[must_use]
+    pub fn all(&self) -> &[InstrumentState] {
+        &self.each
+    }
+
+    /// When this instrument's feed was last heard, a heartbeat included.
+    #[inline]
+    #[must_use]
+    pub fn heard(&self, id: InstrumentId) -> Nanos {
+        self.feed_heard[self.of(id).instrument.feed.index()]
+    }
+
+    #[inline]
+    pub(crate) fn on_heard(&mut self, feed: FeedId, now: Nanos) {
+        self.feed_heard[feed.index()] = now;
+    }
+
+    /// Applies a feed's status to one of its instruments. A book that lost messages stays `Stale` whatever is said later, until the venue
+    /// starts a new session: the messages after a loss cannot bring back those lost.
+    pub(crate) fn on_feed(&mut self, id: InstrumentId, status: FeedStatus) -> Option<InstrumentChange> {
+        let i = &mut self.each[id.index()];
+        match status {
+            FeedStatus::NewSession => i.lost = false,
+            FeedStatus::Lost { .. } => i.lost = true,
+            _ => {}
+        }
+        let validity = match status {
+            FeedStatus::Heartbeat => return None,
+            _ if i.lost => Validity::Stale,
+            FeedStatus::Synced { .. } => Validity::Valid,
+            FeedStatus::Recovering { .. } | FeedStatus::NewSession => Validity::Recovering,
+            FeedStatus::Lost { .. } | FeedStatus::Silent | FeedStatus::EndOfSession => Validity::Stale,
+        };
+        set(&mut i.validity, validity, InstrumentChange::Validity)
+    }
+
+    /// Marks one instrument's book as lost: it had no room for a message.
+    pub(crate) fn on_book_lost(&mut self, id: InstrumentId) -> Option<InstrumentChange> {
+        let i = &mut self.each[id.index()];
+        i.lost = true;
+        set(&mut i.validity, Validity::Stale, InstrumentChange::Validity)
+    }
+
+    /// Applies the administrative part of a market event to one instrument.
+    #[inline]
+    pub(crate) fn on_market(&mut self, id: InstrumentId, body: &MarketBody) -> Option<InstrumentChange> {
+        let i = &mut self.each[id.index()];
+        match *body {
+            MarketBody::TradingAction { state, .. } => set(&mut i.trading, state, InstrumentChange::Trading),
+            MarketBody::OperationalHalt { action: b'H', .. } => {
+                set(&mut i.trading, TradingState::Halted, InstrumentChange::Trading)
+            }
+            MarketBody::OperationalHalt { action: b'T', .. } => {
+                set(&mut i.trading, TradingState::Trading, InstrumentChange::Trading)
+            }
+            // A market-wide breach halts all trading (Rule 7.12 of the exchanges); resumption comes as trading actions.
+            MarketBody::CircuitBreaker { .. } => {
+                set(&mut i.trading, TradingState::Halted, InstrumentChange::Trading)
+            }
+            MarketBody::ShortSaleRestriction { action, .. } => {
+                set(&mut i.short_sale_restriction, action, InstrumentChange::ShortSale)
+            }
+            _ => None,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn on_trade(&mut self, id: InstrumentId, px: Px) {
+        self.each[id.index()].last = px;
+    }
+
+    /// Takes the middle of `top` as the reference where it is one; returns it.
+    #[inline]
+    pub(crate) fn on_top(&mut self, id: InstrumentId, top: &Top, now: Nanos) -> Option<Px> {
+        let i = &mut self.each[id.index()];
+        let two_sided = top.bid_qty != 0 && top.ask_qty != 0 && top.bid_px < top.ask_px;
+        if i.validity != Validity::Valid || !two_sided {
+            return None;
+        }
+        i.reference = Px((top.bid_px.0 + top.ask_px.0) / 2);
+        i.reference_at = now;
+        Some(i.reference)
+    }
+
+    pub(crate) fn absorb(&self, h: &mut StateHash) {
+        for i in &self.each {
+            h.word(i.validity as u64 | (i.trading as u64) << 8 | u64::from(i.short_sale_restriction) << 16);
+            h.signed(i.reference.0);
+            h.word(i.reference_at.0);
+            h.signed(i.last.0);
+            h.word(u64::from(i.lost));
+        }
+    }
+}
+
+fn set<T: PartialEq + Copy>(
+    field: &mut T,
+    to: T,
+    change: impl FnOnce(T) -> InstrumentChange,
+) -> Option<InstrumentChange> {
+    if *field == to {
+        return None;
+    }
+    *field = to;
+    Some(change(to))
+}

@@ -1,0 +1,208 @@
+//! Our orders: a table of slots taken before anything is sent, found by token or by instrument.
+//!
+//! A slot is reserved when the risk gate approves a new order and freed when the order ends, so no report can outrun its state. Orders of one
+//! instrument hang on a list through the slots (oldest first); exposure per instrument and side is kept as orders change.
+
+mod index;
+mod order;
+
+use index::TokenIndex;
+use model::{InstrumentId, Qty, Side, Token};
+pub use order::{Order, OrderId, OrderState, PendingReplace};
+
+use crate::hash::StateHash;
+
+const NONE: u32 = u32::MAX;
+
+/// Shares that may still trade on each side of one instrument.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exposure {
+    /// Shares of buys that may still trade.
+    pub buy: u64,
+    /// Shares of sells that may still trade.
+    pub sell: u64,
+    /// Orders open.
+    pub orders: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Links {
+    next: u32,
+    prev: u32,
+}
+
+#[derive(Clone, Copy)]
+struct List {
+    head: u32,
+    tail: u32,
+}
+
+/// The open orders.
+pub struct Orders {
+    slots: Vec<Option<Order>>,
+    links: Vec<Links>,
+    free: Vec<u32>,
+    lists: Vec<List>,
+    exposure: Vec<Exposure>,
+    by_token: TokenIndex,
+    open: usize,
+}
+
+impl Orders {
+    /// Room for `capacity` open orders over `instruments`.
+    pub(crate) fn new(capacity: usize, instruments: usize) -> Orders {
+        Orders {
+            slots: vec![None; capacity],
+            links: vec![Links { next: NONE, prev: NONE }; capacity],
+            free: (0..capacity as u32).rev().collect(),
+            lists: vec![List { head: NONE, tail: NONE }; instruments],
+            exposure: vec![Exposure::default(); instruments],
+            // An order is known by up to three tokens: its first, its current, and that of a replace in flight.
+            by_token: TokenIndex::new(capacity * 3),
+            open: 0,
+        }
+    }
+
+    /// How many are open.
+    #[inline]
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Whether another one fits.
+    #[inline]
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        !self.free.is_empty()
+    }
+
+    /// The order with this name.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, id: OrderId) -> Option<&Order> {
+        let order = self.slots[self.by_token.get(id.0)?].as_ref()?;
+        (order.id == id).then_some(order)
+    }
+
+    /// The order that a venue knows by this token (current, first, or of the replace in flight).
+    #[inline]
+    #[must_use]
+    pub fn by_token(&self, token: Token) -> Option<&Order> {
+        self.slots[self.by_token.get(token)?].as_ref()
+    }
+
+    /// The open orders of an instrument, oldest first.
+    pub fn of(&self, id: InstrumentId) -> impl Iterator<Item = &Order> + '_ {
+        let head = self.lists.get(id.index()).map_or(NONE, |l| l.head);
+        core::iter::successors(Some(head).filter(|s| *s != NONE), |s| {
+            Some(self.links[*s as usize].next).filter(|s| *s != NONE)
+        })
+        .filter_map(|s| self.slots[s as usize].as_ref())
+    }
+
+    /// All open orders, by instrument and age.
+    pub fn iter(&self) -> impl Iterator<Item = &Order> + '_ {
+        (0..self.lists.len()).flat_map(|i| self.of(InstrumentId(i as u16)))
+    }
+
+    /// What may still trade of an instrument.
+    #[inline]
+    #[must_use]
+    pub fn exposure(&self, id: InstrumentId) -> Exposure {
+        self.exposure[id.index()]
+    }
+
+    /// Takes a slot. The caller has asked [`Orders::has_room`].
+    pub(crate) fn insert(&mut self, order: Order) {
+        let slot = self.free.pop().expect("the risk gate asked for room");
+        let i = order.instrument.index();
+        let tail = self.lists[i].tail;
+        self.links[slot as usize] = Links { next: NONE, prev: tail };
+        match tail {
+            NONE => self.lists[i].head = slot,
+            t => self.links[t as usize].next = slot,
+        }
+        self.lists[i].tail = slot;
+        self.by_token.insert(order.token, slot as usize);
+        self.open += 1;
+        self.exposure[i].orders += 1;
+        add(&mut self.exposure[i], order.side, i64::from(order.reserved().0));
+        self.slots[slot as usize] = Some(order);
+    }
+
+    /// Changes the order that `token` names and returns it as it then is; exposure and tokens follow, and an order that ended
+    /// gives its slot back.
+    pub(crate) fn change<R>(&mut self, token: Token, f: impl FnOnce(&mut Order) -> R) -> Option<(Order, R)> {
+        let slot = self.by_token.get(token)?;
+        let order = self.slots[slot].as_mut()?;
+        let before = *order;
+        let r = f(order);
+        let after = *order;
+        let e = &mut self.exposure[after.instrument.index()];
+        add(e, before.side, -i64::from(before.reserved().0));
+        add(e, after.side, i64::from(after.reserved().0));
+        let tokens = |o: &Order| [o.id.0, o.token, o.replace.map_or(Token(0), |r| r.token)];
+        let (old, new) = (tokens(&before), tokens(&after));
+        if old != new {
+            old.into_iter().filter(|t| !new.contains(t)).for_each(|t| self.by_token.remove(t));
+            new.into_iter().filter(|t| t.0 != 0).for_each(|t| self.by_token.insert(t, slot));
+        }
+        if after.state().is_final() {
+            self.release(slot, &after, new);
+        }
+        Some((after, r))
+    }
+
+    fn release(&mut self, slot: usize, order: &Order, tokens: [Token; 3]) {
+        let Links { next, prev } = self.links[slot];
+        let list = &mut self.lists[order.instrument.index()];
+        match prev {
+            NONE => list.head = next,
+            p => self.links[p as usize].next = next,
+        }
+        match next {
+            NONE => list.tail = prev,
+            n => self.links[n as usize].prev = prev,
+        }
+        tokens.into_iter().for_each(|t| self.by_token.remove(t));
+        self.slots[slot] = None;
+        self.free.push(slot as u32);
+        self.open -= 1;
+        self.exposure[order.instrument.index()].orders -= 1;
+    }
+
+    /// The name of the order after `after` (in slot order) for which `f` holds: lets a caller change orders while going through them.
+    pub(crate) fn next_where(&self, from: usize, f: impl Fn(&Order) -> bool) -> Option<(usize, Order)> {
+        (from..self.slots.len()).find_map(|s| self.slots[s].filter(|o| f(o)).map(|o| (s, o)))
+    }
+
+    pub(crate) fn absorb(&self, h: &mut StateHash) {
+        h.word(self.open as u64);
+        for o in self.iter() {
+            h.word(u64::from(o.id.0.0) << 32 | u64::from(o.token.0));
+            h.word(u64::from(o.open.0) << 32 | u64::from(o.executed.0));
+            h.signed(o.px.0);
+            h.word(o.state() as u64 | (o.side as u64) << 8 | u64::from(o.cancel_wanted) << 16);
+            h.word(o.venue_ref.map_or(0, |r| r.0));
+            if let Some(r) = o.replace {
+                h.word(u64::from(r.token.0) << 32 | u64::from(r.total.0));
+                h.signed(r.px.0);
+            }
+        }
+    }
+}
+
+fn add(e: &mut Exposure, side: Side, delta: i64) {
+    let v = match side {
+        Side::Buy => &mut e.buy,
+        Side::Sell => &mut e.sell,
+    };
+    *v = v.checked_add_signed(delta).expect("exposure is the sum of open orders");
+}
+
+/// Shares of `qty` as a signed change of position.
+#[inline]
+pub(crate) fn signed(side: Side, qty: Qty) -> i64 {
+    side.sign() * i64::from(qty.0)
+}

@@ -1,0 +1,329 @@
+//! The gate itself: one function for each kind of request, in the order cheapest refusal first.
+
+use model::{CommandKind, GatewayId, InstrumentId, Nanos, OrderCommand, Px, Qty, Side, Tif, Token, Validity};
+
+use super::approved::Approved;
+use super::limits::RiskLimits;
+use super::rate::{Key, Recent, RollingWindow};
+use crate::hash::StateHash;
+use crate::instruments::Instruments;
+use crate::limits::OPEN_ORDERS_MAX;
+use crate::orders::{Order, Orders};
+use crate::position::Positions;
+
+/// Why a request was refused. The codes are stable: journals, logs and alerts carry them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum RiskReject {
+    /// Trading is halted (SEC 15c3-5(c); RTS 6 art. 12 kill functionality).
+    Halted = 1,
+    /// The order entry session is not ready, or its orders are not settled after a reconnect.
+    SessionDown = 2,
+    /// No durable token is left: one may never be used twice.
+    NoToken = 3,
+    /// Zero shares, or more than the limit (RTS 6 art. 15(1)(c); 15c3-5(c)(1)(ii)).
+    Quantity = 4,
+    /// The limit price is not one that an order may carry.
+    Price = 5,
+    /// Money at the limit price above the limit (RTS 6 art. 15(1)(b)).
+    Notional = 6,
+    /// The venue does not let the instrument trade (halt, pause, quotation only, unknown).
+    NotTrading = 7,
+    /// The book may be wrong, or the market data is old.
+    StaleMarket = 8,
+    /// There is no validated reference price to collar with.
+    NoReference = 9,
+    /// Too far from the reference (RTS 6 art. 15(1)(a) price collar; 15c3-5(c)(1)(ii)).
+    Collar = 10,
+    /// The position with everything open filled would pass the limit (15c3-5(c)(1)(i)).
+    Position = 11,
+    /// Too many orders open.
+    OpenOrders = 12,
+    /// Too many messages in a second (RTS 6 art. 15(1)(d)).
+    MessageRate = 13,
+    /// The same order again within the window (FIA; RTS 6 art. 15(3) repeated execution).
+    Duplicate = 14,
+    /// It would trade against our own order (FINRA 5210.02; RTS 6 art. 12).
+    SelfTrade = 15,
+    /// The order named is not open.
+    UnknownOrder = 16,
+    /// Another request for the order is in flight.
+    Busy = 17,
+    /// The instrument is not in the configuration.
+    UnknownInstrument = 18,
+    /// Arithmetic would leave 64 bits.
+    Overflow = 19,
+    /// More intents than one callback may leave.
+    TooManyIntents = 20,
+    /// The short sale restriction forbids it at this price (Reg SHO Rule 201).
+    ShortSale = 21,
+}
+
+/// A new order as asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NewOrder {
+    pub(crate) instrument: InstrumentId,
+    pub(crate) side: Side,
+    pub(crate) qty: Qty,
+    pub(crate) px: Px,
+    pub(crate) tif: Tif,
+}
+
+/// What the gate looks at beside its own counts.
+pub(crate) struct World<'a> {
+    pub(crate) now: Nanos,
+    pub(crate) instruments: &'a Instruments,
+    pub(crate) positions: &'a Positions,
+    /// The best bid, for the short sale restriction; zero when there is none.
+    pub(crate) best_bid: Px,
+    /// Whether trading is allowed at all.
+    pub(crate) halted: bool,
+    /// Whether the instrument's gateway takes orders.
+    pub(crate) ready: bool,
+}
+
+/// Limits and the counts that go with them.
+pub(crate) struct Gate {
+    limits: RiskLimits,
+    rate: RollingWindow,
+    recent: Recent,
+    next_token: u32,
+    end_token: u32,
+}
+
+impl Gate {
+    pub(crate) fn new(limits: RiskLimits) -> Gate {
+        assert!(limits.max_open_orders as usize <= OPEN_ORDERS_MAX, "checked by the configuration");
+        Gate {
+            limits,
+            rate: RollingWindow::new(limits.max_messages_per_second),
+            recent: Recent::new(),
+            next_token: 0,
+            end_token: 0,
+        }
+    }
+
+    pub(crate) fn limits(&self) -> &RiskLimits {
+        &self.limits
+    }
+
+    /// Tokens left to use.
+    pub(crate) fn tokens_left(&self) -> u32 {
+        self.end_token - self.next_token
+    }
+
+    /// Grants `[first, end)`. A block below what was used is cut; blocks come in order, a hole between two is left unused.
+    pub(crate) fn grant(&mut self, first: Token, end: Token) {
+        let first = first.0.max(self.next_token).max(1);
+        if end.0 <= first {
+            return;
+        }
+        // What is left of the block before is used first where the new one joins it, and forgone where not.
+        if first != self.end_token || self.next_token == self.end_token {
+            self.next_token = first;
+        }
+        self.end_token = end.0;
+    }
+
+    /// Never again uses `token` or one below: the venue knows it.
+    pub(crate) fn burn(&mut self, token: Token) {
+        if token.0 >= self.next_token {
+            self.next_token = token.0.saturating_add(1);
+            self.end_token = self.end_token.max(self.next_token);
+        }
+    }
+
+    fn take_token(&mut self) -> Token {
+        let t = Token(self.next_token);
+        self.next_token += 1;
+        t
+    }
+
+    /// Checks a new order, takes its slot and token.
+    ///
+    /// # Errors
+    /// The first check it fails; nothing has changed then.
+    pub(crate) fn new_order(
+        &mut self,
+        world: &World<'_>,
+        orders: &mut Orders,
+        gateway: GatewayId,
+        n: NewOrder,
+    ) -> Result<Approved, RiskReject> {
+        self.passable(world)?;
+        self.sound(n.qty, n.px)?;
+        if orders.open() >= self.limits.max_open_orders as usize || !orders.has_room() {
+            return Err(RiskReject::OpenOrders);
+        }
+        self.market(world, n.instrument, n.px)?;
+        let exposure = orders.exposure(n.instrument);
+        let shares = world.positions.of(n.instrument).shares;
+        self.position(shares, n.side, exposure_of(exposure.buy, exposure.sell, n.side), n.qty)?;
+        let short = n.side == Side::Sell && shares - exposure.sell as i64 - i64::from(n.qty.0) < 0;
+        if short {
+            self.short_sale(world, n.instrument, n.px)?;
+        }
+        self.self_trade(orders, n.instrument, n.side, n.px)?;
+        let key = Key { instrument: n.instrument, side: n.side, px: n.px, qty: n.qty };
+        if self.recent.holds(&key, world.now, self.limits.duplicate_window) {
+            return Err(RiskReject::Duplicate);
+        }
+        if !self.rate.has_room(world.now) {
+            return Err(RiskReject::MessageRate);
+        }
+        self.rate.count(world.now);
+        self.recent.remember(key, world.now);
+        let token = self.take_token();
+        orders.insert(Order::new(token, n.instrument, gateway, n.side, n.tif, n.px, n.qty, world.now));
+        let kind = CommandKind::New { token, side: n.side, short, qty: n.qty, px: n.px, tif: n.tif };
+        Ok(Approved::seal(OrderCommand { gateway, instrument: n.instrument, kind }))
+    }
+
+    /// Checks a replace of `order` to `open` shares at `px`, and takes its token; the caller marks the order.
+    ///
+    /// # Errors
+    /// The first check it fails; nothing has changed then.
+    pub(crate) fn replace(
+        &mut self,
+        world: &World<'_>,
+        orders: &Orders,
+        order: &Order,
+        open: Qty,
+        px: Px,
+    ) -> Result<(Approved, Token, Qty), RiskReject> {
+        self.passable(world)?;
+        if !order.is_quiet() {
+            return Err(RiskReject::Busy);
+        }
+        self.sound(open, px)?;
+        // The venue counts the chain's total, executed shares included.
+        let total = order.executed.0.checked_add(open.0).ok_or(RiskReject::Overflow)?;
+        if total > Qty::MAX_ORDER.0 {
+            return Err(RiskReject::Quantity);
+        }
+        self.market(world, order.instrument, px)?;
+        let e = orders.exposure(order.instrument);
+        let others = exposure_of(e.buy, e.sell, order.side) - u64::from(order.reserved().0);
+        let shares = world.positions.of(order.instrument).shares;
+        self.position(shares, order.side, others, open.max(order.reserved()))?;
+        if order.side == Side::Sell && shares - others as i64 - i64::from(open.0) < 0 {
+            self.short_sale(world, order.instrument, px)?;
+        }
+        self.self_trade(orders, order.instrument, order.side, px)?;
+        if !self.rate.has_room(world.now) {
+            return Err(RiskReject::MessageRate);
+        }
+        self.rate.count(world.now);
+        let token = self.take_token();
+        let kind = CommandKind::Replace { old: order.token, token, qty: Qty(total), px, tif: order.tif };
+        let command = OrderCommand { gateway: order.gateway, instrument: order.instrument, kind };
+        Ok((Approved::seal(command), token, Qty(total)))
+    }
+
+    /// Approves a cancel of all that is open. It passes whatever the limits say; it counts as a message.
+    pub(crate) fn cancel(&mut self, now: Nanos, order: &Order) -> Approved {
+        self.rate.count(now);
+        let kind = CommandKind::Cancel { token: order.token, qty: Qty::ZERO };
+        Approved::seal(OrderCommand { gateway: order.gateway, instrument: order.instrument, kind })
+    }
+
+    #[inline]
+    fn passable(&self, world: &World<'_>) -> Result<(), RiskReject> {
+        if world.halted {
+            return Err(RiskReject::Halted);
+        }
+        if !world.ready {
+            return Err(RiskReject::SessionDown);
+        }
+        if self.next_token >= self.end_token {
+            return Err(RiskReject::NoToken);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn sound(&self, qty: Qty, px: Px) -> Result<(), RiskReject> {
+        if qty.is_zero() || qty > self.limits.max_order_quantity || qty > Qty::MAX_ORDER {
+            return Err(RiskReject::Quantity);
+        }
+        if !px.is_orderable() {
+            return Err(RiskReject::Price);
+        }
+        match px.notional(qty) {
+            None => Err(RiskReject::Overflow),
+            Some(n) if n > self.limits.max_order_notional => Err(RiskReject::Notional),
+            Some(_) => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn market(&self, world: &World<'_>, id: InstrumentId, px: Px) -> Result<(), RiskReject> {
+        let i = world.instruments.of(id);
+        if i.trading != model::TradingState::Trading {
+            return Err(RiskReject::NotTrading);
+        }
+        let age = world.now.since(world.instruments.heard(id));
+        if i.validity != Validity::Valid || age > self.limits.max_market_age {
+            return Err(RiskReject::StaleMarket);
+        }
+        if i.reference <= Px::ZERO {
+            return Err(RiskReject::NoReference);
+        }
+        let room = i.reference.bps(self.limits.price_collar_bps);
+        if (px - i.reference).0.abs() > room.0 {
+            return Err(RiskReject::Collar);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn position(&self, shares: i64, side: Side, open: u64, qty: Qty) -> Result<(), RiskReject> {
+        let toward = i64::try_from(open)
+            .ok()
+            .and_then(|o| o.checked_add(i64::from(qty.0)))
+            .and_then(|o| o.checked_mul(side.sign()))
+            .and_then(|o| shares.checked_add(o))
+            .ok_or(RiskReject::Overflow)?;
+        // Only what the order's own side can bring: an order that takes a position down is never refused for the position's size.
+        let over = match side {
+            Side::Buy => toward > self.limits.max_position,
+            Side::Sell => toward < -self.limits.max_position,
+        };
+        if over { Err(RiskReject::Position) } else { Ok(()) }
+    }
+
+    /// Rule 201: under the restriction a short sale must be above the national best bid; our book's bid is the nearest that is known.
+    #[inline]
+    fn short_sale(&self, world: &World<'_>, id: InstrumentId, px: Px) -> Result<(), RiskReject> {
+        let restricted = matches!(world.instruments.of(id).short_sale_restriction, b'1' | b'2');
+        if restricted && (world.best_bid == Px::ZERO || px <= world.best_bid) {
+            return Err(RiskReject::ShortSale);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn self_trade(&self, orders: &Orders, id: InstrumentId, side: Side, px: Px) -> Result<(), RiskReject> {
+        let crosses = |o: &Order| {
+            o.side != side
+                && match side {
+                    Side::Buy => px >= o.aggressive_px(),
+                    Side::Sell => px <= o.aggressive_px(),
+                }
+        };
+        if orders.of(id).any(crosses) { Err(RiskReject::SelfTrade) } else { Ok(()) }
+    }
+
+    pub(crate) fn absorb(&self, h: &mut StateHash) {
+        h.word(u64::from(self.next_token) << 32 | u64::from(self.end_token));
+        self.rate.absorb(h);
+    }
+}
+
+#[inline]
+fn exposure_of(buy: u64, sell: u64, side: Side) -> u64 {
+    match side {
+        Side::Buy => buy,
+        Side::Sell => sell,
+    }
+}

@@ -1,0 +1,15 @@
+//! Pre-trade risk: the last thing between an intent and the wire.
+//!
+//! [`Gate`] is the only maker of [`Approved`], and only an `Approved` can be given to a gateway, so an order that was not checked does not
+//! compile. Checks are integer compares with checked arithmetic; each names the rule that asks for it. A refusal is a value with a stable
+//! code. Cancels pass always: nothing here may keep risk from being taken off (MiFID II RTS 6 art. 12; FIA "cancel always").
+
+mod approved;
+mod gate;
+mod limits;
+mod rate;
+
+pub use approved::Approved;
+pub use gate::RiskReject;
+pub(crate) use gate::{Gate, NewOrder, World};
+pub use limits::RiskLimits;
