@@ -73,6 +73,8 @@ pub enum SessionEvent {
     },
     /// The venue's session is over.
     EndOfSession,
+    /// The login that follows joins a session other than the last one: its reports are numbered from 1 again.
+    NewSession,
 }
 
 /// Why trading was stopped.

@@ -59,6 +59,14 @@ pub enum RiskReject {
     ShortSale = 21,
 }
 
+impl RiskReject {
+    /// Every one, by code.
+    pub const ALL: [RiskReject; 21] = {
+        use RiskReject::*;
+        [Halted, SessionDown, NoToken, Quantity, Price, Notional, NotTrading, StaleMarket, NoReference, Collar, Position, OpenOrders, MessageRate, Duplicate, SelfTrade, UnknownOrder, Busy, UnknownInstrument, Overflow, TooManyIntents, ShortSale]
+    };
+}
+
 /// A new order as asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NewOrder {
