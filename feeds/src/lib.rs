@@ -3,7 +3,7 @@
 //! ```text
 //!  datagrams of lines A, B ..      historical file
 //!          |                            |
-//!      channel    in order, once   [`binaryfile`]
+//!     [`channel`]  in order, once   [`binaryfile`]
 //!          | over [`moldudp64`]         |
 //!          +------------+---------------+
 //!                       v  one message
@@ -17,5 +17,6 @@
 #![forbid(unsafe_code)]
 
 pub mod binaryfile;
+pub mod channel;
 pub mod itch50;
 pub mod moldudp64;
