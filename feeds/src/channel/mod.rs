@@ -33,6 +33,8 @@ mod stats;
 mod store;
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
 
 use model::{FeedStatus, Nanos};
