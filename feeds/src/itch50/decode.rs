@@ -73,13 +73,20 @@ pub fn locate(msg: &[u8]) -> Option<u16> {
 /// [`DecodeError`]; nothing of the message may be used then.
 #[inline]
 pub fn decode(msg: &[u8]) -> Result<MarketEvent, DecodeError> {
+    // Too short for a locate is too short for any type, so this 0 is never seen.
+    decode_as(InstrumentId(locate(msg).unwrap_or(0)), msg)
+}
+
+/// One message as an event of an instrument that is known otherwise.
+#[inline]
+pub(super) fn decode_as(instrument: InstrumentId, msg: &[u8]) -> Result<MarketEvent, DecodeError> {
     let Some(&kind) = msg.first() else { return Err(DecodeError::Empty) };
     // Each arm makes the whole event: the compiler then writes it once, where the caller wants it.
     macro_rules! event {
         ($view:ident, $m:ident => $body:expr) => {{
             let $m = $view::of_kind(msg)?;
             let body = $body;
-            Ok(MarketEvent { ts_event: $m.timestamp(), instrument: InstrumentId($m.stock_locate()), body })
+            Ok(MarketEvent { ts_event: $m.timestamp(), instrument, body })
         }};
     }
     match kind {

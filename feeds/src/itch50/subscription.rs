@@ -14,6 +14,7 @@
 
 use model::{Instrument, InstrumentId, MarketEvent, Symbol};
 
+use super::decode::decode_as;
 use super::wire::{AddOrder, AddOrderMpid, IpoQuoting, LENGTHS, StockDirectory, TradingAction};
 use super::{DecodeError, Tally, decode, locate};
 
@@ -92,14 +93,30 @@ impl Subscription {
         self.tally.count(msg);
         // Without a locate it is shorter than any type: decoding tells which error it is.
         let Some(locate) = locate(msg) else { return decode(msg).map(Some) };
-        let instrument = match (msg[0], self.instrument(locate)) {
-            (b'S' | b'V' | b'W', _) => Some(InstrumentId(0)),
-            (b'R' | b'H' | b'K', _) => self.named(locate, msg)?,
-            (b'A' | b'F', None) => self.named(locate, msg)?,
-            (_, known) => known,
+        match self.instrument(locate) {
+            // The one test on the type before decoding is a bit test that is almost never true.
+            Some(id) if !matches!(msg[0], b'S' | b'V' | b'W' | b'R' | b'H' | b'K') => {
+                decode_as(id, msg).map(Some)
+            }
+            known => self.by_kind(locate, known, msg),
+        }
+    }
+
+    /// A message whose type matters for where it goes, or whose locate is not a wanted instrument's.
+    #[inline(never)]
+    fn by_kind(
+        &mut self,
+        locate: u16,
+        known: Option<InstrumentId>,
+        msg: &[u8],
+    ) -> Result<Option<MarketEvent>, DecodeError> {
+        let instrument = match msg[0] {
+            b'S' | b'V' | b'W' => Some(InstrumentId(0)),
+            b'R' | b'H' | b'K' | b'A' | b'F' => self.named(locate, msg)?,
+            _ => known,
         };
         match instrument {
-            Some(instrument) => decode(msg).map(|event| Some(MarketEvent { instrument, ..event })),
+            Some(id) => decode_as(id, msg).map(Some),
             None if LENGTHS[usize::from(msg[0])] == 0 => Err(DecodeError::Unknown(msg[0])),
             None => {
                 self.filtered += 1;
@@ -109,7 +126,6 @@ impl Subscription {
     }
 
     /// The instrument of a message that carries its ticker, learning the locate.
-    #[inline(never)]
     fn named(&mut self, locate: u16, msg: &[u8]) -> Result<Option<InstrumentId>, DecodeError> {
         let symbol = match msg[0] {
             // Adds come by the million: once the locate is known to be another's, its ticker is not looked up again.
