@@ -1,2 +1,22 @@
-//! See the crate description.
+//! Market data as state machines without I/O: bytes and `now` go in, values come out.
+//!
+//! ```text
+//!  datagrams of lines A, B ..      historical file
+//!          |                            |
+//!     [`channel`]  in order, once   [`binaryfile`]
+//!          | over [`moldudp64`]         |
+//!          +------------+---------------+
+//!                       v  one message
+//!                  [`itch50`]  filter by locate, decode
+//!                       v
+//!               `model::MarketEvent`
+//! ```
+//!
+//! Nothing here opens a socket, reads a clock or uses `unsafe`. Every byte is hostile: a bad one gives a typed error or a
+//! counted rejection, never a panic. After construction nothing allocates.
 #![forbid(unsafe_code)]
+
+pub mod binaryfile;
+pub mod channel;
+pub mod itch50;
+pub mod moldudp64;

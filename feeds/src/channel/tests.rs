@@ -1,0 +1,433 @@
+//! Each pitfall of MoldUDP64 reception, one test.
+
+use model::FeedStatus::{self, EndOfSession, Heartbeat, Lost, NewSession, Recovering, Silent, Synced};
+use model::Nanos;
+
+use super::{Channel, ChannelConfig, REREQUEST, Sink, Transmit};
+use crate::moldudp64::testing::{SESSION, end_of_session, heartbeat, packet};
+use crate::moldudp64::{Request, Session};
+
+const A: u8 = 0;
+const B: u8 = 1;
+const NEXT: Session = *b"000010059C";
+const MS: u64 = 1_000_000;
+
+/// What was said, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Said {
+    Message(u64, Vec<u8>),
+    Status(FeedStatus),
+}
+
+#[derive(Default)]
+struct Log(Vec<Said>);
+
+impl Sink for Log {
+    fn message(&mut self, seq: u64, msg: &[u8]) {
+        self.0.push(Said::Message(seq, msg.to_vec()));
+    }
+    fn status(&mut self, status: FeedStatus) {
+        self.0.push(Said::Status(status));
+    }
+}
+
+/// A channel with its log and its clock.
+struct Bench {
+    channel: Channel,
+    log: Log,
+    now: Nanos,
+}
+
+impl Bench {
+    fn new(config: ChannelConfig) -> Bench {
+        Bench { channel: Channel::new(config), log: Log::default(), now: Nanos(MS) }
+    }
+
+    fn with_servers(servers: usize) -> Bench {
+        Bench::new(ChannelConfig { servers, request_retries: 1, ..ChannelConfig::default() })
+    }
+
+    fn feed(&mut self, line: u8, bytes: &[u8]) -> Vec<Said> {
+        self.channel.on_datagram(self.now, line, bytes, &mut self.log);
+        std::mem::take(&mut self.log.0)
+    }
+
+    /// A data packet of messages whose bytes tell their sequence.
+    fn data(&mut self, line: u8, from: u64, to: u64) -> Vec<Said> {
+        self.feed(line, &data(SESSION, from, to))
+    }
+
+    fn pass(&mut self, ms: u64) -> Vec<Said> {
+        self.now = Nanos(self.now.0 + ms * MS);
+        self.channel.on_timeout(self.now, &mut self.log);
+        std::mem::take(&mut self.log.0)
+    }
+
+    fn request(&mut self) -> Option<(usize, u64, u16)> {
+        self.channel.poll_transmit(self.now).map(|Transmit { server, bytes }| {
+            let r = Request::parse(&bytes).unwrap();
+            assert_eq!(Some(r.session), self.channel.session());
+            (server, r.sequence, r.count)
+        })
+    }
+}
+
+fn body(seq: u64) -> Vec<u8> {
+    format!("m{seq}").into_bytes()
+}
+
+fn data(session: Session, from: u64, to: u64) -> Vec<u8> {
+    packet(session, from, &(from..to).map(body).collect::<Vec<_>>())
+}
+
+/// Messages `[from, to)` delivered, then these statuses.
+fn said(from: u64, to: u64, statuses: &[FeedStatus]) -> Vec<Said> {
+    let messages = (from..to).map(|seq| Said::Message(seq, body(seq)));
+    messages.chain(statuses.iter().copied().map(Said::Status)).collect()
+}
+
+#[test]
+fn in_order_messages_go_through_once_whatever_line_is_first() {
+    let mut b = Bench::with_servers(0);
+    assert_eq!(b.data(A, 1, 4), said(1, 4, &[Synced { next: 4 }]));
+    assert_eq!(b.data(B, 1, 4), said(0, 0, &[]));
+    assert_eq!(b.data(B, 4, 6), said(4, 6, &[]));
+    assert_eq!(b.data(A, 4, 6), said(0, 0, &[]));
+    let stats = b.channel.stats();
+    assert_eq!((stats.lines[0].won, stats.lines[0].duplicates), (3, 2));
+    assert_eq!((stats.lines[1].won, stats.lines[1].duplicates), (2, 3));
+    assert_eq!((stats.lines[0].packets, stats.lines[1].last_heard), (2, Nanos(MS)));
+    assert_eq!((stats.delivered, stats.gaps_opened), (5, 0));
+}
+
+#[test]
+fn lines_may_cut_the_stream_differently() {
+    let mut b = Bench::with_servers(0);
+    b.data(A, 1, 4);
+    assert_eq!(b.data(B, 2, 6), said(4, 6, &[]), "the new half of a packet that is partly old");
+    assert_eq!(b.data(A, 4, 9), said(6, 9, &[]));
+    assert_eq!(b.channel.stats().lines[0].duplicates, 2);
+}
+
+#[test]
+fn the_other_line_fills_a_gap_without_a_request() {
+    let mut b = Bench::with_servers(1);
+    b.data(A, 1, 3);
+    assert_eq!(b.data(A, 5, 7), said(0, 0, &[Recovering { from: 3, to: 5 }]));
+    assert_eq!(b.channel.stats().buffered, 2);
+    assert_eq!(b.request(), None, "the other line has its chance first");
+    assert_eq!(b.data(B, 1, 6), said(3, 7, &[Synced { next: 7 }]));
+    assert_eq!(b.pass(100), []);
+    assert_eq!(b.request(), None);
+    let stats = b.channel.stats();
+    assert_eq!((stats.gaps_opened, stats.gaps_filled, stats.gaps_lost, stats.buffered), (1, 1, 0, 0));
+}
+
+#[test]
+fn reordering_within_a_line_is_put_right() {
+    let mut b = Bench::with_servers(0);
+    b.data(A, 1, 2);
+    b.data(A, 6, 7);
+    assert_eq!(b.data(A, 4, 5), [], "inside what is reported missing already");
+    assert_eq!(b.data(A, 2, 3), said(2, 3, &[]));
+    assert_eq!(b.data(A, 3, 4), said(3, 5, &[]));
+    assert_eq!(b.data(A, 5, 6), said(5, 7, &[Synced { next: 7 }]));
+    assert_eq!(b.channel.stats().gaps_filled, 1);
+}
+
+#[test]
+fn a_heartbeat_reveals_a_lost_tail() {
+    let mut b = Bench::with_servers(1);
+    b.data(A, 1, 3);
+    assert_eq!(b.feed(A, &heartbeat(SESSION, 5)), said(0, 0, &[Recovering { from: 3, to: 5 }, Heartbeat]));
+    assert_eq!(b.pass(1), []);
+    assert_eq!(b.request(), Some((0, 3, 2)));
+    assert_eq!(b.data(REREQUEST, 3, 5), said(3, 5, &[Synced { next: 5 }]));
+    assert_eq!(b.channel.stats().answers.won, 2);
+}
+
+#[test]
+fn heartbeats_are_told_once_a_second() {
+    let mut b = Bench::with_servers(0);
+    assert_eq!(b.feed(A, &heartbeat(SESSION, 1)), said(0, 0, &[Synced { next: 1 }, Heartbeat]));
+    assert_eq!(b.feed(B, &heartbeat(SESSION, 1)), []);
+    b.pass(999);
+    assert_eq!(b.feed(A, &heartbeat(SESSION, 1)), []);
+    b.pass(1);
+    assert_eq!(b.feed(A, &heartbeat(SESSION, 1)), said(0, 0, &[Heartbeat]));
+}
+
+#[test]
+fn end_of_session_is_told_once_and_only_after_its_tail() {
+    let mut b = Bench::with_servers(1);
+    b.data(A, 1, 3);
+    let mut end = end_of_session(SESSION, 5);
+    end.extend_from_slice(&[0; 512]); // 0xFFFF is not a count of blocks
+    assert_eq!(b.feed(A, &end), said(0, 0, &[Recovering { from: 3, to: 5 }]));
+    b.pass(1);
+    assert_eq!(b.request(), Some((0, 3, 2)), "re-requests still work");
+    assert_eq!(b.data(REREQUEST, 3, 5), said(3, 5, &[Synced { next: 5 }, EndOfSession]));
+    assert!(b.channel.is_over());
+    assert_eq!(b.feed(B, &end), []);
+    assert_eq!(b.data(B, 4, 5), []);
+    assert_eq!(b.data(B, 5, 6), [], "nothing follows the end");
+    assert_eq!(b.channel.stats().rejected.after_end, 1);
+    assert_eq!(b.pass(60_000), [], "a session that is over is not silent");
+    assert_eq!(b.channel.next_timeout(), None);
+}
+
+#[test]
+fn an_end_that_cannot_be_reached_is_reached_by_losing_the_tail() {
+    let mut b = Bench::with_servers(0);
+    b.data(A, 1, 3);
+    b.feed(A, &end_of_session(SESSION, 5));
+    assert_eq!(b.pass(1), said(0, 0, &[Lost { from: 3, to: 5 }, EndOfSession]));
+}
+
+#[test]
+fn a_late_joiner_asks_for_everything_before() {
+    let mut b = Bench::new(ChannelConfig {
+        servers: 1,
+        request_max_messages: 10,
+        reorder_window: 4,
+        ..Default::default()
+    });
+    assert_eq!(b.data(A, 101, 103), said(0, 0, &[Recovering { from: 1, to: 101 }]));
+    b.pass(1);
+    // What does not fit the window is dropped while it waits, and asked for when its turn comes.
+    assert_eq!(b.data(A, 103, 120), []);
+    assert_eq!(b.channel.stats().not_held, 15);
+    let mut seq = 1;
+    let mut asked = Vec::new();
+    let mut last = Vec::new();
+    while let Some((0, from, count)) = b.request() {
+        assert_eq!(from, seq);
+        asked.push(count);
+        let answered = u64::from(count).min(7); // as much as fits one datagram
+        last = b.data(REREQUEST, from, from + answered);
+        seq = b.channel.expected();
+        if b.channel.next_timeout().is_some_and(|t| t <= b.now) {
+            b.pass(0);
+        }
+        if !b.channel.is_synced() {
+            b.pass(1);
+        }
+    }
+    assert_eq!(b.channel.expected(), 120);
+    assert_eq!(last.last(), Some(&Said::Status(Synced { next: 120 })));
+    assert!(asked.iter().all(|c| *c <= 10) && asked[0] == 10);
+    assert_eq!(b.channel.stats().messages_lost, 0);
+}
+
+#[test]
+fn a_late_join_without_a_server_loses_what_was_before() {
+    let mut b = Bench::with_servers(0);
+    b.data(A, 101, 103);
+    assert_eq!(b.pass(1), [&said(0, 0, &[Lost { from: 1, to: 101 }])[..], &said(101, 103, &[])].concat());
+    assert_eq!(b.data(A, 103, 104), said(103, 104, &[]));
+    assert!(!b.channel.is_synced(), "a book without its start is never whole");
+}
+
+#[test]
+fn servers_take_turns_and_then_the_gap_is_lost() {
+    let mut b = Bench::with_servers(2);
+    b.data(A, 1, 3);
+    b.data(A, 5, 6);
+    b.pass(1);
+    assert_eq!(b.request(), Some((0, 3, 2)));
+    assert_eq!(b.request(), None);
+    b.pass(19);
+    assert_eq!(b.request(), None, "one request at a time");
+    b.pass(1);
+    assert_eq!(b.request(), Some((1, 3, 2)));
+    assert_eq!(b.pass(39), []);
+    assert_eq!(b.pass(1), [&said(0, 0, &[Lost { from: 3, to: 5 }])[..], &said(5, 6, &[])].concat());
+    assert_eq!(b.data(REREQUEST, 3, 5), [], "what is lost stays lost");
+    assert_eq!(b.data(A, 8, 9), said(0, 0, &[Recovering { from: 6, to: 8 }]));
+    assert_eq!(b.data(B, 6, 8), said(6, 9, &[]), "no Synced in a session that lost a message");
+    let stats = b.channel.stats();
+    assert_eq!((stats.requests, stats.request_timeouts, stats.messages_lost), (2, 2, 2));
+    assert_eq!((stats.gaps_opened, stats.gaps_filled, stats.gaps_lost), (2, 1, 1));
+}
+
+#[test]
+fn an_answer_may_overlap_what_came_live_meanwhile() {
+    let mut b = Bench::with_servers(1);
+    b.data(A, 1, 3);
+    b.data(A, 7, 9);
+    b.pass(1);
+    assert_eq!(b.request(), Some((0, 3, 4)));
+    assert_eq!(b.data(B, 3, 5), said(3, 5, &[]));
+    assert_eq!(b.request(), None, "progress by a line is not a reason to ask again");
+    assert_eq!(b.data(REREQUEST, 2, 12), said(5, 12, &[Synced { next: 12 }]));
+    assert_eq!(b.data(A, 9, 12), []);
+    assert_eq!(b.request(), None);
+}
+
+#[test]
+fn a_full_window_that_no_server_can_help_is_given_up_at_once() {
+    let mut b = Bench::new(ChannelConfig { reorder_window: 4, ..ChannelConfig::default() });
+    b.data(A, 1, 3);
+    b.data(A, 5, 9);
+    assert_eq!(b.data(A, 9, 11), [&said(0, 0, &[Lost { from: 3, to: 5 }])[..], &said(5, 11, &[])].concat());
+    // One packet that opens a gap and cannot be held itself.
+    let far = packet(SESSION, 13, &[vec![b'x'; 65]]);
+    let said_now = b.feed(A, &far);
+    let want = [Said::Status(Recovering { from: 11, to: 14 }), Said::Status(Lost { from: 11, to: 13 })];
+    assert_eq!(said_now[..2], want);
+    assert_eq!(b.channel.expected(), 14);
+    assert_eq!(b.channel.stats().buffered_max, 4);
+}
+
+#[test]
+fn a_message_too_long_to_be_held_is_asked_for() {
+    let mut b = Bench::with_servers(1);
+    let long = vec![b'x'; 1_000];
+    b.data(A, 1, 3);
+    assert_eq!(b.feed(A, &packet(SESSION, 4, &[&long])), said(0, 0, &[Recovering { from: 3, to: 5 }]));
+    b.pass(1);
+    assert_eq!(b.request(), Some((0, 3, 2)));
+    let got = b.feed(REREQUEST, &packet(SESSION, 3, &[body(3), long.clone()]));
+    assert_eq!(got[1..], [Said::Message(4, long), Said::Status(Synced { next: 5 })]);
+}
+
+#[test]
+fn a_truncated_packet_leaves_a_gap() {
+    let mut b = Bench::with_servers(1);
+    let bytes = data(SESSION, 1, 4);
+    let cut = b.feed(A, &bytes[..bytes.len() - 1]);
+    assert_eq!(cut, said(1, 3, &[Recovering { from: 3, to: 4 }]));
+    assert_eq!(b.data(B, 3, 4), said(3, 4, &[Synced { next: 4 }]));
+    let bytes = data(SESSION, 4, 6); // the same once everything is steady
+    assert_eq!(b.feed(A, &bytes[..bytes.len() - 1]), said(4, 5, &[Recovering { from: 5, to: 6 }]));
+    assert_eq!(b.channel.stats().truncated, 2);
+}
+
+#[test]
+fn an_answer_that_is_cut_or_lies_reveals_nothing() {
+    let mut b = Bench::with_servers(1);
+    b.data(A, 1, 3);
+    let bytes = data(SESSION, 3, 9);
+    assert_eq!(b.feed(REREQUEST, &bytes[..20]), [], "our own request sent back");
+    assert_eq!(b.feed(REREQUEST, &heartbeat(SESSION, 900)), []);
+    assert_eq!(b.feed(REREQUEST, &end_of_session(SESSION, 3)), []);
+    assert_eq!(b.feed(REREQUEST, &data(NEXT, 1, 3)), [], "a server does not start a session");
+    assert_eq!(b.channel.stats().rejected.answer, 3);
+    assert_eq!(b.channel.stats().gaps_opened, 0);
+    assert_eq!(Bench::with_servers(1).data(REREQUEST, 1, 3), [], "nor the first one");
+}
+
+#[test]
+fn empty_blocks_are_messages() {
+    let mut b = Bench::with_servers(0);
+    let got = b.feed(A, &packet(SESSION, 1, &[&b""[..], b"x", b""]));
+    assert_eq!(got[..3].iter().filter(|s| matches!(s, Said::Message(..))).count(), 3);
+    b.feed(A, &packet(SESSION, 5, &[b""]));
+    let got = b.feed(B, &packet(SESSION, 4, &[b""]));
+    assert_eq!(got[..2], [Said::Message(4, vec![]), Said::Message(5, vec![])]);
+}
+
+#[test]
+fn a_wiped_header_is_refused_and_counted() {
+    let mut b = Bench::with_servers(0);
+    assert_eq!(b.feed(A, &data([0; 10], 0, 3)), []);
+    assert_eq!(b.feed(A, &data([0; 10], 1, 3)), []);
+    assert_eq!(b.feed(A, &data(SESSION, 0, 3)), []);
+    assert_eq!(b.channel.session(), None);
+    b.data(A, 1, 3);
+    assert_eq!(b.feed(A, &data([0; 10], 3, 4)), []);
+    assert_eq!(b.feed(A, &data(SESSION, 0, 1)), []);
+    assert_eq!(b.channel.stats().rejected.zeroed, 5);
+    assert_eq!(b.channel.expected(), 3);
+}
+
+#[test]
+fn rubbish_is_counted_by_reason() {
+    let mut b = Bench::with_servers(0);
+    b.feed(A, &[0; 19]);
+    b.feed(REREQUEST, &[]);
+    b.feed(2, &data(SESSION, 1, 2));
+    b.feed(A, &packet(SESSION, u64::MAX, &[b"x"]));
+    let r = b.channel.stats().rejected;
+    assert_eq!((r.short, r.line, r.overflow, r.total()), (2, 1, 1, 4));
+    assert_eq!(b.channel.session(), None);
+}
+
+#[test]
+fn sequences_at_the_end_of_u64() {
+    let max = u64::MAX;
+    let mut b = Bench::with_servers(1);
+    b.data(A, 1, 2);
+    assert_eq!(b.data(A, max - 2, max), said(0, 0, &[Recovering { from: 2, to: max - 2 }]));
+    b.pass(1);
+    assert_eq!(b.request(), Some((0, 2, 1_000)));
+    b.pass(20);
+    b.request();
+    let lost = b.pass(40);
+    assert_eq!(lost, [&said(0, 0, &[Lost { from: 2, to: max - 2 }])[..], &said(max - 2, max, &[])].concat());
+    assert_eq!(b.channel.expected(), max);
+    assert_eq!(b.feed(A, &heartbeat(SESSION, max)), said(0, 0, &[Heartbeat]));
+    assert_eq!(b.feed(A, &end_of_session(SESSION, max)), said(0, 0, &[EndOfSession]));
+}
+
+#[test]
+fn a_new_session_voids_the_old_one_whose_packets_are_dropped() {
+    let mut b = Bench::with_servers(1);
+    b.data(A, 1, 3);
+    b.data(A, 5, 6);
+    let got = b.feed(A, &data(NEXT, 1, 3));
+    let want = [
+        said(0, 0, &[Lost { from: 3, to: 5 }]),
+        said(5, 6, &[NewSession]),
+        said(1, 3, &[Synced { next: 3 }]),
+    ];
+    assert_eq!(got, want.concat());
+    assert_eq!(b.data(B, 6, 9), [], "the other line is behind");
+    assert_eq!(b.data(REREQUEST, 3, 5), []);
+    assert_eq!((b.pass(100), b.request()), (vec![], None));
+    let stats = b.channel.stats();
+    assert_eq!((stats.rejected.old_session, stats.rejected.answer, stats.new_sessions), (1, 1, 1));
+    assert_eq!((stats.gaps_opened, stats.gaps_lost, stats.messages_lost), (1, 1, 2));
+}
+
+#[test]
+fn a_stray_session_does_not_shut_out_the_real_one_for_good() {
+    let mut b = Bench::with_servers(0);
+    b.data(A, 1, 3);
+    b.feed(B, &heartbeat(*b"STRAY     ", 1));
+    assert_eq!(b.data(A, 3, 4), []);
+    assert_eq!(b.pass(5_000), said(0, 0, &[Silent]));
+    let got = b.data(A, 4, 5);
+    assert_eq!(got, said(0, 0, &[NewSession, Recovering { from: 1, to: 4 }]));
+}
+
+#[test]
+fn silence_is_told_once_and_ends_with_synced() {
+    let mut b = Bench::with_servers(0);
+    assert_eq!(b.channel.next_timeout(), Some(Nanos::ZERO), "the clock is not told yet");
+    assert_eq!(b.pass(0), []);
+    assert_eq!(b.channel.next_timeout(), Some(Nanos(b.now.0 + 5_000 * MS)));
+    assert_eq!(b.pass(5_000), said(0, 0, &[Silent]));
+    assert_eq!((b.pass(5_000), b.channel.next_timeout()), (vec![], None));
+    assert_eq!(b.data(A, 1, 2), said(1, 2, &[Synced { next: 2 }]));
+    b.pass(4_999);
+    b.data(B, 1, 2); // an old message is a sign of life too
+    assert_eq!(b.pass(4_999), []);
+    assert_eq!(b.pass(1), said(0, 0, &[Silent]));
+    assert!(!b.channel.is_synced());
+    assert_eq!(b.feed(B, &heartbeat(SESSION, 2)), said(0, 0, &[Synced { next: 2 }, Heartbeat]));
+}
+
+#[test]
+fn a_later_hole_waits_from_when_it_was_seen() {
+    let mut b = Bench::with_servers(1);
+    b.data(A, 1, 2);
+    b.data(A, 3, 4);
+    b.data(A, 5, 6);
+    b.pass(1);
+    assert_eq!(b.request(), Some((0, 2, 1)));
+    assert_eq!(b.data(REREQUEST, 2, 3), said(2, 4, &[Recovering { from: 4, to: 5 }]));
+    assert_eq!(b.channel.next_timeout(), Some(b.now), "it was seen long enough ago");
+    b.pass(0);
+    assert_eq!(b.request(), Some((0, 4, 1)));
+}
