@@ -1,2 +1,21 @@
-//! See the crate description.
+//! Order entry protocols as state machines without I/O.
+//!
+//! Nothing here knows a socket, a clock or a thread: bytes and `now` go in, values come out.
+//!
+//! ```text
+//!            socket reads into recv_space()                                transmit() is written to the socket
+//!                        |                                                              ^
+//!                        v                                                              |
+//!   soupbintcp::Deframer -> ClientSession -> ouch50::Decoder -> ReportSink     soupbintcp::Transmit
+//!                                |                                                ^           ^
+//!                                +---- login, heartbeats, logout -----------------+           |
+//!                                                          OrderCommand -> ouch50::Encoder ---+
+//! ```
+//!
+//! [`gateway::OuchGateway`] is the composition that a gateway agent drives; [`soupbintcp`] and [`ouch50`] are usable by themselves.
+//! After construction nothing allocates, and no input, however hostile, panics or makes a buffer grow.
 #![forbid(unsafe_code)]
+
+pub mod gateway;
+pub mod ouch50;
+pub mod soupbintcp;

@@ -1,0 +1,276 @@
+//! Inbound messages as bytes, each inside its SoupBinTCP `U` packet.
+//!
+//! Nothing is checked here: these write any number a field can hold. [`super::Encoder`] decides what may be sent.
+//!
+//! Enter Order, the one on the hot path, is a template that is patched ([`EnterTemplate`]):
+//!
+//! ```text
+//!   packet  0    2  3    4      8    9      13      21     29  30  31  32  33  34      48     50
+//!           | len |U |O | token |side| qty  | symbol | price |tif|dsp|cap|iso|crs|clordid|applen| appendage
+//! ```
+
+use core::num::NonZeroU8;
+
+use model::{Symbol, Token};
+
+use crate::soupbintcp::{HEADER_LEN, packet_type::UNSEQUENCED};
+
+/// Packet bytes of an Enter Order without appendage elements.
+pub const ENTER_LEN: usize = HEADER_LEN + 47;
+/// Packet bytes of the longest Enter Order made here: one Firm element.
+pub const ENTER_MAX: usize = ENTER_LEN + 6;
+/// Packet bytes of a Replace Order.
+pub const REPLACE_LEN: usize = HEADER_LEN + 40;
+/// Packet bytes of a Cancel Order.
+pub const CANCEL_LEN: usize = HEADER_LEN + 9;
+/// Packet bytes of a Modify Order.
+pub const MODIFY_LEN: usize = HEADER_LEN + 10;
+/// Packet bytes of a Mass Cancel.
+pub const MASS_CANCEL_LEN: usize = HEADER_LEN + 19;
+/// Packet bytes of a Disable or Enable Order Entry.
+pub const ENTRY_SWITCH_LEN: usize = HEADER_LEN + 11;
+/// Packet bytes of an Account Query.
+pub const ACCOUNT_QUERY_LEN: usize = HEADER_LEN + 1;
+
+/// Writes `bytes` at `at`. Both are constants where this is called, so no check is left in the code.
+#[inline(always)]
+fn put<const N: usize, const M: usize>(packet: &mut [u8; N], at: usize, bytes: [u8; M]) {
+    packet[at..at + M].copy_from_slice(&bytes);
+}
+
+#[inline(always)]
+const fn blank<const N: usize>(message_type: u8) -> [u8; N] {
+    let mut p = [b' '; N];
+    let [hi, lo] = (N as u16 - 2).to_be_bytes();
+    p[0] = hi;
+    p[1] = lo;
+    p[2] = UNSEQUENCED;
+    p[3] = message_type;
+    p
+}
+
+/// The values of an Enter Order that differ from order to order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Enter {
+    /// UserRefNum.
+    pub token: Token,
+    /// `B`, `S`, `T` short, `E` short exempt.
+    pub side: u8,
+    /// Shares.
+    pub qty: u32,
+    /// Limit, 1e-4 USD.
+    pub px: u64,
+    /// `0` day, `3` immediate or cancel.
+    pub tif: u8,
+    /// Text of the client.
+    pub clordid: [u8; 14],
+}
+
+/// The letters of an order that stay the same from order to order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Letters {
+    /// `Y` displayed, `N` not, `A` attributable.
+    pub display: u8,
+    /// `A` agency, `P` principal, `R` riskless, `O` other.
+    pub capacity: u8,
+    /// `Y` intermarket sweep, `N` not.
+    pub iso: u8,
+    /// `N` continuous market, `O`, `C`, `H`, `S`, `R`, `E`, `A`.
+    pub cross: u8,
+}
+
+/// The Enter Order packet of one instrument, in one cache line.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub struct EnterTemplate {
+    bytes: [u8; ENTER_MAX],
+    len: NonZeroU8,
+}
+
+const _: () = assert!(size_of::<Option<EnterTemplate>>() == 64);
+
+const LEN_PLAIN: NonZeroU8 = NonZeroU8::new(ENTER_LEN as u8).unwrap();
+const LEN_WITH_FIRM: NonZeroU8 = NonZeroU8::new(ENTER_MAX as u8).unwrap();
+
+impl EnterTemplate {
+    /// For `symbol`, with a Firm element where `firm` is given.
+    #[must_use]
+    pub fn new(symbol: Symbol, letters: Letters, firm: Option<[u8; 4]>) -> EnterTemplate {
+        let mut bytes: [u8; ENTER_MAX] = blank(b'O');
+        let len = if firm.is_some() { LEN_WITH_FIRM } else { LEN_PLAIN };
+        put(&mut bytes, 0, (u16::from(len.get()) - 2).to_be_bytes());
+        put(&mut bytes, 13, symbol.0);
+        put(&mut bytes, 30, [letters.display, letters.capacity, letters.iso, letters.cross]);
+        put(&mut bytes, 48, [0, 0]);
+        if let Some([a, b, c, d]) = firm {
+            put(&mut bytes, 48, [0, 6, 5, super::appendage::tag::FIRM, a, b, c, d]);
+        }
+        EnterTemplate { bytes, len }
+    }
+
+    /// Writes the packet and returns its length.
+    #[inline]
+    pub fn patch(&self, out: &mut [u8; ENTER_MAX], o: &Enter) -> usize {
+        *out = self.bytes;
+        put(out, 4, o.token.0.to_be_bytes());
+        out[8] = o.side;
+        put(out, 9, o.qty.to_be_bytes());
+        put(out, 21, o.px.to_be_bytes());
+        out[29] = o.tif;
+        put(out, 34, o.clordid);
+        usize::from(self.len.get())
+    }
+}
+
+/// The values of a Replace Order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replace {
+    /// UserRefNum of the order until now.
+    pub old: Token,
+    /// UserRefNum from now on.
+    pub token: Token,
+    /// New total of the chain, executed shares included.
+    pub qty: u32,
+    /// Limit, 1e-4 USD.
+    pub px: u64,
+    /// `0` day, `3` immediate or cancel.
+    pub tif: u8,
+    /// Text of the client.
+    pub clordid: [u8; 14],
+}
+
+/// A Replace Order with an empty appendage: firm and options are the replaced order's.
+#[inline]
+#[must_use]
+pub fn replace(r: &Replace, letters: Letters) -> [u8; REPLACE_LEN] {
+    let mut p = blank(b'U');
+    put(&mut p, 4, r.old.0.to_be_bytes());
+    put(&mut p, 8, r.token.0.to_be_bytes());
+    put(&mut p, 12, r.qty.to_be_bytes());
+    put(&mut p, 16, r.px.to_be_bytes());
+    put(&mut p, 24, [r.tif, letters.display, letters.iso]);
+    put(&mut p, 27, r.clordid);
+    put(&mut p, 41, [0, 0]);
+    p
+}
+
+/// A Cancel Order; `qty` is the new intended total, executed shares included, 0 for all that is open.
+#[inline]
+#[must_use]
+pub fn cancel(token: Token, qty: u32) -> [u8; CANCEL_LEN] {
+    let mut p = blank(b'X');
+    put(&mut p, 4, token.0.to_be_bytes());
+    put(&mut p, 8, qty.to_be_bytes());
+    p
+}
+
+/// A Modify Order: fewer shares, or another kind of sell.
+#[must_use]
+pub fn modify(token: Token, side: u8, qty: u32) -> [u8; MODIFY_LEN] {
+    let mut p = blank(b'M');
+    put(&mut p, 4, token.0.to_be_bytes());
+    p[8] = side;
+    put(&mut p, 9, qty.to_be_bytes());
+    p
+}
+
+/// A Mass Cancel of a firm's orders in one symbol, or with [`Symbol::BLANK`] in all.
+#[must_use]
+pub fn mass_cancel(token: Token, firm: [u8; 4], symbol: Symbol) -> [u8; MASS_CANCEL_LEN] {
+    let mut p = blank(b'C');
+    put(&mut p, 4, token.0.to_be_bytes());
+    put(&mut p, 8, firm);
+    put(&mut p, 12, symbol.0);
+    put(&mut p, 20, [0, 0]);
+    p
+}
+
+/// Disable Order Entry of a firm.
+#[must_use]
+pub fn disable_entry(token: Token, firm: [u8; 4]) -> [u8; ENTRY_SWITCH_LEN] {
+    entry_switch(b'D', token, firm)
+}
+
+/// Enable Order Entry of a firm.
+#[must_use]
+pub fn enable_entry(token: Token, firm: [u8; 4]) -> [u8; ENTRY_SWITCH_LEN] {
+    entry_switch(b'E', token, firm)
+}
+
+fn entry_switch(message_type: u8, token: Token, firm: [u8; 4]) -> [u8; ENTRY_SWITCH_LEN] {
+    let mut p = blank(message_type);
+    put(&mut p, 4, token.0.to_be_bytes());
+    put(&mut p, 8, firm);
+    put(&mut p, 12, [0, 0]);
+    p
+}
+
+/// An Account Query: which number is next?
+#[must_use]
+pub fn account_query() -> [u8; ACCOUNT_QUERY_LEN] {
+    blank(b'Q')
+}
+
+/// Of an inbound message (what follows the packet's type): its letter, and the number it introduces or for `X` and `M` names; 0 for `Q`.
+#[must_use]
+pub fn letter_and_token(message: &[u8]) -> Option<(u8, Token)> {
+    let (&letter, rest) = message.split_first()?;
+    let rest = match letter {
+        b'Q' => return Some((letter, Token(0))),
+        b'U' => rest.get(4..)?,
+        b'O' | b'X' | b'M' | b'C' | b'D' | b'E' => rest,
+        _ => return None,
+    };
+    Some((letter, Token(u32::from_be_bytes(*rest.first_chunk()?))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LETTERS: Letters = Letters { display: b'Y', capacity: b'P', iso: b'N', cross: b'N' };
+
+    #[test]
+    fn an_enter_order_with_a_firm_has_the_shape_of_a_real_one() {
+        let t = EnterTemplate::new(Symbol(*b"CVLT    "), LETTERS, Some(*b"LIME"));
+        let mut p = [0; ENTER_MAX];
+        let n = t.patch(
+            &mut p,
+            &Enter {
+                token: Token(0x71),
+                side: b'T',
+                qty: 0xE1,
+                px: 1,
+                tif: b'3',
+                clordid: *b"ABCDEFGHIJKLMN",
+            },
+        );
+        assert_eq!(n, 56);
+        assert_eq!(p[..21], *b"\x00\x36UO\x00\x00\x00\x71T\x00\x00\x00\xe1CVLT    ");
+        assert_eq!(p[21..], *b"\0\0\0\0\0\0\0\x013YPNNABCDEFGHIJKLMN\x00\x06\x05\x02LIME");
+    }
+
+    #[test]
+    fn every_message_says_its_letter_and_token() {
+        let t = Token(9);
+        let r = Replace { old: Token(7), token: t, qty: 1, px: 1, tif: b'0', clordid: *b"              " };
+        let packets: [&[u8]; 7] = [
+            &replace(&r, LETTERS),
+            &cancel(t, 0),
+            &modify(t, b'S', 1),
+            &mass_cancel(t, *b"FIRM", Symbol::BLANK),
+            &disable_entry(t, *b"FIRM"),
+            &enable_entry(t, *b"FIRM"),
+            &account_query(),
+        ];
+        for (packet, (letter, token)) in
+            packets.iter().zip([(b'U', 9), (b'X', 9), (b'M', 9), (b'C', 9), (b'D', 9), (b'E', 9), (b'Q', 0)])
+        {
+            assert_eq!(usize::from(u16::from_be_bytes([packet[0], packet[1]])) + 2, packet.len());
+            assert_eq!(letter_and_token(&packet[3..]), Some((letter, Token(token))));
+        }
+        for bad in [&b""[..], b"Z1234", b"O123", b"U1234567"] {
+            assert_eq!(letter_and_token(bad), None);
+        }
+    }
+}
