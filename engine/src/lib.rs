@@ -1,2 +1,3 @@
 //! See the crate description.
 #![forbid(unsafe_code)]
+pub mod book;
