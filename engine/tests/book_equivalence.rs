@@ -43,7 +43,6 @@ const DIRECT: u64 = 1 << 17;
 const ROOMY: BookCapacity =
     BookCapacity { instruments: 8, live_orders: 20_000, levels: 20_000, direct_refs: DIRECT };
 
-/// Rare references come first when the flow counts beyond [`DIRECT`].
 fn capacity(mix: &Mix) -> BookCapacity {
     BookCapacity { instruments: usize::from(mix.instruments), ..ROOMY }
 }

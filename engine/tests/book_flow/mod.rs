@@ -4,6 +4,8 @@
 //! them to say.
 #![allow(dead_code)]
 
+pub mod itch;
+
 use engine::book::Top;
 use model::{InstrumentId, MarketBody, MarketEvent, Nanos, Px, Qty, Side, VenueRef};
 

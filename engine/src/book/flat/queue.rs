@@ -119,10 +119,8 @@ impl Queues {
             let chunk = self.chunks[from as usize];
             // Its entries are in the copy; what is written here from now on is live.
             self.chunks[from as usize][0] = u64::from(chunk[0] as u32);
-            for (i, r) in live_entries(&chunk, if n == level.chunks { level.tail_len } else { CHUNK as u8 }) {
-                if refs.resting(r, id, entry(from, i)).is_none() {
-                    continue;
-                }
+            let len_from = if n == level.chunks { level.tail_len as usize } else { CHUNK };
+            for (r, _) in resting(&chunk, len_from, refs, id, from) {
                 if len == CHUNK {
                     (to, len, used) = (self.link(to), 0, used + 1);
                 }
@@ -159,10 +157,9 @@ impl Queues {
         let mut at = id;
         for n in 1..=level.chunks {
             let chunk = &self.chunks[at as usize];
-            for (i, r) in live_entries(chunk, if n == level.chunks { level.tail_len } else { CHUNK as u8 }) {
-                if let Some(qty) = refs.resting(r, id, entry(at, i))
-                    && !visit(r, qty)
-                {
+            let len = if n == level.chunks { level.tail_len as usize } else { CHUNK };
+            for (r, qty) in resting(chunk, len, refs, id, at) {
+                if !visit(r, qty) {
                     return;
                 }
             }
@@ -181,11 +178,20 @@ impl Queues {
     }
 }
 
-/// A chunk's entries that are not blank.
-fn live_entries(chunk: &[u64; WORDS], len: u8) -> impl Iterator<Item = (usize, u64)> {
-    let blank = chunk[0] >> BLANK_SHIFT;
-    let entries = chunk[1..].iter().take(len as usize).enumerate();
-    entries.filter(move |(i, _)| blank >> i & 1 == 0).map(|(i, r)| (i, *r))
+/// The live ones among the first `len` entries of a chunk: reference and shares.
+#[inline]
+fn resting(
+    chunk: &[u64; WORDS],
+    len: usize,
+    refs: &Refs,
+    level: u32,
+    id: u32,
+) -> impl Iterator<Item = (u64, u32)> + use<> {
+    let [link, entries @ ..] = *chunk;
+    // Entries past `len` are old: they are asked for like the others and left out here.
+    let blank = link >> BLANK_SHIFT | u64::MAX << len;
+    let shares = refs.resting(&entries, level, entry(id, 0));
+    (0..CHUNK).filter(move |i| blank >> i & 1 == 0 && shares[*i] != 0).map(move |i| (entries[i], shares[i]))
 }
 
 /// Where entry `i` of a chunk is, as one number.

@@ -266,12 +266,29 @@ impl Refs {
         Some(self.directory[e])
     }
 
-    /// The shares of a queue's entry, or `None` where it is the trace of an order that left `level`.
+    /// The shares behind each of a chunk's entries, 0 for the trace of an order that left `level`. `first_at` is where the
+    /// first of them stands.
+    ///
+    /// Old entries' slots are seldom cached: all are asked for before any answer is looked at, so that they come together.
     #[inline]
-    pub(super) fn resting(&self, r: u64, level: u32, entry_at: u64) -> Option<u32> {
-        let (at, slot) = self.find(r)?;
-        let here = slot.level == level && (!self.is_sparse(r) || self.slots[at.0 + 1] == entry_at);
-        here.then_some(slot.qty)
+    pub(super) fn resting<const N: usize>(&self, refs: &[u64; N], level: u32, first_at: u64) -> [u32; N] {
+        let mut words = [0; N];
+        for (i, (word, r)) in words.iter_mut().zip(refs).enumerate() {
+            *word = match self.directory.get((*r / PAGE as u64) as usize) {
+                Some(entry) => self.slots.get(slot_index(*entry, *r)).copied().unwrap_or(0),
+                None => self.sparse_word(*r, first_at + i as u64),
+            };
+        }
+        words.map(|word| if (word >> 32) as u32 == level { word as u32 } else { 0 })
+    }
+
+    /// The slot of a sparse reference whose queue entry is this one; 0 otherwise.
+    #[cold]
+    fn sparse_word(&self, r: u64, entry_at: u64) -> u64 {
+        match self.find_sparse(r) {
+            Some(at) if self.slots[at + 1] == entry_at => self.slots[at],
+            _ => 0,
+        }
     }
 
     /// The entry of a live order moved inside its queue.
