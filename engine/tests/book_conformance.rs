@@ -230,7 +230,7 @@ fn a_replace_goes_to_the_back_and_keeps_its_side<T: Books>() {
         f.add(r, Sell, 700, 10);
     }
     let change = f.replace(1, 9, 700, 10);
-    assert_eq!(change.top_changed, false, "one for one");
+    assert!(!change.top_changed, "one for one");
     assert_eq!((change.px, change.qty, change.side), (Px(700), Qty(10), Sell));
     assert_eq!((change.replaced_px, change.replaced_qty), (Px(700), Qty(10)));
     assert_eq!(f.orders(Sell), [(2, 700, 10), (3, 700, 10), (9, 700, 10)]);
@@ -470,7 +470,7 @@ fn a_full_book_refuses_and_recovers<T: Books>() {
     let change = f.replace(49, 102, 900, 5);
     assert_eq!(change.effect, Effect::Applied, "its level goes, another comes");
     let change = f.replace(48, 103, 901, 5);
-    assert_eq!((change.effect, change.replaced_qty, change.top_changed), (Effect::Capacity, Qty(1), true));
+    assert_eq!((change.effect, change.qty, change.replaced_qty), (Effect::Capacity, Qty(0), Qty(1)));
     assert_eq!(
         f.books.stats(),
         BookStats { capacity_refusals: 3, duplicate_refs: 1, ..BookStats::default() }

@@ -21,7 +21,7 @@ impl Rng {
     }
 
     pub fn below(&mut self, n: u64) -> u64 {
-        (u128::from(self.word()) * u128::from(n) >> 64) as u64
+        ((u128::from(self.word()) * u128::from(n)) >> 64) as u64
     }
 
     pub fn one_in(&mut self, n: u64) -> bool {
@@ -143,9 +143,11 @@ impl Flow {
         let i = self.instrument();
         let id = InstrumentId(i as u16);
         let (mut add, mut delete) = (m.add, m.delete);
-        if m.phase > 0 {
-            // Adds for a while, then bursts of deletes.
-            if self.n / m.phase % 2 == 0 { delete /= 4 } else { add /= 4 }
+        // Adds for a while, then bursts of deletes.
+        match self.n.checked_div(m.phase) {
+            Some(phase) if phase % 2 == 0 => delete /= 4,
+            Some(_) => add /= 4,
+            None => {}
         }
         if self.live_count < m.live {
             delete = delete * self.live_count as u64 / m.live as u64;
