@@ -38,16 +38,19 @@
 //! refused with [`Effect::Capacity`]; from then on that instrument's book lacks an order and must be treated as stale.
 
 mod change;
+mod flat;
 mod naive;
 mod stats;
 
 pub use change::{BookChange, Effect, Level, QueuePosition, RestingOrder, Top, Traded};
-/// The books that the engine runs on.
-pub type Book = NaiveBooks;
+pub use flat::FlatBooks;
 pub use naive::NaiveBooks;
 pub use stats::{BookStats, UnknownRefs};
 
 use model::{InstrumentId, MarketEvent, Px, Qty, Side, VenueRef};
+
+/// The books that the engine runs on.
+pub type Book = FlatBooks;
 
 /// What books are sized for. [`FlatBooks`] states what each costs in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

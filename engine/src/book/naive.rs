@@ -31,6 +31,7 @@ pub struct NaiveBooks {
     capacity: BookCapacity,
     by_ref: HashMap<VenueRef, Place>,
     sides: Vec<[Ladder; 2]>,
+    levels: usize,
     stats: BookStats,
 }
 
@@ -54,10 +55,6 @@ impl NaiveBooks {
         up.chain(down).map(|(price, queue)| (*price, queue))
     }
 
-    fn levels(&self) -> usize {
-        self.sides.iter().flatten().map(BTreeMap::len).sum()
-    }
-
     fn remaining(&self, r: VenueRef, at: Place) -> u32 {
         self.queue(at).iter().find(|(o, _)| *o == r).map_or(0, |(_, q)| *q)
     }
@@ -75,6 +72,7 @@ impl NaiveBooks {
         }
         if queue.is_empty() {
             ladder.remove(&at.price);
+            self.levels -= 1;
         }
         taken
     }
@@ -93,10 +91,11 @@ impl NaiveBooks {
         }
         let new_level = !self.sides[id.index()][side as usize].contains_key(&price);
         if self.by_ref.len() >= self.capacity.live_orders
-            || (new_level && self.levels() >= self.capacity.levels)
+            || (new_level && self.levels >= self.capacity.levels)
         {
             return refused(Effect::Capacity);
         }
+        self.levels += usize::from(new_level);
         self.by_ref.insert(r, Place { instrument: id, side, price });
         self.sides[id.index()][side as usize].entry(price).or_default().push((r, qty.0));
         BookChange { px, qty, side, ..BookChange::nothing(id, Effect::Applied) }
@@ -144,6 +143,7 @@ impl Books for NaiveBooks {
             capacity: *capacity,
             by_ref: HashMap::new(),
             sides: (0..capacity.instruments).map(|_| Default::default()).collect(),
+            levels: 0,
             stats: BookStats::default(),
         }
     }
@@ -224,6 +224,7 @@ impl Books for NaiveBooks {
     fn clear(&mut self) {
         self.by_ref.clear();
         self.sides.iter_mut().flatten().for_each(BTreeMap::clear);
+        self.levels = 0;
         self.stats = BookStats::default();
     }
 
