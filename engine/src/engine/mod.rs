@@ -229,8 +229,9 @@ impl<S: Strategy> Engine<S> {
         &self.strategy
     }
 
-    /// A hash over everything that can influence a later command: orders, positions, risk counts, instruments, sessions and the best prices. Equal
-    /// inputs give equal hashes. Cost: a pass over open orders and instruments.
+    /// A hash over everything of the engine that can influence a later command: orders, positions, fills, risk counts, instruments, books by level,
+    /// sessions, and the work left over. What the strategy keeps to itself is not in it, nor are [`EngineStats`]. Equal inputs give equal hashes.
+    /// Cost: a pass over the order slots, the instruments and their levels; allocates nothing.
     #[must_use]
     pub fn state_hash(&self) -> u64 {
         let mut h = StateHash::default();
@@ -239,6 +240,7 @@ impl<S: Strategy> Engine<S> {
         self.positions.absorb(&mut h);
         self.instruments.absorb(&mut h);
         self.gate.absorb(&mut h);
+        self.fills.absorb(&mut h);
         for s in &self.sessions {
             h.word(s.last_seq << 1 | u64::from(s.ready));
         }
@@ -246,8 +248,13 @@ impl<S: Strategy> Engine<S> {
             h.word(self.books[i.instrument.feed.index()].hash(i.instrument.id));
         }
         h.word(self.halt.map_or(0, |r| r as u64));
-        h.word(self.wake.map_or(0, |w| w.0));
-        h.word(self.stats.new_orders << 32 ^ self.stats.cancels << 16 ^ self.stats.refusals);
+        h.word(self.wake.map_or(u64::MAX, |w| w.0));
+        h.word(self.sweep.map_or(0, |from| 1 + from as u64) << 1 | u64::from(self.cancels_waiting));
+        h.word(self.untold_count as u64);
+        for (k, change) in self.untold.iter().enumerate().filter_map(|(k, c)| Some((k, (*c)?))) {
+            h.word(k as u64);
+            change.absorb(&mut h);
+        }
         h.finish()
     }
 }
