@@ -2,6 +2,7 @@
 
 use model::{GatewayId, Qty};
 
+use crate::hash::StateHash;
 use crate::strategy::Fill;
 
 /// Fills remembered. A broken trade is reported within minutes; an older one halts trading for a person to look.
@@ -10,11 +11,13 @@ const REMEMBERED: usize = 16_384;
 pub(crate) struct FillMemory {
     fills: Vec<(GatewayId, Fill)>,
     next: usize,
+    /// Over everything remembered and forgotten, so that hashing does not walk the memory.
+    digest: StateHash,
 }
 
 impl FillMemory {
     pub(crate) fn new() -> FillMemory {
-        FillMemory { fills: Vec::with_capacity(REMEMBERED), next: 0 }
+        FillMemory { fills: Vec::with_capacity(REMEMBERED), next: 0, digest: StateHash::default() }
     }
 
     #[inline]
@@ -25,6 +28,9 @@ impl FillMemory {
             self.fills[self.next] = (gateway, fill);
         }
         self.next = (self.next + 1) % REMEMBERED;
+        self.digest.word(fill.match_number);
+        self.digest.word(u64::from(fill.order.0.0) << 32 | u64::from(fill.qty.0));
+        self.digest.signed(fill.px.0);
     }
 
     /// Takes out one fill with this trade number.
@@ -35,6 +41,11 @@ impl FillMemory {
             .find(|(g, f)| *g == gateway && f.match_number == match_number && !f.qty.is_zero())?;
         let taken = *fill;
         fill.qty = Qty::ZERO;
+        self.digest.word(u64::from(taken.order.0.0));
         Some(taken)
+    }
+
+    pub(crate) fn absorb(&self, h: &mut StateHash) {
+        h.word(self.digest.finish());
     }
 }

@@ -36,7 +36,7 @@ impl InstrumentState {
     }
 }
 
-/// Why an instrument's state changed.
+/// What of an instrument's state changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstrumentChange {
     /// Its validity.
@@ -55,6 +55,18 @@ pub enum InstrumentChange {
         /// Halted.
         halted: bool,
     },
+}
+
+impl InstrumentChange {
+    pub(crate) fn absorb(self, h: &mut StateHash) {
+        h.word(match self {
+            InstrumentChange::Validity(v) => 0x100 | v as u64,
+            InstrumentChange::Trading(t) => 0x200 | t as u64,
+            InstrumentChange::ShortSale(action) => 0x300 | u64::from(action),
+            InstrumentChange::Session { ready } => 0x400 | u64::from(ready),
+            InstrumentChange::Halt { halted } => 0x500 | u64::from(halted),
+        });
+    }
 }
 
 /// All instruments of the configuration and the feeds they hang on.
@@ -181,6 +193,7 @@ impl Instruments {
             h.signed(i.last.0);
             h.word(u64::from(i.lost));
         }
+        self.feed_heard.iter().for_each(|at| h.word(at.0));
     }
 }
 

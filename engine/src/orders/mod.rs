@@ -179,16 +179,10 @@ impl Orders {
 
     pub(crate) fn absorb(&self, h: &mut StateHash) {
         h.word(self.open as u64);
-        for o in self.iter() {
-            h.word(u64::from(o.id.0.0) << 32 | u64::from(o.token.0));
-            h.word(u64::from(o.open.0) << 32 | u64::from(o.executed.0));
-            h.signed(o.px.0);
-            h.word(o.state() as u64 | (o.side as u64) << 8 | u64::from(o.cancel_wanted) << 16);
-            h.word(o.venue_ref.map_or(0, |r| r.0));
-            if let Some(r) = o.replace {
-                h.word(u64::from(r.token.0) << 32 | u64::from(r.total.0));
-                h.signed(r.px.0);
-            }
+        // By slot: which slot an order has decides when a sweep comes to it.
+        for (slot, o) in self.slots.iter().enumerate().filter_map(|(k, o)| Some((k, o.as_ref()?))) {
+            h.word(slot as u64);
+            o.absorb(h);
         }
     }
 }

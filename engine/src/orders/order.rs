@@ -20,6 +20,8 @@
 
 use model::{GatewayId, InstrumentId, Nanos, Px, Qty, Side, Tif, Token, VenueRef};
 
+use crate::hash::StateHash;
+
 /// An order's name towards strategies: its first token, which stays through replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderId(pub Token);
@@ -278,6 +280,22 @@ impl Order {
         self.cancel_wanted |= self.phase == OrderState::PendingCancel;
         self.replace = None;
         self.phase = OrderState::Live;
+    }
+
+    pub(crate) fn absorb(&self, h: &mut StateHash) {
+        h.word(u64::from(self.id.0.0) << 32 | u64::from(self.token.0));
+        h.word(u64::from(self.open.0) << 32 | u64::from(self.executed.0));
+        h.signed(self.px.0);
+        let flags = [self.unknown, self.cancel_wanted, self.adopted, self.tif == Tif::Ioc];
+        let flags = flags.into_iter().fold(0, |w, f| w << 1 | u64::from(f));
+        h.word(flags << 16 | (self.side as u64) << 8 | self.phase as u64);
+        h.word(u64::from(self.instrument.0) << 8 | u64::from(self.gateway.0));
+        h.word(self.venue_ref.map_or(0, |r| r.0));
+        h.word(self.created.0);
+        if let Some(r) = self.replace {
+            h.word(u64::from(r.token.0) << 32 | u64::from(r.total.0));
+            h.signed(r.px.0);
+        }
     }
 
     fn finish(&mut self, state: OrderState) {

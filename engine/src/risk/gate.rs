@@ -325,6 +325,7 @@ impl Gate {
     pub(crate) fn absorb(&self, h: &mut StateHash) {
         h.word(u64::from(self.next_token) << 32 | u64::from(self.end_token));
         self.rate.absorb(h);
+        self.recent.absorb(h);
     }
 }
 

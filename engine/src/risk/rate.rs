@@ -11,13 +11,20 @@ pub(super) struct RollingWindow {
     sent: Box<[Nanos]>,
     next: usize,
     filled: bool,
+    /// Over every time counted, so that hashing does not walk the window.
+    digest: StateHash,
 }
 
 const SECOND: u64 = 1_000_000_000;
 
 impl RollingWindow {
     pub(super) fn new(limit: u32) -> RollingWindow {
-        RollingWindow { sent: vec![Nanos::ZERO; limit as usize].into_boxed_slice(), next: 0, filled: false }
+        RollingWindow {
+            sent: vec![Nanos::ZERO; limit as usize].into_boxed_slice(),
+            next: 0,
+            filled: false,
+            digest: StateHash::default(),
+        }
     }
 
     #[inline]
@@ -33,6 +40,7 @@ impl RollingWindow {
     pub(super) fn count(&mut self, now: Nanos) {
         if let Some(at) = self.sent.get_mut(self.next) {
             *at = now;
+            self.digest.word(now.0);
             self.next += 1;
             if self.next == self.sent.len() {
                 self.next = 0;
@@ -42,7 +50,7 @@ impl RollingWindow {
     }
 
     pub(super) fn absorb(&self, h: &mut StateHash) {
-        h.word(self.next as u64 | u64::from(self.filled) << 32);
+        h.word(self.digest.finish());
     }
 }
 
@@ -78,6 +86,15 @@ impl Recent {
     pub(super) fn remember(&mut self, key: Key, now: Nanos) {
         self.orders[self.next] = (now, key);
         self.next = (self.next + 1) % DUPLICATE_MEMORY;
+    }
+
+    pub(super) fn absorb(&self, h: &mut StateHash) {
+        h.word(self.next as u64);
+        for (at, k) in &self.orders {
+            h.word(at.0);
+            h.word(u64::from(k.instrument.0) << 40 | (k.side as u64) << 32 | u64::from(k.qty.0));
+            h.signed(k.px.0);
+        }
     }
 }
 

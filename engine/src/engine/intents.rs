@@ -1,0 +1,96 @@
+//! Strategy callbacks, and what becomes of the intents they leave.
+
+use model::InstrumentId;
+
+use super::{Engine, Outbox};
+use crate::book::Books;
+use crate::limits::INTENTS_PER_CALLBACK;
+use crate::orders::{OrderState, Orders, PendingReplace};
+use crate::risk::{Gate, NewOrder, RiskReject, World};
+use crate::strategy::{Intent, Intents, Strategy, View};
+
+impl<S: Strategy> Engine<S> {
+    pub(super) fn parts(&mut self) -> (&mut S, View<'_>, &mut Intents) {
+        let view = View {
+            now: self.now,
+            halted: self.halt.is_some(),
+            books: &self.books,
+            instruments: &self.instruments,
+            orders: &self.orders,
+            positions: &self.positions,
+        };
+        (&mut self.strategy, view, &mut self.intents)
+    }
+
+    #[inline]
+    pub(super) fn call(&mut self, out: &mut Outbox, f: impl FnOnce(&mut S, &View<'_>, &mut Intents)) {
+        let (strategy, view, intents) = self.parts();
+        f(strategy, &view, intents);
+        if !self.intents.is_empty() {
+            self.carry_out(out);
+        }
+    }
+
+    pub(super) fn carry_out(&mut self, out: &mut Outbox) {
+        let mut asked = [None; INTENTS_PER_CALLBACK];
+        let (list, too_many, wake) = self.intents.take();
+        asked.iter_mut().zip(list).for_each(|(a, i)| *a = Some(i));
+        self.intents.clear();
+        self.stats.refusals += u64::from(too_many);
+        self.wake = wake.or(self.wake);
+        for intent in asked.into_iter().flatten() {
+            if let Err(why) = self.request(&intent, out) {
+                self.stats.refusals += 1;
+                out.refuse(intent, why);
+                let (strategy, view, _) = self.parts();
+                strategy.on_refused(&view, &intent, why);
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn request(&mut self, intent: &Intent, out: &mut Outbox) -> Result<(), RiskReject> {
+        match *intent {
+            Intent::New { instrument, side, qty, px, tif } => {
+                if instrument.index() >= self.untold.len() {
+                    return Err(RiskReject::UnknownInstrument);
+                }
+                let gateway = self.instruments.of(instrument).instrument.gateway;
+                let (world, gate, orders) = self.world(instrument);
+                let n = NewOrder { instrument, side, qty, px, tif };
+                out.send(gate.new_order(&world, orders, gateway, n)?);
+                self.stats.new_orders += 1;
+            }
+            Intent::Replace { order, qty, px } => {
+                let order = *self.orders.get(order).ok_or(RiskReject::UnknownOrder)?;
+                let (world, gate, orders) = self.world(order.instrument);
+                let (approved, token, total) = gate.replace(&world, orders, &order, qty, px)?;
+                let r = PendingReplace { token, total, px, tif: order.tif };
+                orders.change(order.token, |o| o.on_sent_replace(r));
+                out.send(approved);
+                self.stats.replaces += 1;
+            }
+            Intent::Cancel { order } => {
+                let order = *self.orders.get(order).ok_or(RiskReject::UnknownOrder)?;
+                if order.state() == OrderState::PendingCancel {
+                    return Err(RiskReject::Busy);
+                }
+                self.cancel(&order, out);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn world(&mut self, id: InstrumentId) -> (World<'_>, &mut Gate, &mut Orders) {
+        let i = self.instruments.of(id).instrument;
+        let world = World {
+            now: self.now,
+            instruments: &self.instruments,
+            positions: &self.positions,
+            best_bid: self.books[i.feed.index()].top(id).bid_px,
+            halted: self.halt.is_some(),
+            ready: self.sessions[i.gateway.index()].ready,
+        };
+        (world, &mut self.gate, &mut self.orders)
+    }
+}

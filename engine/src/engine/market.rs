@@ -1,0 +1,106 @@
+//! Market data: events to books and prices, a feed's status to the validity of its instruments.
+
+use model::{FeedId, FeedStatus, HaltReason, InstrumentId, MarketBody, MarketEvent, Px};
+
+use super::{Engine, Outbox};
+use crate::book::{Books, Effect};
+use crate::instruments::{InstrumentChange, Instruments};
+use crate::position::Overflow;
+use crate::strategy::{Strategy, TradePrint};
+
+impl<S: Strategy> Engine<S> {
+    #[inline]
+    pub(super) fn on_market(&mut self, feed: FeedId, event: &MarketEvent, out: &mut Outbox) {
+        self.stats.market_events += 1;
+        self.instruments.on_heard(feed, self.now);
+        if event.body.concerns_all() {
+            self.each_of_feed(feed, |i, id| i.on_market(id, &event.body));
+            return;
+        }
+        let id = event.instrument;
+        if id.index() >= self.untold.len() {
+            return; // a feed passes configured instruments only; a forged journal may hold others
+        }
+        if !event.body.touches_book() {
+            self.on_off_book(id, &event.body, out);
+            return;
+        }
+        let change = self.books[feed.index()].apply(event);
+        if change.effect == Effect::Capacity {
+            let lost = self.instruments.on_book_lost(id);
+            self.tell(id, lost);
+        }
+        // What the book refused whole is counted there and is no change; a refused replace took its old order away.
+        if change.qty.is_zero() && change.replaced_qty.is_zero() {
+            return;
+        }
+        let id = change.instrument;
+        if change.top_changed {
+            let top = self.books[feed.index()].top(id);
+            if let Some(reference) = self.instruments.on_top(id, &top, self.now) {
+                self.mark(id, reference);
+            }
+        }
+        if let Some(traded) = change.traded.filter(|t| t.printable) {
+            self.instruments.on_trade(id, traded.px);
+            let qty = u64::from(change.qty.0);
+            let trade = TradePrint { instrument: id, px: traded.px, qty, resting: Some(change.side) };
+            self.call(out, |s, view, intents| s.on_trade(view, &trade, intents));
+        }
+        self.call(out, |s, view, intents| s.on_book(view, &change, intents));
+    }
+
+    pub(super) fn on_off_book(&mut self, id: InstrumentId, body: &MarketBody, out: &mut Outbox) {
+        let print = match *body {
+            MarketBody::Trade { px, qty, side, .. } => Some((px, u64::from(qty.0), Some(side))),
+            MarketBody::Cross { px, qty, .. } if qty != 0 => Some((px, qty, None)),
+            _ => None,
+        };
+        if let Some((px, qty, resting)) = print {
+            self.instruments.on_trade(id, px);
+            let trade = TradePrint { instrument: id, px, qty, resting };
+            self.call(out, |s, view, intents| s.on_trade(view, &trade, intents));
+        }
+        let change = self.instruments.on_market(id, body);
+        self.tell(id, change);
+    }
+
+    pub(super) fn on_feed(&mut self, feed: FeedId, status: FeedStatus) {
+        if !matches!(status, FeedStatus::Silent) {
+            self.instruments.on_heard(feed, self.now);
+        }
+        if status == FeedStatus::NewSession {
+            self.books[feed.index()].clear();
+        }
+        self.each_of_feed(feed, |i, id| i.on_feed(id, status));
+    }
+
+    pub(super) fn each_of_feed(
+        &mut self,
+        feed: FeedId,
+        f: impl Fn(&mut Instruments, InstrumentId) -> Option<InstrumentChange>,
+    ) {
+        for k in 0..self.untold.len() {
+            let id = InstrumentId(k as u16);
+            if self.instruments.of(id).instrument.feed == feed {
+                let change = f(&mut self.instruments, id);
+                self.tell(id, change);
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn mark(&mut self, id: InstrumentId, px: Px) {
+        match self.positions.on_mark(id, px) {
+            Ok(()) => self.check_loss(),
+            Err(Overflow) => self.halt(HaltReason::Overflow),
+        }
+    }
+
+    #[inline]
+    pub(super) fn check_loss(&mut self) {
+        if self.positions.pnl().0 <= -self.gate.limits().max_daily_loss.0 && self.halt.is_none() {
+            self.halt(HaltReason::Loss);
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! The engine: one input in, the commands it causes out.
+//!
+//! ```text
+//!   Market ---> book ----+                              +--> Approved commands
+//!   Feed -----> validity |--> strategy --> intents --> risk gate
+//!   Report ---> orders --|                              +--> refusals
+//!   Session --> settle --|
+//!   Control --> halt ----+--> cancel sweep -----------------> Approved cancels
+//! ```
+//!
+//! Contract: commands and [`Engine::state_hash`] are a function of the configuration and the ordered list of `(now, Input)`. There is no clock, no random
+//! number, no I/O and no iteration over a hash table in here; after construction nothing is allocated.
+//!
+//! What one input may cause is bounded by [`COMMANDS_PER_INPUT`](crate::limits::COMMANDS_PER_INPUT). Work that could be longer (a cancel sweep
+//! over all orders, telling the strategy of every instrument of a feed) is done in parts: while [`Engine::next_timer`] is due, give the engine
+//! [`Input::Timer`] and it goes on.
+//!
+//! | module | story |
+//! |---|---|
+//! | `market` | events to books and prices, feed status to validity |
+//! | `reports` | the venue's reports to orders and positions |
+//! | `halt` | control, sessions, halts, and the work left over for later inputs |
+//! | `intents` | strategy callbacks and what becomes of their intents |
+
+mod halt;
+mod intents;
+mod market;
+mod outbox;
+mod reports;
+mod stats;
+
+use model::{FeedId, GatewayId, HaltReason, Input, Instrument, InstrumentId, Nanos, Usd, VenueRef};
+
+pub use self::outbox::{Outbox, Refusal};
+pub use self::stats::EngineStats;
+use crate::book::{Book, BookCapacity, BookStats, Books};
+use crate::fills::FillMemory;
+use crate::hash::StateHash;
+use crate::instruments::{InstrumentChange, Instruments};
+use crate::orders::{OrderId, Orders};
+use crate::position::Positions;
+use crate::risk::{Gate, RiskLimits};
+use crate::strategy::{Intents, Strategy};
+
+/// What an engine is made from.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// The instruments, at the index of their id.
+    pub instruments: Vec<Instrument>,
+    /// How many feeds.
+    pub feeds: usize,
+    /// How many gateways.
+    pub gateways: usize,
+    /// The limits.
+    pub limits: RiskLimits,
+    /// Room for books, for each feed.
+    pub book: BookCapacity,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Session {
+    ready: bool,
+    last_seq: u64,
+}
+
+/// The deterministic core over one strategy.
+pub struct Engine<S> {
+    now: Nanos,
+    strategy: S,
+    intents: Intents,
+    books: Vec<Book>,
+    instruments: Instruments,
+    orders: Orders,
+    positions: Positions,
+    gate: Gate,
+    sessions: Vec<Session>,
+    fills: FillMemory,
+    halt: Option<HaltReason>,
+    wake: Option<Nanos>,
+    /// Where a sweep that cancels everything has come to.
+    sweep: Option<usize>,
+    /// Whether some order waits to have its cancel sent again.
+    cancels_waiting: bool,
+    /// What each instrument's strategy callback has still to be told.
+    untold: Vec<Option<InstrumentChange>>,
+    untold_count: usize,
+    stats: EngineStats,
+}
+
+impl<S: Strategy> Engine<S> {
+    /// Takes all memory that it will ever need.
+    pub fn new(config: &EngineConfig, strategy: S) -> Engine<S> {
+        let n = config.instruments.len();
+        assert!(
+            config.instruments.iter().enumerate().all(|(k, i)| i.id.index() == k
+                && i.feed.index() < config.feeds
+                && i.gateway.index() < config.gateways),
+            "instruments are dense and name feeds and gateways that exist"
+        );
+        let mut engine = Engine {
+            now: Nanos::ZERO,
+            strategy,
+            intents: Intents::new(),
+            books: (0..config.feeds).map(|_| Book::new(&config.book)).collect(),
+            instruments: Instruments::new(&config.instruments, config.feeds),
+            orders: Orders::new(config.limits.max_open_orders as usize, n),
+            positions: Positions::new(n),
+            gate: Gate::new(config.limits),
+            sessions: vec![Session::default(); config.gateways],
+            fills: FillMemory::new(),
+            halt: None,
+            wake: None,
+            sweep: None,
+            cancels_waiting: false,
+            untold: vec![None; n],
+            untold_count: 0,
+            stats: EngineStats::default(),
+        };
+        let (strategy, view, _) = engine.parts();
+        strategy.on_start(&view);
+        engine
+    }
+
+    /// Applies one input at `now` (ns since the Unix epoch; a step back is taken as no step) and leaves what it caused in `out`, which the
+    /// caller has emptied.
+    #[inline]
+    pub fn apply(&mut self, now: Nanos, input: &Input, out: &mut Outbox) {
+        self.now = self.now.max(now);
+        self.stats.inputs += 1;
+        match input {
+            Input::Market(feed, event) => self.on_market(*feed, event, out),
+            Input::Feed(feed, status) => self.on_feed(*feed, *status),
+            Input::Report(report) => self.on_report(report, out),
+            Input::Session(gateway, event) => self.on_session(*gateway, *event),
+            Input::Control(control) => self.on_control(*control),
+            Input::Timer => {
+                if self.wake.is_some_and(|at| at <= self.now) {
+                    self.wake = None;
+                    self.call(out, |s, view, intents| s.on_timer(view, intents));
+                }
+            }
+        }
+        if self.has_backlog() {
+            self.work_off(out);
+        }
+    }
+    /// When the engine wants [`Input::Timer`]: at once (the time it already has) while work is left over, or at the strategy's wake-up.
+    #[inline]
+    #[must_use]
+    pub fn next_timer(&self) -> Option<Nanos> {
+        if self.has_backlog() { Some(self.now) } else { self.wake }
+    }
+
+    /// The time of the last input.
+    #[must_use]
+    pub fn now(&self) -> Nanos {
+        self.now
+    }
+
+    /// Why trading is halted, if it is.
+    #[must_use]
+    pub fn halted(&self) -> Option<HaltReason> {
+        self.halt
+    }
+
+    /// Tokens left before new orders are refused for want of one.
+    #[must_use]
+    pub fn tokens_left(&self) -> u32 {
+        self.gate.tokens_left()
+    }
+
+    /// Whether a gateway's session takes orders.
+    #[must_use]
+    pub fn is_ready(&self, gateway: GatewayId) -> bool {
+        self.sessions[gateway.index()].ready
+    }
+
+    /// The open orders.
+    #[must_use]
+    pub fn orders(&self) -> &Orders {
+        &self.orders
+    }
+
+    /// The positions.
+    #[must_use]
+    pub fn positions(&self) -> &Positions {
+        &self.positions
+    }
+
+    /// The instruments.
+    #[must_use]
+    pub fn instruments(&self) -> &Instruments {
+        &self.instruments
+    }
+
+    /// The best prices of an instrument.
+    #[must_use]
+    pub fn top(&self, id: InstrumentId) -> crate::book::Top {
+        self.books[self.instruments.of(id).instrument.feed.index()].top(id)
+    }
+
+    /// Profit and loss at the marks.
+    #[must_use]
+    pub fn pnl(&self) -> Usd {
+        self.positions.pnl()
+    }
+
+    /// The limits.
+    #[must_use]
+    pub fn limits(&self) -> &RiskLimits {
+        self.gate.limits()
+    }
+
+    /// Counts since the start.
+    #[must_use]
+    pub fn stats(&self) -> EngineStats {
+        self.stats
+    }
+
+    /// What the books of a feed refused.
+    #[must_use]
+    pub fn book_stats(&self, feed: FeedId) -> BookStats {
+        self.books[feed.index()].stats()
+    }
+
+    /// The strategy.
+    #[must_use]
+    pub fn strategy(&self) -> &S {
+        &self.strategy
+    }
+
+    /// A hash over everything of the engine that can influence a later command: orders, positions, fills, risk counts, instruments, books by level,
+    /// sessions, and the work left over. What the strategy keeps to itself is not in it, nor are [`EngineStats`]. Equal inputs give equal hashes.
+    /// Cost: a pass over the order slots, the instruments and their levels; allocates nothing.
+    #[must_use]
+    pub fn state_hash(&self) -> u64 {
+        let mut h = StateHash::default();
+        h.word(self.now.0);
+        self.orders.absorb(&mut h);
+        self.positions.absorb(&mut h);
+        self.instruments.absorb(&mut h);
+        self.gate.absorb(&mut h);
+        self.fills.absorb(&mut h);
+        for s in &self.sessions {
+            h.word(s.last_seq << 1 | u64::from(s.ready));
+        }
+        for i in self.instruments.all() {
+            h.word(self.books[i.instrument.feed.index()].hash(i.instrument.id));
+        }
+        h.word(self.halt.map_or(0, |r| r as u64));
+        h.word(self.wake.map_or(u64::MAX, |w| w.0));
+        h.word(self.sweep.map_or(0, |from| 1 + from as u64) << 1 | u64::from(self.cancels_waiting));
+        h.word(self.untold_count as u64);
+        for (k, change) in self.untold.iter().enumerate().filter_map(|(k, c)| Some((k, (*c)?))) {
+            h.word(k as u64);
+            change.absorb(&mut h);
+        }
+        h.finish()
+    }
+}
+
+/// Where one of our orders rests in its book: by the venue's reference, through the engine.
+impl<S: Strategy> Engine<S> {
+    /// Shares and orders ahead of one of our resting orders, or `None` where the book does not show it. Cost: a walk over the level.
+    pub fn queue_position(&mut self, id: OrderId) -> Option<crate::book::QueuePosition> {
+        let order = self.orders.get(id)?;
+        let reference: VenueRef = order.venue_ref?;
+        let feed = self.instruments.of(order.instrument).instrument.feed;
+        self.books[feed.index()].queue_position(reference)
+    }
+}

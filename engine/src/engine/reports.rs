@@ -1,0 +1,134 @@
+//! A venue's reports to orders, positions and the strategy. A report that cannot be true of what we know halts trading.
+
+use model::{ExecutionReport, GatewayId, HaltReason, InstrumentId, Px, Qty, ReportKind, Side};
+
+use super::{Engine, Outbox};
+use crate::orders::Order;
+use crate::position::Overflow;
+use crate::strategy::{Fill, Strategy};
+
+impl<S: Strategy> Engine<S> {
+    pub(super) fn on_report(&mut self, r: &ExecutionReport, out: &mut Outbox) {
+        let session = &mut self.sessions[r.gateway.index()];
+        if r.seq <= session.last_seq {
+            self.stats.duplicate_reports += 1;
+            return;
+        }
+        session.last_seq = r.seq;
+        self.stats.reports += 1;
+        match r.kind {
+            ReportKind::Accepted { order, px, qty, side, instrument, dead } => {
+                self.stats.accepted += 1;
+                self.gate.burn(r.token);
+                if self.orders.by_token(r.token).is_none() {
+                    self.adopt(r, instrument, side, px, qty);
+                }
+                self.move_order(r, out, |o| o.on_accepted(order, px, qty, dead));
+            }
+            ReportKind::Replaced { old, order, px, qty, dead } => {
+                self.gate.burn(r.token);
+                let known = self.orders.by_token(old).is_some();
+                let token = if known { old } else { r.token };
+                self.move_order(&ExecutionReport { token, ..*r }, out, |o| {
+                    o.on_replaced(r.token, order, px, qty, dead);
+                });
+            }
+            ReportKind::Canceled { qty, .. } => self.move_order(r, out, |o| o.on_canceled(qty)),
+            ReportKind::Executed { qty, px, match_number, .. } => {
+                self.on_executed(r, qty, px, match_number, out);
+            }
+            ReportKind::Rejected { .. } => {
+                self.stats.rejected += 1;
+                self.move_order(r, out, |o| o.on_rejected(r.token));
+            }
+            ReportKind::Broken { match_number, .. } => self.on_broken(r.gateway, match_number),
+            ReportKind::CancelRejected => self.move_order(r, out, Order::on_cancel_rejected),
+            ReportKind::Modified { qty, side } => self.move_order(r, out, |o| o.on_modified(qty, side)),
+            ReportKind::Reprioritised { order, px } => self.move_order(r, out, |o| {
+                o.venue_ref = Some(order);
+                o.px = px;
+            }),
+            ReportKind::CancelPending | ReportKind::Restated { .. } | ReportKind::System { .. } => {
+                self.stats.late_reports += 1;
+            }
+        }
+    }
+
+    /// Applies a report to its order and tells the strategy.
+    pub(super) fn move_order(&mut self, r: &ExecutionReport, out: &mut Outbox, f: impl FnOnce(&mut Order)) {
+        match self.orders.change(r.token, f) {
+            Some((order, ())) => {
+                self.cancels_waiting |= order.cancel_wanted;
+                self.call(out, |s, view, intents| s.on_order(view, &order, &r.kind, intents));
+            }
+            None => self.stats.late_reports += 1,
+        }
+    }
+
+    pub(super) fn on_executed(
+        &mut self,
+        r: &ExecutionReport,
+        qty: Qty,
+        px: Px,
+        match_number: u64,
+        out: &mut Outbox,
+    ) {
+        let Some((order, within)) = self.orders.change(r.token, |o| o.on_executed(qty)) else {
+            // A fill of an order that we do not know: the position is no longer certain.
+            return self.anomaly();
+        };
+        self.stats.fills += 1;
+        self.stats.shares += u64::from(qty.0);
+        let fill =
+            Fill { order: order.id, instrument: order.instrument, side: order.side, qty, px, match_number };
+        self.fills.remember(r.gateway, fill);
+        match self.positions.on_fill(order.instrument, order.side, qty, px) {
+            Ok(()) => self.check_loss(),
+            Err(Overflow) => self.halt(HaltReason::Overflow),
+        }
+        if within.is_err() {
+            self.anomaly();
+        }
+        self.call(out, |s, view, intents| s.on_fill(view, &fill, intents));
+        self.call(out, |s, view, intents| s.on_order(view, &order, &r.kind, intents));
+    }
+
+    pub(super) fn on_broken(&mut self, gateway: GatewayId, match_number: u64) {
+        // One trade may have been several of our fills: a self-match has both sides.
+        let mut found = false;
+        while let Some(f) = self.fills.forget(gateway, match_number) {
+            found = true;
+            if self.positions.on_broken(f.instrument, f.side, f.qty, f.px).is_err() {
+                self.halt(HaltReason::Overflow);
+            }
+        }
+        if !found {
+            self.anomaly();
+        }
+    }
+
+    /// Takes over an order of an earlier run, or of another program on the same account: it is real, so it counts.
+    pub(super) fn adopt(
+        &mut self,
+        r: &ExecutionReport,
+        id: Option<InstrumentId>,
+        side: Side,
+        px: Px,
+        qty: Qty,
+    ) {
+        let Some(id) = id.filter(|id| id.index() < self.untold.len()) else { return };
+        if !self.orders.has_room() {
+            return self.anomaly();
+        }
+        self.stats.adopted += 1;
+        let mut order = Order::new(r.token, id, r.gateway, side, model::Tif::Day, px, qty, self.now);
+        order.adopted = true;
+        self.orders.insert(order);
+    }
+
+    #[cold]
+    pub(super) fn anomaly(&mut self) {
+        self.stats.anomalies += 1;
+        self.halt(HaltReason::Reconciliation);
+    }
+}

@@ -1,0 +1,36 @@
+//! The engine's counters.
+
+/// Counts since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EngineStats {
+    /// Inputs applied.
+    pub inputs: u64,
+    /// Market events applied.
+    pub market_events: u64,
+    /// New orders sent.
+    pub new_orders: u64,
+    /// Replaces sent.
+    pub replaces: u64,
+    /// Cancels sent.
+    pub cancels: u64,
+    /// Intents refused by risk.
+    pub refusals: u64,
+    /// Reports applied.
+    pub reports: u64,
+    /// Orders the venue accepted.
+    pub accepted: u64,
+    /// Orders and replaces the venue refused.
+    pub rejected: u64,
+    /// Fills.
+    pub fills: u64,
+    /// Shares traded.
+    pub shares: u64,
+    /// Reports seen before, by their sequence.
+    pub duplicate_reports: u64,
+    /// Reports about orders that have ended, or that need no action.
+    pub late_reports: u64,
+    /// Orders of an earlier run taken over.
+    pub adopted: u64,
+    /// Reports that cannot be true of what we know; each halts trading.
+    pub anomalies: u64,
+}

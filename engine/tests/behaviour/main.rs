@@ -1,0 +1,6 @@
+//! The engine as its callers meet it: inputs in, commands out. One binary, one story per module.
+//!
+//! `kit` holds the scripted strategy and the hand-made world; everything else is tests.
+
+mod kit;
+mod risk;
