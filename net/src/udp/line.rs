@@ -1,7 +1,8 @@
 //! One receiving line of a feed.
 //!
-//! A line is bound to what it should hear and nothing else: a multicast line binds to the group's own address with
-//! `IP_MULTICAST_ALL` off, so that a group which another process of the host joined on the same port does not leak in.
+//! A line hears what it asked for and nothing else: a multicast line binds to the group's own address, so that other groups
+//! on the same port do not come in, and turns `IP_MULTICAST_ALL` off, so that the same group joined by another process on
+//! another interface does not either (line A must not carry line B's copies).
 //! `SO_REUSEADDR` is set for groups only; on a unicast port it would let a second process steal the line silently.
 //!
 //! What the host may refuse without harm to correctness (busy polling, a large receive buffer) does not fail the
