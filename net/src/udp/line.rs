@@ -1,0 +1,237 @@
+//! One receiving line of a feed.
+//!
+//! A line hears what it asked for and nothing else: a multicast line binds to the group's own address, so that other groups
+//! on the same port do not come in, and turns `IP_MULTICAST_ALL` off, so that the same group joined by another process on
+//! another interface does not either (line A must not carry line B's copies).
+//! `SO_REUSEADDR` is set for groups only; on a unicast port it would let a second process steal the line silently.
+//!
+//! What the host may refuse without harm to correctness (busy polling, a large receive buffer) does not fail the
+//! line: each refusal is kept as a value in [`UdpLine::refusals`] for the caller to report once.
+//!
+//! Sources: ip(7), udp(7), socket(7); Linux `Documentation/networking/napi.rst` ("Busy polling").
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::burst::Burst;
+use super::{OVERSIZE_SKIPPED_MAX, group_of};
+use crate::{Datagrams, context, is_later, sys};
+
+/// What to listen to, and how.
+#[derive(Clone, Debug)]
+pub struct LineConfig {
+    /// A unicast address and port to bind (port 0: any free one), or a multicast group and its port.
+    pub address: SocketAddr,
+    /// The interface, by its address, on which a group is joined. Not used for unicast.
+    pub interface: Ipv4Addr,
+    /// Join the group for this source only (source-specific multicast); `None`: from anyone.
+    pub source: Option<Ipv4Addr>,
+    /// Wanted `SO_RCVBUF` in bytes of payload as the kernel counts it; see [`UdpLine::receive_buffer`].
+    pub receive_buffer: usize,
+    /// Let `recv` poll the device queue for up to this many microseconds (`SO_BUSY_POLL`, with `SO_PREFER_BUSY_POLL`).
+    pub busy_poll_us: Option<u32>,
+    /// Datagrams that one [`UdpLine::recv_burst`] may bring, 1 to 1,024.
+    pub burst: usize,
+    /// Longest datagram in bytes that [`UdpLine::recv_burst`] delivers.
+    pub datagram_max: usize,
+}
+
+impl LineConfig {
+    /// `address` on any interface with a 4 MiB receive buffer, no busy polling and bursts of 32 datagrams of up to 2,048 bytes
+    /// (an Ethernet frame carries 1,472).
+    #[must_use]
+    pub fn new(address: SocketAddr) -> LineConfig {
+        LineConfig {
+            address,
+            interface: Ipv4Addr::UNSPECIFIED,
+            source: None,
+            receive_buffer: 4 << 20,
+            busy_poll_us: None,
+            burst: 32,
+            datagram_max: 2048,
+        }
+    }
+}
+
+/// A setting that the host refused, or granted in part. The line works without it.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The socket option, as socket(7) calls it.
+    pub option: &'static str,
+    /// What the kernel said, with what would help.
+    pub error: io::Error,
+}
+
+/// A receiving UDP socket.
+pub struct UdpLine {
+    socket: UdpSocket,
+    local: SocketAddr,
+    burst: Burst,
+    receive_buffer: usize,
+    refusals: Vec<Refusal>,
+    oversize: u64,
+}
+
+impl std::fmt::Debug for UdpLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UdpLine")
+            .field("local", &self.local)
+            .field("oversize", &self.oversize)
+            .finish_non_exhaustive()
+    }
+}
+
+impl UdpLine {
+    /// Opens, binds and, for a group, joins. Allocates the burst buffers.
+    ///
+    /// # Errors
+    /// The address cannot be bound or the group not joined (`Unsupported` for IPv6 groups), with the address in the message.
+    pub fn open(config: &LineConfig) -> io::Result<UdpLine> {
+        let address = config.address;
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))
+            .map_err(|e| context(e, "udp socket for", address))?;
+        socket.set_nonblocking(true).map_err(|e| context(e, "udp non-blocking", address))?;
+        let group = group_of(address)?;
+        if group.is_some() {
+            socket.set_reuse_address(true).map_err(|e| context(e, "udp SO_REUSEADDR", address))?;
+            socket.set_multicast_all_v4(false).map_err(|e| context(e, "udp IP_MULTICAST_ALL", address))?;
+        }
+
+        // Before bind and join: from then on datagrams arrive and the buffer should be there.
+        let mut refusals = Vec::new();
+        let receive_buffer = grow_receive_buffer(&socket, config.receive_buffer, &mut refusals)
+            .map_err(|e| context(e, "udp SO_RCVBUF", address))?;
+        if let Some(us) = config.busy_poll_us {
+            prefer_busy_poll(&socket, us, &mut refusals);
+        }
+
+        socket.bind(&address.into()).map_err(|e| context(e, "udp bind", address))?;
+        match (group, config.source) {
+            (Some(group), Some(source)) => {
+                socket.join_ssm_v4(&source, &group, &config.interface).map_err(|e| {
+                    context(e, &format!("udp join from {source} on {}", config.interface), address)
+                })?
+            }
+            (Some(group), None) => socket
+                .join_multicast_v4(&group, &config.interface)
+                .map_err(|e| context(e, &format!("udp join on {}", config.interface), address))?,
+            (None, _) => {}
+        }
+
+        let socket = UdpSocket::from(socket);
+        let local = socket.local_addr().map_err(|e| context(e, "udp local address", address))?;
+        let burst = Burst::new(config.burst, config.datagram_max);
+        Ok(UdpLine { socket, local, burst, receive_buffer, refusals, oversize: 0 })
+    }
+
+    /// The address this line is bound to: with the real port where port 0 was asked; the group itself for multicast.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The granted receive buffer in bytes, in the unit it was asked in. (The kernel books twice that, for its own overhead.)
+    #[must_use]
+    pub fn receive_buffer(&self) -> usize {
+        self.receive_buffer
+    }
+
+    /// What the host refused; for one warning at start-up.
+    #[must_use]
+    pub fn refusals(&self) -> &[Refusal] {
+        &self.refusals
+    }
+
+    /// Datagrams dropped here because they were longer than the buffer or slot given.
+    #[must_use]
+    pub fn oversize(&self) -> u64 {
+        self.oversize
+    }
+
+    /// Datagrams that the kernel dropped at this socket since it was opened, most often because the receive buffer was full.
+    /// Wraps at 2^32.
+    ///
+    /// # Errors
+    /// `Unsupported` before Linux 4.12.
+    ///
+    /// Cost: one system call. It is asked for and not attached to each datagram (`SO_RXQ_OVFL`), so that the hot path does not
+    /// carry control messages for a number which a gap already announces.
+    pub fn kernel_drops(&self) -> io::Result<u32> {
+        sys::socket_drops(&self.socket).map_err(|e| context(e, "udp drop count of", self.local))
+    }
+
+    /// Brings up to `burst` datagrams by one `recvmmsg` and calls `f` with each in order of arrival. Returns how many
+    /// it was called with; 0 when nothing is there now (or all that came was over-long).
+    ///
+    /// # Errors
+    /// As [`Datagrams::recv`].
+    ///
+    /// Cost: one system call for the whole burst; no copy beyond the kernel's; no allocation.
+    #[inline]
+    pub fn recv_burst(&mut self, mut f: impl FnMut(&[u8])) -> io::Result<usize> {
+        let n = match self.burst.fill(&self.socket) {
+            Ok(n) => n,
+            Err(e) if is_later(&e) => return Ok(0),
+            Err(e) => return Err(context(e, "udp recvmmsg on", self.local)),
+        };
+        let mut delivered = 0;
+        for i in 0..n {
+            match self.burst.datagram(i) {
+                Some(bytes) => {
+                    f(bytes);
+                    delivered += 1;
+                }
+                None => self.oversize += 1,
+            }
+        }
+        Ok(delivered)
+    }
+}
+
+impl Datagrams for UdpLine {
+    #[inline]
+    fn recv(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
+        for _ in 0..OVERSIZE_SKIPPED_MAX {
+            match sys::recv_datagram(&self.socket, buf) {
+                Ok(n) if n <= buf.len() => return Ok(Some(n)),
+                Ok(_) => self.oversize += 1,
+                Err(e) if is_later(&e) => return Ok(None),
+                Err(e) => return Err(context(e, "udp recv on", self.local)),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Asks for `wanted` bytes, by privilege (`SO_RCVBUFFORCE`) where `net.core.rmem_max` does not allow it, and returns
+/// what there is.
+fn grow_receive_buffer(socket: &Socket, wanted: usize, refusals: &mut Vec<Refusal>) -> io::Result<usize> {
+    // The kernel doubles the value it is given and reports the double; see socket(7).
+    let granted = |socket: &Socket| socket.recv_buffer_size().map(|booked| booked / 2);
+    let option = wanted.min(i32::MAX as usize / 2);
+    socket.set_recv_buffer_size(option)?;
+    if granted(socket)? < wanted {
+        // Refused without CAP_NET_ADMIN: then the answer is in what was granted, below.
+        let _ = sys::set_socket_option(socket, libc::SO_RCVBUFFORCE, option as i32);
+    }
+    let now = granted(socket)?;
+    if now < wanted {
+        let why = format!("asked for {wanted} bytes, granted {now}: raise net.core.rmem_max");
+        refusals.push(Refusal { option: "SO_RCVBUF", error: io::Error::other(why) });
+    }
+    Ok(now)
+}
+
+/// Busy polling, as far as the host allows. Both options want `CAP_NET_ADMIN` beyond the system's own defaults.
+fn prefer_busy_poll(socket: &Socket, us: u32, refusals: &mut Vec<Refusal>) {
+    let us = i32::try_from(us).unwrap_or(i32::MAX);
+    for (option, number, value) in
+        [("SO_BUSY_POLL", libc::SO_BUSY_POLL, us), ("SO_PREFER_BUSY_POLL", libc::SO_PREFER_BUSY_POLL, 1)]
+    {
+        if let Err(error) = sys::set_socket_option(socket, number, value) {
+            refusals.push(Refusal { option, error });
+        }
+    }
+}
