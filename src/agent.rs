@@ -143,9 +143,9 @@ pub struct Pulse {
 /// Where pulses are published: counters on the heap ([`AgentCounters`]) or in shared memory. Called on the hot path: stores only.
 pub trait Heartbeat: Send {
     /// Takes one pulse.
-    fn pulse(&self, pulse: &Pulse);
+    fn pulse(&mut self, pulse: &Pulse);
     /// Takes a change of phase.
-    fn phase(&self, phase: Phase);
+    fn phase(&mut self, phase: Phase);
 }
 
 /// Counters of one agent, written by its runner alone (relaxed stores) and read by anybody.
@@ -189,14 +189,14 @@ impl AgentCounters {
 
 impl<T: std::ops::Deref<Target = AgentCounters> + Send> Heartbeat for T {
     #[inline]
-    fn pulse(&self, pulse: &Pulse) {
+    fn pulse(&mut self, pulse: &Pulse) {
         self.heartbeat_ns.store(pulse.now.0, Ordering::Relaxed);
         self.cycles.store(pulse.cycles, Ordering::Relaxed);
         self.busy_cycles.store(pulse.busy_cycles, Ordering::Relaxed);
         self.work.store(pulse.work, Ordering::Relaxed);
     }
 
-    fn phase(&self, phase: Phase) {
+    fn phase(&mut self, phase: Phase) {
         self.phase.store(phase as u32, Ordering::Relaxed);
     }
 }
@@ -238,14 +238,14 @@ impl<A: Agent, H: Heartbeat> Runner<A, H> {
     /// # Errors
     /// The agent panicked; it has been dropped and the stop flag is set.
     pub fn run(self) -> Result<A, AgentPanic> {
-        let Runner { mut agent, idle, clock, stop, heartbeat } = self;
+        let Runner { mut agent, idle, clock, stop, mut heartbeat } = self;
         let name = agent.name().to_owned();
         heartbeat.phase(Phase::Starting);
         // Unwind safety: after a panic nothing of the agent is looked at again; it is only dropped.
         let ended = catch_unwind(AssertUnwindSafe(|| {
             agent.on_start();
             heartbeat.phase(Phase::Running);
-            cycle_until_stopped(&mut agent, Idler::new(idle), &clock, &stop, &heartbeat);
+            cycle_until_stopped(&mut agent, Idler::new(idle), &clock, &stop, &mut heartbeat);
             agent.on_close();
         }));
         match ended {
@@ -271,7 +271,7 @@ fn cycle_until_stopped<A: Agent, H: Heartbeat>(
     mut idler: Idler,
     clock: &Clock,
     stop: &AtomicBool,
-    heartbeat: &H,
+    heartbeat: &mut H,
 ) {
     let mut pulse = Pulse::default();
     while !stop.load(Ordering::Acquire) {

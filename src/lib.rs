@@ -1,5 +1,16 @@
-//! colo
+//! `colo`: a low-latency colocated execution core.
+//!
+//! Everything between a packet and an order is a pure state machine in `feeds`, `engine` and `gateways`; sockets, clocks, threads and files meet it only
+//! here. README.md is the way in, ARCHITECTURE.md the map.
+
 pub mod agent;
+pub mod agents;
 pub mod clock;
+pub mod config;
+pub mod control;
+pub mod core;
 pub mod exchange;
 pub mod host;
+pub mod journal;
+pub mod logs;
+pub mod telemetry;

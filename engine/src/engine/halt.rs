@@ -12,6 +12,14 @@ impl<S: Strategy> Engine<S> {
     pub(super) fn on_session(&mut self, gateway: GatewayId, event: SessionEvent) {
         let ready = match event {
             SessionEvent::LoggedIn | SessionEvent::LoginRejected { .. } => return,
+            SessionEvent::NewSession => {
+                self.sessions[gateway.index()].last_seq = 0;
+                // What the new session replays says nothing of orders of the last one: they cannot be settled from here.
+                if self.orders.iter().any(|o| o.gateway == gateway) {
+                    self.anomaly();
+                }
+                return;
+            }
             SessionEvent::Ready { next_token } => {
                 if next_token.0 > 0 {
                     self.gate.burn(Token(next_token.0 - 1));

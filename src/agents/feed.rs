@@ -1,0 +1,383 @@
+//! The feed agent: polls the lines of one feed, arbitrates, decodes, captures, passes on.
+//!
+//! One clock read a packet: the `received` stamp right after the socket gave it. One packet in `sample_every` is read a second time, after it was decoded.
+
+use feeds::channel::{Channel, ChannelConfig, REREQUEST, Sink};
+use feeds::itch50::Subscription;
+use model::{FeedId, FeedStatus, Instrument, Nanos};
+use net::udp::{LineConfig, UdpLine, UdpRequest};
+use net::{DatagramSend, Datagrams};
+use ringbuf::log::Writer;
+use ringbuf::spsc::Producer;
+
+use super::FeedItem;
+use crate::agent::Agent;
+use crate::clock::Clock;
+use crate::config;
+use crate::journal::Batch as CaptureBatch;
+use crate::telemetry::counters::feed as counter;
+use crate::telemetry::publish::FeedPublisher;
+
+/// Datagrams taken from one line in a duty cycle, so that no line starves the other.
+const BURST: usize = 16;
+/// Messages in a packet item at most; a long recovery comes as several.
+const PACKET_MESSAGES: u32 = 256;
+/// Bytes of a capture batch at most.
+const PACKET_BYTES: usize = 32 * 1024;
+/// A feed whose messages are all about other instruments still shows that it lives this often.
+const LIVENESS: Nanos = Nanos::from_millis(250);
+/// How often counters are published.
+const PUBLISH: Nanos = Nanos::from_millis(5);
+/// Largest datagram taken.
+const DATAGRAM: usize = 65_536;
+
+/// What a feed agent is made from.
+pub struct FeedParts {
+    /// Its number.
+    pub id: FeedId,
+    /// Its configuration.
+    pub config: config::Feed,
+    /// Its instruments.
+    pub instruments: Vec<Instrument>,
+    /// To the strategy.
+    pub out: Producer<FeedItem>,
+    /// The raw capture.
+    pub capture: Option<Writer>,
+    /// Shared memory.
+    pub publisher: FeedPublisher,
+    /// The clock.
+    pub clock: Clock,
+    /// One packet in this many is timed; 0 none.
+    pub sample_every: u32,
+}
+
+/// See the module.
+pub struct FeedAgent {
+    name: String,
+    lines: Vec<UdpLine>,
+    servers: Vec<UdpRequest>,
+    channel: Channel,
+    batch: Batch,
+    capture: Option<Writer>,
+    out: Producer<FeedItem>,
+    pushed: usize,
+    publisher: FeedPublisher,
+    clock: Clock,
+    sample_every: u32,
+    until_sample: u32,
+    datagrams: u64,
+    malformed_datagrams: u64,
+    last_push: Nanos,
+    published: Nanos,
+    buffer: Box<[u8]>,
+}
+
+impl FeedAgent {
+    /// Opens the sockets.
+    ///
+    /// # Errors
+    /// The socket's, with the address in it.
+    pub fn open(p: FeedParts) -> std::io::Result<FeedAgent> {
+        let mut lines = Vec::with_capacity(p.config.lines.len());
+        for address in &p.config.lines {
+            lines.push(UdpLine::open(&LineConfig {
+                interface: p.config.interface,
+                receive_buffer: p.config.receive_buffer,
+                busy_poll_us: p.config.busy_poll_us,
+                ..LineConfig::new(*address)
+            })?);
+        }
+        let servers = p.config.rerequest.iter().map(|a| UdpRequest::open(*a)).collect::<Result<Vec<_>, _>>()?;
+        let channel = Channel::new(ChannelConfig {
+            lines: lines.len(),
+            reorder_window: p.config.reorder_window,
+            gap_wait: p.config.gap_wait,
+            silence: p.config.silence,
+            servers: servers.len(),
+            ..ChannelConfig::default()
+        });
+        Ok(FeedAgent {
+            name: format!("feed-{}", p.config.id),
+            lines,
+            servers,
+            channel,
+            batch: Batch::new(&p.instruments, p.config.reorder_window, p.capture.is_some()),
+            capture: p.capture,
+            out: p.out,
+            pushed: 0,
+            publisher: p.publisher,
+            clock: p.clock,
+            sample_every: p.sample_every,
+            until_sample: p.sample_every,
+            datagrams: 0,
+            malformed_datagrams: 0,
+            last_push: Nanos::ZERO,
+            published: Nanos::ZERO,
+            buffer: vec![0; DATAGRAM].into_boxed_slice(),
+        })
+    }
+
+    /// The addresses that the lines are bound to.
+    pub fn local_addrs(&self) -> impl Iterator<Item = std::net::SocketAddr> + '_ {
+        self.lines.iter().map(UdpLine::local_addr)
+    }
+
+    fn on_datagram(&mut self, line: u8, len: usize) {
+        let received = self.clock.now();
+        self.datagrams += 1;
+        self.batch.begin(received);
+        self.channel.on_datagram(received, line, &self.buffer[..len], &mut self.batch);
+        self.batch.close();
+        if self.sample_every != 0 {
+            self.until_sample -= 1;
+            if self.until_sample == 0 {
+                self.until_sample = self.sample_every;
+                let decoded = self.clock.now();
+                self.publisher.decode.record(decoded.since(received).0);
+                self.batch.stamp(decoded);
+            }
+        }
+        if self.batch.items.is_empty() && received.since(self.last_push).0 > LIVENESS.0 {
+            self.batch.items.push(FeedItem::Status { received, status: FeedStatus::Heartbeat });
+        }
+        self.pass_on(received);
+    }
+
+    /// Captures the batch, then pushes it; what does not fit waits, and no socket is read meanwhile.
+    fn pass_on(&mut self, now: Nanos) -> usize {
+        if let Some(log) = &mut self.capture {
+            for c in self.batch.captures.drain(..) {
+                let framed = &self.batch.bytes[c.start..c.end];
+                let batch = CaptureBatch { received: c.received, first: c.first, count: c.count, framed };
+                if batch.append(log).is_err() {
+                    self.publisher.counters.add(counter::capture_refused, 1);
+                }
+            }
+            self.batch.bytes.clear();
+        }
+        let waiting = &self.batch.items[self.pushed..];
+        let n = waiting.len().min(self.out.free());
+        if n > 0 && self.out.push_all(&waiting[..n]).is_ok() {
+            self.pushed += n;
+            self.last_push = now;
+        }
+        if self.pushed == self.batch.items.len() {
+            self.batch.items.clear();
+            self.pushed = 0;
+        } else {
+            self.publisher.counters.add(counter::ring_full, 1);
+        }
+        n
+    }
+
+    fn poll_lines(&mut self) -> usize {
+        let mut work = 0;
+        for k in 0..self.lines.len() {
+            for _ in 0..BURST {
+                match self.lines[k].recv(&mut self.buffer) {
+                    Ok(Some(len)) => self.on_datagram(k as u8, len),
+                    Ok(None) => break,
+                    Err(_) => {
+                        self.malformed_datagrams += 1;
+                        break;
+                    }
+                }
+                work += 1;
+                if !self.batch.items.is_empty() {
+                    return work;
+                }
+            }
+        }
+        work
+    }
+
+    fn poll_servers(&mut self, now: Nanos) -> usize {
+        let mut work = 0;
+        for k in 0..self.servers.len() {
+            for _ in 0..BURST {
+                // A refused port on loopback shows as an error here; the channel's own timeout deals with a server that is gone.
+                let Ok(Some(len)) = self.servers[k].recv(&mut self.buffer) else { break };
+                self.on_datagram(REREQUEST, len);
+                work += 1;
+                if !self.batch.items.is_empty() {
+                    return work;
+                }
+            }
+        }
+        if self.channel.next_timeout().is_some_and(|at| at <= now) {
+            self.batch.begin(now);
+            self.channel.on_timeout(now, &mut self.batch);
+            self.batch.close();
+            work += self.pass_on(now);
+        }
+        while let Some(t) = self.channel.poll_transmit(now) {
+            // One that cannot be sent is as good as one that is lost: the timeout asks again.
+            let _ = self.servers[t.server].send(&t.bytes);
+            work += 1;
+        }
+        work
+    }
+
+    fn publish(&mut self, now: Nanos) {
+        self.published = now;
+        let s = self.channel.stats();
+        let c = &mut self.publisher.counters;
+        c.set(counter::datagrams, self.datagrams);
+        c.set(counter::messages, s.delivered);
+        c.set(counter::events, self.batch.events);
+        c.set(counter::duplicates, s.lines.iter().map(|l| l.duplicates).sum());
+        c.set(counter::gaps, s.gaps_opened);
+        c.set(counter::gaps_filled, s.gaps_filled);
+        c.set(counter::gaps_lost, s.gaps_lost);
+        c.set(counter::gaps_open, s.gaps_opened - s.gaps_filled - s.gaps_lost);
+        c.set(counter::messages_lost, s.messages_lost);
+        c.set(counter::rerequests, s.requests);
+        c.set(counter::malformed, self.batch.malformed);
+        c.set(counter::rejected_datagrams, s.rejected.total() + self.malformed_datagrams);
+        c.set(counter::expected, self.channel.expected());
+        c.set(counter::synced, self.channel.is_synced().into());
+    }
+}
+
+impl Agent for FeedAgent {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn do_work(&mut self, now: Nanos) -> usize {
+        let mut work = 0;
+        if !self.batch.items.is_empty() {
+            work += self.pass_on(now);
+            if !self.batch.items.is_empty() {
+                return work;
+            }
+        }
+        work += self.poll_lines();
+        if self.batch.items.is_empty() {
+            work += self.poll_servers(now);
+        }
+        if now.since(self.published).0 >= PUBLISH.0 {
+            self.publish(now);
+        }
+        work
+    }
+
+    fn on_close(&mut self) {
+        let now = self.clock.now();
+        self.publish(now);
+        let drops: u64 = self.lines.iter().filter_map(|l| l.kernel_drops().ok()).map(u64::from).sum();
+        self.publisher.counters.set(counter::kernel_drops, drops);
+        if let Some(log) = self.capture.take() {
+            log.finish();
+        }
+    }
+}
+
+/// A stretch of framed messages to be captured.
+struct Capture {
+    received: Nanos,
+    first: u64,
+    count: u32,
+    start: usize,
+    end: usize,
+}
+
+/// What one call of the channel delivered. All room is taken at the start: a call delivers at most what the channel held and one packet.
+struct Batch {
+    subscription: Subscription,
+    items: Vec<FeedItem>,
+    captures: Vec<Capture>,
+    bytes: Vec<u8>,
+    capturing: bool,
+    received: Nanos,
+    /// The packet being built: where its head is, its first message, its messages and where its bytes start.
+    open: Option<(usize, u64, u32, usize)>,
+    events: u64,
+    malformed: u64,
+}
+
+impl Batch {
+    fn new(instruments: &[Instrument], window: usize, capturing: bool) -> Batch {
+        // A packet adds at most its own messages, none shorter than 2 bytes with its length.
+        let messages = window.next_power_of_two() + DATAGRAM / 2;
+        let packets = messages / PACKET_MESSAGES as usize + messages / 64 + 16;
+        Batch {
+            subscription: Subscription::new(instruments),
+            items: Vec::with_capacity(messages + packets),
+            captures: Vec::with_capacity(packets),
+            bytes: Vec::with_capacity(if capturing { window.next_power_of_two() * 66 + 2 * DATAGRAM } else { 0 }),
+            capturing,
+            received: Nanos::ZERO,
+            open: None,
+            events: 0,
+            malformed: 0,
+        }
+    }
+
+    fn begin(&mut self, received: Nanos) {
+        self.received = received;
+    }
+
+    fn close(&mut self) {
+        let Some((head, first, count, start)) = self.open.take() else { return };
+        let received = self.received;
+        let events = (self.items.len() - head - 1) as u32;
+        if events == 0 {
+            self.items.truncate(head);
+        } else {
+            self.items[head] = FeedItem::Packet { received, first, count, events, pushed: Nanos::ZERO };
+        }
+        if self.capturing {
+            self.captures.push(Capture { received, first, count, start, end: self.bytes.len() });
+        }
+    }
+
+    /// Marks the packets of this batch as timed.
+    fn stamp(&mut self, now: Nanos) {
+        for i in &mut self.items {
+            if let FeedItem::Packet { pushed, .. } = i {
+                *pushed = now;
+            }
+        }
+    }
+}
+
+impl Sink for Batch {
+    #[inline]
+    fn message(&mut self, seq: u64, msg: &[u8]) {
+        let full = |(_, first, count, start): (usize, u64, u32, usize), len: usize| {
+            count >= PACKET_MESSAGES || len - start >= PACKET_BYTES || first + u64::from(count) != seq
+        };
+        if self.open.is_some_and(|o| full(o, self.bytes.len())) {
+            self.close();
+        }
+        if self.open.is_none() {
+            self.open = Some((self.items.len(), seq, 0, self.bytes.len()));
+            let received = self.received;
+            self.items.push(FeedItem::Packet { received, first: seq, count: 0, events: 0, pushed: Nanos::ZERO });
+        }
+        if let Some((_, _, count, _)) = &mut self.open {
+            *count += 1;
+        }
+        if self.capturing {
+            self.bytes.extend_from_slice(&(msg.len() as u16).to_be_bytes());
+            self.bytes.extend_from_slice(msg);
+        }
+        match self.subscription.event(msg) {
+            Ok(Some(event)) => {
+                self.events += 1;
+                self.items.push(FeedItem::Event(event));
+            }
+            Ok(None) => {}
+            Err(_) => self.malformed += 1,
+        }
+    }
+
+    fn status(&mut self, status: FeedStatus) {
+        self.close();
+        if status == FeedStatus::NewSession {
+            self.subscription.reset();
+        }
+        self.items.push(FeedItem::Status { received: self.received, status });
+    }
+}

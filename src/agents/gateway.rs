@@ -1,0 +1,444 @@
+//! The gateway agent: keeps one order entry session alive and moves bytes. It never blocks: not to connect, not to send, not to read.
+//!
+//! ```text
+//!   Waiting --start--> Connecting --connected--> Up --error, silence, end--> Waiting (back-off, jitter)
+//! ```
+//!
+//! An order carries the count of disconnects that the engine had seen when it was approved. One that does not match the count here was approved for a
+//! session that is gone: it is dropped and counted, and the engine settles it when the session is [`SessionEvent::Ready`] again.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use gateways::gateway::{Notice, OuchGateway, ReportSink, SINK_BURST};
+use gateways::ouch50::EncodeError;
+use model::{ExecutionReport, GatewayId, Nanos, SessionEvent};
+use net::tcp::TcpLink;
+use net::{ByteStream, Received};
+use ringbuf::spsc::{Consumer, Producer};
+
+use super::{GatewayItem, OrderItem};
+use crate::agent::Agent;
+use crate::clock::Clock;
+use crate::journal::Receipt;
+use crate::telemetry::counters::gateway as counter;
+use crate::telemetry::publish::GatewayPublisher;
+
+/// Orders encoded before the socket is written to.
+const BATCH: usize = 64;
+/// Reads of the socket in a duty cycle.
+const READS: usize = 4;
+/// First wait before connecting again; doubled each time up to [`RETRY_MAX`].
+const RETRY_MIN: Nanos = Nanos::from_millis(50);
+/// Longest wait before connecting again.
+const RETRY_MAX: Nanos = Nanos::from_millis(5_000);
+/// How long a logout may take.
+const LOGOUT: Nanos = Nanos::from_millis(500);
+/// How often counters are published.
+const PUBLISH: Nanos = Nanos::from_millis(5);
+
+/// What a gateway agent is made from.
+pub struct GatewayParts {
+    /// Its number.
+    pub id: GatewayId,
+    /// Its name.
+    pub name: String,
+    /// The venue.
+    pub address: SocketAddr,
+    /// The protocol.
+    pub gateway: OuchGateway,
+    /// From the strategy.
+    pub orders: Consumer<OrderItem>,
+    /// To the strategy.
+    pub out: Producer<GatewayItem>,
+    /// Shared memory.
+    pub publisher: GatewayPublisher,
+    /// The clock.
+    pub clock: Clock,
+    /// One order in this many has its encoding timed; 0 none.
+    pub sample_every: u32,
+    /// Set when the session is to be logged out: nothing new comes any more.
+    pub leave: Arc<AtomicBool>,
+}
+
+enum Link {
+    Waiting { until: Nanos },
+    Connecting(TcpLink),
+    Up(TcpLink),
+}
+
+/// See the module.
+pub struct GatewayAgent {
+    id: GatewayId,
+    name: String,
+    address: SocketAddr,
+    gateway: OuchGateway,
+    link: Link,
+    orders: Consumer<OrderItem>,
+    /// An order that found no room in the transmit buffer.
+    held: Option<OrderItem>,
+    /// Orders encoded whose bytes the socket has not all taken.
+    in_transmit: Vec<OrderItem>,
+    up: Upward,
+    publisher: GatewayPublisher,
+    clock: Clock,
+    sample_every: u32,
+    until_sample: u32,
+    retry: Nanos,
+    leave: Arc<AtomicBool>,
+    leaving: Option<Nanos>,
+    published: Nanos,
+}
+
+/// The way to the strategy.
+struct Upward {
+    out: Producer<GatewayItem>,
+    /// Items that found no room; nothing else goes up before them.
+    waiting: Vec<GatewayItem>,
+    received: Nanos,
+    epoch: u32,
+    reports: u64,
+    undecodable: u64,
+    login_rejects: u64,
+    last_sequence: u64,
+    ready: bool,
+}
+
+impl Upward {
+    fn push(&mut self, item: GatewayItem) {
+        if !self.waiting.is_empty() || self.out.push(item).is_err() {
+            self.waiting.push(item);
+        }
+    }
+
+    fn flush(&mut self) -> bool {
+        let n = self.waiting.len().min(self.out.free());
+        if n > 0 && self.out.push_all(&self.waiting[..n]).is_ok() {
+            self.waiting.drain(..n);
+        }
+        self.waiting.is_empty()
+    }
+}
+
+impl ReportSink for Upward {
+    fn report(&mut self, report: ExecutionReport) {
+        self.reports += 1;
+        self.last_sequence = report.seq;
+        self.push(GatewayItem::Report { received: self.received, report });
+    }
+
+    fn session(&mut self, event: SessionEvent) {
+        match event {
+            SessionEvent::Disconnected => self.epoch = self.epoch.wrapping_add(1),
+            SessionEvent::LoginRejected { .. } => self.login_rejects += 1,
+            _ => {}
+        }
+        self.ready = matches!(event, SessionEvent::Ready { .. });
+        self.push(GatewayItem::Session { received: self.received, event });
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        let received = self.received;
+        match notice {
+            Notice::Session { continued: false, .. } => {
+                self.push(GatewayItem::Session { received, event: SessionEvent::NewSession });
+            }
+            Notice::Session { asked, next, .. } if next > asked => self.push(GatewayItem::Doubt { received }),
+            Notice::Undecodable { .. } => {
+                self.undecodable += 1;
+                self.push(GatewayItem::Doubt { received });
+            }
+            Notice::Session { .. }
+            | Notice::OtherChannel { .. }
+            | Notice::MassCanceled { .. }
+            | Notice::EntryDisabled { .. }
+            | Notice::EntryEnabled { .. } => {}
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.waiting.is_empty() && self.out.free() > SINK_BURST + BATCH
+    }
+}
+
+impl GatewayAgent {
+    /// Puts it together; the first connection is tried in the first duty cycle.
+    #[must_use]
+    pub fn new(p: GatewayParts) -> GatewayAgent {
+        GatewayAgent {
+            id: p.id,
+            name: format!("gateway-{}", p.name),
+            address: p.address,
+            gateway: p.gateway,
+            link: Link::Waiting { until: Nanos::ZERO },
+            orders: p.orders,
+            held: None,
+            in_transmit: Vec::with_capacity(2 * BATCH),
+            up: Upward {
+                out: p.out,
+                waiting: Vec::with_capacity(4 * BATCH),
+                received: Nanos::ZERO,
+                epoch: 0,
+                reports: 0,
+                undecodable: 0,
+                login_rejects: 0,
+                last_sequence: 0,
+                ready: false,
+            },
+            publisher: p.publisher,
+            clock: p.clock,
+            sample_every: p.sample_every,
+            until_sample: 1,
+            retry: RETRY_MIN,
+            leave: p.leave,
+            leaving: None,
+            published: Nanos::ZERO,
+        }
+    }
+
+    #[cold]
+    fn drop_link(&mut self, now: Nanos) {
+        self.up.received = now;
+        if matches!(self.link, Link::Up(_)) {
+            self.publisher.counters.add(counter::disconnects, 1);
+        }
+        // Requests that had not left are the engine's to settle: it hears of the disconnect.
+        self.publisher.counters.add(counter::unsent, self.gateway.unsent().count() as u64);
+        self.gateway.on_disconnected(now, &mut self.up);
+        self.in_transmit.clear();
+        // Jitter from the clock's low bits, so that a room full of clients does not come back in step.
+        let wait = Nanos(self.retry.0 + now.0 % (self.retry.0 / 4).max(1));
+        self.link = Link::Waiting { until: now.after(wait) };
+        self.retry = Nanos((self.retry.0 * 2).min(RETRY_MAX.0));
+    }
+
+    fn connect(&mut self, now: Nanos) -> usize {
+        match &mut self.link {
+            Link::Waiting { until } if *until <= now && self.leaving.is_none() => {
+                match TcpLink::start(self.address) {
+                    Ok(link) => self.link = Link::Connecting(link),
+                    Err(_) => self.drop_link(now),
+                }
+                1
+            }
+            Link::Connecting(link) => match link.poll_connected() {
+                Ok(true) => {
+                    let Link::Connecting(link) = std::mem::replace(&mut self.link, Link::Waiting { until: now })
+                    else {
+                        return 0;
+                    };
+                    self.publisher.counters.add(counter::connects, 1);
+                    self.gateway.on_connected(now);
+                    self.link = Link::Up(link);
+                    1
+                }
+                Ok(false) => 0,
+                Err(_) => {
+                    self.drop_link(now);
+                    1
+                }
+            },
+            Link::Waiting { .. } | Link::Up(_) => 0,
+        }
+    }
+
+    /// Encodes what the strategy sent. Orders approved for a session that is gone are dropped.
+    fn take_orders(&mut self, now: Nanos) -> usize {
+        let mut work = 0;
+        let mut popped = Nanos::ZERO;
+        while self.in_transmit.len() < BATCH {
+            let Some(item) = self.held.take().or_else(|| self.orders.pop()) else { break };
+            work += 1;
+            if item.epoch != self.up.epoch {
+                self.publisher.counters.add(counter::unsent, 1);
+                continue;
+            }
+            if popped == Nanos::ZERO {
+                popped = self.clock.now();
+            }
+            match self.gateway.encode(now, item.approved.command()) {
+                Ok(()) => {
+                    self.measure(&item, popped);
+                    self.in_transmit.push(item);
+                }
+                Err(EncodeError::Full) => {
+                    self.held = Some(item);
+                    break;
+                }
+                Err(EncodeError::NotReady) => self.publisher.counters.add(counter::unsent, 1),
+                Err(_) => {
+                    // The command cannot be said in this protocol, so engine and venue would disagree about it: a new session settles that.
+                    self.publisher.counters.add(counter::protocol_errors, 1);
+                    self.drop_link(now);
+                    break;
+                }
+            }
+        }
+        work
+    }
+
+    fn measure(&mut self, item: &OrderItem, popped: Nanos) {
+        let decided = item.received.0 + u64::from(item.decoded_ns) + u64::from(item.decided_ns);
+        self.publisher.order_ring.record(popped.since(Nanos(decided)).0);
+        if self.sample_every != 0 {
+            self.until_sample -= 1;
+            if self.until_sample == 0 {
+                self.until_sample = self.sample_every.min(4);
+                self.publisher.encode.record(self.clock.now().since(popped).0);
+            }
+        }
+    }
+
+    fn transmit(&mut self, now: Nanos) -> usize {
+        let Link::Up(link) = &mut self.link else { return 0 };
+        let bytes = self.gateway.transmit();
+        if bytes.is_empty() {
+            return 0;
+        }
+        match link.send(bytes) {
+            Ok(n) => self.gateway.transmitted(n),
+            Err(_) => {
+                self.drop_link(now);
+                return 1;
+            }
+        }
+        if self.gateway.transmit().is_empty() && !self.in_transmit.is_empty() {
+            self.on_sent();
+        }
+        1
+    }
+
+    fn on_sent(&mut self) {
+        let sent = self.clock.now();
+        self.publisher.counters.add(counter::sent, self.in_transmit.len() as u64);
+        for k in 0..self.in_transmit.len() {
+            let i = self.in_transmit[k];
+            let decoded = i.received.after(Nanos(i.decoded_ns.into()));
+            self.publisher.tick_to_order.record(sent.since(i.received).0);
+            self.up.push(GatewayItem::Sent(Receipt {
+                token: i.approved.command().token(),
+                gateway: self.id,
+                received: i.received,
+                decoded,
+                decided: decoded.after(Nanos(i.decided_ns.into())),
+                sent,
+            }));
+        }
+        self.in_transmit.clear();
+    }
+
+    fn receive(&mut self, now: Nanos) -> usize {
+        let mut work = 0;
+        for _ in 0..READS {
+            if !self.up.flush() || !self.up.has_room() {
+                self.publisher.counters.add(counter::ring_full, 1);
+                return work;
+            }
+            let Link::Up(link) = &mut self.link else { return work };
+            let space = self.gateway.recv_space();
+            if space.is_empty() {
+                return work;
+            }
+            let outcome = match link.recv(space) {
+                Ok(Received::Data(n)) => {
+                    self.up.received = self.clock.now();
+                    self.gateway.on_received(self.up.received, n, &mut self.up).map_err(drop)
+                }
+                Ok(Received::Nothing) => return work,
+                Ok(Received::Closed) | Err(_) => {
+                    self.drop_link(now);
+                    return work + 1;
+                }
+            };
+            work += 1;
+            self.check(now, outcome);
+        }
+        work
+    }
+
+    fn check(&mut self, now: Nanos, outcome: Result<(), ()>) {
+        if outcome.is_err() {
+            self.publisher.counters.add(counter::protocol_errors, 1);
+            self.drop_link(now);
+        } else if self.gateway.is_over() {
+            self.drop_link(now);
+            // The venue refused us or ended its day: asking again at once would be a storm.
+            self.retry = RETRY_MAX;
+        } else if self.up.ready {
+            self.retry = RETRY_MIN;
+        }
+    }
+
+    fn keep_time(&mut self, now: Nanos) {
+        if !matches!(self.link, Link::Up(_)) {
+            return;
+        }
+        if self.up.has_room() {
+            self.up.received = now;
+            let outcome = self.gateway.resume(now, &mut self.up).map_err(drop);
+            self.check(now, outcome);
+        }
+        if self.gateway.next_timeout().is_some_and(|at| at <= now) {
+            self.up.received = now;
+            let outcome = self.gateway.on_timeout(now, &mut self.up).map_err(drop);
+            self.check(now, outcome);
+        }
+        if self.leaving.is_none() && self.leave.load(Ordering::Acquire) {
+            self.leaving = Some(now.after(LOGOUT));
+            self.gateway.logout(now);
+        }
+    }
+
+    fn publish(&mut self, now: Nanos) {
+        self.published = now;
+        let state = match (&self.link, self.gateway.is_ready()) {
+            (Link::Waiting { .. }, _) => 0,
+            (Link::Connecting(_), _) => 1,
+            (Link::Up(_), false) => 2,
+            (Link::Up(_), true) => 3,
+        };
+        let c = &mut self.publisher.counters;
+        c.set(counter::state, state);
+        c.set(counter::reports, self.up.reports);
+        c.set(counter::login_rejects, self.up.login_rejects);
+        c.set(counter::last_sequence, self.up.last_sequence);
+        c.set(counter::undecodable, self.up.undecodable);
+    }
+}
+
+impl Agent for GatewayAgent {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn do_work(&mut self, now: Nanos) -> usize {
+        let mut work = self.connect(now);
+        // Orders first: they are what the thread is for.
+        work += self.take_orders(now);
+        work += self.transmit(now);
+        work += self.receive(now);
+        self.keep_time(now);
+        if work == 0 {
+            self.transmit(now);
+        }
+        if now.since(self.published).0 >= PUBLISH.0 {
+            self.publish(now);
+        }
+        work
+    }
+
+    /// Done when it was told to leave and the venue has closed, or had its time to.
+    fn is_done(&self) -> bool {
+        match self.leaving {
+            Some(by) => !matches!(self.link, Link::Up(_)) || self.clock.now() >= by,
+            None => self.leave.load(Ordering::Acquire) && !matches!(self.link, Link::Up(_)),
+        }
+    }
+
+    fn on_close(&mut self) {
+        let now = self.clock.now();
+        self.publish(now);
+        self.publisher.counters.set(counter::state, 0);
+    }
+}

@@ -1,0 +1,103 @@
+//! The agents of a core: what each thread does, without the thread.
+//!
+//! ```text
+//!              FeedItem ring            OrderItem ring
+//!   FeedAgent ==============> StrategyAgent ===========> GatewayAgent
+//!                                  ^                          |
+//!                                  +====== GatewayItem ring ==+
+//!   ColdAgent ---- Control ring ---^
+//! ```
+//!
+//! What a full ring does: nothing is dropped, ever. The feed and the gateway leave what they cannot pass on in their sockets and count it; the strategy
+//! takes no input while a gateway's ring could not hold what the input may cause.
+
+mod cold;
+mod feed;
+mod gateway;
+mod inline;
+mod strategy;
+
+pub use cold::{ColdAgent, ColdParts};
+pub use feed::{FeedAgent, FeedParts};
+pub use gateway::{GatewayAgent, GatewayParts};
+pub use inline::Inline;
+pub use strategy::{FeedPort, GatewayPort, StrategyAgent, StrategyParts};
+
+use engine::Approved;
+use model::{ExecutionReport, FeedStatus, MarketEvent, Nanos, SessionEvent};
+
+use crate::journal::Receipt;
+
+/// From a feed to the strategy: a packet's head is followed by its events.
+#[derive(Clone, Copy, Debug)]
+pub enum FeedItem {
+    /// Messages `[first, first + count)` came, of which `events` follow.
+    Packet {
+        /// When the packet was received.
+        received: Nanos,
+        /// Its first message.
+        first: u64,
+        /// Its messages.
+        count: u32,
+        /// How many items after this belong to it.
+        events: u32,
+        /// When it was pushed, on packets that are timed; otherwise 0.
+        pushed: Nanos,
+    },
+    /// One event of the packet before.
+    Event(MarketEvent),
+    /// What became of the feed.
+    Status {
+        /// When.
+        received: Nanos,
+        /// What.
+        status: FeedStatus,
+    },
+}
+
+const _: () = assert!(size_of::<FeedItem>() <= 64, "one cache line");
+
+/// From the strategy to a gateway.
+#[derive(Clone, Copy, Debug)]
+pub struct OrderItem {
+    /// What may be sent.
+    pub approved: Approved,
+    /// How many disconnects of this gateway the engine had seen: an order approved for a session that is gone is never sent on the next one.
+    pub epoch: u32,
+    /// When the input was received that caused it.
+    pub received: Nanos,
+    /// ns after that: the strategy thread had it decoded.
+    pub decoded_ns: u32,
+    /// ns after that: strategy and risk had decided.
+    pub decided_ns: u32,
+}
+
+const _: () = assert!(size_of::<OrderItem>() <= 64, "one cache line");
+
+/// From a gateway to the strategy.
+#[derive(Clone, Copy, Debug)]
+pub enum GatewayItem {
+    /// A venue's report.
+    Report {
+        /// When it was received.
+        received: Nanos,
+        /// The report.
+        report: ExecutionReport,
+    },
+    /// What became of the session.
+    Session {
+        /// When.
+        received: Nanos,
+        /// What.
+        event: SessionEvent,
+    },
+    /// Messages of the venue are missing or not understood: what is believed may be wrong.
+    Doubt {
+        /// When.
+        received: Nanos,
+    },
+    /// An order left.
+    Sent(Receipt),
+}
+
+const _: () = assert!(size_of::<GatewayItem>() <= 80);

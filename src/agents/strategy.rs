@@ -1,0 +1,395 @@
+//! The strategy agent: the hot thread. It takes inputs from feeds, gateways and control, journals each, gives it to the engine, journals what came of
+//! it, and passes approved orders on.
+//!
+//! Order of things for one input: the input is in the journal, the engine is called, each command is in the journal, then it goes to the gateway's
+//! ring. Nothing is sent that the journal does not hold: when the journal cannot take a record, no further input is taken.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use engine::limits::COMMANDS_PER_INPUT;
+use engine::strategy::Strategy;
+use engine::{Engine, Outbox};
+use model::{Control, FeedId, FeedStatus, GatewayId, HaltReason, Input, Nanos, SessionEvent};
+use ringbuf::log::Writer;
+use ringbuf::spsc::{Consumer, Producer};
+
+use super::{FeedItem, GatewayItem, OrderItem};
+use crate::agent::Agent;
+use crate::clock::Clock;
+use crate::journal::Record;
+use crate::telemetry::counters::engine as counter;
+use crate::telemetry::publish::CorePublisher;
+
+/// Items taken from one feed in a duty cycle.
+const FEED_BATCH: usize = 64;
+/// Items taken from one gateway in a duty cycle.
+const GATEWAY_BATCH: usize = 16;
+/// How often shared memory shows the state at the latest; with nothing to do, at once.
+const PUBLISH: Nanos = Nanos::from_millis(10);
+/// How often a state hash is journaled.
+const HASH: Nanos = Nanos::from_millis(1_000);
+/// How long a shutdown waits for the venue to confirm that nothing is open.
+const SHUTDOWN: Nanos = Nanos::from_millis(3_000);
+
+/// A feed's side of the strategy.
+pub struct FeedPort {
+    /// Its number.
+    pub id: FeedId,
+    /// What it sends.
+    pub items: Consumer<FeedItem>,
+}
+
+/// A gateway's side of the strategy.
+pub struct GatewayPort {
+    /// Its number.
+    pub id: GatewayId,
+    /// What it sends.
+    pub items: Consumer<GatewayItem>,
+    /// What is sent to it.
+    pub orders: Producer<OrderItem>,
+}
+
+/// What a strategy agent is made from.
+pub struct StrategyParts<S> {
+    /// The engine.
+    pub engine: Engine<S>,
+    /// Feeds, by number.
+    pub feeds: Vec<FeedPort>,
+    /// Gateways, by number.
+    pub gateways: Vec<GatewayPort>,
+    /// The control plane.
+    pub control: Consumer<Control>,
+    /// The core journal.
+    pub journal: Writer,
+    /// Shared memory.
+    pub publisher: CorePublisher,
+    /// The clock.
+    pub clock: Clock,
+    /// Set when this agent is done, so that gateways log out.
+    pub leave: Arc<AtomicBool>,
+}
+
+/// See the module.
+pub struct StrategyAgent<S> {
+    feeds: Vec<FeedPort>,
+    control: Consumer<Control>,
+    core: Core<S>,
+    published: Nanos,
+    hashed: Nanos,
+    hashed_inputs: u64,
+    stop_by: Option<Nanos>,
+    leave: Arc<AtomicBool>,
+}
+
+/// A gateway as the core knows it.
+struct Route {
+    orders: Producer<OrderItem>,
+    epoch: u32,
+}
+
+/// The engine with its journal and its ways out.
+struct Core<S> {
+    engine: Engine<S>,
+    outbox: Outbox,
+    journal: Option<Writer>,
+    routes: Vec<Route>,
+    gateway_items: Vec<Consumer<GatewayItem>>,
+    publisher: CorePublisher,
+    clock: Clock,
+    /// The time of this duty cycle: when what is taken in it was at hand.
+    cycle: Nanos,
+    /// The packet whose events are being taken is timed.
+    timed: bool,
+    packet_received: Nanos,
+    latched: bool,
+    /// The journal refused a record: nothing more is taken.
+    blind: bool,
+}
+
+impl<S: Strategy> StrategyAgent<S> {
+    /// Puts it together.
+    #[must_use]
+    pub fn new(p: StrategyParts<S>) -> StrategyAgent<S> {
+        let mut routes = Vec::with_capacity(p.gateways.len());
+        let mut gateway_items = Vec::with_capacity(p.gateways.len());
+        for g in p.gateways {
+            routes.push(Route { orders: g.orders, epoch: 0 });
+            gateway_items.push(g.items);
+        }
+        StrategyAgent {
+            feeds: p.feeds,
+            control: p.control,
+            core: Core {
+                engine: p.engine,
+                outbox: Outbox::default(),
+                journal: Some(p.journal),
+                routes,
+                gateway_items,
+                publisher: p.publisher,
+                clock: p.clock,
+                cycle: Nanos::ZERO,
+                timed: false,
+                packet_received: Nanos::ZERO,
+                latched: false,
+                blind: false,
+            },
+            published: Nanos::ZERO,
+            hashed: Nanos::ZERO,
+            hashed_inputs: 0,
+            stop_by: None,
+            leave: p.leave,
+        }
+    }
+
+    /// The engine, to be looked at when the thread has ended.
+    #[must_use]
+    pub fn engine(&self) -> &Engine<S> {
+        &self.core.engine
+    }
+
+    fn take_control(&mut self, now: Nanos) -> usize {
+        let Some(control) = self.control.pop() else { return 0 };
+        if control == Control::Shutdown {
+            self.stop_by = self.stop_by.or(Some(now.after(SHUTDOWN)));
+        }
+        self.core.input(now, &Record::Control { now, control }, &Input::Control(control), now);
+        1
+    }
+
+    fn take_feeds(&mut self) -> usize {
+        let mut work = 0;
+        for port in &mut self.feeds {
+            let room = self.core.room_for_inputs().min(FEED_BATCH);
+            let core = &mut self.core;
+            work += port.items.drain(room, |item| core.on_feed_item(port.id, item));
+        }
+        work
+    }
+
+    /// What is done when the rest is done, or has not been done for long.
+    fn tidy_up(&mut self, now: Nanos, work: usize) {
+        let since = now.since(self.published).0;
+        let inputs = self.core.engine.stats().inputs;
+        if since >= PUBLISH.0 || (work == 0 && since >= PUBLISH.0 / 10) {
+            self.published = now;
+            self.core.publisher.publish(&self.core.engine);
+            if let Some(j) = &self.core.journal {
+                self.core.publisher.counters.set(counter::journal_records, j.next_index());
+            }
+        }
+        if now.since(self.hashed).0 >= HASH.0 && inputs != self.hashed_inputs {
+            self.hashed = now;
+            self.hashed_inputs = inputs;
+            let hash = self.core.engine.state_hash();
+            self.core.write(&Record::Hash { inputs, hash });
+        }
+    }
+}
+
+impl<S: Strategy> Core<S> {
+    /// How many inputs may be taken now: each may cause [`COMMANDS_PER_INPUT`] commands for one gateway.
+    #[inline]
+    fn room_for_inputs(&self) -> usize {
+        if self.blind {
+            return 0;
+        }
+        self.routes.iter().map(|r| r.orders.free() / COMMANDS_PER_INPUT).min().unwrap_or(usize::MAX)
+    }
+
+    #[inline]
+    fn write(&mut self, record: &Record) {
+        let Some(journal) = &mut self.journal else { return };
+        if record.encode(|kind, bytes| journal.append(kind, bytes)).is_err() {
+            self.refused();
+        }
+    }
+
+    #[cold]
+    fn refused(&mut self) {
+        self.blind = true;
+        self.publisher.counters.add(counter::journal_refused, 1);
+    }
+
+    /// Journals an input, applies it and dispatches what it caused.
+    #[inline]
+    fn input(&mut self, now: Nanos, record: &Record, input: &Input, received: Nanos) {
+        self.write(record);
+        self.apply(now, input, received);
+    }
+
+    /// Applies an input that is in the journal.
+    #[inline]
+    fn apply(&mut self, now: Nanos, input: &Input, received: Nanos) {
+        if self.blind {
+            return;
+        }
+        if self.timed {
+            let start = self.clock.now();
+            self.engine.apply(now, input, &mut self.outbox);
+            let took = self.clock.now().since(start).0;
+            let stage = match self.outbox.commands().is_empty() {
+                true => &mut self.publisher.book,
+                false => &mut self.publisher.strategy_risk,
+            };
+            stage.record(took);
+        } else {
+            self.engine.apply(now, input, &mut self.outbox);
+        }
+        if !self.outbox.is_empty() {
+            self.dispatch(received);
+        }
+    }
+
+    fn dispatch(&mut self, received: Nanos) {
+        let decided = self.clock.now();
+        for k in 0..self.outbox.commands().len() {
+            let approved = self.outbox.commands()[k];
+            let command = *approved.command();
+            self.write(&Record::Command(command));
+            if self.blind {
+                // Not in the journal, so not sent: the order stays pending until the session's replay settles it.
+                break;
+            }
+            let route = &mut self.routes[command.gateway.index()];
+            let decoded = self.cycle.max(received);
+            let item = OrderItem {
+                approved,
+                epoch: route.epoch,
+                received,
+                decoded_ns: span(decoded, received),
+                decided_ns: span(decided, decoded),
+            };
+            route.orders.push(item).expect("room was made before the input was taken");
+        }
+        for k in 0..self.outbox.refusals().len() {
+            let refusal = self.outbox.refusals()[k];
+            self.write(&Record::Refusal(refusal));
+        }
+        self.outbox.clear();
+    }
+
+    #[inline]
+    fn on_feed_item(&mut self, feed: FeedId, item: &FeedItem) {
+        match *item {
+            FeedItem::Packet { received, first, count, pushed, .. } => {
+                self.timed = pushed != Nanos::ZERO;
+                if self.timed {
+                    self.publisher.feed_ring.record(self.clock.now().since(pushed).0);
+                }
+                self.packet_received = received;
+                self.write(&Record::Market { now: received, feed, count, first });
+            }
+            FeedItem::Event(event) => {
+                let received = self.packet_received;
+                self.apply(received, &Input::Market(feed, event), received);
+            }
+            FeedItem::Status { received, status } => self.on_status(received, feed, status),
+        }
+    }
+
+    #[cold]
+    fn on_status(&mut self, now: Nanos, feed: FeedId, status: FeedStatus) {
+        self.timed = false;
+        self.input(now, &Record::Feed { now, feed, status }, &Input::Feed(feed, status), now);
+    }
+
+    fn take_reports(&mut self) -> usize {
+        let mut work = 0;
+        for k in 0..self.gateway_items.len() {
+            for _ in 0..GATEWAY_BATCH.min(self.room_for_inputs()) {
+                let Some(item) = self.gateway_items[k].pop() else { break };
+                self.on_gateway_item(GatewayId(k as u8), item);
+                work += 1;
+            }
+        }
+        work
+    }
+
+    fn on_gateway_item(&mut self, gateway: GatewayId, item: GatewayItem) {
+        self.timed = false;
+        match item {
+            GatewayItem::Report { received: now, report } => {
+                self.input(now, &Record::Report { now, report }, &Input::Report(report), now);
+            }
+            GatewayItem::Session { received: now, event } => {
+                if event == SessionEvent::Disconnected {
+                    let route = &mut self.routes[gateway.index()];
+                    route.epoch = route.epoch.wrapping_add(1);
+                }
+                self.input(now, &Record::Session { now, gateway, event }, &Input::Session(gateway, event), now);
+            }
+            GatewayItem::Doubt { received: now } => {
+                let control = Control::Halt(HaltReason::Reconciliation);
+                self.input(now, &Record::Control { now, control }, &Input::Control(control), now);
+            }
+            GatewayItem::Sent(receipt) => self.write(&Record::Receipt(receipt)),
+        }
+    }
+
+    /// Latches trading while the journal can still take the cancels, and gives the engine the time when it asks for it.
+    fn keep_time(&mut self, now: Nanos) -> usize {
+        if !self.latched && self.journal.as_ref().is_some_and(Writer::low) {
+            self.latched = true;
+            let control = Control::Halt(HaltReason::Journal);
+            self.input(now, &Record::Control { now, control }, &Input::Control(control), now);
+        }
+        let due = self.engine.next_timer().is_some_and(|at| at <= now);
+        if !due || self.room_for_inputs() == 0 {
+            return 0;
+        }
+        self.timed = false;
+        self.input(now, &Record::Timer { now }, &Input::Timer, now);
+        1
+    }
+}
+
+fn span(later: Nanos, earlier: Nanos) -> u32 {
+    later.since(earlier).0.min(u64::from(u32::MAX)) as u32
+}
+
+impl<S: Strategy> Agent for StrategyAgent<S> {
+    fn name(&self) -> &str {
+        "strategy"
+    }
+
+    fn do_work(&mut self, now: Nanos) -> usize {
+        self.core.cycle = now;
+        let mut work = 0;
+        if self.core.room_for_inputs() == 0 {
+            if !self.core.blind {
+                self.core.publisher.counters.add(counter::order_ring_full, 1);
+            }
+        } else {
+            work += self.take_control(now);
+            work += self.core.take_reports();
+            work += self.take_feeds();
+            work += self.core.keep_time(now);
+        }
+        self.tidy_up(now, work);
+        if self.stop_by.is_some() && self.is_done() {
+            self.leave.store(true, Ordering::Release);
+        }
+        work
+    }
+
+    /// Done when a shutdown was asked for and nothing is open any more, or the venue had its time to say so.
+    fn is_done(&self) -> bool {
+        let Some(stop_by) = self.stop_by else { return false };
+        let flat = self.core.engine.orders().open() == 0 && self.core.engine.next_timer().is_none();
+        flat || self.core.blind || self.core.cycle >= stop_by
+    }
+
+    fn on_close(&mut self) {
+        // Receipts of the last cancels may still be on their way up.
+        self.core.take_reports();
+        let hash = self.core.engine.state_hash();
+        self.core.write(&Record::Hash { inputs: self.core.engine.stats().inputs, hash });
+        self.core.write(&Record::End { hash });
+        self.core.publisher.publish(&self.core.engine);
+        if let Some(journal) = self.core.journal.take() {
+            self.core.publisher.counters.set(counter::journal_records, journal.next_index());
+            journal.finish();
+        }
+    }
+}

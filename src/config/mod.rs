@@ -1,0 +1,275 @@
+//! Configuration in two stages: as written ([`Written`]: TOML, unknown keys refused) and resolved ([`Config`]: validated, units in types).
+//!
+//! Every problem is found before any socket opens or any file is made, and names the file, the key, what stands there and what is allowed.
+//! Nothing reads the file or the environment after the start.
+
+mod resolve;
+mod written;
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use engine::strategy::Params;
+use engine::RiskLimits;
+use model::{Instrument, Nanos};
+use serde::de::DeserializeOwned;
+
+pub use resolve::Secrets;
+pub use written::Written;
+
+use crate::agent::IdleStrategy;
+
+/// One thing wrong with a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The key, with its path.
+    pub key: String,
+    /// What stands there.
+    pub found: String,
+    /// What may.
+    pub allowed: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is {}; allowed: {}", self.key, self.found, self.allowed)
+    }
+}
+
+/// A configuration that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The file.
+    pub file: PathBuf,
+    /// What is wrong, at least one.
+    pub problems: Vec<Problem>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (k, p) in self.problems.iter().enumerate() {
+            let sep = if k == 0 { "" } else { "\n" };
+            write!(f, "{sep}{}: {p}", self.file.display())?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// How agents are put on threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Topology {
+    /// Each agent on a thread of its own, rings between.
+    Pipelined,
+    /// Feeds, strategy and gateways in turn on one thread.
+    Inline,
+}
+
+/// Where agents run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cores {
+    /// By feed.
+    pub feeds: Vec<Option<usize>>,
+    /// The strategy thread.
+    pub strategy: Option<usize>,
+    /// By gateway.
+    pub gateways: Vec<Option<usize>>,
+    /// The cold thread.
+    pub cold: Option<usize>,
+    /// SCHED_FIFO priority of hot threads.
+    pub realtime: Option<u8>,
+    /// Keep all memory in RAM.
+    pub lock_memory: bool,
+}
+
+/// A feed, resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feed {
+    /// Its name.
+    pub id: String,
+    /// Its lines.
+    pub lines: Vec<SocketAddr>,
+    /// The interface for multicast.
+    pub interface: Ipv4Addr,
+    /// Re-request servers.
+    pub rerequest: Vec<SocketAddr>,
+    /// Wait before asking.
+    pub gap_wait: Nanos,
+    /// Silence that makes it stale.
+    pub silence: Nanos,
+    /// Messages held back behind a gap.
+    pub reorder_window: usize,
+    /// Socket receive buffer, bytes.
+    pub receive_buffer: usize,
+    /// SO_BUSY_POLL.
+    pub busy_poll_us: Option<u32>,
+}
+
+/// Whether a gateway leads to real money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// Certification or simulation.
+    Test,
+    /// The market.
+    Production,
+}
+
+/// A gateway, resolved.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Gateway {
+    /// Its name.
+    pub id: String,
+    /// Where it leads.
+    pub environment: Environment,
+    /// The venue.
+    pub address: SocketAddr,
+    /// The account.
+    pub username: String,
+    /// Its password; empty where secrets were not asked for.
+    pub password: String,
+    /// Four letters.
+    pub firm: [u8; 4],
+    /// Whether an account query marks the end of the venue's replay.
+    pub account_query: bool,
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway")
+            .field("id", &self.id)
+            .field("address", &self.address)
+            .field("username", &self.username)
+            .field("password", &"***")
+            .finish_non_exhaustive()
+    }
+}
+
+/// Journal policy, resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Journal {
+    /// Bytes of a segment.
+    pub segment_bytes: usize,
+    /// When to sync.
+    pub sync: ringbuf::log::SyncPolicy,
+    /// Whether market data is captured beside it.
+    pub capture: bool,
+}
+
+/// A configuration that can be run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Names region, journal folder and control socket.
+    pub name: String,
+    /// Where this name's journals are.
+    pub journal_dir: PathBuf,
+    /// How agents are put on threads.
+    pub topology: Topology,
+    /// What a thread does when there is nothing to do.
+    pub idle: IdleStrategy,
+    /// Where.
+    pub cores: Cores,
+    /// Feeds, by id.
+    pub feeds: Vec<Feed>,
+    /// Gateways, by id.
+    pub gateways: Vec<Gateway>,
+    /// Instruments, by id.
+    pub instruments: Vec<Instrument>,
+    /// The strategy's name.
+    pub strategy: String,
+    /// Its parameters.
+    pub params: Params,
+    /// Limits.
+    pub limits: RiskLimits,
+    /// Journal policy.
+    pub journal: Journal,
+    /// Sizes.
+    pub capacity: written::Capacity,
+    /// One packet in this many is timed by stage; 0 none.
+    pub sample_every: u32,
+    /// What it was resolved from.
+    pub written: Written,
+}
+
+impl Config {
+    /// Reads and resolves a file.
+    ///
+    /// # Errors
+    /// Every problem found, with the key.
+    pub fn load(file: &Path, secrets: Secrets) -> Result<Config, ConfigError> {
+        let written = read_toml(file)?;
+        Config::resolve(written, file, secrets)
+    }
+
+    /// Resolves what was written; `file` names it in errors, and its folder is where relative paths start.
+    ///
+    /// # Errors
+    /// Every problem found.
+    pub fn resolve(written: Written, file: &Path, secrets: Secrets) -> Result<Config, ConfigError> {
+        resolve::resolve(written, file, secrets)
+    }
+
+    /// The engine's part of it.
+    #[must_use]
+    pub fn engine(&self) -> engine::EngineConfig {
+        engine::EngineConfig {
+            instruments: self.instruments.clone(),
+            feeds: self.feeds.len(),
+            gateways: self.gateways.len(),
+            limits: self.limits,
+            book: engine::book::BookCapacity {
+                instruments: self.instruments.len(),
+                live_orders: self.capacity.live_orders,
+                levels: self.capacity.levels,
+                direct_refs: self.capacity.direct_refs,
+            },
+        }
+    }
+
+    /// The configuration as TOML; secrets are not in it (they are named by file or variable).
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(&self.written).expect("what was read can be written")
+    }
+}
+
+/// Reads a TOML file into a type that refuses unknown keys.
+///
+/// # Errors
+/// A [`Problem`] with the key's path, what the parser found there and what it expected.
+pub fn read_toml<T: DeserializeOwned>(file: &Path) -> Result<T, ConfigError> {
+    let fail = |key: String, found: String, allowed: &str| ConfigError {
+        file: file.to_path_buf(),
+        problems: vec![Problem { key, found, allowed: allowed.into() }],
+    };
+    let text = std::fs::read_to_string(file)
+        .map_err(|e| fail("(file)".into(), format!("unreadable ({e})"), "a readable TOML file"))?;
+    parse_toml(&text, file)
+}
+
+/// As [`read_toml`], from text; `file` names it in errors.
+///
+/// # Errors
+/// As [`read_toml`].
+pub fn parse_toml<T: DeserializeOwned>(text: &str, file: &Path) -> Result<T, ConfigError> {
+    let problem = |key: String, e: &toml::de::Error| {
+        let line = e.span().map_or(0, |s| text[..s.start.min(text.len())].matches('\n').count() + 1);
+        // The parser says both in one sentence: "unknown field `x`, expected one of `a`, `b`".
+        let message = e.message().replace('\n', " ");
+        let (found, allowed) = match message.split_once(", expected ") {
+            Some((f, a)) => (f.to_string(), a.to_string()),
+            None => (message, "TOML with the keys of the manual (colo config --help)".to_string()),
+        };
+        ConfigError {
+            file: file.to_path_buf(),
+            problems: vec![Problem { key, found: format!("{found} (line {line})"), allowed }],
+        }
+    };
+    let de = toml::Deserializer::parse(text).map_err(|e| problem("(syntax)".into(), &e))?;
+    serde_path_to_error::deserialize(de).map_err(|e| {
+        let path = e.path().to_string();
+        problem(path, e.inner())
+    })
+}

@@ -1,0 +1,358 @@
+//! From what was written to what can be run: every check, each with its key.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use engine::RiskLimits;
+use engine::limits::{INSTRUMENTS_MAX, MESSAGES_PER_SECOND_MAX, OPEN_ORDERS_MAX};
+use engine::strategy::{ParamValue, Params};
+use model::{FeedId, GatewayId, Instrument, InstrumentId, Nanos, Qty, Symbol, Usd};
+use ringbuf::log::SyncPolicy;
+
+use super::written::{self, Written};
+use super::{Config, ConfigError, Cores, Environment, Feed, Gateway, Journal, Problem, Topology};
+use crate::agent::IdleStrategy;
+
+/// Whether passwords are read: a replay needs none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrets {
+    /// Read them.
+    Read,
+    /// Leave them empty.
+    Skip,
+}
+
+/// Collects problems while values are taken.
+struct Checks {
+    problems: Vec<Problem>,
+}
+
+impl Checks {
+    fn problem(&mut self, key: impl Into<String>, found: impl ToString, allowed: impl Into<String>) {
+        self.problems.push(Problem { key: key.into(), found: found.to_string(), allowed: allowed.into() });
+    }
+
+    fn word<T: Copy>(&mut self, key: &str, found: &str, allowed: &[(&str, T)]) -> Option<T> {
+        let hit = allowed.iter().find(|(w, _)| *w == found).map(|(_, v)| *v);
+        if hit.is_none() {
+            let words: Vec<_> = allowed.iter().map(|(w, _)| format!("\"{w}\"")).collect();
+            self.problem(key, format!("{found:?}"), words.join(" or "));
+        }
+        hit
+    }
+
+    fn range(&mut self, key: &str, found: Option<i64>, default: i64, min: i64, max: i64) -> i64 {
+        match found {
+            None => default,
+            Some(v) if (min..=max).contains(&v) => v,
+            Some(v) => {
+                self.problem(key, v, format!("an integer from {min} to {max}"));
+                default
+            }
+        }
+    }
+
+    fn address(&mut self, key: &str, found: &str) -> SocketAddr {
+        match found.parse() {
+            Ok(a @ SocketAddr::V4(_)) if a.port() != 0 => a,
+            _ => {
+                self.problem(key, format!("{found:?}"), "an IPv4 address and port, such as \"127.0.0.1:26001\"");
+                SocketAddr::from((Ipv4Addr::LOCALHOST, 1))
+            }
+        }
+    }
+
+    fn names<'a>(&mut self, what: &str, ids: impl Iterator<Item = &'a String>) {
+        let mut seen = BTreeSet::new();
+        for (k, id) in ids.enumerate() {
+            if !is_name(id) {
+                self.problem(format!("{what}[{k}].id"), format!("{id:?}"), NAME_ALLOWED);
+            }
+            if !seen.insert(id) {
+                self.problem(format!("{what}[{k}].id"), format!("{id:?}, used before"), "an id of its own");
+            }
+        }
+    }
+}
+
+const NAME_ALLOWED: &str = "1 to 32 letters, digits, `-` or `_`";
+
+fn is_name(s: &str) -> bool {
+    (1..=32).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+pub(super) fn resolve(written: Written, file: &Path, secrets: Secrets) -> Result<Config, ConfigError> {
+    let base = file.parent().unwrap_or(Path::new("."));
+    let mut c = Checks { problems: Vec::new() };
+    if !is_name(&written.name) {
+        c.problem("name", format!("{:?}", written.name), NAME_ALLOWED);
+    }
+    let topologies = [("pipelined", Topology::Pipelined), ("inline", Topology::Inline)];
+    let topology = c.word("topology", &written.topology, &topologies).unwrap_or(Topology::Inline);
+    let idles = [("spin", IdleStrategy::Spin), ("yield", IdleStrategy::Yield), ("park", IdleStrategy::Park)];
+    let idle = c.word("idle", &written.idle, &idles).unwrap_or(IdleStrategy::Park);
+    c.names("feeds", written.feeds.iter().map(|f| &f.id));
+    c.names("gateways", written.gateways.iter().map(|g| &g.id));
+    let feeds: Vec<_> = written.feeds.iter().enumerate().map(|(k, f)| feed(&mut c, k, f)).collect();
+    let gateways: Vec<_> =
+        written.gateways.iter().enumerate().map(|(k, g)| gateway(&mut c, k, g, base, secrets)).collect();
+    let instruments = instruments(&mut c, &written);
+    let limits = limits(&mut c, &written.risk);
+    let cores = cores(&mut c, &written);
+    let journal = journal(&mut c, &written.journal);
+    capacity(&mut c, &written.capacity);
+    let params = params(&mut c, &written.strategy);
+    if !c.problems.is_empty() {
+        return Err(ConfigError { file: file.to_path_buf(), problems: c.problems });
+    }
+    Ok(Config {
+        name: written.name.clone(),
+        journal_dir: base.join(&written.journal_dir).join(&written.name),
+        topology,
+        idle,
+        cores,
+        feeds,
+        gateways,
+        instruments,
+        strategy: written.strategy.name.clone(),
+        params,
+        limits,
+        journal,
+        capacity: written.capacity.clone(),
+        sample_every: written.telemetry.sample_every,
+        written,
+    })
+}
+
+fn feed(c: &mut Checks, k: usize, f: &written::Feed) -> Feed {
+    let key = |name: &str| format!("feeds[{k}].{name}");
+    c.word(&key("protocol"), &f.protocol, &[("itch50", ())]);
+    if !(1..=4).contains(&f.lines.len()) {
+        c.problem(key("lines"), format!("{} lines", f.lines.len()), "1 to 4 addresses");
+    }
+    let interface = f.interface.parse().unwrap_or_else(|_| {
+        c.problem(key("interface"), format!("{:?}", f.interface), "the IPv4 address of a local interface");
+        Ipv4Addr::LOCALHOST
+    });
+    let lines: Vec<_> = f.lines.iter().map(|a| c.address(&key("lines"), a)).collect();
+    if lines.iter().collect::<BTreeSet<_>>().len() != lines.len() {
+        c.problem(key("lines"), "the same address twice", "a different address for each line");
+    }
+    let ranged = |c: &mut Checks, name: &str, v: u64, min: i64, max: i64| {
+        c.range(&key(name), Some(i64::try_from(v).unwrap_or(i64::MAX)), min, min, max) as u64
+    };
+    Feed {
+        id: f.id.clone(),
+        interface,
+        rerequest: f.rerequest.iter().map(|a| c.address(&key("rerequest"), a)).collect(),
+        gap_wait: Nanos(ranged(c, "gap_wait_us", f.gap_wait_us, 0, 10_000_000) * 1_000),
+        silence: Nanos::from_millis(ranged(c, "silence_ms", f.silence_ms, 10, 600_000)),
+        reorder_window: ranged(c, "reorder_window", f.reorder_window as u64, 1, 1 << 20) as usize,
+        receive_buffer: ranged(c, "receive_buffer_bytes", f.receive_buffer_bytes as u64, 4_096, 1 << 30) as usize,
+        busy_poll_us: Some(ranged(c, "busy_poll_us", f.busy_poll_us.into(), 0, 10_000) as u32).filter(|v| *v != 0),
+        lines,
+    }
+}
+
+fn gateway(c: &mut Checks, k: usize, g: &written::Gateway, base: &Path, secrets: Secrets) -> Gateway {
+    let key = |name: &str| format!("gateways[{k}].{name}");
+    c.word(&key("protocol"), &g.protocol, &[("ouch50", ())]);
+    let environments = [("test", Environment::Test), ("production", Environment::Production)];
+    let environment = c.word(&key("environment"), &g.environment, &environments);
+    let account_query =
+        c.word(&key("barrier"), &g.barrier, &[("account_query", true), ("none", false)]).unwrap_or(true);
+    let mut firm = [b' '; 4];
+    match g.firm.len() {
+        1..=4 if g.firm.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+            firm[..g.firm.len()].copy_from_slice(g.firm.as_bytes());
+        }
+        _ => c.problem(key("firm"), format!("{:?}", g.firm), "1 to 4 letters or digits"),
+    }
+    if !(1..=6).contains(&g.username.len()) || !g.username.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        c.problem(key("username"), format!("{:?}", g.username), "1 to 6 letters or digits (SoupBinTCP)");
+    }
+    let password = match secrets {
+        Secrets::Skip => String::new(),
+        Secrets::Read => password(c, &key, g, base),
+    };
+    Gateway {
+        id: g.id.clone(),
+        environment: environment.unwrap_or(Environment::Production),
+        address: c.address(&key("address"), &g.address),
+        username: g.username.clone(),
+        password,
+        firm,
+        account_query,
+    }
+}
+
+/// Reads a password. Its text is in no error.
+fn password(c: &mut Checks, key: &impl Fn(&str) -> String, g: &written::Gateway, base: &Path) -> String {
+    let (name, text) = match (&g.password_file, &g.password_env) {
+        (Some(file), None) => {
+            let path = base.join(file);
+            match std::fs::read_to_string(&path) {
+                Ok(text) => ("password_file", text),
+                Err(e) => {
+                    let found = format!("{file:?}, unreadable ({e})");
+                    c.problem(key("password_file"), found, "a readable file that holds the password");
+                    return String::new();
+                }
+            }
+        }
+        (None, Some(var)) => match std::env::var(var) {
+            Ok(text) => ("password_env", text),
+            Err(_) => {
+                c.problem(key("password_env"), format!("{var:?}, not set"), "an environment variable that is set");
+                return String::new();
+            }
+        },
+        _ => {
+            c.problem(key("password_file"), "given twice or not at all", "one of password_file and password_env");
+            return String::new();
+        }
+    };
+    let text = text.trim_end_matches(['\n', '\r']).to_string();
+    if !(1..=10).contains(&text.len()) || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        c.problem(key(name), "not a password", "1 to 10 printable characters (SoupBinTCP)");
+    }
+    text
+}
+
+fn instruments(c: &mut Checks, w: &Written) -> Vec<Instrument> {
+    if !(1..=INSTRUMENTS_MAX).contains(&w.instruments.len()) {
+        c.problem("instruments", format!("{} entries", w.instruments.len()), format!("1 to {INSTRUMENTS_MAX}"));
+    }
+    let mut seen = BTreeSet::new();
+    let mut out = Vec::with_capacity(w.instruments.len());
+    for (k, i) in w.instruments.iter().enumerate() {
+        let key = |name: &str| format!("instruments[{k}].{name}");
+        let symbol = Symbol::new(&i.symbol);
+        if symbol.is_none() {
+            c.problem(key("symbol"), format!("{:?}", i.symbol), "1 to 8 printable characters without spaces");
+        }
+        if !seen.insert((&i.symbol, &i.feed)) {
+            c.problem(key("symbol"), format!("{:?}, named before", i.symbol), "each symbol once a feed");
+        }
+        let known = |ids: Vec<&String>| ids.iter().map(|s| format!("{s:?}")).collect::<Vec<_>>().join(", ");
+        let feed = w.feeds.iter().position(|f| f.id == i.feed);
+        if feed.is_none() {
+            let ids = known(w.feeds.iter().map(|f| &f.id).collect());
+            c.problem(key("feed"), format!("{:?}", i.feed), format!("the id of a feed ({ids})"));
+        }
+        let gateway = w.gateways.iter().position(|g| g.id == i.gateway);
+        if gateway.is_none() {
+            let ids = known(w.gateways.iter().map(|g| &g.id).collect());
+            c.problem(key("gateway"), format!("{:?}", i.gateway), format!("the id of a gateway ({ids})"));
+        }
+        out.push(Instrument {
+            id: InstrumentId(k as u16),
+            symbol: symbol.unwrap_or_default(),
+            feed: FeedId(feed.unwrap_or(0) as u8),
+            gateway: GatewayId(gateway.unwrap_or(0) as u8),
+        });
+    }
+    for (what, n) in [("feeds", w.feeds.len()), ("gateways", w.gateways.len())] {
+        if !(1..=16).contains(&n) {
+            c.problem(what, format!("{n} entries"), "1 to 16");
+        }
+    }
+    out
+}
+
+fn limits(c: &mut Checks, r: &written::Risk) -> RiskLimits {
+    let d = RiskLimits::default();
+    let max_qty = i64::from(Qty::MAX_ORDER.0);
+    let dollars = |c: &mut Checks, key: &str, v: Option<i64>, default: Usd| {
+        let v = c.range(key, v, default.0 / 10_000, 0, 100_000_000_000);
+        Usd::from_dollars(v).unwrap_or(default)
+    };
+    let quantity = c.range("risk.max_order_quantity", r.max_order_quantity, d.max_order_quantity.0.into(), 0, max_qty);
+    let open = i64::from(d.max_open_orders);
+    let rate = i64::from(d.max_messages_per_second);
+    let millis = |c: &mut Checks, key: &str, v: Option<i64>, default: Nanos, max: i64| {
+        Nanos::from_millis(c.range(key, v, (default.0 / 1_000_000) as i64, 0, max) as u64)
+    };
+    RiskLimits {
+        max_order_quantity: Qty(quantity as u32),
+        max_order_notional: dollars(c, "risk.max_order_notional_usd", r.max_order_notional_usd, d.max_order_notional),
+        max_position: c.range("risk.max_position", r.max_position, d.max_position, 0, 1_000_000_000),
+        max_open_orders: c.range("risk.max_open_orders", r.max_open_orders, open, 0, OPEN_ORDERS_MAX as i64) as u32,
+        max_messages_per_second: c.range(
+            "risk.max_messages_per_second",
+            r.max_messages_per_second,
+            rate,
+            0,
+            MESSAGES_PER_SECOND_MAX as i64,
+        ) as u32,
+        price_collar_bps: c.range("risk.price_collar_bps", r.price_collar_bps, d.price_collar_bps, 1, 10_000),
+        max_daily_loss: dollars(c, "risk.max_daily_loss_usd", r.max_daily_loss_usd, d.max_daily_loss),
+        duplicate_window: millis(c, "risk.duplicate_window_ms", r.duplicate_window_ms, d.duplicate_window, 60_000),
+        max_market_age: millis(c, "risk.max_market_age_ms", r.max_market_age_ms, d.max_market_age, 600_000),
+    }
+}
+
+fn cores(c: &mut Checks, w: &Written) -> Cores {
+    let mut each = |what: &str, given: &[usize], n: usize| -> Vec<Option<usize>> {
+        if !given.is_empty() && given.len() != n {
+            c.problem(format!("cores.{what}"), format!("{} cores", given.len()), format!("none, or one for each of the {n}"));
+        }
+        (0..n).map(|k| given.get(k).copied()).collect()
+    };
+    let feeds = each("feeds", &w.cores.feeds, w.feeds.len());
+    let gateways = each("gateways", &w.cores.gateways, w.gateways.len());
+    if w.cores.realtime_priority > 99 {
+        c.problem("cores.realtime_priority", w.cores.realtime_priority, "0 (off) to 99");
+    }
+    Cores {
+        feeds,
+        strategy: w.cores.strategy,
+        gateways,
+        cold: w.cores.cold,
+        realtime: Some(w.cores.realtime_priority).filter(|p| *p != 0),
+        lock_memory: w.cores.lock_memory,
+    }
+}
+
+fn journal(c: &mut Checks, j: &written::Journal) -> Journal {
+    let mib = c.range("journal.segment_mib", Some(j.segment_mib as i64), 32, 1, 1_024);
+    let ms = c.range("journal.sync_interval_ms", Some(j.sync_interval_ms as i64), 1_000, 1, 3_600_000);
+    let policies = [
+        ("off", SyncPolicy::Off),
+        ("interval", SyncPolicy::Interval(std::time::Duration::from_millis(ms as u64))),
+        ("segment", SyncPolicy::EverySegment),
+    ];
+    let sync = c.word("journal.sync", &j.sync, &policies).unwrap_or(SyncPolicy::EverySegment);
+    Journal { segment_bytes: (mib as usize) << 20, sync, capture: j.capture }
+}
+
+fn capacity(c: &mut Checks, w: &written::Capacity) {
+    let checks = [
+        ("capacity.live_orders", w.live_orders as u64, 1, 1 << 28),
+        ("capacity.levels", w.levels as u64, 1, 1 << 24),
+        ("capacity.direct_refs", w.direct_refs, 1, 1 << 33),
+        ("capacity.feed_ring", w.feed_ring as u64, 1_024, 1 << 22),
+        ("capacity.gateway_ring", w.gateway_ring as u64, 256, 1 << 20),
+    ];
+    for (key, v, min, max) in checks {
+        c.range(key, Some(i64::try_from(v).unwrap_or(i64::MAX)), min, min, max);
+    }
+}
+
+fn params(c: &mut Checks, s: &written::Strategy) -> Params {
+    let value = |c: &mut Checks, (k, v): (&String, &toml::Value)| {
+        let v = match v {
+            toml::Value::Integer(i) => ParamValue::Int(*i),
+            toml::Value::Boolean(b) => ParamValue::Bool(*b),
+            toml::Value::String(s) => ParamValue::Text(s.clone()),
+            other => {
+                let found = format!("a {}", other.type_str());
+                c.problem(format!("strategy.params.{k}"), found, "an integer, a boolean or a string");
+                return None;
+            }
+        };
+        Some((k.clone(), v))
+    };
+    Params::new(s.params.iter().filter_map(|kv| value(c, kv)).collect())
+}

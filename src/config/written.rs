@@ -1,0 +1,275 @@
+//! The configuration as written: TOML, every key known, nothing checked beyond its type.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The whole file.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Written {
+    /// Names the shared-memory region, the journal folder and the control socket.
+    pub name: String,
+    /// Where journals go, relative to the file.
+    #[serde(default = "journal_dir")]
+    pub journal_dir: String,
+    /// `pipelined` or `inline`.
+    #[serde(default = "pipelined")]
+    pub topology: String,
+    /// `spin`, `yield` or `park`.
+    #[serde(default = "yielding")]
+    pub idle: String,
+    /// Where agents run.
+    #[serde(default)]
+    pub cores: Cores,
+    /// Market data.
+    #[serde(default)]
+    pub feeds: Vec<Feed>,
+    /// Order entry.
+    #[serde(default)]
+    pub gateways: Vec<Gateway>,
+    /// What is traded.
+    #[serde(default)]
+    pub instruments: Vec<Instrument>,
+    /// Which strategy.
+    pub strategy: Strategy,
+    /// Limits.
+    #[serde(default)]
+    pub risk: Risk,
+    /// Journal policy.
+    #[serde(default)]
+    pub journal: Journal,
+    /// Sizes.
+    #[serde(default)]
+    pub capacity: Capacity,
+    /// Measuring.
+    #[serde(default)]
+    pub telemetry: Telemetry,
+}
+
+fn journal_dir() -> String {
+    "journal".into()
+}
+fn pipelined() -> String {
+    "pipelined".into()
+}
+fn yielding() -> String {
+    "yield".into()
+}
+
+/// Core numbers; an agent without one is not pinned.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cores {
+    /// One for each feed, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub feeds: Vec<usize>,
+    /// The strategy thread (of `inline`: the one hot thread).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<usize>,
+    /// One for each gateway, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gateways: Vec<usize>,
+    /// The cold thread.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cold: Option<usize>,
+    /// SCHED_FIFO priority of the hot threads, 1 to 99; 0 leaves the ordinary scheduler.
+    #[serde(default)]
+    pub realtime_priority: u8,
+    /// Keep all memory in RAM (mlockall).
+    #[serde(default)]
+    pub lock_memory: bool,
+}
+
+/// One feed.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Feed {
+    /// Its name.
+    pub id: String,
+    /// `itch50`.
+    pub protocol: String,
+    /// A and B.
+    pub lines: Vec<String>,
+    /// The local interface's address for multicast.
+    #[serde(default = "loopback")]
+    pub interface: String,
+    /// Re-request servers, asked in turn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rerequest: Vec<String>,
+    /// Wait this long for another line before asking for a gap.
+    #[serde(default = "gap_wait_us")]
+    pub gap_wait_us: u64,
+    /// Silence of all lines that makes the market data stale.
+    #[serde(default = "silence_ms")]
+    pub silence_ms: u64,
+    /// Messages held back behind a gap.
+    #[serde(default = "reorder_window")]
+    pub reorder_window: usize,
+    /// Socket receive buffer.
+    #[serde(default = "receive_buffer")]
+    pub receive_buffer_bytes: usize,
+    /// SO_BUSY_POLL, microseconds; 0 off.
+    #[serde(default)]
+    pub busy_poll_us: u32,
+}
+
+fn loopback() -> String {
+    "127.0.0.1".into()
+}
+fn gap_wait_us() -> u64 {
+    1_000
+}
+fn silence_ms() -> u64 {
+    3_000
+}
+fn reorder_window() -> usize {
+    16_384
+}
+fn receive_buffer() -> usize {
+    8 << 20
+}
+
+/// One gateway.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gateway {
+    /// Its name.
+    pub id: String,
+    /// `ouch50`.
+    pub protocol: String,
+    /// `test` or `production`.
+    #[serde(default = "test")]
+    pub environment: String,
+    /// The venue.
+    pub address: String,
+    /// The account.
+    pub username: String,
+    /// A file that holds the password, relative to the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<String>,
+    /// An environment variable that holds the password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_env: Option<String>,
+    /// Four letters.
+    pub firm: String,
+    /// `account_query` or `none`: how the gateway knows that the venue's replay is complete.
+    #[serde(default = "account_query")]
+    pub barrier: String,
+}
+
+fn test() -> String {
+    "test".into()
+}
+fn account_query() -> String {
+    "account_query".into()
+}
+
+/// One instrument.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Instrument {
+    /// Its ticker.
+    pub symbol: String,
+    /// Its feed.
+    pub feed: String,
+    /// Its gateway.
+    pub gateway: String,
+}
+
+/// The strategy.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Strategy {
+    /// Its name.
+    pub name: String,
+    /// Its parameters.
+    #[serde(default)]
+    pub params: BTreeMap<String, toml::Value>,
+}
+
+/// Limits, with units in their names.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Risk {
+    /// Shares.
+    pub max_order_quantity: Option<i64>,
+    /// Whole dollars.
+    pub max_order_notional_usd: Option<i64>,
+    /// Shares either way.
+    pub max_position: Option<i64>,
+    /// Orders.
+    pub max_open_orders: Option<i64>,
+    /// Messages in any second.
+    pub max_messages_per_second: Option<i64>,
+    /// 1/100 of a percent.
+    pub price_collar_bps: Option<i64>,
+    /// Whole dollars.
+    pub max_daily_loss_usd: Option<i64>,
+    /// Milliseconds.
+    pub duplicate_window_ms: Option<i64>,
+    /// Milliseconds.
+    pub max_market_age_ms: Option<i64>,
+}
+
+/// Journal policy.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Journal {
+    /// Size of a segment file.
+    pub segment_mib: usize,
+    /// `off`, `interval` or `segment`.
+    pub sync: String,
+    /// With `interval`.
+    pub sync_interval_ms: u64,
+    /// Raw capture of the market data beside the journal: replay needs it, or the data from elsewhere.
+    pub capture: bool,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Journal { segment_mib: 32, sync: "interval".into(), sync_interval_ms: 1_000, capture: true }
+    }
+}
+
+/// Sizes. Memory is taken at the start.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Capacity {
+    /// Resting orders in the books of one feed.
+    pub live_orders: usize,
+    /// Price levels in the books of one feed.
+    pub levels: usize,
+    /// Venue references below this are indexed directly.
+    pub direct_refs: u64,
+    /// Slots of a feed's ring.
+    pub feed_ring: usize,
+    /// Slots of a gateway's rings.
+    pub gateway_ring: usize,
+}
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Capacity {
+            live_orders: 1 << 18,
+            levels: 1 << 16,
+            direct_refs: 1 << 28,
+            feed_ring: 1 << 14,
+            gateway_ring: 1 << 12,
+        }
+    }
+}
+
+/// Measuring.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Telemetry {
+    /// One packet in this many is timed stage by stage; 0 times none.
+    pub sample_every: u32,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Telemetry { sample_every: 16 }
+    }
+}

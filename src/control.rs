@@ -1,0 +1,254 @@
+//! The control socket of a running core: `/dev/shm/colo-<name>.sock`, for its owner only (mode 0600), one JSON object a line each way.
+//!
+//! Request: `{"command": "status" | "halt" | "resume" | "cancel-all" | "shutdown"}`. Answer: `{"ok": true, ...}` or `{"ok": false, "error": "..."}`.
+//!
+//! The server is polled by the cold thread through `mio` and never waits for a client: one that is slow, silent or talks nonsense is dropped.
+
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream as Blocking;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mio::net::{UnixListener, UnixStream};
+use mio::{Events, Interest, Poll, Token};
+use model::{Control, HaltReason, Nanos};
+use ringbuf::spsc::Producer;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::telemetry::snapshot::Viewer;
+
+/// Longest request.
+const REQUEST: usize = 4_096;
+/// Clients at once; another takes the place of the oldest.
+const CLIENTS: usize = 16;
+/// A client that has said nothing whole for so long is dropped.
+const PATIENCE: Nanos = Nanos::from_millis(5_000);
+const LISTENER: Token = Token(usize::MAX);
+
+/// Where the socket of a core is.
+#[must_use]
+pub fn socket_path(name: &str) -> PathBuf {
+    PathBuf::from(format!("/dev/shm/colo-{name}.sock"))
+}
+
+/// What a client may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Command {
+    /// The whole snapshot.
+    Status,
+    /// No new risk.
+    Halt,
+    /// Trade again.
+    Resume,
+    /// Cancel every open order.
+    CancelAll,
+    /// End in order.
+    Shutdown,
+}
+
+/// A request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// What is asked.
+    pub command: Command,
+}
+
+struct Client {
+    stream: UnixStream,
+    request: Vec<u8>,
+    answer: Vec<u8>,
+    since: Nanos,
+}
+
+/// The serving end.
+pub struct ControlServer {
+    name: String,
+    path: PathBuf,
+    poll: Poll,
+    events: Events,
+    listener: UnixListener,
+    clients: Vec<Client>,
+    ring: Producer<Control>,
+    viewer: Option<Viewer>,
+    /// Requests that changed something, for the log.
+    pub carried_out: Vec<Command>,
+}
+
+impl ControlServer {
+    /// Binds the socket. One that a dead process left is replaced; the caller holds the lock of the name, so no living one is.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn bind(name: &str, ring: Producer<Control>) -> io::Result<ControlServer> {
+        let path = socket_path(name);
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        let mut listener = UnixListener::bind(&path)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        let poll = Poll::new()?;
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        Ok(ControlServer {
+            name: name.into(),
+            path,
+            poll,
+            events: Events::with_capacity(64),
+            listener,
+            clients: Vec::new(),
+            ring,
+            viewer: None,
+            carried_out: Vec::new(),
+        })
+    }
+
+    /// Puts a control input on the ring to the strategy. `false`: no room now.
+    pub fn send(&mut self, control: Control) -> bool {
+        self.ring.push(control).is_ok()
+    }
+
+    /// Serves whoever is there, without waiting.
+    ///
+    /// # Errors
+    /// The poll's own; clients' errors end only them.
+    pub fn serve(&mut self, now: Nanos) -> io::Result<usize> {
+        match self.poll.poll(&mut self.events, Some(Duration::ZERO)) {
+            Err(e) if e.kind() == ErrorKind::Interrupted => return Ok(0),
+            other => other?,
+        }
+        let mut work = 0;
+        loop {
+            match self.listener.accept() {
+                Ok((stream, _)) => {
+                    if self.clients.len() == CLIENTS {
+                        self.clients.remove(0);
+                    }
+                    self.clients.push(Client { stream, request: Vec::new(), answer: Vec::new(), since: now });
+                    work += 1;
+                }
+                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        let mut k = 0;
+        while k < self.clients.len() {
+            let before = self.clients[k].request.len();
+            if self.turn(k, now) {
+                work += usize::from(self.clients[k].request.len() != before);
+                k += 1;
+            } else {
+                self.clients.remove(k);
+                work += 1;
+            }
+        }
+        Ok(work)
+    }
+
+    /// One client's turn: reads, answers, writes. `false`: it is done with.
+    fn turn(&mut self, k: usize, now: Nanos) -> bool {
+        let c = &mut self.clients[k];
+        if now.since(c.since).0 > PATIENCE.0 {
+            return false;
+        }
+        let mut chunk = [0u8; 512];
+        let open = loop {
+            match c.stream.read(&mut chunk) {
+                Ok(0) => break false,
+                Ok(n) => c.request.extend_from_slice(&chunk[..n]),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => break true,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return false,
+            }
+            if c.request.len() > REQUEST {
+                return false;
+            }
+        };
+        while let Some(end) = self.clients[k].request.iter().position(|b| *b == b'\n') {
+            let line: Vec<u8> = self.clients[k].request.drain(..=end).collect();
+            let mut answer = self.answer(&line).to_string().into_bytes();
+            answer.push(b'\n');
+            let c = &mut self.clients[k];
+            c.answer.extend_from_slice(&answer);
+            c.since = now;
+        }
+        let c = &mut self.clients[k];
+        while !c.answer.is_empty() {
+            match c.stream.write(&c.answer) {
+                Ok(n) => drop(c.answer.drain(..n)),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return false,
+            }
+        }
+        open || !c.answer.is_empty()
+    }
+
+    fn answer(&mut self, line: &[u8]) -> Value {
+        let request: Request = match serde_json::from_slice(line) {
+            Ok(r) => r,
+            Err(e) => return json!({"ok": false, "error": format!("not a request: {e}")}),
+        };
+        let control = match request.command {
+            Command::Status => return self.status(),
+            Command::Halt => Control::Halt(HaltReason::Operator),
+            Command::Resume => Control::Resume,
+            Command::CancelAll => Control::CancelAll,
+            Command::Shutdown => Control::Shutdown,
+        };
+        if !self.send(control) {
+            return json!({"ok": false, "error": "the strategy thread does not take commands: it is stopped or overloaded"});
+        }
+        self.carried_out.push(request.command);
+        json!({"ok": true, "command": request.command})
+    }
+
+    fn status(&mut self) -> Value {
+        if self.viewer.is_none() {
+            self.viewer = Viewer::open(&self.name).ok();
+        }
+        match &self.viewer {
+            Some(v) => json!({"ok": true, "status": v.read()}),
+            None => json!({"ok": false, "error": "the shared-memory region cannot be read"}),
+        }
+    }
+}
+
+impl Drop for ControlServer {
+    fn drop(&mut self) {
+        // Whoever looks for a running core should not find a socket that nobody serves.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Asks a running core and waits for its answer, a few seconds at most.
+///
+/// # Errors
+/// In words: no core of that name, or one that does not answer.
+pub fn ask(name: &str, command: Command) -> Result<Value, String> {
+    let path = socket_path(name);
+    let mut stream = Blocking::connect(&path).map_err(|e| match e.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
+            format!("no core named {name:?} is running on this host ({}: {e})", path.display())
+        }
+        _ => format!("{}: {e}", path.display()),
+    })?;
+    let wait = Some(Duration::from_secs(5));
+    let exchange = || -> io::Result<String> {
+        stream.set_read_timeout(wait)?;
+        stream.set_write_timeout(wait)?;
+        let mut request = serde_json::to_vec(&Request { command })?;
+        request.push(b'\n');
+        stream.write_all(&request)?;
+        let mut line = String::new();
+        BufReader::new(&stream).read_line(&mut line)?;
+        Ok(line)
+    };
+    let mut exchange = exchange;
+    let line = exchange().map_err(|e| format!("{}: no answer ({e})", path.display()))?;
+    serde_json::from_str(&line).map_err(|e| format!("{}: not an answer ({e})", path.display()))
+}

@@ -1,0 +1,94 @@
+//! Raw market data as it was delivered: batches of whole messages with the time of the packet that completed them.
+//!
+//! One record a batch: received u64, first sequence u64, count u32 (little-endian), then `count` messages, each a big-endian u16 length and its
+//! bytes, as in a BinaryFILE. The core journal's Market records name batches by first sequence and count, in the same order.
+
+use std::path::Path;
+
+use model::{FeedId, Nanos};
+use ringbuf::log::{AppendError, LogError, Reader, Writer};
+
+use super::bytes::{Malformed, Take};
+
+/// The kind of a batch record.
+const BATCH: u16 = 1;
+const HEAD: usize = 20;
+
+/// One batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batch<'a> {
+    /// When the packet that completed it was received, ns since the Unix epoch.
+    pub received: Nanos,
+    /// Sequence of its first message.
+    pub first: u64,
+    /// How many messages.
+    pub count: u32,
+    /// The messages, framed.
+    pub framed: &'a [u8],
+}
+
+impl Batch<'_> {
+    /// Appends it. No allocation, no syscall.
+    ///
+    /// # Errors
+    /// [`AppendError`] where the log has no room.
+    pub fn append(&self, log: &mut Writer) -> Result<u64, AppendError> {
+        let mut head = [0u8; HEAD];
+        head[..8].copy_from_slice(&self.received.0.to_le_bytes());
+        head[8..16].copy_from_slice(&self.first.to_le_bytes());
+        head[16..].copy_from_slice(&self.count.to_le_bytes());
+        log.append_parts(BATCH, &[&head, self.framed])
+    }
+}
+
+/// Why the market data that a journal refers to cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// The log cannot be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A record is no batch.
+    #[error("feed {feed}: capture record {index} is malformed")]
+    Malformed {
+        /// The feed.
+        feed: FeedId,
+        /// The record.
+        index: u64,
+    },
+}
+
+/// Reads a capture in step with the core journal.
+pub struct CaptureReader {
+    feed: FeedId,
+    log: Reader,
+    batch: Vec<u8>,
+}
+
+impl CaptureReader {
+    /// Opens the capture of a feed.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn open(dir: &Path, feed: FeedId) -> Result<CaptureReader, LogError> {
+        Ok(CaptureReader { feed, log: Reader::open(dir)?, batch: Vec::new() })
+    }
+
+    /// The next batch, or `None` at the end.
+    ///
+    /// # Errors
+    /// [`CaptureError`].
+    pub fn next_batch(&mut self) -> Result<Option<Batch<'_>>, CaptureError> {
+        let feed = self.feed;
+        let Some(record) = self.log.next()? else { return Ok(None) };
+        let index = record.index;
+        let mut t = Take(record.payload);
+        let parse = |t: &mut Take<'_>| Ok::<_, Malformed>((Nanos(t.u64()?), t.u64()?, t.u32()?));
+        let head = if record.kind == BATCH { parse(&mut t).ok() } else { None };
+        let Some((received, first, count)) = head else {
+            return Err(CaptureError::Malformed { feed, index });
+        };
+        self.batch.clear();
+        self.batch.extend_from_slice(t.0);
+        Ok(Some(Batch { received, first, count, framed: &self.batch }))
+    }
+}

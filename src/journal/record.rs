@@ -1,0 +1,598 @@
+//! The records of the core journal. Little-endian fields without padding; the kind is in the log's record header.
+//!
+//! | kind | record | fields |
+//! |---|---|---|
+//! | 1 | Start | format u32, run u32, config hash u64, now u64 |
+//! | 2 | Market | now u64, feed u8, count u32, first u64 |
+//! | 3 | Feed | now u64, feed u8, status |
+//! | 4 | Report | now u64, report |
+//! | 5 | Session | now u64, gateway u8, event |
+//! | 6 | Control | now u64, control |
+//! | 7 | Timer | now u64 |
+//! | 16 | Command | command |
+//! | 17 | Refusal | why u8, intent |
+//! | 18 | Receipt | token u32, gateway u8, received u64, decoded u64, decided u64, sent u64 |
+//! | 19 | Hash | inputs u64, hash u64 |
+//! | 20 | End | hash u64 |
+//!
+//! Kinds below 16 are inputs, in the order the engine saw them; 16 and above are what came of them.
+
+use engine::strategy::Intent;
+use engine::{OrderId, Refusal, RiskReject};
+use model::{
+    CommandKind, Control, ExecutionReport, FeedId, FeedStatus, GatewayId, HaltReason, InstrumentId, Nanos,
+    OrderCommand, Px, Qty, ReportKind, SessionEvent, Side, Tif, Token, VenueRef,
+};
+
+use super::bytes::{Malformed, Put, Take};
+
+/// Version of the record layouts.
+pub const FORMAT: u32 = 1;
+
+/// When an order was where. All ns since the Unix epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Receipt {
+    /// The order's token (of a replace: the new one).
+    #[serde(serialize_with = "token_number")]
+    pub token: Token,
+    /// Where it was sent.
+    #[serde(skip)]
+    pub gateway: GatewayId,
+    /// The packet (or report) that caused it was received.
+    #[serde(serialize_with = "ns")]
+    pub received: Nanos,
+    /// It was decoded, and the strategy thread had it.
+    #[serde(serialize_with = "ns")]
+    pub decoded: Nanos,
+    /// The strategy had decided and risk had approved.
+    #[serde(serialize_with = "ns")]
+    pub decided: Nanos,
+    /// The socket had taken the bytes.
+    #[serde(serialize_with = "ns")]
+    pub sent: Nanos,
+}
+
+fn ns<S: serde::Serializer>(n: &Nanos, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_u64(n.0)
+}
+
+fn token_number<S: serde::Serializer>(t: &Token, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_u32(t.0)
+}
+
+/// One record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// A run begins.
+    Start {
+        /// [`FORMAT`].
+        format: u32,
+        /// The run's number.
+        run: u32,
+        /// Of `config.toml`.
+        config_hash: u64,
+        /// When.
+        now: Nanos,
+    },
+    /// Messages `[first, first + count)` of a feed reached the engine.
+    Market {
+        /// The engine's time.
+        now: Nanos,
+        /// The feed.
+        feed: FeedId,
+        /// How many messages.
+        count: u32,
+        /// The first one's sequence.
+        first: u64,
+    },
+    /// A feed's status reached the engine.
+    Feed {
+        /// The engine's time.
+        now: Nanos,
+        /// The feed.
+        feed: FeedId,
+        /// Its status.
+        status: FeedStatus,
+    },
+    /// A venue's report reached the engine.
+    Report {
+        /// The engine's time.
+        now: Nanos,
+        /// The report.
+        report: ExecutionReport,
+    },
+    /// A session's event reached the engine.
+    Session {
+        /// The engine's time.
+        now: Nanos,
+        /// The gateway.
+        gateway: GatewayId,
+        /// The event.
+        event: SessionEvent,
+    },
+    /// A control input reached the engine.
+    Control {
+        /// The engine's time.
+        now: Nanos,
+        /// What.
+        control: Control,
+    },
+    /// Time reached the engine.
+    Timer {
+        /// The engine's time.
+        now: Nanos,
+    },
+    /// The engine wants this sent.
+    Command(OrderCommand),
+    /// Risk refused an intent.
+    Refusal(Refusal),
+    /// An order left.
+    Receipt(Receipt),
+    /// The engine's hash after so many inputs.
+    Hash {
+        /// Inputs applied.
+        inputs: u64,
+        /// [`engine::Engine::state_hash`].
+        hash: u64,
+    },
+    /// The run ended in order.
+    End {
+        /// The last hash.
+        hash: u64,
+    },
+}
+
+/// A payload that is no record of its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// The kind is not one of this format.
+    #[error("record kind {0} is not known to this version")]
+    UnknownKind(u16),
+    /// The fields do not fit the kind.
+    #[error("record of kind {0} is malformed")]
+    Malformed(u16),
+}
+
+impl Record {
+    /// Whether it moved the engine.
+    #[must_use]
+    pub fn is_input(&self) -> bool {
+        matches!(
+            self,
+            Record::Market { .. }
+                | Record::Feed { .. }
+                | Record::Report { .. }
+                | Record::Session { .. }
+                | Record::Control { .. }
+                | Record::Timer { .. }
+        )
+    }
+
+    /// Encodes it and gives kind and bytes to `f`. No allocation.
+    #[inline]
+    pub fn encode<R>(&self, f: impl FnOnce(u16, &[u8]) -> R) -> R {
+        let mut p = Put::new();
+        let kind = match self {
+            Record::Start { format, run, config_hash, now } => {
+                p.u32(*format).u32(*run).u64(*config_hash).u64(now.0);
+                1
+            }
+            Record::Market { now, feed, count, first } => {
+                p.u64(now.0).u8(feed.0).u32(*count).u64(*first);
+                2
+            }
+            Record::Feed { now, feed, status } => {
+                p.u64(now.0).u8(feed.0);
+                put_status(&mut p, *status);
+                3
+            }
+            Record::Report { now, report } => {
+                p.u64(now.0);
+                put_report(&mut p, report);
+                4
+            }
+            Record::Session { now, gateway, event } => {
+                p.u64(now.0).u8(gateway.0);
+                put_session(&mut p, *event);
+                5
+            }
+            Record::Control { now, control } => {
+                p.u64(now.0);
+                put_control(&mut p, *control);
+                6
+            }
+            Record::Timer { now } => {
+                p.u64(now.0);
+                7
+            }
+            Record::Command(c) => {
+                put_command(&mut p, c);
+                16
+            }
+            Record::Refusal(r) => {
+                p.u8(r.why as u8);
+                put_intent(&mut p, &r.intent);
+                17
+            }
+            Record::Receipt(r) => {
+                p.u32(r.token.0).u8(r.gateway.0);
+                p.u64(r.received.0).u64(r.decoded.0).u64(r.decided.0).u64(r.sent.0);
+                18
+            }
+            Record::Hash { inputs, hash } => {
+                p.u64(*inputs).u64(*hash);
+                19
+            }
+            Record::End { hash } => {
+                p.u64(*hash);
+                20
+            }
+        };
+        f(kind, p.done())
+    }
+
+    /// Decodes a record.
+    ///
+    /// # Errors
+    /// [`RecordError`] for a kind or fields that this version does not write.
+    pub fn decode(kind: u16, payload: &[u8]) -> Result<Record, RecordError> {
+        if !matches!(kind, 1..=7 | 16..=20) {
+            return Err(RecordError::UnknownKind(kind));
+        }
+        let mut t = Take(payload);
+        let record = decode(kind, &mut t).and_then(|r| t.end().map(|()| r));
+        record.map_err(|Malformed| RecordError::Malformed(kind))
+    }
+}
+
+fn decode(kind: u16, t: &mut Take<'_>) -> Result<Record, Malformed> {
+    let now = |t: &mut Take<'_>| t.u64().map(Nanos);
+    Ok(match kind {
+        1 => Record::Start { format: t.u32()?, run: t.u32()?, config_hash: t.u64()?, now: now(t)? },
+        2 => Record::Market { now: now(t)?, feed: FeedId(t.u8()?), count: t.u32()?, first: t.u64()? },
+        3 => Record::Feed { now: now(t)?, feed: FeedId(t.u8()?), status: status(t)? },
+        4 => Record::Report { now: now(t)?, report: report(t)? },
+        5 => Record::Session { now: now(t)?, gateway: GatewayId(t.u8()?), event: session(t)? },
+        6 => Record::Control { now: now(t)?, control: control(t)? },
+        7 => Record::Timer { now: now(t)? },
+        16 => Record::Command(command(t)?),
+        17 => {
+            let why = reject(t.u8()?)?;
+            Record::Refusal(Refusal { why, intent: intent(t)? })
+        }
+        18 => Record::Receipt(Receipt {
+            token: Token(t.u32()?),
+            gateway: GatewayId(t.u8()?),
+            received: now(t)?,
+            decoded: now(t)?,
+            decided: now(t)?,
+            sent: now(t)?,
+        }),
+        19 => Record::Hash { inputs: t.u64()?, hash: t.u64()? },
+        _ => Record::End { hash: t.u64()? },
+    })
+}
+
+fn put_side(p: &mut Put, s: Side) -> &mut Put {
+    p.u8(s as u8)
+}
+
+fn side(t: &mut Take<'_>) -> Result<Side, Malformed> {
+    Ok(if t.bool()? { Side::Sell } else { Side::Buy })
+}
+
+fn tif(t: &mut Take<'_>) -> Result<Tif, Malformed> {
+    Ok(if t.bool()? { Tif::Ioc } else { Tif::Day })
+}
+
+fn put_status(p: &mut Put, s: FeedStatus) {
+    match s {
+        FeedStatus::Synced { next } => p.u8(1).u64(next),
+        FeedStatus::Recovering { from, to } => p.u8(2).u64(from).u64(to),
+        FeedStatus::Lost { from, to } => p.u8(3).u64(from).u64(to),
+        FeedStatus::Silent => p.u8(4),
+        FeedStatus::Heartbeat => p.u8(5),
+        FeedStatus::NewSession => p.u8(6),
+        FeedStatus::EndOfSession => p.u8(7),
+    };
+}
+
+fn status(t: &mut Take<'_>) -> Result<FeedStatus, Malformed> {
+    Ok(match t.u8()? {
+        1 => FeedStatus::Synced { next: t.u64()? },
+        2 => FeedStatus::Recovering { from: t.u64()?, to: t.u64()? },
+        3 => FeedStatus::Lost { from: t.u64()?, to: t.u64()? },
+        4 => FeedStatus::Silent,
+        5 => FeedStatus::Heartbeat,
+        6 => FeedStatus::NewSession,
+        7 => FeedStatus::EndOfSession,
+        _ => return Err(Malformed),
+    })
+}
+
+fn put_session(p: &mut Put, e: SessionEvent) {
+    match e {
+        SessionEvent::LoggedIn => p.u8(1),
+        SessionEvent::Ready { next_token } => p.u8(2).u32(next_token.0),
+        SessionEvent::Disconnected => p.u8(3),
+        SessionEvent::LoginRejected { code } => p.u8(4).u8(code),
+        SessionEvent::EndOfSession => p.u8(5),
+        SessionEvent::NewSession => p.u8(6),
+    };
+}
+
+fn session(t: &mut Take<'_>) -> Result<SessionEvent, Malformed> {
+    Ok(match t.u8()? {
+        1 => SessionEvent::LoggedIn,
+        2 => SessionEvent::Ready { next_token: Token(t.u32()?) },
+        3 => SessionEvent::Disconnected,
+        4 => SessionEvent::LoginRejected { code: t.u8()? },
+        5 => SessionEvent::EndOfSession,
+        6 => SessionEvent::NewSession,
+        _ => return Err(Malformed),
+    })
+}
+
+fn put_control(p: &mut Put, c: Control) {
+    match c {
+        Control::Halt(reason) => p.u8(1).u8(reason as u8),
+        Control::Resume => p.u8(2),
+        Control::CancelAll => p.u8(3),
+        Control::Shutdown => p.u8(4),
+        Control::Tokens { first, end } => p.u8(5).u32(first.0).u32(end.0),
+    };
+}
+
+fn control(t: &mut Take<'_>) -> Result<Control, Malformed> {
+    Ok(match t.u8()? {
+        1 => Control::Halt(match t.u8()? {
+            1 => HaltReason::Operator,
+            2 => HaltReason::Shutdown,
+            3 => HaltReason::Journal,
+            4 => HaltReason::Loss,
+            5 => HaltReason::Reconciliation,
+            6 => HaltReason::Overflow,
+            _ => return Err(Malformed),
+        }),
+        2 => Control::Resume,
+        3 => Control::CancelAll,
+        4 => Control::Shutdown,
+        5 => Control::Tokens { first: Token(t.u32()?), end: Token(t.u32()?) },
+        _ => return Err(Malformed),
+    })
+}
+
+fn put_command(p: &mut Put, c: &OrderCommand) {
+    p.u8(c.gateway.0).u16(c.instrument.0);
+    match c.kind {
+        CommandKind::New { token, side, short, qty, px, tif } => {
+            p.u8(1).u32(token.0);
+            put_side(p, side).u8(short.into()).u32(qty.0).i64(px.0).u8(tif as u8)
+        }
+        CommandKind::Replace { old, token, qty, px, tif } => {
+            p.u8(2).u32(old.0).u32(token.0).u32(qty.0).i64(px.0).u8(tif as u8)
+        }
+        CommandKind::Cancel { token, qty } => p.u8(3).u32(token.0).u32(qty.0),
+    };
+}
+
+fn command(t: &mut Take<'_>) -> Result<OrderCommand, Malformed> {
+    let gateway = GatewayId(t.u8()?);
+    let instrument = InstrumentId(t.u16()?);
+    let kind = match t.u8()? {
+        1 => CommandKind::New {
+            token: Token(t.u32()?),
+            side: side(t)?,
+            short: t.bool()?,
+            qty: Qty(t.u32()?),
+            px: Px(t.i64()?),
+            tif: tif(t)?,
+        },
+        2 => CommandKind::Replace {
+            old: Token(t.u32()?),
+            token: Token(t.u32()?),
+            qty: Qty(t.u32()?),
+            px: Px(t.i64()?),
+            tif: tif(t)?,
+        },
+        3 => CommandKind::Cancel { token: Token(t.u32()?), qty: Qty(t.u32()?) },
+        _ => return Err(Malformed),
+    };
+    Ok(OrderCommand { gateway, instrument, kind })
+}
+
+fn put_intent(p: &mut Put, i: &Intent) {
+    match *i {
+        Intent::New { instrument, side, qty, px, tif } => {
+            p.u8(1).u16(instrument.0);
+            put_side(p, side).u32(qty.0).i64(px.0).u8(tif as u8)
+        }
+        Intent::Replace { order, qty, px } => p.u8(2).u32(order.0.0).u32(qty.0).i64(px.0),
+        Intent::Cancel { order } => p.u8(3).u32(order.0.0),
+    };
+}
+
+fn intent(t: &mut Take<'_>) -> Result<Intent, Malformed> {
+    Ok(match t.u8()? {
+        1 => Intent::New {
+            instrument: InstrumentId(t.u16()?),
+            side: side(t)?,
+            qty: Qty(t.u32()?),
+            px: Px(t.i64()?),
+            tif: tif(t)?,
+        },
+        2 => Intent::Replace { order: OrderId(Token(t.u32()?)), qty: Qty(t.u32()?), px: Px(t.i64()?) },
+        3 => Intent::Cancel { order: OrderId(Token(t.u32()?)) },
+        _ => return Err(Malformed),
+    })
+}
+
+fn reject(code: u8) -> Result<RiskReject, Malformed> {
+    RiskReject::ALL.into_iter().find(|r| *r as u8 == code).ok_or(Malformed)
+}
+
+fn put_report(p: &mut Put, r: &ExecutionReport) {
+    p.u64(r.ts_event.0).u64(r.seq).u32(r.token.0).u8(r.gateway.0);
+    match r.kind {
+        ReportKind::Accepted { order, px, qty, side, instrument, dead } => {
+            p.u8(1).u64(order.0).i64(px.0).u32(qty.0);
+            let known = u8::from(instrument.is_some());
+            put_side(p, side).u8(known).u16(instrument.unwrap_or_default().0).u8(dead.into())
+        }
+        ReportKind::Replaced { old, order, px, qty, dead } => {
+            p.u8(2).u32(old.0).u64(order.0).i64(px.0).u32(qty.0).u8(dead.into())
+        }
+        ReportKind::Canceled { qty, reason } => p.u8(3).u32(qty.0).u8(reason),
+        ReportKind::Executed { qty, px, match_number, liquidity } => {
+            p.u8(4).u32(qty.0).i64(px.0).u64(match_number).u8(liquidity)
+        }
+        ReportKind::Rejected { reason } => p.u8(5).u16(reason),
+        ReportKind::Broken { match_number, reason } => p.u8(6).u64(match_number).u8(reason),
+        ReportKind::CancelPending => p.u8(7),
+        ReportKind::CancelRejected => p.u8(8),
+        ReportKind::Modified { qty, side } => put_side(p.u8(9).u32(qty.0), side),
+        ReportKind::Reprioritised { order, px } => p.u8(10).u64(order.0).i64(px.0),
+        ReportKind::Restated { reason } => p.u8(11).u8(reason),
+        ReportKind::System { code } => p.u8(12).u8(code),
+    };
+}
+
+fn report(t: &mut Take<'_>) -> Result<ExecutionReport, Malformed> {
+    let ts_event = Nanos(t.u64()?);
+    let seq = t.u64()?;
+    let token = Token(t.u32()?);
+    let gateway = GatewayId(t.u8()?);
+    let kind = match t.u8()? {
+        1 => {
+            let (order, px, qty) = (VenueRef(t.u64()?), Px(t.i64()?), Qty(t.u32()?));
+            let (side, known, id) = (side(t)?, t.bool()?, InstrumentId(t.u16()?));
+            ReportKind::Accepted { order, px, qty, side, instrument: known.then_some(id), dead: t.bool()? }
+        }
+        2 => ReportKind::Replaced {
+            old: Token(t.u32()?),
+            order: VenueRef(t.u64()?),
+            px: Px(t.i64()?),
+            qty: Qty(t.u32()?),
+            dead: t.bool()?,
+        },
+        3 => ReportKind::Canceled { qty: Qty(t.u32()?), reason: t.u8()? },
+        4 => ReportKind::Executed {
+            qty: Qty(t.u32()?),
+            px: Px(t.i64()?),
+            match_number: t.u64()?,
+            liquidity: t.u8()?,
+        },
+        5 => ReportKind::Rejected { reason: t.u16()? },
+        6 => ReportKind::Broken { match_number: t.u64()?, reason: t.u8()? },
+        7 => ReportKind::CancelPending,
+        8 => ReportKind::CancelRejected,
+        9 => ReportKind::Modified { qty: Qty(t.u32()?), side: side(t)? },
+        10 => ReportKind::Reprioritised { order: VenueRef(t.u64()?), px: Px(t.i64()?) },
+        11 => ReportKind::Restated { reason: t.u8()? },
+        12 => ReportKind::System { code: t.u8()? },
+        _ => return Err(Malformed),
+    };
+    Ok(ExecutionReport { ts_event, seq, token, gateway, kind })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn samples() -> Vec<Record> {
+        let now = Nanos(u64::MAX - 1);
+        let report = |kind| Record::Report {
+            now,
+            report: ExecutionReport { ts_event: Nanos(7), seq: u64::MAX, token: Token(9), gateway: GatewayId(3), kind },
+        };
+        let command = |kind| Record::Command(OrderCommand { gateway: GatewayId(1), instrument: InstrumentId(2), kind });
+        let feed = |status| Record::Feed { now, feed: FeedId(2), status };
+        let session = |event| Record::Session { now, gateway: GatewayId(1), event };
+        let control = |control| Record::Control { now, control };
+        let refusal = |intent| Record::Refusal(Refusal { intent, why: RiskReject::Collar });
+        let (order, px, qty, side) = (VenueRef(5), Px(i64::MIN), Qty(u32::MAX), Side::Sell);
+        vec![
+            Record::Start { format: FORMAT, run: 3, config_hash: 4, now },
+            Record::Market { now, feed: FeedId(1), count: 77, first: 1 << 60 },
+            feed(FeedStatus::Synced { next: 1 }),
+            feed(FeedStatus::Recovering { from: 1, to: 2 }),
+            feed(FeedStatus::Lost { from: 1, to: 2 }),
+            feed(FeedStatus::Silent),
+            feed(FeedStatus::Heartbeat),
+            feed(FeedStatus::NewSession),
+            feed(FeedStatus::EndOfSession),
+            session(SessionEvent::LoggedIn),
+            session(SessionEvent::Ready { next_token: Token(4) }),
+            session(SessionEvent::Disconnected),
+            session(SessionEvent::LoginRejected { code: b'A' }),
+            session(SessionEvent::EndOfSession),
+            session(SessionEvent::NewSession),
+            control(Control::Halt(HaltReason::Journal)),
+            control(Control::Resume),
+            control(Control::CancelAll),
+            control(Control::Shutdown),
+            control(Control::Tokens { first: Token(1), end: Token(u32::MAX) }),
+            Record::Timer { now },
+            report(ReportKind::Accepted { order, px, qty, side, instrument: None, dead: true }),
+            report(ReportKind::Accepted { order, px, qty, side, instrument: Some(InstrumentId(6)), dead: false }),
+            report(ReportKind::Replaced { old: Token(1), order, px, qty, dead: false }),
+            report(ReportKind::Canceled { qty, reason: b'U' }),
+            report(ReportKind::Executed { qty, px, match_number: 1, liquidity: b'A' }),
+            report(ReportKind::Rejected { reason: 0x1d }),
+            report(ReportKind::Broken { match_number: 2, reason: b'E' }),
+            report(ReportKind::CancelPending),
+            report(ReportKind::CancelRejected),
+            report(ReportKind::Modified { qty, side }),
+            report(ReportKind::Reprioritised { order, px }),
+            report(ReportKind::Restated { reason: b'R' }),
+            report(ReportKind::System { code: b'S' }),
+            command(CommandKind::New { token: Token(1), side, short: true, qty, px, tif: Tif::Ioc }),
+            command(CommandKind::Replace { old: Token(1), token: Token(2), qty, px, tif: Tif::Day }),
+            command(CommandKind::Cancel { token: Token(1), qty }),
+            refusal(Intent::New { instrument: InstrumentId(1), side, qty, px, tif: Tif::Day }),
+            refusal(Intent::Replace { order: OrderId(Token(1)), qty, px }),
+            refusal(Intent::Cancel { order: OrderId(Token(1)) }),
+            Record::Receipt(Receipt {
+                token: Token(1),
+                gateway: GatewayId(2),
+                received: Nanos(1),
+                decoded: Nanos(2),
+                decided: Nanos(3),
+                sent: Nanos(4),
+            }),
+            Record::Hash { inputs: 1, hash: 2 },
+            Record::End { hash: 3 },
+        ]
+    }
+
+    #[test]
+    fn every_record_comes_back() {
+        for r in samples() {
+            let back = r.encode(Record::decode);
+            assert_eq!(back, Ok(r));
+        }
+    }
+
+    #[test]
+    fn what_is_cut_or_longer_is_refused() {
+        for r in samples() {
+            r.encode(|kind, bytes| {
+                for n in 0..bytes.len() {
+                    assert_eq!(Record::decode(kind, &bytes[..n]), Err(RecordError::Malformed(kind)), "{r:?} cut at {n}");
+                }
+                let longer = [bytes, &[0]].concat();
+                assert_eq!(Record::decode(kind, &longer), Err(RecordError::Malformed(kind)));
+            });
+        }
+        assert_eq!(Record::decode(8, &[]), Err(RecordError::UnknownKind(8)));
+        assert_eq!(Record::decode(0, &[]), Err(RecordError::UnknownKind(0)));
+    }
+
+    #[test]
+    fn every_reject_code_is_known() {
+        for (k, r) in RiskReject::ALL.into_iter().enumerate() {
+            assert_eq!(reject(r as u8), Ok(r));
+            assert_eq!(r as usize, k + 1, "codes are stable and dense");
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The log that people read: JSON lines with ECS names, written by the cold thread from what the journal says.
+//!
+//! The hot thread logs nothing: the cold thread follows the core journal as any reader does and writes a line for each record that a person would want
+//! to see. So the log costs the hot path nothing, and no line can say what the journal does not.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use model::{CommandKind, FeedStatus, Instrument, Nanos, OrderCommand, ReportKind, SessionEvent};
+use ringbuf::log::{LogError, Reader};
+use serde_json::{Map, Value, json};
+
+use crate::journal::Record;
+use crate::telemetry::snapshot::halt_word;
+
+/// Records looked at in a duty cycle.
+const BATCH: usize = 512;
+
+/// Names that records only have numbers for.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// Feeds.
+    pub feeds: Vec<String>,
+    /// Gateways.
+    pub gateways: Vec<String>,
+    /// Instruments.
+    pub instruments: Vec<Instrument>,
+}
+
+/// Writes a core's log.
+pub struct LogWriter {
+    out: BufWriter<File>,
+    reader: Option<Reader>,
+    names: Names,
+    /// The time of the last input: what followed it has no other.
+    now: Nanos,
+}
+
+impl LogWriter {
+    /// Creates the log file; `core` is the folder of the journal to follow.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn create(file: &Path, core: &Path, names: Names) -> io::Result<LogWriter> {
+        let out = BufWriter::new(File::create(file)?);
+        Ok(LogWriter { out, reader: Reader::open(core).ok(), names, now: Nanos::ZERO })
+    }
+
+    /// Writes a line of the cold side's own.
+    pub fn say(&mut self, now: Nanos, level: &str, message: &str, fields: Value) {
+        let mut line = Map::new();
+        line.insert("@timestamp".into(), timestamp(now).into());
+        line.insert("log.level".into(), level.into());
+        line.insert("message".into(), message.into());
+        if let Value::Object(more) = fields {
+            line.extend(more);
+        }
+        // A log that cannot be written stops nothing: the journal is the record. serde_json escapes control characters.
+        let _ = serde_json::to_writer(&mut self.out, &line);
+        let _ = self.out.write_all(b"\n");
+    }
+
+    /// Follows the journal; returns how many records were looked at.
+    pub fn follow(&mut self) -> usize {
+        let Some(mut reader) = self.reader.take() else { return 0 };
+        let mut work = 0;
+        let end: Result<(), LogError> = loop {
+            if work == BATCH {
+                break Ok(());
+            }
+            match reader.next() {
+                Ok(Some(r)) => {
+                    work += 1;
+                    if let Ok(record) = Record::decode(r.kind, r.payload) {
+                        self.tell(&record);
+                    }
+                }
+                Ok(None) => break Ok(()),
+                Err(e) => break Err(e),
+            }
+        };
+        match end {
+            Ok(()) => self.reader = Some(reader),
+            Err(e) => self.say(self.now, "error", "the journal cannot be followed", json!({"error.message": e.to_string()})),
+        }
+        if work == 0 {
+            let _ = self.out.flush();
+        }
+        work
+    }
+
+    fn symbol(&self, id: model::InstrumentId) -> String {
+        self.names.instruments.get(id.index()).map_or_else(|| id.to_string(), |i| i.symbol.to_string())
+    }
+
+    fn tell(&mut self, record: &Record) {
+        if let Record::Feed { now, .. }
+        | Record::Report { now, .. }
+        | Record::Session { now, .. }
+        | Record::Control { now, .. }
+        | Record::Timer { now }
+        | Record::Market { now, .. } = record
+        {
+            self.now = *now;
+        }
+        let named = |list: &[String], k: usize| list.get(k).cloned().unwrap_or_else(|| k.to_string());
+        let (level, message, fields) = match *record {
+            Record::Start { run, now, .. } => {
+                self.now = now;
+                ("info", "run started", json!({"colo.run": run}))
+            }
+            Record::Feed { feed, status, .. } => {
+                let (level, message, mut fields) = match status {
+                    FeedStatus::Heartbeat => return,
+                    FeedStatus::Synced { next } => ("info", "feed synced", json!({"next": next})),
+                    FeedStatus::Recovering { from, to } => ("warn", "feed gap", json!({"from": from, "to": to})),
+                    FeedStatus::Lost { from, to } => ("error", "feed messages lost", json!({"from": from, "to": to})),
+                    FeedStatus::Silent => ("error", "feed silent", json!({})),
+                    FeedStatus::NewSession => ("info", "feed session", json!({})),
+                    FeedStatus::EndOfSession => ("info", "feed session ended", json!({})),
+                };
+                fields["colo.feed"] = named(&self.names.feeds, feed.index()).into();
+                (level, message, fields)
+            }
+            Record::Session { gateway, event, .. } => {
+                let (level, message, mut fields) = match event {
+                    SessionEvent::LoggedIn => ("info", "session logged in", json!({})),
+                    SessionEvent::Ready { next_token } => ("info", "session ready", json!({"next_token": next_token.0})),
+                    SessionEvent::Disconnected => ("error", "session disconnected", json!({})),
+                    SessionEvent::LoginRejected { code } => {
+                        ("error", "session login rejected", json!({"code": (code as char).to_string()}))
+                    }
+                    SessionEvent::EndOfSession => ("warn", "session ended by the venue", json!({})),
+                    SessionEvent::NewSession => ("info", "session is a new one", json!({})),
+                };
+                fields["colo.gateway"] = named(&self.names.gateways, gateway.index()).into();
+                (level, message, fields)
+            }
+            Record::Control { control, .. } => match control {
+                model::Control::Halt(r) => ("error", "trading halted", json!({"reason": halt_word(r)})),
+                model::Control::Resume => ("warn", "trading resumed", json!({})),
+                model::Control::CancelAll => ("warn", "cancel all", json!({})),
+                model::Control::Shutdown => ("info", "shutdown", json!({})),
+                model::Control::Tokens { first, end } => {
+                    ("info", "tokens granted", json!({"first": first.0, "end": end.0}))
+                }
+            },
+            Record::Report { report, .. } => {
+                let token = report.token.0;
+                let (level, message, mut fields) = match report.kind {
+                    ReportKind::Executed { qty, px, match_number, .. } => (
+                        "info",
+                        "fill",
+                        json!({"qty": qty.0, "px": px.to_string(), "match_number": match_number}),
+                    ),
+                    ReportKind::Rejected { reason } => ("warn", "order rejected", json!({"reason": reason})),
+                    ReportKind::Broken { match_number, .. } => ("error", "trade broken", json!({"match_number": match_number})),
+                    _ => return,
+                };
+                fields["colo.order.token"] = token.into();
+                fields["colo.gateway"] = named(&self.names.gateways, report.gateway.index()).into();
+                (level, message, fields)
+            }
+            Record::Command(c) => ("debug", "order sent", self.command(&c)),
+            Record::Refusal(r) => {
+                let fields = json!({"reason": format!("{:?}", r.why), "code": r.why as u8, "intent": format!("{:?}", r.intent)});
+                ("debug", "intent refused", fields)
+            }
+            Record::End { hash } => ("info", "run ended", json!({"colo.state_hash": format!("{hash:016x}")})),
+            Record::Market { .. } | Record::Timer { .. } | Record::Receipt(_) | Record::Hash { .. } => return,
+        };
+        self.say(self.now, level, message, fields);
+    }
+
+    fn command(&self, c: &OrderCommand) -> Value {
+        let symbol = self.symbol(c.instrument);
+        match c.kind {
+            CommandKind::New { token, side, qty, px, .. } => json!({
+                "colo.order.token": token.0, "kind": "new", "symbol": symbol,
+                "side": side.letter().to_string(), "qty": qty.0, "px": px.to_string()}),
+            CommandKind::Replace { old, token, qty, px, .. } => json!({
+                "colo.order.token": token.0, "kind": "replace", "symbol": symbol,
+                "replaces": old.0, "qty": qty.0, "px": px.to_string()}),
+            CommandKind::Cancel { token, .. } => {
+                json!({"colo.order.token": token.0, "kind": "cancel", "symbol": symbol})
+            }
+        }
+    }
+}
+
+impl Drop for LogWriter {
+    fn drop(&mut self) {
+        let _ = self.out.flush();
+    }
+}
+
+/// ISO 8601 in UTC with nanoseconds (civil-from-days after Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+#[must_use]
+pub fn timestamp(now: Nanos) -> String {
+    let (secs, ns) = (now.0 / 1_000_000_000, now.0 % 1_000_000_000);
+    let (days, s) = (secs / 86_400, secs % 86_400);
+    let z = days + 719_468;
+    let era = z / 146_097;
+    let doe = z % 146_097;
+    let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let day = doy - (153 * mp + 2) / 5 + 1;
+    let month = if mp < 10 { mp + 3 } else { mp - 9 };
+    let year = yoe + era * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{ns:09}Z", s / 3_600, s / 60 % 60, s % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_are_civil() {
+        assert_eq!(timestamp(Nanos(0)), "1970-01-01T00:00:00.000000000Z");
+        // date -u -d @951782400: a leap day of a century year
+        assert_eq!(timestamp(Nanos(951_782_400_000_000_001)), "2000-02-29T00:00:00.000000001Z");
+        assert_eq!(timestamp(Nanos(1_340_283_600_500_000_000)), "2012-06-21T13:00:00.500000000Z");
+    }
+}

@@ -1,0 +1,124 @@
+//! Every counter: fixed id (its place in the table), name, unit and meaning. A new one goes to the end of its table.
+
+/// One counter's entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Its name in JSON and metrics.
+    pub name: &'static str,
+    /// Its unit.
+    pub unit: &'static str,
+    /// What it says.
+    pub help: &'static str,
+}
+
+macro_rules! counters {
+    ($(#[$doc:meta])* $module:ident { $($id:ident: $unit:literal, $help:literal;)* }) => {
+        $(#[$doc])*
+        pub mod $module {
+            use super::Entry;
+
+            #[expect(non_camel_case_types, reason = "the identifier is the published name")]
+            #[expect(clippy::upper_case_acronyms, reason = "the identifier is the published name")]
+            #[repr(usize)]
+            enum Id { $($id,)* COUNT }
+
+            $(
+                #[doc = $help]
+                #[expect(non_upper_case_globals, reason = "the identifier is the published name")]
+                pub const $id: usize = Id::$id as usize;
+            )*
+
+            /// How many there are.
+            pub const COUNT: usize = Id::COUNT as usize;
+
+            /// The table, by id.
+            pub const TABLE: [Entry; COUNT] =
+                [$(Entry { name: stringify!($id), unit: $unit, help: $help }),*];
+        }
+    };
+}
+
+counters! {
+    /// Of one agent.
+    agent {
+        heartbeat_ns: "ns", "Time of the last duty cycle, since the Unix epoch";
+        cycles: "1", "Duty cycles";
+        work: "1", "Units of work done";
+        core: "1", "The core it is pinned to plus one; 0 where it is not pinned";
+    }
+}
+
+counters! {
+    /// Of one feed.
+    feed {
+        datagrams: "1", "Datagrams received on its lines";
+        messages: "1", "Messages delivered in order";
+        events: "1", "Events of configured instruments passed to the strategy";
+        duplicates: "1", "Messages that another line had brought before";
+        gaps: "1", "Gaps opened";
+        gaps_filled: "1", "Gaps filled";
+        gaps_lost: "1", "Gaps that some message of was lost in";
+        gaps_open: "1", "Gaps open now";
+        messages_lost: "1", "Messages that never came";
+        rerequests: "1", "Re-requests sent";
+        malformed: "1", "Messages that are no ITCH";
+        rejected_datagrams: "1", "Datagrams that are no MoldUDP64 of this session";
+        ring_full: "1", "Times that the ring to the strategy was full and the sockets were left waiting";
+        expected: "1", "The next sequence expected";
+        synced: "1", "1 while every message was delivered";
+        kernel_drops: "1", "Datagrams that the kernel dropped for want of buffer";
+        capture_refused: "1", "Batches that the capture could not take";
+    }
+}
+
+counters! {
+    /// Of one gateway.
+    gateway {
+        state: "1", "0 disconnected, 1 connecting, 2 logged in, 3 ready";
+        connects: "1", "Connections made";
+        disconnects: "1", "Connections lost";
+        login_rejects: "1", "Logins refused";
+        sent: "1", "Requests taken by the socket";
+        unsent: "1", "Requests dropped because their session was gone before they left";
+        reports: "1", "Reports received";
+        ring_full: "1", "Times that the ring of reports was full and the socket was left waiting";
+        protocol_errors: "1", "Breaches of protocol; each drops the connection";
+        last_sequence: "1", "The last sequenced message of the session";
+        undecodable: "1", "Sequenced messages that are not understood";
+    }
+}
+
+counters! {
+    /// Of the engine.
+    engine {
+        inputs: "1", "Inputs applied";
+        market_events: "1", "Market events applied";
+        new_orders: "1", "New orders sent";
+        replaces: "1", "Replaces sent";
+        cancels: "1", "Cancels sent";
+        refusals: "1", "Intents refused by risk";
+        reports: "1", "Reports applied";
+        accepted: "1", "Orders accepted by the venue";
+        rejected: "1", "Orders and replaces refused by the venue";
+        fills: "1", "Fills";
+        shares: "shares", "Shares traded";
+        duplicate_reports: "1", "Reports seen before";
+        late_reports: "1", "Reports about orders that have ended, or that need no action";
+        adopted: "1", "Orders of an earlier run taken over";
+        anomalies: "1", "Reports that cannot be true; each halts trading";
+        unknown_refs: "1", "Book messages about orders that the book does not hold";
+        order_ring_full: "1", "Cycles in which no input was taken because a gateway's ring had no room";
+        journal_refused: "1", "Records that the journal could not take";
+        journal_records: "1", "Records in the journal";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn ids_are_places_in_the_table() {
+        assert_eq!(super::feed::TABLE[super::feed::gaps].name, "gaps");
+        assert_eq!(super::engine::TABLE.len(), super::engine::COUNT);
+        assert_eq!(super::agent::heartbeat_ns, 0);
+    }
+}

@@ -1,0 +1,20 @@
+//! What a running core shows to the outside: a versioned region in shared memory, written by the core's threads with plain stores and read by
+//! anyone allowed, at any time, without being noticed.
+//!
+//! * [`layout`]: where everything lies, drawn; the published contract.
+//! * [`counters`]: every counter with its fixed id, name, unit and meaning.
+//! * [`publish`]: the writing ends, one for each thread.
+//! * [`snapshot`]: all of it read at once, as one value that serialises to JSON.
+
+pub mod counters;
+pub mod layout;
+pub mod publish;
+pub mod snapshot;
+
+use std::path::PathBuf;
+
+/// Where the region of a core lies.
+#[must_use]
+pub fn region_path(name: &str) -> PathBuf {
+    PathBuf::from(format!("/dev/shm/colo-{name}"))
+}

@@ -1,0 +1,250 @@
+//! The writing ends: each is owned by one thread, and none makes a syscall, takes a lock or allocates once it exists.
+
+use engine::strategy::Strategy;
+use engine::{Engine, Order};
+use model::{FeedId, InstrumentId, Nanos};
+use ringbuf::cell::SeqCell;
+use ringbuf::counters::Counters;
+use ringbuf::histogram::Histogram;
+use ringbuf::region::{Region, RegionError, RegionMut};
+
+use super::counters;
+use super::layout::{self, Layout, ORDERS_SHOWN_MAX, Shape, Span};
+use crate::config::Config;
+
+/// A region being handed out to its writers.
+pub struct Publication {
+    region: RegionMut,
+    layout: Layout,
+}
+
+impl Publication {
+    /// Makes the region of a core.
+    ///
+    /// # Errors
+    /// [`RegionError`]: shared memory is full or not writable.
+    pub fn create(config: &Config, agents: &[String], started: Nanos) -> Result<Publication, RegionError> {
+        let shape = Shape {
+            agents: agents.len(),
+            feeds: config.feeds.len(),
+            gateways: config.gateways.len(),
+            instruments: config.instruments.len(),
+            orders: (config.limits.max_open_orders as usize).min(ORDERS_SHOWN_MAX),
+        };
+        let layout = Layout::new(shape);
+        let path = super::region_path(&config.name);
+        let mut region = Region::create(path, layout::VERSION, layout.words * 8, started.0)?;
+        let mut head = Counters::over(region.words(Layout::SHAPE.at, Layout::SHAPE.len)?);
+        let numbers = [shape.agents, shape.feeds, shape.gateways, shape.instruments, shape.orders];
+        for (k, n) in numbers.into_iter().chain([config.limits.max_open_orders as usize]).enumerate() {
+            head.set(k, n as u64);
+        }
+        for (k, w) in name_words(&config.name).into_iter().enumerate() {
+            head.set(6 + k, w);
+        }
+        let mut p = Publication { region, layout };
+        for (k, name) in agents.iter().enumerate() {
+            p.name(layout.agent_name(k), name)?;
+        }
+        for (k, f) in config.feeds.iter().enumerate() {
+            p.name(layout.feed_name(k), &f.id)?;
+        }
+        for (k, g) in config.gateways.iter().enumerate() {
+            p.name(layout.gateway_name(k), &g.id)?;
+        }
+        for (k, i) in config.instruments.iter().enumerate() {
+            p.counters(layout.symbol(k))?.set(0, u64::from_le_bytes(i.symbol.0));
+        }
+        Ok(p)
+    }
+
+    fn name(&mut self, span: Span, name: &str) -> Result<(), RegionError> {
+        let mut c = self.counters(span)?;
+        name_words(name).into_iter().enumerate().for_each(|(k, w)| c.set(k, w));
+        Ok(())
+    }
+
+    fn counters(&mut self, s: Span) -> Result<Counters, RegionError> {
+        Ok(Counters::over(self.region.words(s.at, s.len)?))
+    }
+
+    fn histogram(&mut self, s: Span) -> Result<Histogram, RegionError> {
+        let words = self.region.words(s.at, s.len)?;
+        Ok(Histogram::over(words).expect("the layout gives a histogram its words"))
+    }
+
+    fn cell<const N: usize>(&mut self, s: Span) -> Result<SeqCell<N>, RegionError> {
+        let words = self.region.words(s.at, s.len)?;
+        Ok(SeqCell::over(words).expect("the layout gives a cell its words"))
+    }
+
+    /// The counters of an agent.
+    ///
+    /// # Errors
+    /// [`RegionError`] where they were taken before.
+    pub fn agent(&mut self, k: usize) -> Result<Counters, RegionError> {
+        self.counters(self.layout.agent(k))
+    }
+
+    /// The writing end of a feed's thread.
+    ///
+    /// # Errors
+    /// [`RegionError`] where it was taken before.
+    pub fn feed(&mut self, k: usize) -> Result<FeedPublisher, RegionError> {
+        let (counters, decode) = (self.layout.feed(k), self.layout.feed_decode(k));
+        Ok(FeedPublisher { counters: self.counters(counters)?, decode: self.histogram(decode)? })
+    }
+
+    /// The writing end of a gateway's thread.
+    ///
+    /// # Errors
+    /// [`RegionError`] where it was taken before.
+    pub fn gateway(&mut self, k: usize) -> Result<GatewayPublisher, RegionError> {
+        let l = self.layout;
+        Ok(GatewayPublisher {
+            counters: self.counters(l.gateway(k))?,
+            order_ring: self.histogram(l.gateway_stage(k, 0))?,
+            encode: self.histogram(l.gateway_stage(k, 1))?,
+            tick_to_order: self.histogram(l.gateway_stage(k, 2))?,
+        })
+    }
+
+    /// The writing end of the strategy thread.
+    ///
+    /// # Errors
+    /// [`RegionError`] where it was taken before.
+    pub fn core(&mut self) -> Result<CorePublisher, RegionError> {
+        let l = self.layout;
+        let markets = (0..l.shape.instruments).map(|k| self.cell(l.market(k))).collect::<Result<_, _>>()?;
+        let positions = (0..l.shape.instruments).map(|k| self.cell(l.position(k))).collect::<Result<_, _>>()?;
+        let orders = (0..l.shape.orders).map(|k| self.cell(l.order(k))).collect::<Result<_, _>>()?;
+        Ok(CorePublisher {
+            counters: self.counters(l.engine())?,
+            feed_ring: self.histogram(l.engine_stage(0))?,
+            book: self.histogram(l.engine_stage(1))?,
+            strategy_risk: self.histogram(l.engine_stage(2))?,
+            risk: self.cell(l.risk())?,
+            markets,
+            positions,
+            orders,
+            orders_shown: 0,
+        })
+    }
+}
+
+fn name_words(name: &str) -> [u64; layout::NAME] {
+    let mut bytes = [0u8; 8 * layout::NAME];
+    let n = name.len().min(bytes.len());
+    bytes[..n].copy_from_slice(&name.as_bytes()[..n]);
+    let (words, _) = bytes.as_chunks::<8>();
+    std::array::from_fn(|k| u64::from_le_bytes(words[k]))
+}
+
+/// Of a feed's thread.
+pub struct FeedPublisher {
+    /// [`counters::feed`].
+    pub counters: Counters,
+    /// Time to arbitrate and decode one datagram, ns.
+    pub decode: Histogram,
+}
+
+/// Of a gateway's thread.
+pub struct GatewayPublisher {
+    /// [`counters::gateway`].
+    pub counters: Counters,
+    /// From the strategy's decision to the gateway's having the order, ns.
+    pub order_ring: Histogram,
+    /// Time to encode one request, ns.
+    pub encode: Histogram,
+    /// From a packet's receipt to its order's bytes in the socket, ns.
+    pub tick_to_order: Histogram,
+}
+
+/// Of the strategy thread.
+pub struct CorePublisher {
+    /// [`counters::engine`].
+    pub counters: Counters,
+    /// From the feed's push to the strategy's having the packet, ns.
+    pub feed_ring: Histogram,
+    /// Time to apply one market event that left no command, ns.
+    pub book: Histogram,
+    /// Time to apply one input that left commands, ns.
+    pub strategy_risk: Histogram,
+    risk: SeqCell<{ layout::RISK }>,
+    markets: Vec<SeqCell<{ layout::MARKET }>>,
+    positions: Vec<SeqCell<{ layout::POSITION }>>,
+    orders: Vec<SeqCell<{ layout::ORDER }>>,
+    orders_shown: usize,
+}
+
+impl CorePublisher {
+    /// Publishes everything that is cheap to publish. Called when there is nothing else to do, or at the latest every few milliseconds.
+    pub fn publish<S: Strategy>(&mut self, e: &Engine<S>) {
+        let s = e.stats();
+        let c = &mut self.counters;
+        let values = [
+            (counters::engine::inputs, s.inputs),
+            (counters::engine::market_events, s.market_events),
+            (counters::engine::new_orders, s.new_orders),
+            (counters::engine::replaces, s.replaces),
+            (counters::engine::cancels, s.cancels),
+            (counters::engine::refusals, s.refusals),
+            (counters::engine::reports, s.reports),
+            (counters::engine::accepted, s.accepted),
+            (counters::engine::rejected, s.rejected),
+            (counters::engine::fills, s.fills),
+            (counters::engine::shares, s.shares),
+            (counters::engine::duplicate_reports, s.duplicate_reports),
+            (counters::engine::late_reports, s.late_reports),
+            (counters::engine::adopted, s.adopted),
+            (counters::engine::anomalies, s.anomalies),
+        ];
+        values.into_iter().for_each(|(id, v)| c.set(id, v));
+        let feeds = e.instruments().all().iter().map(|i| i.instrument.feed.0).max().map_or(0, |f| f + 1);
+        let unknown: u64 = (0..feeds).map(|f| e.book_stats(FeedId(f)).unknown_refs.total()).sum();
+        c.set(counters::engine::unknown_refs, unknown);
+        self.risk.store([
+            e.now().0,
+            e.halted().map_or(0, |r| r as u64),
+            e.orders().open() as u64,
+            e.pnl().0.cast_unsigned(),
+            u64::from(e.tokens_left()),
+            e.limits().max_daily_loss.0.cast_unsigned(),
+            e.limits().max_position.cast_unsigned(),
+            e.instruments().all().iter().filter(|i| i.is_tradable()).count() as u64,
+        ]);
+        for (k, i) in e.instruments().all().iter().enumerate() {
+            let id = InstrumentId(k as u16);
+            let top = e.top(id);
+            let state = i.validity as u64 | (i.trading as u64) << 8 | u64::from(i.short_sale_restriction) << 16;
+            let (bid, ask) = (top.bid_px.0.cast_unsigned(), top.ask_px.0.cast_unsigned());
+            self.markets[k].store([state, bid, top.bid_qty, ask, top.ask_qty, i.last.0.cast_unsigned()]);
+            let p = e.positions().of(id);
+            let (shares, cash) = (p.shares.cast_unsigned(), p.cash.0.cast_unsigned());
+            self.positions[k].store([shares, cash, p.mark.0.cast_unsigned(), p.fills, p.bought, p.sold]);
+        }
+        self.publish_orders(e);
+    }
+
+    fn publish_orders<S: Strategy>(&mut self, e: &Engine<S>) {
+        let mut shown = 0;
+        for (cell, order) in self.orders.iter_mut().zip(e.orders().iter()) {
+            cell.store(order_words(order));
+            shown += 1;
+        }
+        self.orders.iter_mut().take(self.orders_shown).skip(shown).for_each(|c| c.store([0; layout::ORDER]));
+        self.orders_shown = shown;
+    }
+}
+
+fn order_words(o: &Order) -> [u64; layout::ORDER] {
+    let what = o.state() as u64 | (o.side as u64) << 8 | u64::from(o.instrument.0) << 16 | u64::from(o.gateway.0) << 32;
+    [
+        u64::from(o.token.0) | u64::from(o.id.0.0) << 32,
+        what,
+        o.px.0.cast_unsigned(),
+        u64::from(o.open.0) | u64::from(o.executed.0) << 32,
+        o.venue_ref.map_or(0, |r| r.0),
+        o.created.0,
+    ]
+}

@@ -1,0 +1,408 @@
+//! The whole region read at once. The core may be writing meanwhile: each cell is consistent in itself, counters are each right, and two of them may be
+//! a moment apart.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use engine::OrderState;
+use model::{HaltReason, Symbol};
+use ringbuf::cell::CellReader;
+use ringbuf::counters::CounterReader;
+use ringbuf::histogram::{HistogramReader, Snapshot as Counts};
+use ringbuf::region::{Region, RegionError};
+use serde::Serialize;
+
+use super::counters::{self, Entry};
+use super::layout::{self, Layout, Shape, Span};
+
+/// Why there is nothing to show.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// There is no region of that name: the core is not running here and was not since the last boot.
+    #[error("no core named {name:?} on this host ({path} does not exist)")]
+    Absent {
+        /// The name asked for.
+        name: String,
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// The region cannot be read.
+    #[error("{path}: {source}")]
+    Region {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: RegionError,
+    },
+}
+
+/// The latencies of one stage, ns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Percentiles {
+    /// Median.
+    pub p50: u64,
+    /// 99 in 100 are at most this.
+    pub p99: u64,
+    /// 999 in 1000 are at most this.
+    pub p999: u64,
+    /// The largest.
+    pub max: u64,
+    /// How many were measured.
+    pub n: u64,
+}
+
+impl Percentiles {
+    /// Of a histogram in shared memory, through HdrHistogram's arithmetic.
+    #[must_use]
+    pub fn of(counts: &[Counts]) -> Percentiles {
+        let mut all = hdrhistogram::Histogram::<u64>::new(3).expect("3 digits are allowed");
+        for c in counts {
+            all.add(c.to_hdr()).expect("the histogram resizes itself");
+        }
+        let q = |q| all.value_at_quantile(q);
+        let max = counts.iter().map(Counts::largest).max().unwrap_or(0);
+        let at = |v: u64| v.min(max);
+        Percentiles { p50: at(q(0.5)), p99: at(q(0.99)), p999: at(q(0.999)), max, n: all.len() }
+    }
+}
+
+/// One agent.
+#[derive(Clone, Debug, Serialize)]
+pub struct Agent {
+    /// Its name.
+    pub name: String,
+    /// [`counters::agent`].
+    #[serde(flatten)]
+    pub counters: BTreeMap<&'static str, u64>,
+}
+
+/// One feed or gateway.
+#[derive(Clone, Debug, Serialize)]
+pub struct Port {
+    /// Its id.
+    pub id: String,
+    /// [`counters::feed`] or [`counters::gateway`].
+    #[serde(flatten)]
+    pub counters: BTreeMap<&'static str, u64>,
+}
+
+/// One instrument.
+#[derive(Clone, Debug, Serialize)]
+pub struct Instrument {
+    /// Its ticker.
+    pub symbol: String,
+    /// `recovering`, `valid` or `stale`.
+    pub validity: &'static str,
+    /// `unknown`, `trading`, `halted`, `paused` or `quotation_only`.
+    pub trading: &'static str,
+    /// Best bid, USD; 0 where there is none.
+    pub bid: f64,
+    /// Shares there.
+    pub bid_qty: u64,
+    /// Best offer, USD; 0 where there is none.
+    pub ask: f64,
+    /// Shares there.
+    pub ask_qty: u64,
+    /// Last trade, USD.
+    pub last: f64,
+    /// Shares held.
+    pub position: i64,
+    /// Cash flow, USD.
+    pub cash: f64,
+    /// The price it is valued at, USD.
+    pub mark: f64,
+    /// Fills.
+    pub fills: u64,
+    /// Shares bought.
+    pub bought: u64,
+    /// Shares sold.
+    pub sold: u64,
+}
+
+/// One open order.
+#[derive(Clone, Debug, Serialize)]
+pub struct OpenOrder {
+    /// Its token now.
+    pub token: u32,
+    /// Its first token.
+    pub id: u32,
+    /// Its instrument.
+    pub symbol: String,
+    /// `B` or `S`.
+    pub side: char,
+    /// Where it stands.
+    pub state: String,
+    /// Limit, USD.
+    pub px: f64,
+    /// Shares open.
+    pub open: u32,
+    /// Shares traded.
+    pub executed: u32,
+}
+
+/// The risk snapshot.
+#[derive(Clone, Debug, Serialize)]
+pub struct Risk {
+    /// The engine's time, ns since the Unix epoch.
+    pub now_ns: u64,
+    /// Why trading is halted.
+    pub halted: Option<&'static str>,
+    /// Orders open.
+    pub open_orders: u64,
+    /// The limit on them.
+    pub max_open_orders: u64,
+    /// Profit and loss, USD.
+    pub pnl: f64,
+    /// The loss that halts, USD.
+    pub max_daily_loss: f64,
+    /// The position limit, shares.
+    pub max_position: i64,
+    /// Tokens left.
+    pub tokens_left: u64,
+    /// Instruments that can be traded now.
+    pub tradable: u64,
+}
+
+/// Everything.
+#[derive(Clone, Debug, Serialize)]
+pub struct Snapshot {
+    /// The core's name.
+    pub name: String,
+    /// Its process.
+    pub pid: u64,
+    /// Whether that process is alive.
+    pub alive: bool,
+    /// When it started, ns since the Unix epoch.
+    pub started_ns: u64,
+    /// Agents.
+    pub agents: Vec<Agent>,
+    /// Feeds.
+    pub feeds: Vec<Port>,
+    /// Gateways.
+    pub gateways: Vec<Port>,
+    /// [`counters::engine`].
+    pub engine: BTreeMap<&'static str, u64>,
+    /// Risk; absent while the writer is in the middle of it for too long.
+    pub risk: Option<Risk>,
+    /// Instruments.
+    pub instruments: Vec<Instrument>,
+    /// Open orders shown.
+    pub orders: Vec<OpenOrder>,
+    /// Latencies by stage.
+    pub latency_ns: BTreeMap<&'static str, Percentiles>,
+}
+
+/// A region open for reading again and again.
+pub struct Viewer {
+    region: Region,
+    layout: Layout,
+}
+
+impl Viewer {
+    /// Opens the region of a core.
+    ///
+    /// # Errors
+    /// [`SnapshotError`] with the reason in words.
+    pub fn open(name: &str) -> Result<Viewer, SnapshotError> {
+        let path = super::region_path(name);
+        if !path.exists() {
+            return Err(SnapshotError::Absent { name: name.into(), path });
+        }
+        let at = |source| SnapshotError::Region { path: path.clone(), source };
+        let region = Region::open(&path, layout::VERSION).map_err(at)?;
+        let head = CounterReader::over(region.words(0, Layout::SHAPE.len).map_err(at)?);
+        // Hostile until proven: a shape that does not fit the region is refused by the bounds of each span.
+        let n = |k: usize| head.get(k).unwrap_or(0).min(65_536) as usize;
+        let shape = Shape { agents: n(0), feeds: n(1), gateways: n(2), instruments: n(3), orders: n(4) };
+        let layout = Layout::new(shape);
+        region.words(0, layout.words).map_err(at)?;
+        Ok(Viewer { region, layout })
+    }
+
+    /// Reads everything.
+    #[must_use]
+    pub fn read(&self) -> Snapshot {
+        let l = self.layout;
+        let pid = self.region.writer_pid();
+        let symbols: Vec<String> = (0..l.shape.instruments)
+            .map(|k| Symbol(self.word(l.symbol(k).at).to_le_bytes()).to_string())
+            .collect();
+        let port = |name: Span, counters: Span, table: &'static [Entry]| Port {
+            id: self.name(name.at),
+            counters: self.table(counters, table),
+        };
+        Snapshot {
+            name: self.name(6),
+            pid,
+            alive: PathBuf::from(format!("/proc/{pid}")).exists(),
+            started_ns: self.region.started_ns(),
+            agents: (0..l.shape.agents)
+                .map(|k| Agent {
+                    name: self.name(l.agent_name(k).at),
+                    counters: self.table(l.agent(k), &counters::agent::TABLE),
+                })
+                .collect(),
+            feeds: (0..l.shape.feeds)
+                .map(|k| port(l.feed_name(k), l.feed(k), &counters::feed::TABLE))
+                .collect(),
+            gateways: (0..l.shape.gateways)
+                .map(|k| port(l.gateway_name(k), l.gateway(k), &counters::gateway::TABLE))
+                .collect(),
+            engine: self.table(l.engine(), &counters::engine::TABLE),
+            risk: self.risk(),
+            instruments: symbols.iter().enumerate().map(|(k, s)| self.instrument(k, s)).collect(),
+            orders: (0..l.shape.orders).filter_map(|k| self.order(k, &symbols)).collect(),
+            latency_ns: self.latencies(),
+        }
+    }
+
+    /// Latencies by stage, of all threads together.
+    #[must_use]
+    pub fn latencies(&self) -> BTreeMap<&'static str, Percentiles> {
+        let l = self.layout;
+        let feeds = 0..l.shape.feeds;
+        let gateways = |n: usize| (0..l.shape.gateways).map(|k| l.gateway_stage(k, n)).collect::<Vec<_>>();
+        let stages: [(&'static str, Vec<Span>); 7] = [
+            ("decode", feeds.map(|k| l.feed_decode(k)).collect()),
+            ("feed_ring", vec![l.engine_stage(0)]),
+            ("book", vec![l.engine_stage(1)]),
+            ("strategy_risk", vec![l.engine_stage(2)]),
+            ("order_ring", gateways(0)),
+            ("encode", gateways(1)),
+            ("tick_to_order", gateways(2)),
+        ];
+        let read = |s: &Span| {
+            let words = self.region.words(s.at, s.len).expect("checked when opened");
+            HistogramReader::over(words).expect("the layout gives a histogram its words").snapshot()
+        };
+        stages
+            .into_iter()
+            .map(|(name, spans)| (name, Percentiles::of(&spans.iter().map(read).collect::<Vec<_>>())))
+            .collect()
+    }
+
+    /// Tokens left to the engine, for the cold thread that grants them.
+    #[must_use]
+    pub fn tokens_left(&self) -> Option<u64> {
+        self.risk().map(|r| r.tokens_left)
+    }
+
+    fn word(&self, at: usize) -> u64 {
+        CounterReader::over(self.region.words(at, 1).expect("checked when opened")).get(0).unwrap_or(0)
+    }
+
+    fn name(&self, at: usize) -> String {
+        let bytes: Vec<u8> = (0..layout::NAME).flat_map(|k| self.word(at + k).to_le_bytes()).collect();
+        let text = bytes.split(|b| *b == 0).next().unwrap_or_default();
+        String::from_utf8_lossy(text).chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    }
+
+    fn table(&self, s: Span, table: &'static [Entry]) -> BTreeMap<&'static str, u64> {
+        let c = CounterReader::over(self.region.words(s.at, s.len).expect("checked when opened"));
+        table.iter().enumerate().map(|(k, e)| (e.name, c.get(k).unwrap_or(0))).collect()
+    }
+
+    fn cell<const N: usize>(&self, s: Span) -> Option<[u64; N]> {
+        let words = self.region.words(s.at, s.len).ok()?;
+        CellReader::<N>::over(words).ok()?.load()
+    }
+
+    fn risk(&self) -> Option<Risk> {
+        let [now_ns, halted, open, pnl, tokens, loss, position, tradable] =
+            self.cell::<{ layout::RISK }>(self.layout.risk())?;
+        Some(Risk {
+            now_ns,
+            halted: halt_name(halted),
+            open_orders: open,
+            max_open_orders: self.word(5),
+            pnl: usd(pnl),
+            max_daily_loss: usd(loss),
+            max_position: position.cast_signed(),
+            tokens_left: tokens,
+            tradable,
+        })
+    }
+
+    fn instrument(&self, k: usize, symbol: &str) -> Instrument {
+        let [state, bid, bid_qty, ask, ask_qty, last] =
+            self.cell::<{ layout::MARKET }>(self.layout.market(k)).unwrap_or_default();
+        let [shares, cash, mark, fills, bought, sold] =
+            self.cell::<{ layout::POSITION }>(self.layout.position(k)).unwrap_or_default();
+        Instrument {
+            symbol: symbol.into(),
+            validity: ["recovering", "valid", "stale"].get(state as usize & 0xff).copied().unwrap_or("?"),
+            trading: ["unknown", "trading", "halted", "paused", "quotation_only"]
+                .get((state >> 8) as usize & 0xff)
+                .copied()
+                .unwrap_or("?"),
+            bid: usd(bid),
+            bid_qty,
+            ask: usd(ask),
+            ask_qty,
+            last: usd(last),
+            position: shares.cast_signed(),
+            cash: usd(cash),
+            mark: usd(mark),
+            fills,
+            bought,
+            sold,
+        }
+    }
+
+    fn order(&self, k: usize, symbols: &[String]) -> Option<OpenOrder> {
+        let [tokens, what, px, qty, _, _] = self.cell::<{ layout::ORDER }>(self.layout.order(k))?;
+        let state = state_name(what as u8)?;
+        Some(OpenOrder {
+            token: tokens as u32,
+            id: (tokens >> 32) as u32,
+            symbol: symbols.get((what >> 16) as usize & 0xffff).cloned().unwrap_or_default(),
+            side: if (what >> 8) & 1 == 0 { 'B' } else { 'S' },
+            state: state.into(),
+            px: usd(px),
+            open: qty as u32,
+            executed: (qty >> 32) as u32,
+        })
+    }
+}
+
+fn usd(raw: u64) -> f64 {
+    raw.cast_signed() as f64 / 10_000.0
+}
+
+fn state_name(code: u8) -> Option<&'static str> {
+    [
+        (OrderState::PendingNew, "pending_new"),
+        (OrderState::Live, "live"),
+        (OrderState::PendingReplace, "pending_replace"),
+        (OrderState::PendingCancel, "pending_cancel"),
+        (OrderState::Unknown, "unknown"),
+    ]
+    .into_iter()
+    .find_map(|(s, name)| (s as u8 == code).then_some(name))
+}
+
+fn halt_name(code: u64) -> Option<&'static str> {
+    [
+        HaltReason::Operator,
+        HaltReason::Shutdown,
+        HaltReason::Journal,
+        HaltReason::Loss,
+        HaltReason::Reconciliation,
+        HaltReason::Overflow,
+    ]
+    .into_iter()
+    .find_map(|r| (r as u64 == code).then(|| halt_word(r)))
+}
+
+/// A halt reason in one word.
+#[must_use]
+pub fn halt_word(r: HaltReason) -> &'static str {
+    match r {
+        HaltReason::Operator => "operator",
+        HaltReason::Shutdown => "shutdown",
+        HaltReason::Journal => "journal",
+        HaltReason::Loss => "loss",
+        HaltReason::Reconciliation => "reconciliation",
+        HaltReason::Overflow => "overflow",
+    }
+}
