@@ -1,0 +1,468 @@
+//! The venue's configuration, in two stages: as written ([`ExchangeConfig`], TOML with unknown keys refused), then checked and resolved into
+//! what the venue runs on.
+//!
+//! ```toml
+//! name = "sim"
+//! symbols = ["AAPL", "MSFT"]                       # generated: what trades; file: which of the file's symbols (none: all)
+//! lines = ["127.0.0.1:26001", "127.0.0.1:26002"]   # where lines A and B go: unicast or multicast
+//! interface = "127.0.0.1"
+//! rerequest = "127.0.0.1:26003"
+//! ouch = "127.0.0.1:26010"
+//!
+//! [[accounts]]
+//! username = "user01"
+//! password = "pass"                                # or password_file = "pw"
+//! firm = "ABCD"
+//!
+//! [flow]
+//! kind = "generated"                               # "file", "silent"
+//! seed = 1
+//! messages_per_second = 1000
+//!
+//! [faults.line_b]
+//! loss = 0.01
+//! ```
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use model::Symbol;
+use serde::Deserialize;
+
+use super::ExchangeError;
+use super::accounts::Credentials;
+use super::faults::LineFaults;
+use super::flow::Flow;
+use super::flow::file::{FileFlow, Speed};
+use super::flow::generated::{GeneratedFlow, Recipe};
+use super::flow::reader::BinaryFile;
+use super::venue::VenueConfig;
+
+/// The configuration as written.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExchangeConfig {
+    /// Names the venue in messages to people.
+    #[serde(default = "default_name")]
+    pub name: String,
+    /// Tickers. A generated flow trades these; a file's flow only these, or all the file has where there are none.
+    #[serde(default)]
+    pub symbols: Vec<String>,
+    /// Session of the market data channel and of order entry, up to 10 letters or digits; the Unix time of the start where absent.
+    #[serde(default)]
+    pub session: Option<String>,
+    /// Destination of each line of the market data channel, at most two.
+    pub lines: Vec<SocketAddr>,
+    /// Address of the interface that datagrams leave by.
+    #[serde(default = "localhost")]
+    pub interface: Ipv4Addr,
+    /// Where the re-request server listens; port 0 picks one. None where absent.
+    #[serde(default)]
+    pub rerequest: Option<SocketAddr>,
+    /// Where order entry listens; port 0 picks one.
+    pub ouch: SocketAddr,
+    /// Who may log in.
+    #[serde(default)]
+    pub accounts: Vec<AccountConfig>,
+    /// The background.
+    #[serde(default)]
+    pub flow: FlowConfig,
+    /// What the network does to the lines.
+    #[serde(default)]
+    pub faults: FaultsConfig,
+    /// Whether an account's orders are canceled when its connection ends.
+    #[serde(default)]
+    pub cancel_on_disconnect: bool,
+    /// Whether an account's orders never trade with each other.
+    #[serde(default)]
+    pub self_match_prevention: bool,
+    /// Whether the day begins with the first login, so that this client sees all of it.
+    #[serde(default)]
+    pub wait_for_login: bool,
+    /// Whether the day ends when the flow does.
+    #[serde(default = "yes")]
+    pub close_with_flow: bool,
+    /// For how long the end of the session is said on the lines, milliseconds.
+    #[serde(default = "default_end_of_session_ms")]
+    pub end_of_session_ms: u64,
+}
+
+/// An account as written. Secrets never appear in its debug output.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountConfig {
+    /// 1 to 6 letters or digits, in any case.
+    pub username: String,
+    /// 1 to 10 printable characters; or `password_file`.
+    #[serde(default)]
+    pub password: Option<String>,
+    /// A file with the password in its first line.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// 4 letters or digits.
+    pub firm: String,
+}
+
+impl std::fmt::Debug for AccountConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccountConfig")
+            .field("username", &self.username)
+            .field("password", &self.password.as_ref().map(|_| "redacted"))
+            .field("password_file", &self.password_file)
+            .field("firm", &self.firm)
+            .finish()
+    }
+}
+
+/// The background as written.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum FlowConfig {
+    /// None.
+    Silent,
+    /// From a seed.
+    Generated {
+        /// Where chance starts.
+        #[serde(default = "default_seed")]
+        seed: u64,
+        /// Mean rate.
+        #[serde(default = "default_rate")]
+        messages_per_second: u64,
+        /// Ends after so many; never where absent.
+        #[serde(default)]
+        messages: Option<u64>,
+    },
+    /// From an ITCH 5.0 BinaryFILE, gzipped or not.
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// `"original"`, a factor such as `10.0`, or `"max"`.
+        #[serde(default)]
+        speed: SpeedConfig,
+        /// The rate of `speed = "max"`: what a receiver on the same small machine can follow.
+        #[serde(default = "default_max_rate")]
+        messages_per_second: u64,
+    },
+}
+
+impl Default for FlowConfig {
+    fn default() -> FlowConfig {
+        FlowConfig::Generated { seed: default_seed(), messages_per_second: default_rate(), messages: None }
+    }
+}
+
+/// A file's speed as written.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum SpeedConfig {
+    /// `"original"` or `"max"`.
+    Named(String),
+    /// Times the original.
+    Factor(f64),
+}
+
+impl Default for SpeedConfig {
+    fn default() -> SpeedConfig {
+        SpeedConfig::Named("original".into())
+    }
+}
+
+/// The network as written.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FaultsConfig {
+    /// Where chance starts.
+    pub seed: u64,
+    /// Line A.
+    pub line_a: LineFaults,
+    /// Line B.
+    pub line_b: LineFaults,
+    /// Probability that a re-request gets no answer.
+    pub rerequest_loss: f64,
+}
+
+fn default_name() -> String {
+    "exchange".into()
+}
+fn localhost() -> Ipv4Addr {
+    Ipv4Addr::LOCALHOST
+}
+fn yes() -> bool {
+    true
+}
+fn default_end_of_session_ms() -> u64 {
+    300
+}
+fn default_seed() -> u64 {
+    1
+}
+fn default_rate() -> u64 {
+    1_000
+}
+fn default_max_rate() -> u64 {
+    100_000
+}
+
+impl ExchangeConfig {
+    /// Reads a configuration. Relative paths in it are relative to `folder`.
+    ///
+    /// # Errors
+    /// [`ExchangeError::Toml`] where the text is no TOML, lacks a key, has an unknown one or one of a wrong type.
+    pub fn from_toml(text: &str, folder: &Path) -> Result<ExchangeConfig, ExchangeError> {
+        let mut config: ExchangeConfig =
+            toml::from_str(text).map_err(|e| ExchangeError::Toml { message: e.to_string() })?;
+        for account in &mut config.accounts {
+            if let Some(path) = account.password_file.as_mut() {
+                *path = folder.join(&*path);
+            }
+        }
+        if let FlowConfig::File { path, .. } = &mut config.flow {
+            *path = folder.join(&*path);
+        }
+        Ok(config)
+    }
+
+    /// Checks every value, reads the password files and opens the flow's file. `unix_seconds` names the session where the configuration
+    /// does not.
+    ///
+    /// # Errors
+    /// [`ExchangeError`]: the first value that is not allowed, by key, or the file that cannot be used.
+    pub fn resolve(&self, unix_seconds: u64) -> Result<VenueConfig, ExchangeError> {
+        if self.lines.is_empty() || self.lines.len() > 2 {
+            return Err(invalid("lines", self.lines.len(), "one or two addresses"));
+        }
+        for line in &self.lines {
+            if !line.is_ipv4() || line.port() == 0 {
+                return Err(invalid("lines", line, "an IPv4 address with a port"));
+            }
+        }
+        let mut symbols = Vec::new();
+        for text in &self.symbols {
+            let symbol = Symbol::new(text)
+                .ok_or_else(|| invalid("symbols", text, "1 to 8 printable characters without spaces"))?;
+            if symbols.contains(&symbol) {
+                return Err(invalid("symbols", text, "each symbol once"));
+            }
+            symbols.push(symbol);
+        }
+        let faults = [("faults.line_a", &self.faults.line_a), ("faults.line_b", &self.faults.line_b)];
+        for (key, line) in faults {
+            check_faults(key, line)?;
+        }
+        check_probability("faults.rerequest_loss", self.faults.rerequest_loss)?;
+        if self.end_of_session_ms > 3_600_000 {
+            return Err(invalid("end_of_session_ms", self.end_of_session_ms, "at most 3600000"));
+        }
+        Ok(VenueConfig {
+            session: self.session_bytes(unix_seconds)?,
+            lines: faults.iter().take(self.lines.len()).map(|(_, f)| (*f).clone()).collect(),
+            rerequest_loss: self.faults.rerequest_loss,
+            accounts: self.credentials()?,
+            flow: self.open_flow(&symbols)?,
+            symbols,
+            seed: self.faults.seed,
+            cancel_on_disconnect: self.cancel_on_disconnect,
+            self_match_prevention: self.self_match_prevention,
+            wait_for_login: self.wait_for_login,
+            close_with_flow: self.close_with_flow,
+            end_of_session_ns: self.end_of_session_ms * 1_000_000,
+        })
+    }
+
+    fn session_bytes(&self, unix_seconds: u64) -> Result<[u8; 10], ExchangeError> {
+        let text = self.session.clone().unwrap_or_else(|| format!("{:010}", unix_seconds % 10_000_000_000));
+        let alphanumeric = text.bytes().all(|b| b.is_ascii_alphanumeric());
+        if text.is_empty() || text.len() > 10 || !alphanumeric {
+            return Err(invalid("session", text, "1 to 10 letters or digits"));
+        }
+        let mut session = [b' '; 10];
+        session[..text.len()].copy_from_slice(text.as_bytes());
+        Ok(session)
+    }
+
+    fn credentials(&self) -> Result<Vec<Credentials>, ExchangeError> {
+        let mut out: Vec<Credentials> = Vec::new();
+        for (account, i) in self.accounts.iter().zip(0..u16::MAX) {
+            let key = |field: &str| format!("accounts[{i}].{field}");
+            let name = &account.username;
+            if name.is_empty() || name.len() > 6 || !name.bytes().all(|b| b.is_ascii_alphanumeric()) {
+                return Err(invalid(key("username"), name, "1 to 6 letters or digits"));
+            }
+            if out.iter().any(|c| c.username.eq_ignore_ascii_case(name)) {
+                return Err(invalid(key("username"), name, "each username once, whatever its case"));
+            }
+            let firm: [u8; 4] = account
+                .firm
+                .bytes()
+                .collect::<Vec<_>>()
+                .try_into()
+                .ok()
+                .filter(|f: &[u8; 4]| f.iter().all(u8::is_ascii_alphanumeric))
+                .ok_or_else(|| invalid(key("firm"), &account.firm, "4 letters or digits"))?;
+            let password = match (&account.password, &account.password_file) {
+                (Some(password), None) => password.clone(),
+                (None, Some(path)) => {
+                    let text = std::fs::read_to_string(path)
+                        .map_err(|source| ExchangeError::PasswordFile { path: path.clone(), source })?;
+                    text.lines().next().unwrap_or_default().trim().to_owned()
+                }
+                _ => {
+                    let what = if account.password.is_some() { "both" } else { "neither" };
+                    return Err(invalid(key("password"), what, "either password or password_file"));
+                }
+            };
+            let printable = password.bytes().all(|b| b.is_ascii_graphic());
+            if password.is_empty() || password.len() > 10 || !printable {
+                let allowed = "1 to 10 printable characters without spaces";
+                return Err(invalid(key("password"), "(not shown)", allowed));
+            }
+            out.push(Credentials { username: name.clone(), password, firm });
+        }
+        Ok(out)
+    }
+
+    fn open_flow(&self, symbols: &[Symbol]) -> Result<Flow, ExchangeError> {
+        let rate = |rate: u64| match rate {
+            1..=10_000_000 => Ok(rate),
+            _ => Err(invalid("flow.messages_per_second", rate, "1 to 10000000")),
+        };
+        match &self.flow {
+            FlowConfig::Silent => Ok(Flow::Silent),
+            FlowConfig::Generated { seed, messages_per_second, messages } => {
+                if symbols.is_empty() {
+                    return Err(invalid("symbols", "[]", "at least one symbol for a generated flow"));
+                }
+                let recipe = Recipe {
+                    seed: *seed,
+                    messages_per_second: rate(*messages_per_second)?,
+                    messages: *messages,
+                };
+                Ok(Flow::Generated(Box::new(GeneratedFlow::new(recipe))))
+            }
+            FlowConfig::File { path, speed, messages_per_second } => {
+                let allowed = "\"original\", \"max\" or a factor above 0";
+                let speed = match speed {
+                    SpeedConfig::Named(name) if name == "original" => Speed::Scaled(1.0),
+                    SpeedConfig::Named(name) if name == "max" => {
+                        Speed::PerSecond(rate(*messages_per_second)?)
+                    }
+                    SpeedConfig::Named(name) => return Err(invalid("flow.speed", name, allowed)),
+                    SpeedConfig::Factor(f) if f.is_finite() && *f > 0.0 => Speed::Scaled(*f),
+                    SpeedConfig::Factor(f) => return Err(invalid("flow.speed", f, allowed)),
+                };
+                let file = BinaryFile::open(path)?;
+                Ok(Flow::File(Box::new(FileFlow::new(file, speed, symbols.to_vec()))))
+            }
+        }
+    }
+}
+
+fn check_faults(key: &str, line: &LineFaults) -> Result<(), ExchangeError> {
+    for (name, p) in [("loss", line.loss), ("duplicate", line.duplicate), ("reorder", line.reorder)] {
+        check_probability(&format!("{key}.{name}"), p)?;
+    }
+    if !(1..=1_000).contains(&line.reorder_distance) {
+        return Err(invalid(format!("{key}.reorder_distance"), line.reorder_distance, "1 to 1000"));
+    }
+    if line.skew_us > 60_000_000 {
+        return Err(invalid(format!("{key}.skew_us"), line.skew_us, "at most 60000000"));
+    }
+    if !(128..=8_972).contains(&line.datagram_bytes) {
+        return Err(invalid(format!("{key}.datagram_bytes"), line.datagram_bytes, "128 to 8972"));
+    }
+    Ok(())
+}
+
+fn check_probability(key: &str, p: f64) -> Result<(), ExchangeError> {
+    if (0.0..=1.0).contains(&p) { Ok(()) } else { Err(invalid(key, p, "a probability from 0 to 1")) }
+}
+
+fn invalid(key: impl Into<String>, value: impl ToString, allowed: &'static str) -> ExchangeError {
+    ExchangeError::Invalid { key: key.into(), value: value.to_string(), allowed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = r#"
+        name = "sim"
+        symbols = ["AAPL", "MSFT"]
+        lines = ["127.0.0.1:26001", "127.0.0.1:26002"]
+        interface = "127.0.0.1"
+        rerequest = "127.0.0.1:26003"
+        ouch = "127.0.0.1:26010"
+        [[accounts]]
+        username = "user01"
+        password = "secret"
+        firm = "ABCD"
+        [flow]
+        kind = "generated"
+        seed = 3
+        messages_per_second = 500
+        [faults]
+        seed = 9
+        line_a = { loss = 0.01, duplicate = 0.02, reorder = 0.03, skew_us = 50 }
+        line_b = { datagram_bytes = 600 }
+    "#;
+
+    fn error(text: &str) -> String {
+        let config = ExchangeConfig::from_toml(text, Path::new("."));
+        config.and_then(|c| c.resolve(1_700_000_000)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_whole_one_resolves() {
+        let config = ExchangeConfig::from_toml(WHOLE, Path::new(".")).unwrap();
+        let venue = config.resolve(1_700_000_000).unwrap();
+        assert_eq!(&venue.session, b"1700000000");
+        assert_eq!(venue.lines[0].loss, 0.01);
+        assert_eq!(venue.lines[1].datagram_bytes, 600);
+        assert_eq!(venue.accounts[0].firm, *b"ABCD");
+        assert!(!format!("{config:?}").contains("secret"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (from, to, want) in [
+            ("symbols = [\"AAPL\", \"MSFT\"]", "", &["symbols", "generated"][..]),
+            ("\"MSFT\"", "\"AAPL\"", &["symbols", "AAPL", "once"]),
+            ("\"user01\"", "\"toolong\"", &["accounts[0].username", "toolong", "1 to 6"]),
+            ("\"ABCD\"", "\"ABC\"", &["accounts[0].firm", "ABC", "4 letters"]),
+            ("\"secret\"", "\"\"", &["accounts[0].password", "1 to 10"]),
+            ("password = \"secret\"", "", &["accounts[0].password", "neither", "password_file"]),
+            ("password = ", "password_file = ", &["secret", "password"]),
+            ("loss = 0.01", "loss = 1.5", &["faults.line_a.loss", "1.5", "0 to 1"]),
+            ("datagram_bytes = 600", "datagram_bytes = 60", &["faults.line_b.datagram_bytes", "60", "128"]),
+            ("messages_per_second = 500", "messages_per_second = 0", &["flow.messages_per_second", "0"]),
+            ("skew_us", "skew", &["skew", "unknown field"]),
+            ("seed = 3", "sede = 3", &["sede", "unknown field"]),
+            ("name = \"sim\"", "nam = \"sim\"", &["nam", "unknown field"]),
+            ("\"127.0.0.1:26001\", \"127.0.0.1:26002\"", "", &["lines", "one or two"]),
+            ("\"127.0.0.1:26001\"", "\"127.0.0.1:0\"", &["lines", "127.0.0.1:0", "port"]),
+        ] {
+            assert!(WHOLE.contains(from), "{from}");
+            let message = error(&WHOLE.replace(from, to));
+            for part in want {
+                assert!(message.contains(part), "{part:?} in {message:?}");
+            }
+            assert!(!message.contains("secret") || want.contains(&"secret"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_file_s_speed() {
+        let with = |flow: &str| {
+            let (head, tail) = WHOLE.split_once("[flow]").unwrap();
+            let (_, faults) = tail.split_once("[faults]").unwrap();
+            format!("{head}[flow]\nkind = \"file\"\npath = \"missing.itch\"\n{flow}\n[faults]{faults}")
+        };
+        for speed in ["\"slow\"", "0.0", "-1.0", "nan"] {
+            assert!(error(&with(&format!("speed = {speed}"))).contains("flow.speed"), "{speed}");
+        }
+        for speed in ["speed = \"original\"", "speed = \"max\"", "speed = 2.5", "speed = 10", ""] {
+            let message = error(&with(speed));
+            assert!(message.contains("missing.itch") && message.contains("read"), "{message}");
+        }
+    }
+}

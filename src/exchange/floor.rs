@@ -1,0 +1,262 @@
+//! The trading floor: where books, the tape and the accounts meet.
+//!
+//! ```text
+//!  order entry ---+                    +--> ITCH message on the tape (every change of a book, before anything else sees it)
+//!                 +--> Floor --> Book -+
+//!  flow ----------+                    +--> fill in the ledger, report in the account's stream
+//! ```
+//!
+//! Invariants: nothing changes a book but through here, and every change is published in the order it happened, so that the tape rebuilds
+//! exactly the books; order and match numbers are given once a day; a trade's two sides carry one match number.
+
+use model::{Px, Qty, Side, Symbol};
+
+use super::accounts::Account;
+use super::itch::{self, Mpid, Stamp};
+use super::matching::{Book, OrderKey, Owner, Resting, Verdict};
+use super::mold::Publisher;
+
+/// A symbol that trades here.
+#[derive(Debug)]
+pub struct Listing {
+    /// Ticker.
+    pub symbol: Symbol,
+    /// Its book.
+    pub book: Book,
+    /// ITCH trading state: `T` trades.
+    pub state: u8,
+    /// The late period before an auction: orders cannot be canceled now.
+    pub late_cross: bool,
+}
+
+/// An order that comes to trade.
+#[derive(Clone, Copy, Debug)]
+pub struct Aggressor {
+    /// Its side.
+    pub side: Side,
+    /// The worst price it takes.
+    pub limit: Px,
+    /// Its shares.
+    pub shares: Qty,
+    /// Whose it is, where it is an account's.
+    pub taker: Option<OrderKey>,
+}
+
+/// One resting order that trades away from its price.
+#[derive(Clone, Copy, Debug)]
+pub struct AtPrice {
+    /// The resting order's number.
+    pub id: u64,
+    /// The trade's price.
+    pub px: Px,
+    /// Whether the trade counts in volume.
+    pub printable: bool,
+}
+
+/// Books, tape, accounts.
+#[derive(Debug)]
+pub struct Floor {
+    /// Time of what happens now, ns since midnight.
+    pub now: u64,
+    /// The market data channel.
+    pub tape: Publisher,
+    /// Symbols, in the order of their locates (from 1).
+    pub listings: Vec<Listing>,
+    /// Accounts, in the order of the configuration.
+    pub accounts: Vec<Account>,
+    /// Whether an account's orders never trade with each other.
+    pub self_match_prevention: bool,
+    next_id: u64,
+    next_match: u64,
+}
+
+impl Floor {
+    /// A floor without listings.
+    #[must_use]
+    pub fn new(tape: Publisher, accounts: Vec<Account>, self_match_prevention: bool) -> Floor {
+        Floor {
+            now: 0,
+            tape,
+            listings: Vec::new(),
+            accounts,
+            self_match_prevention,
+            next_id: 1,
+            next_match: 1,
+        }
+    }
+
+    /// Where a symbol is listed.
+    #[must_use]
+    pub fn find(&self, symbol: Symbol) -> Option<usize> {
+        self.listings.iter().position(|l| l.symbol == symbol)
+    }
+
+    /// Lists a symbol and says so. `None` when the 16-bit locates are used up.
+    pub fn list(&mut self, symbol: Symbol) -> Option<usize> {
+        let listing = self.listings.len();
+        if listing >= usize::from(u16::MAX) {
+            return None;
+        }
+        self.listings.push(Listing { symbol, book: Book::default(), state: b'T', late_cross: false });
+        self.publish(&itch::directory(self.stamp(listing), symbol));
+        self.publish(&itch::trading_action(self.stamp(listing), symbol, b'T', *b"    "));
+        self.publish(&itch::reg_sho(self.stamp(listing), symbol, b'0'));
+        Some(listing)
+    }
+
+    /// Changes a symbol's trading state (`T`, `H`, `P`, `Q`) and says so.
+    pub fn set_state(&mut self, listing: usize, state: u8, reason: [u8; 4]) {
+        let symbol = self.listings[listing].symbol;
+        self.listings[listing].state = state;
+        self.publish(&itch::trading_action(self.stamp(listing), symbol, state, reason));
+    }
+
+    /// Says something about the market as a whole.
+    pub fn system_event(&mut self, code: u8) {
+        self.publish(&itch::system_event(self.now, code));
+    }
+
+    /// Says what another venue said, under this venue's locate and time.
+    pub fn relay(&mut self, listing: Option<usize>, message: &[u8]) {
+        let stamp = listing.map_or(Stamp { locate: 0, now: self.now }, |l| self.stamp(l));
+        self.publish(&itch::restamped(stamp, message));
+    }
+
+    /// A trade with hidden liquidity; no book changes.
+    pub fn hidden_trade(&mut self, listing: usize, shares: Qty, px: Px) {
+        let number = self.take_match_number();
+        let symbol = self.listings[listing].symbol;
+        self.publish(&itch::trade(self.stamp(listing), symbol, shares, px, number));
+    }
+
+    /// A new order reference number.
+    pub fn take_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id - 1
+    }
+
+    /// Whether an aggressor would change the book.
+    #[must_use]
+    pub fn would_hit(
+        &self,
+        listing: usize,
+        side: Side,
+        limit: Px,
+        verdict: impl Fn(&Resting) -> Verdict,
+    ) -> bool {
+        self.listings[listing]
+            .book
+            .queue(side.opposite())
+            .take_while(|o| match side {
+                Side::Buy => o.px <= limit,
+                Side::Sell => o.px >= limit,
+            })
+            .any(|o| verdict(o) != Verdict::Pass)
+    }
+
+    /// Sends an aggressor through the book; publishes, books and reports every trade. Returns the shares it has left.
+    pub fn aggress(
+        &mut self,
+        listing: usize,
+        aggressor: Aggressor,
+        at: Option<AtPrice>,
+        verdict: impl FnMut(&Resting) -> Verdict,
+    ) -> Qty {
+        let Aggressor { side, limit, shares, taker } = aggressor;
+        let hits = self.listings[listing].book.aggress(side, limit, shares, verdict);
+        let stamp = self.stamp(listing);
+        let mut left = shares;
+        for hit in hits {
+            let maker = hit.maker;
+            if hit.killed {
+                self.publish(&itch::deleted(stamp, maker.id));
+                if let Owner::Account(key) = maker.owner {
+                    self.accounts[usize::from(key.account)].prevent_self_match(
+                        self.now,
+                        key,
+                        left.min(maker.shares),
+                    );
+                }
+                continue;
+            }
+            left = Qty(left.0 - hit.shares.0);
+            let number = self.take_match_number();
+            let px = match at {
+                Some(at) if at.id == maker.id => {
+                    self.publish(&itch::executed_at(
+                        stamp,
+                        maker.id,
+                        hit.shares,
+                        number,
+                        at.printable,
+                        at.px,
+                    ));
+                    at.px
+                }
+                Some(_) | None => {
+                    self.publish(&itch::executed(stamp, maker.id, hit.shares, number));
+                    maker.px
+                }
+            };
+            if let Owner::Account(key) = maker.owner {
+                self.accounts[usize::from(key.account)].fill(self.now, key, hit.shares, px, b'A', number);
+            }
+            if let Some(key) = taker {
+                self.accounts[usize::from(key.account)].fill(self.now, key, hit.shares, px, b'R', number);
+            }
+        }
+        left
+    }
+
+    /// Rests an order and publishes it, attributed where `mpid` is given.
+    pub fn rest(&mut self, listing: usize, order: Resting, mpid: Option<Mpid>) {
+        let symbol = self.listings[listing].symbol;
+        self.listings[listing].book.rest(order);
+        let Resting { id, side, px, shares, .. } = order;
+        self.publish(&itch::add(self.stamp(listing), symbol, id, side, shares, px, mpid));
+    }
+
+    /// Takes at most `shares` off an order at rest and publishes it. Returns the shares that went.
+    pub fn reduce(&mut self, listing: usize, id: u64, shares: Qty) -> Qty {
+        let stamp = self.stamp(listing);
+        let gone = self.listings[listing].book.reduce(id, shares);
+        if !gone.is_zero() {
+            let message = match self.listings[listing].book.get(id) {
+                Some(_) => itch::reduced(stamp, id, gone),
+                None => itch::deleted(stamp, id),
+            };
+            self.publish(&message);
+        }
+        gone
+    }
+
+    /// Takes an order at rest off the book and publishes it.
+    pub fn delete(&mut self, listing: usize, id: u64) -> Qty {
+        self.reduce(listing, id, Qty(u32::MAX))
+    }
+
+    /// Moves an order at rest to the back of the queue at another price, under another number and size, and publishes it as one message.
+    /// The caller has made sure that it trades with nobody there.
+    ///
+    /// # Panics
+    /// If the order does not rest.
+    pub fn replace(&mut self, listing: usize, old: u64, new: Resting) {
+        self.listings[listing].book.remove(old).expect("an order that is replaced rests");
+        self.listings[listing].book.rest(new);
+        self.publish(&itch::replaced(self.stamp(listing), old, new.id, new.shares, new.px));
+    }
+
+    fn take_match_number(&mut self) -> u64 {
+        self.next_match += 1;
+        self.next_match - 1
+    }
+
+    fn stamp(&self, listing: usize) -> Stamp {
+        // `list` never makes more than 65,535 of them.
+        Stamp { locate: listing as u16 + 1, now: self.now }
+    }
+
+    fn publish(&mut self, message: &[u8]) {
+        self.tape.publish(message);
+    }
+}

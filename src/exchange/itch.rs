@@ -1,0 +1,203 @@
+//! ITCH 5.0 as the venue writes it (TotalView-ITCH 5.0, revision 2023-04-28).
+//!
+//! Every message is `type(1) locate(2) tracking(2) timestamp(6) body`, big-endian. Bytes are laid down here by hand, field after field,
+//! and nowhere else in the venue: the oracle must not share the decoder's tables.
+
+use model::{Px, Qty, Side, Symbol};
+
+/// A market participant's four letters.
+pub type Mpid = [u8; 4];
+
+/// Which instrument a message concerns, and when it was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    /// The instrument's number of the day, from 1; 0 for the market as a whole.
+    pub locate: u16,
+    /// ns since midnight; the low 48 bits go out.
+    pub now: u64,
+}
+
+/// A message under construction.
+struct Out(Vec<u8>);
+
+impl Out {
+    fn new(kind: u8, stamp: Stamp) -> Out {
+        let mut bytes = Vec::with_capacity(50);
+        bytes.push(kind);
+        bytes.extend_from_slice(&stamp.locate.to_be_bytes());
+        bytes.extend_from_slice(&[0, 0]);
+        bytes.extend_from_slice(&stamp.now.to_be_bytes()[2..]);
+        Out(bytes)
+    }
+
+    fn bytes(mut self, b: &[u8]) -> Out {
+        self.0.extend_from_slice(b);
+        self
+    }
+
+    fn u32(self, v: u32) -> Out {
+        self.bytes(&v.to_be_bytes())
+    }
+
+    fn u64(self, v: u64) -> Out {
+        self.bytes(&v.to_be_bytes())
+    }
+
+    /// Prices reach this point validated: 0 < px < 2^31 in 1e-4 USD.
+    fn px(self, px: Px) -> Out {
+        self.u32(px.0 as u32)
+    }
+
+    fn side(self, side: Side) -> Out {
+        self.bytes(&[side.letter() as u8])
+    }
+}
+
+/// `S`: O, S, Q, M, E, C over the day.
+#[must_use]
+pub fn system_event(now: u64, code: u8) -> Vec<u8> {
+    Out::new(b'S', Stamp { locate: 0, now }).bytes(&[code]).0
+}
+
+/// `R`: a common stock in round lots of 100, LULD tier 1, in production.
+#[must_use]
+pub fn directory(stamp: Stamp, symbol: Symbol) -> Vec<u8> {
+    Out::new(b'R', stamp)
+        .bytes(&symbol.0)
+        .bytes(b"QN")
+        .u32(100)
+        .bytes(b"NC")
+        .bytes(b"Z ")
+        .bytes(b"PNN1N")
+        .u32(0)
+        .bytes(b"N")
+        .0
+}
+
+/// `H`: `T` trading, `H` halted, `P` paused, `Q` quotation only.
+#[must_use]
+pub fn trading_action(stamp: Stamp, symbol: Symbol, state: u8, reason: [u8; 4]) -> Vec<u8> {
+    Out::new(b'H', stamp).bytes(&symbol.0).bytes(&[state, b' ']).bytes(&reason).0
+}
+
+/// `Y`: `0` no short-sale restriction.
+#[must_use]
+pub fn reg_sho(stamp: Stamp, symbol: Symbol, action: u8) -> Vec<u8> {
+    Out::new(b'Y', stamp).bytes(&symbol.0).bytes(&[action]).0
+}
+
+/// `A`, or `F` where the order is attributed.
+#[must_use]
+pub fn add(
+    stamp: Stamp,
+    symbol: Symbol,
+    id: u64,
+    side: Side,
+    shares: Qty,
+    px: Px,
+    mpid: Option<Mpid>,
+) -> Vec<u8> {
+    let kind = if mpid.is_some() { b'F' } else { b'A' };
+    let out = Out::new(kind, stamp).u64(id).side(side).u32(shares.0).bytes(&symbol.0).px(px);
+    match mpid {
+        Some(mpid) => out.bytes(&mpid).0,
+        None => out.0,
+    }
+}
+
+/// `E`: shares of a resting order traded at its own price.
+#[must_use]
+pub fn executed(stamp: Stamp, id: u64, shares: Qty, match_number: u64) -> Vec<u8> {
+    Out::new(b'E', stamp).u64(id).u32(shares.0).u64(match_number).0
+}
+
+/// `C`: shares of a resting order traded at another price.
+#[must_use]
+pub fn executed_at(
+    stamp: Stamp,
+    id: u64,
+    shares: Qty,
+    match_number: u64,
+    printable: bool,
+    px: Px,
+) -> Vec<u8> {
+    let printable = if printable { b"Y" } else { b"N" };
+    Out::new(b'C', stamp).u64(id).u32(shares.0).u64(match_number).bytes(printable).px(px).0
+}
+
+/// `X`: shares taken off a resting order.
+#[must_use]
+pub fn reduced(stamp: Stamp, id: u64, shares: Qty) -> Vec<u8> {
+    Out::new(b'X', stamp).u64(id).u32(shares.0).0
+}
+
+/// `D`: a resting order is gone.
+#[must_use]
+pub fn deleted(stamp: Stamp, id: u64) -> Vec<u8> {
+    Out::new(b'D', stamp).u64(id).0
+}
+
+/// `U`: a resting order becomes another one at the back of its level.
+#[must_use]
+pub fn replaced(stamp: Stamp, old: u64, new: u64, shares: Qty, px: Px) -> Vec<u8> {
+    Out::new(b'U', stamp).u64(old).u64(new).u32(shares.0).px(px).0
+}
+
+/// `P`: a trade with a hidden order. Reference 0 and side `B` always, as since 2014.
+#[must_use]
+pub fn trade(stamp: Stamp, symbol: Symbol, shares: Qty, px: Px, match_number: u64) -> Vec<u8> {
+    Out::new(b'P', stamp).u64(0).bytes(b"B").u32(shares.0).bytes(&symbol.0).px(px).u64(match_number).0
+}
+
+/// Another venue's message with this venue's locate and stamp: the types that touch no book (`Y`, `L`, `V`, `W`, `K`, `J`, `h`, `I`, `N`, `O`).
+/// The caller has checked that it is at least a header long.
+#[must_use]
+pub fn restamped(stamp: Stamp, message: &[u8]) -> Vec<u8> {
+    let header = Out::new(message[0], stamp).0;
+    let body = &message[header.len()..];
+    [&header, body].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_the_specification_s() {
+        let s = Stamp { locate: 1, now: 0x0102_0304_0506 };
+        let sym = Symbol::new("AAPL").unwrap();
+        let (q, px) = (Qty(7), Px(1_234_500));
+        let all = [
+            (system_event(1, b'O'), b'S', 12),
+            (directory(s, sym), b'R', 39),
+            (trading_action(s, sym, b'T', *b"    "), b'H', 25),
+            (reg_sho(s, sym, b'0'), b'Y', 20),
+            (add(s, sym, 9, Side::Buy, q, px, None), b'A', 36),
+            (add(s, sym, 9, Side::Buy, q, px, Some(*b"ABCD")), b'F', 40),
+            (executed(s, 9, q, 3), b'E', 31),
+            (executed_at(s, 9, q, 3, true, px), b'C', 36),
+            (reduced(s, 9, q), b'X', 23),
+            (deleted(s, 9), b'D', 19),
+            (replaced(s, 9, 10, q, px), b'U', 35),
+            (trade(s, sym, q, px, 3), b'P', 44),
+        ];
+        for (bytes, kind, len) in all {
+            assert_eq!((bytes[0], bytes.len()), (kind, len), "{}", kind as char);
+        }
+    }
+
+    #[test]
+    fn an_add_byte_for_byte() {
+        let s = Stamp { locate: 0x0203, now: 0x0102_0304_0506 };
+        let got = add(s, Symbol::new("AAPL").unwrap(), 5, Side::Sell, Qty(100), Px(0x0016_E428), None);
+        let want = [
+            &b"A\x02\x03\0\0\x01\x02\x03\x04\x05\x06"[..],
+            b"\0\0\0\0\0\0\0\x05S\0\0\0\x64AAPL    \0\x16\xE4\x28",
+        ]
+        .concat();
+        assert_eq!(got, want);
+        let again = restamped(Stamp { locate: 9, now: 1 }, &want);
+        assert_eq!(&again[..11], b"A\0\x09\0\0\0\0\0\0\0\x01");
+        assert_eq!(again[11..], want[11..]);
+    }
+}

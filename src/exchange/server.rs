@@ -1,0 +1,400 @@
+//! The venue on real sockets: one thread around [`Venue`], which does all the thinking.
+//!
+//! ```text
+//!  loop: step(clock) -> send datagrams -> write clients -> park in poll until a socket, a stop, or the next thing due
+//! ```
+//!
+//! The thread parks in the kernel whenever nothing is due, so that it leaves a small machine to those who work; poll's grain of a millisecond
+//! makes a fast flow come in bursts of one millisecond. Datagrams that the kernel does not take are lost, as on a wire.
+//!
+//! Stamps are nanoseconds since midnight UTC of the day the venue started: the wall clock read once, the monotonic clock from then on, so that
+//! they never run backwards and a run over midnight counts on beyond 24 hours.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, SocketAddrV4};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use mio::net::{TcpListener, TcpStream, UdpSocket};
+use mio::{Events, Interest, Poll, Token, Waker};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::ExchangeError;
+use super::accounts::AccountView;
+use super::config::ExchangeConfig;
+use super::venue::{ConnectionId, Venue, VenueCounts};
+
+const WAKE: Token = Token(0);
+const LISTENER: Token = Token(1);
+const REREQUEST: Token = Token(2);
+/// Connection `n` has this token plus `n`.
+const CLIENTS: usize = 16;
+/// More clients than this wait in the listener's queue.
+const MAX_CLIENTS: usize = 256;
+const NS_PER_DAY: u128 = 86_400_000_000_000;
+/// How long a stop waits, beyond saying the end of the session, for clients that do not read their last messages and for delayed lines.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a connection that the venue ended is kept for the client to read the last bytes and close in its turn. Closing at once with
+/// bytes of the client unread would reset the connection, and the reset would overtake the last reports.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// Counters of a running venue. Each is written by the venue's thread once a turn (`Relaxed`: they are read alone, for display).
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// ITCH messages published.
+    pub messages: AtomicU64,
+    /// Datagrams put on the lines.
+    pub datagrams: AtomicU64,
+    /// Background messages played.
+    pub flow_messages: AtomicU64,
+    /// Logins accepted.
+    pub logins: AtomicU64,
+    /// Orders accepted.
+    pub accepted: AtomicU64,
+    /// Fills.
+    pub fills: AtomicU64,
+    /// Re-requests answered.
+    pub answers: AtomicU64,
+    /// The day is over (the flow ended, or a stop was asked for).
+    pub closed: AtomicBool,
+    /// The day is over and the end was said.
+    pub finished: AtomicBool,
+}
+
+/// What a venue leaves behind.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The truth about each account, in the order of the configuration.
+    pub accounts: Vec<AccountView>,
+    /// What happened.
+    pub counts: VenueCounts,
+    /// Datagrams that the kernel did not take.
+    pub send_failures: u64,
+}
+
+/// A venue on its thread. Dropping it stops it and waits.
+#[derive(Debug)]
+pub struct Running {
+    /// Where order entry listens.
+    pub ouch: SocketAddr,
+    /// Where the re-request server listens.
+    pub rerequest: Option<SocketAddr>,
+    progress: Arc<Progress>,
+    stop: Arc<Stop>,
+    thread: Option<JoinHandle<Result<Outcome, ExchangeError>>>,
+}
+
+#[derive(Debug)]
+struct Stop {
+    asked: AtomicBool,
+    waker: Waker,
+}
+
+impl Running {
+    /// The counters so far.
+    #[must_use]
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Closes the day, waits until it was said to everyone (about the configured time), and gives the venue's truth.
+    ///
+    /// # Errors
+    /// [`ExchangeError::System`] where polling failed, [`ExchangeError::Panicked`] where the thread did.
+    pub fn stop(mut self) -> Result<Outcome, ExchangeError> {
+        self.ask();
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(_)) | None => Err(ExchangeError::Panicked),
+        }
+    }
+
+    fn ask(&self) {
+        // Release pairs with the loop's acquire; the wake-up makes it look.
+        self.stop.asked.store(true, Ordering::Release);
+        // A failed wake-up only delays the stop until the next heartbeat.
+        let _ = self.stop.waker.wake();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            self.ask();
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Starts a venue: binds its sockets, opens its flow and runs it on a thread of its own.
+///
+/// # Errors
+/// [`ExchangeError`] in one sentence: a value not allowed, a file missing or no ITCH, a port in use.
+pub fn spawn(config: ExchangeConfig) -> Result<Running, ExchangeError> {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let midnight_ns = (unix.as_nanos() % NS_PER_DAY) as u64;
+    let clock = Clock { start: Instant::now(), midnight_ns };
+    let venue = config.resolve(unix.as_secs())?;
+
+    let system = |what| move |source| ExchangeError::System { what, source };
+    let poll = Poll::new().map_err(system("poll"))?;
+    let waker = Waker::new(poll.registry(), WAKE).map_err(system("make a waker"))?;
+
+    let on = |what, address| move |source| ExchangeError::Socket { what, address, source };
+    let mut listener = TcpListener::bind(config.ouch).map_err(on("order entry (ouch)", config.ouch))?;
+    let ouch = listener.local_addr().map_err(system("name its listener"))?;
+    poll.registry()
+        .register(&mut listener, LISTENER, Interest::READABLE)
+        .map_err(system("poll its listener"))?;
+
+    let mut requests = None;
+    if let Some(address) = config.rerequest {
+        let mut socket =
+            UdpSocket::bind(address).map_err(on("the re-request server (rerequest)", address))?;
+        poll.registry()
+            .register(&mut socket, REREQUEST, Interest::READABLE)
+            .map_err(system("poll its re-request socket"))?;
+        requests = Some(socket);
+    }
+    let rerequest = requests.as_ref().and_then(|s| s.local_addr().ok());
+
+    let mut lines = Vec::new();
+    for &address in &config.lines {
+        let socket = sender(&config, address).map_err(on("a market data line (lines)", address))?;
+        lines.push((socket, address));
+    }
+
+    let stop_patience = STOP_PATIENCE + Duration::from_millis(config.end_of_session_ms);
+    let progress = Arc::new(Progress::default());
+    let stop = Arc::new(Stop { asked: AtomicBool::new(false), waker });
+    let server = Server {
+        venue: Venue::new(venue, clock.now()),
+        clock,
+        poll,
+        listener,
+        requests,
+        lines,
+        clients: BTreeMap::new(),
+        lingering: BTreeMap::new(),
+        stop_patience,
+        send_failures: 0,
+        progress: Arc::clone(&progress),
+        stop: Arc::clone(&stop),
+    };
+    let thread = std::thread::Builder::new()
+        .name(format!("{}-venue", config.name))
+        .spawn(move || server.run())
+        .map_err(system("start its thread"))?;
+    Ok(Running { ouch, rerequest, progress, stop, thread: Some(thread) })
+}
+
+/// A socket that sends one line: multicast stays on the interface's network and is looped back to receivers on this host.
+fn sender(config: &ExchangeConfig, destination: SocketAddr) -> io::Result<std::net::UdpSocket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    // A burst of a step should fit; the kernel clamps what it does not allow.
+    socket.set_send_buffer_size(1 << 20)?;
+    if destination.ip().is_multicast() {
+        socket.set_multicast_if_v4(&config.interface)?;
+        socket.set_multicast_loop_v4(true)?;
+        socket.set_multicast_ttl_v4(1)?;
+    }
+    socket.bind(&SocketAddrV4::new(config.interface, 0).into())?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    start: Instant,
+    midnight_ns: u64,
+}
+
+impl Clock {
+    /// ns since midnight UTC of the day of the start.
+    fn now(&self) -> u64 {
+        self.midnight_ns + self.start.elapsed().as_nanos() as u64
+    }
+}
+
+struct Server {
+    venue: Venue,
+    clock: Clock,
+    poll: Poll,
+    listener: TcpListener,
+    requests: Option<UdpSocket>,
+    lines: Vec<(std::net::UdpSocket, SocketAddr)>,
+    clients: BTreeMap<ConnectionId, TcpStream>,
+    lingering: BTreeMap<ConnectionId, (TcpStream, Instant)>,
+    stop_patience: Duration,
+    send_failures: u64,
+    progress: Arc<Progress>,
+    stop: Arc<Stop>,
+}
+
+impl Server {
+    fn run(mut self) -> Result<Outcome, ExchangeError> {
+        let failed = |source| ExchangeError::System { what: "poll", source };
+        let mut events = Events::with_capacity(256);
+        let mut asked_at: Option<Instant> = None;
+        loop {
+            self.turn();
+            if self.stop.asked.load(Ordering::Acquire) {
+                let since = *asked_at.get_or_insert_with(Instant::now);
+                self.venue.close(self.clock.now());
+                let said = self.venue.is_finished() && self.lingering.is_empty();
+                if said || since.elapsed() > self.stop_patience {
+                    break;
+                }
+            }
+            let timeout = self.timeout(asked_at.is_some());
+            match self.poll.poll(&mut events, Some(timeout)) {
+                Err(e) if e.kind() != io::ErrorKind::Interrupted => return Err(failed(e)),
+                Err(_) | Ok(()) => {}
+            }
+            for event in &events {
+                match event.token() {
+                    WAKE => {}
+                    LISTENER => self.accept(),
+                    REREQUEST => self.answer(),
+                    Token(n) => self.read((n - CLIENTS) as ConnectionId),
+                }
+            }
+        }
+        Ok(Outcome {
+            accounts: self.venue.accounts(),
+            counts: self.venue.counts(),
+            send_failures: self.send_failures,
+        })
+    }
+
+    /// Until the next thing is due. Rounded up to poll's grain by the kernel's side; while stopping, no longer than 10 ms.
+    fn timeout(&self, stopping: bool) -> Duration {
+        let due = self.venue.next_due().saturating_sub(self.clock.now());
+        let watching = stopping || !self.lingering.is_empty();
+        let longest = if watching { Duration::from_millis(10) } else { Duration::from_secs(1) };
+        Duration::from_nanos(due).min(longest)
+    }
+
+    fn turn(&mut self) {
+        self.venue.step(self.clock.now());
+        while let Some((line, bytes)) = self.venue.poll_datagram() {
+            let (socket, address) = &self.lines[line];
+            if socket.send_to(&bytes, address).is_err() {
+                self.send_failures += 1;
+            }
+        }
+        self.write_clients();
+        self.lingering.retain(|_, (_, since)| since.elapsed() < LINGER);
+        let counts = self.venue.counts();
+        let p = &self.progress;
+        p.messages.store(counts.messages, Ordering::Relaxed);
+        p.datagrams.store(counts.datagrams, Ordering::Relaxed);
+        p.flow_messages.store(counts.flow.played, Ordering::Relaxed);
+        p.logins.store(counts.logins, Ordering::Relaxed);
+        p.accepted.store(counts.accepted, Ordering::Relaxed);
+        p.fills.store(counts.fills, Ordering::Relaxed);
+        p.answers.store(counts.answers, Ordering::Relaxed);
+        p.closed.store(self.venue.is_closed(), Ordering::Relaxed);
+        p.finished.store(self.venue.is_finished(), Ordering::Relaxed);
+    }
+
+    fn accept(&mut self) {
+        while self.clients.len() < MAX_CLIENTS {
+            match self.listener.accept() {
+                Ok((mut stream, _)) => {
+                    // A report must not wait for a segment to fill up. Where that cannot be set it is only late.
+                    let _ = stream.set_nodelay(true);
+                    let id = self.venue.connect(self.clock.now());
+                    let interest = Interest::READABLE | Interest::WRITABLE;
+                    let token = Token(CLIENTS + id as usize);
+                    if self.poll.registry().register(&mut stream, token, interest).is_ok() {
+                        self.clients.insert(id, stream);
+                    } else {
+                        self.venue.disconnect(self.clock.now(), id);
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                // Nobody else waits; or the process is out of descriptors, and the next event tries again.
+                Err(_) => break,
+            }
+        }
+    }
+
+    fn answer(&mut self) {
+        let Some(socket) = &self.requests else { return };
+        let mut buffer = [0; 2048];
+        while let Ok((n, from)) = socket.recv_from(&mut buffer) {
+            if let Some(bytes) = self.venue.on_request(&buffer[..n])
+                && socket.send_to(&bytes, from).is_err()
+            {
+                self.send_failures += 1;
+            }
+        }
+    }
+
+    fn read(&mut self, id: ConnectionId) {
+        let mut buffer = [0; 16 * 1024];
+        while let Some(stream) = self.clients.get_mut(&id) {
+            match stream.read(&mut buffer) {
+                Ok(0) => self.drop_client(id),
+                Ok(n) => self.venue.on_client_bytes(self.clock.now(), id, &buffer[..n]),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) => self.drop_client(id),
+            }
+        }
+        while let Some((stream, _)) = self.lingering.get_mut(&id) {
+            match stream.read(&mut buffer) {
+                Ok(0) => drop(self.lingering.remove(&id)),
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) => drop(self.lingering.remove(&id)),
+            }
+        }
+    }
+
+    fn write_clients(&mut self) {
+        let ids: Vec<ConnectionId> = self.clients.keys().copied().collect();
+        for id in ids {
+            while let Some(stream) = self.clients.get_mut(&id) {
+                if self.venue.is_over(id) {
+                    self.end_client(id);
+                    break;
+                }
+                let output = self.venue.output(id);
+                if output.is_empty() {
+                    break;
+                }
+                match stream.write(output) {
+                    Ok(n) => self.venue.written(id, n),
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(_) => self.drop_client(id),
+                }
+            }
+        }
+    }
+
+    /// The venue has said its last: what is left to come is the client's own end.
+    fn end_client(&mut self, id: ConnectionId) {
+        if let Some(stream) = self.clients.remove(&id)
+            && stream.shutdown(Shutdown::Write).is_ok()
+        {
+            self.lingering.insert(id, (stream, Instant::now()));
+        }
+        self.venue.disconnect(self.clock.now(), id);
+        self.accept();
+    }
+
+    /// The client's end came, or the socket failed.
+    fn drop_client(&mut self, id: ConnectionId) {
+        self.clients.remove(&id);
+        self.venue.disconnect(self.clock.now(), id);
+        // There may be room again for a client that waits; its event came and went.
+        self.accept();
+    }
+}

@@ -1,0 +1,501 @@
+//! The whole venue as one state machine in virtual time: no socket, no clock, no thread.
+//!
+//! ```text
+//!  step(now) ------------------> flow, heartbeats, time-outs --+
+//!  on_client_bytes(conn, ..) --> SoupBinTCP, OUCH -------------+--> Floor --> poll_datagram() -> (line, bytes)
+//!  on_request(bytes) ----------> re-request answer, at once                   output(conn) -> bytes
+//! ```
+//!
+//! Phases: *waiting* (nothing but heartbeats, until the first login where so configured) -> *open* (S `O`, the directory, S `S`, S `Q`, then
+//! the flow) -> *closed* (S `M`, `E`, `C`; accounts' orders canceled, sessions ended, end of session on the lines).
+//!
+//! `now` is ns since midnight UTC, given by the caller and never allowed to run backwards: it stamps every ITCH and OUCH message. (A real
+//! venue counts from midnight in New York. A historical flow's own times are not used as stamps.)
+//!
+//! The output is a function of the configuration and of the calls.
+
+use std::collections::BTreeMap;
+
+use model::{Px, Qty, Side, Symbol};
+
+use super::accounts::{Account, AccountView, Credentials};
+use super::faults::LineFaults;
+use super::floor::Floor;
+use super::flow::{Flow, FlowCounts};
+use super::matching::{OrderKey, Owner};
+use super::mold::Publisher;
+use super::order_entry;
+use super::ouch::{self, answer, reason};
+use super::rng::Rng;
+use super::soup::{Ask, Connection, Login, Refusal};
+
+/// Messages of the flow that one step plays at most, so that clients are heard in between.
+const STEP_MESSAGES: u32 = 256;
+
+/// What a venue is made of.
+#[derive(Debug)]
+pub struct VenueConfig {
+    /// Session of the market data channel and of order entry.
+    pub session: [u8; 10],
+    /// Symbols listed at the start; the flow may list more.
+    pub symbols: Vec<Symbol>,
+    /// One entry for each line of the market data channel.
+    pub lines: Vec<LineFaults>,
+    /// Probability that a re-request gets no answer.
+    pub rerequest_loss: f64,
+    /// Who may log in.
+    pub accounts: Vec<Credentials>,
+    /// The background.
+    pub flow: Flow,
+    /// Where the chance of the faults starts.
+    pub seed: u64,
+    /// Whether an account's orders are canceled when its connection ends.
+    pub cancel_on_disconnect: bool,
+    /// Whether an account's orders never trade with each other (the resting one is canceled).
+    pub self_match_prevention: bool,
+    /// Whether the day begins with the first login, not at once.
+    pub wait_for_login: bool,
+    /// Whether the day ends with the flow.
+    pub close_with_flow: bool,
+    /// For how long the end of the session is said, ns.
+    pub end_of_session_ns: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Waiting,
+    Open,
+    Closed,
+}
+
+/// Number of a client's connection, given by [`Venue::connect`].
+pub type ConnectionId = u64;
+
+/// What the venue did, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VenueCounts {
+    /// ITCH messages published.
+    pub messages: u64,
+    /// Datagrams put on all lines.
+    pub datagrams: u64,
+    /// Datagrams that the fault model lost.
+    pub lost: u64,
+    /// Re-requests received.
+    pub requests: u64,
+    /// Re-requests answered.
+    pub answers: u64,
+    /// Logins accepted.
+    pub logins: u64,
+    /// Logins refused.
+    pub refused_logins: u64,
+    /// Client messages that are no OUCH message.
+    pub malformed: u64,
+    /// Orders taken, over all accounts.
+    pub accepted: u64,
+    /// Fills, over all accounts.
+    pub fills: u64,
+    /// The background's messages.
+    pub flow: FlowCounts,
+}
+
+/// One resting order of a [`Venue::book_snapshot`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BookOrder {
+    /// The venue's number.
+    pub order_ref: u64,
+    /// Price.
+    pub px: Px,
+    /// Shares.
+    pub shares: Qty,
+    /// The account's name for it; `None` for the background's.
+    pub owner: Option<OrderKey>,
+}
+
+/// A book, best first, in each level in queue order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BookSnapshot {
+    /// Bids.
+    pub bids: Vec<BookOrder>,
+    /// Offers.
+    pub asks: Vec<BookOrder>,
+}
+
+/// The venue.
+#[derive(Debug)]
+pub struct Venue {
+    floor: Floor,
+    flow: Flow,
+    phase: Phase,
+    session: [u8; 10],
+    symbols: Vec<Symbol>,
+    connections: BTreeMap<ConnectionId, Connection>,
+    next_connection: ConnectionId,
+    request_rng: Rng,
+    rerequest_loss: f64,
+    cancel_on_disconnect: bool,
+    close_with_flow: bool,
+    end_of_session_ns: u64,
+    counts: VenueCounts,
+}
+
+impl Venue {
+    /// A venue at `now`, with nobody connected and nothing published.
+    #[must_use]
+    pub fn new(config: VenueConfig, now: u64) -> Venue {
+        let tape = Publisher::new(config.session, &config.lines, config.seed, now);
+        let accounts = config.accounts.into_iter().zip(0u16..).map(|(c, i)| Account::new(i, c)).collect();
+        let mut floor = Floor::new(tape, accounts, config.self_match_prevention);
+        floor.now = now;
+        Venue {
+            floor,
+            flow: config.flow,
+            phase: if config.wait_for_login { Phase::Waiting } else { Phase::Open },
+            session: config.session,
+            symbols: config.symbols,
+            connections: BTreeMap::new(),
+            next_connection: 1,
+            request_rng: Rng::new(config.seed, 0x2E0),
+            rerequest_loss: config.rerequest_loss,
+            cancel_on_disconnect: config.cancel_on_disconnect,
+            close_with_flow: config.close_with_flow,
+            end_of_session_ns: config.end_of_session_ns,
+            counts: VenueCounts::default(),
+        }
+        .opened()
+    }
+
+    fn opened(mut self) -> Venue {
+        if self.phase == Phase::Open {
+            self.open();
+        }
+        self
+    }
+
+    fn open(&mut self) {
+        self.phase = Phase::Open;
+        self.floor.system_event(b'O');
+        for symbol in std::mem::take(&mut self.symbols) {
+            if self.floor.find(symbol).is_none() {
+                self.floor.list(symbol);
+            }
+        }
+        self.flow.list(&mut self.floor);
+        self.floor.system_event(b'S');
+        self.floor.system_event(b'Q');
+        let message = answer::system_event(self.floor.now, b'S');
+        self.floor.accounts.iter_mut().for_each(|a| {
+            a.stream.push(&message);
+        });
+        self.flow.start(&mut self.floor);
+    }
+
+    /// Ends the day: no more trading, accounts' orders canceled, sessions ended.
+    pub fn close(&mut self, now: u64) {
+        self.advance(now);
+        if self.phase == Phase::Waiting {
+            self.open();
+        }
+        if self.phase == Phase::Closed {
+            return;
+        }
+        self.phase = Phase::Closed;
+        self.floor.system_event(b'M');
+        for account in 0..self.floor.accounts.len() as u16 {
+            order_entry::cancel_all(&mut self.floor, account, reason::CLOSED);
+        }
+        self.floor.system_event(b'E');
+        self.floor.system_event(b'C');
+        let message = answer::system_event(self.floor.now, b'E');
+        self.floor.accounts.iter_mut().for_each(|a| {
+            a.stream.push(&message);
+        });
+        self.floor.tape.end(self.floor.now, self.end_of_session_ns);
+        self.pump();
+    }
+
+    /// Does what is due at `now`: the flow's messages (at most 256), heartbeats, time-outs; and puts what was published on the lines.
+    pub fn step(&mut self, now: u64) {
+        self.advance(now);
+        let mut played = 0;
+        while self.phase == Phase::Open
+            && played < STEP_MESSAGES
+            && self.flow.next_due().is_some_and(|due| due <= self.floor.now)
+        {
+            self.flow.play(&mut self.floor);
+            played += 1;
+        }
+        if self.phase == Phase::Open && self.close_with_flow && self.flow.is_over() {
+            self.close(now);
+        }
+        let mut dropped = Vec::new();
+        for connection in self.connections.values_mut() {
+            let account = connection.account();
+            if connection.tick(self.floor.now) {
+                dropped.extend(account);
+            }
+        }
+        dropped.into_iter().for_each(|account| self.left(account));
+        self.pump();
+        self.floor.tape.flush(self.floor.now);
+    }
+
+    /// When the next step has something to do, if nobody calls before; at most `u64::MAX`.
+    #[must_use]
+    pub fn next_due(&self) -> u64 {
+        let flow = match self.phase {
+            Phase::Open => self.flow.next_due(),
+            Phase::Waiting | Phase::Closed => None,
+        };
+        let connections = self.connections.values().map(Connection::next_due).min();
+        [flow, connections].into_iter().flatten().fold(self.floor.tape.next_due(), u64::min)
+    }
+
+    /// A client has connected.
+    pub fn connect(&mut self, now: u64) -> ConnectionId {
+        self.advance(now);
+        let id = self.next_connection;
+        self.next_connection += 1;
+        self.connections.insert(id, Connection::new(self.floor.now));
+        id
+    }
+
+    /// A client's socket is gone.
+    pub fn disconnect(&mut self, now: u64, id: ConnectionId) {
+        self.advance(now);
+        if let Some(connection) = self.connections.remove(&id)
+            && let Some(account) = connection.account()
+        {
+            self.left(account);
+            self.pump();
+            self.floor.tape.flush(self.floor.now);
+        }
+    }
+
+    /// A client's bytes, split or joined anywhere.
+    pub fn on_client_bytes(&mut self, now: u64, id: ConnectionId, bytes: &[u8]) {
+        self.advance(now);
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        connection.receive(self.floor.now, bytes);
+        while let Some(connection) = self.connections.get_mut(&id)
+            && let Some(ask) = connection.next_ask()
+        {
+            let account = connection.account();
+            match ask {
+                Ask::Login(login) => self.login(id, &login),
+                Ask::Logout => {
+                    connection.close();
+                    account.into_iter().for_each(|account| self.left(account));
+                }
+                Ask::Message(message) => {
+                    if let Some(account) = account {
+                        self.request(account, &message);
+                    }
+                }
+            }
+        }
+        self.pump();
+        self.floor.tape.flush(self.floor.now);
+    }
+
+    /// A datagram at the re-request server; the answer, where there is one.
+    pub fn on_request(&mut self, request: &[u8]) -> Option<Vec<u8>> {
+        self.counts.requests += 1;
+        let lost = self.request_rng.chance(self.rerequest_loss);
+        let answer = self.floor.tape.answer(request).filter(|_| !lost)?;
+        self.counts.answers += 1;
+        Some(answer)
+    }
+
+    /// The next datagram to send, with the index of its line.
+    pub fn poll_datagram(&mut self) -> Option<(usize, Vec<u8>)> {
+        self.floor.tape.poll(self.floor.now)
+    }
+
+    /// Bytes to write to a client.
+    #[must_use]
+    pub fn output(&self, id: ConnectionId) -> &[u8] {
+        self.connections.get(&id).map_or(&[], Connection::output)
+    }
+
+    /// The first `n` bytes of [`Self::output`] were written.
+    pub fn written(&mut self, id: ConnectionId, n: usize) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.written(n);
+        }
+        self.pump();
+    }
+
+    /// Whether a client's socket is to be closed: everything is said.
+    #[must_use]
+    pub fn is_over(&self, id: ConnectionId) -> bool {
+        self.connections.get(&id).is_none_or(Connection::is_over)
+    }
+
+    /// Whether the day is over and everybody was told for long enough.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.phase == Phase::Closed
+            && self.floor.tape.finished(self.floor.now)
+            && self.connections.values().all(Connection::is_over)
+    }
+
+    /// Whether the day is over.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    /// The truth about an account.
+    #[must_use]
+    pub fn account(&self, username: &str) -> Option<AccountView> {
+        let account =
+            self.floor.accounts.iter().find(|a| a.credentials.username.eq_ignore_ascii_case(username));
+        account.map(Account::view)
+    }
+
+    /// The truth about every account, in the order of the configuration.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<AccountView> {
+        self.floor.accounts.iter().map(Account::view).collect()
+    }
+
+    /// A symbol's book.
+    #[must_use]
+    pub fn book_snapshot(&self, symbol: Symbol) -> Option<BookSnapshot> {
+        let book = &self.floor.listings[self.floor.find(symbol)?].book;
+        let side = |side| {
+            let orders = book.queue(side).map(|o| BookOrder {
+                order_ref: o.id,
+                px: o.px,
+                shares: o.shares,
+                owner: match o.owner {
+                    Owner::Account(key) => Some(key),
+                    Owner::Background(_) => None,
+                },
+            });
+            orders.collect()
+        };
+        Some(BookSnapshot { bids: side(Side::Buy), asks: side(Side::Sell) })
+    }
+
+    /// The symbols listed so far, in the order of their locates.
+    #[must_use]
+    pub fn symbols(&self) -> Vec<Symbol> {
+        self.floor.listings.iter().map(|l| l.symbol).collect()
+    }
+
+    /// Message number `sequence` (from 1) of the market data channel.
+    #[must_use]
+    pub fn published(&self, sequence: u64) -> Option<&[u8]> {
+        self.floor.tape.message(sequence)
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn counts(&self) -> VenueCounts {
+        let of = |f: fn(&Account) -> u64| self.floor.accounts.iter().map(f).sum();
+        VenueCounts {
+            messages: self.floor.tape.messages(),
+            datagrams: self.floor.tape.datagrams(),
+            lost: self.floor.tape.lost(),
+            accepted: of(|a| a.counts.accepted),
+            fills: of(|a| a.counts.fills),
+            flow: self.flow.counts(),
+            ..self.counts
+        }
+    }
+
+    /// Halts (`H`), pauses (`P`) or resumes (`T`) a symbol. Returns whether it is listed.
+    pub fn set_trading_state(&mut self, now: u64, symbol: Symbol, state: u8) -> bool {
+        self.advance(now);
+        let Some(listing) = self.floor.find(symbol).filter(|_| self.phase == Phase::Open) else {
+            return false;
+        };
+        self.floor.set_state(listing, state, *b"    ");
+        self.floor.tape.flush(self.floor.now);
+        true
+    }
+
+    /// Begins or ends a symbol's late period before an auction, in which orders cannot be canceled (`P`, `I`) or replaced (`J`).
+    /// Returns whether the symbol is listed.
+    pub fn set_late_cross(&mut self, now: u64, symbol: Symbol, late: bool) -> bool {
+        self.advance(now);
+        let Some(listing) = self.floor.find(symbol).filter(|_| self.phase == Phase::Open) else {
+            return false;
+        };
+        order_entry::set_late_cross(&mut self.floor, listing, late);
+        self.pump();
+        self.floor.tape.flush(self.floor.now);
+        true
+    }
+
+    fn advance(&mut self, now: u64) {
+        self.floor.now = self.floor.now.max(now);
+    }
+
+    fn login(&mut self, id: ConnectionId, login: &Login) {
+        let now = self.floor.now;
+        let known = self.floor.accounts.iter().position(|a| {
+            a.credentials.username.eq_ignore_ascii_case(&login.username)
+                && a.credentials.password.eq_ignore_ascii_case(&login.password)
+        });
+        let ours = String::from_utf8_lossy(&self.session).trim().to_ascii_lowercase();
+        let session_ok = self.phase != Phase::Closed && (login.session.is_empty() || login.session == ours);
+        let outcome = match (known, login.sequence) {
+            (None, _) => Err(Refusal::NotAuthorised),
+            (Some(account), Some(sequence)) if session_ok => Ok((account, sequence)),
+            (Some(_), _) => Err(Refusal::NoSuchSession),
+        };
+        let (account, sequence) = match outcome {
+            Ok(accepted) => accepted,
+            Err(why) => {
+                self.counts.refused_logins += 1;
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.refuse(now, why);
+                }
+                return;
+            }
+        };
+        self.counts.logins += 1;
+        // One connection an account: the newer one is the client's live one, the older often a socket that died unnoticed.
+        for (other, connection) in &mut self.connections {
+            if *other != id && connection.account() == Some(account as u16) {
+                connection.close();
+            }
+        }
+        if self.phase == Phase::Waiting {
+            self.open();
+        }
+        let next = self.floor.accounts[account].stream.next();
+        let first = if sequence == 0 { next } else { sequence.min(next) };
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.accept(now, account as u16, &self.session, first);
+        }
+    }
+
+    fn request(&mut self, account: u16, message: &[u8]) {
+        if self.phase == Phase::Closed {
+            return;
+        }
+        match ouch::parse(message) {
+            Some(request) => order_entry::apply(&mut self.floor, account, request),
+            None => self.counts.malformed += 1,
+        }
+    }
+
+    /// An account's connection has ended.
+    fn left(&mut self, account: u16) {
+        if self.cancel_on_disconnect && self.phase == Phase::Open {
+            order_entry::cancel_all(&mut self.floor, account, reason::SYSTEM);
+        }
+    }
+
+    fn pump(&mut self) {
+        let ended = self.phase == Phase::Closed;
+        for connection in self.connections.values_mut() {
+            if let Some(account) = connection.account() {
+                connection.pump(self.floor.now, &self.floor.accounts[usize::from(account)].stream, ended);
+            }
+        }
+    }
+}
