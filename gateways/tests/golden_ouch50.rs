@@ -271,18 +271,19 @@ fn every_inbound_message_is_encoded_to_the_same_bytes() {
                 let n = EnterTemplate::new(Symbol(text(v, "symbol")), letters(), None).patch(&mut out, &o);
                 out[..n].to_vec()
             }
-            b'U' => wire::replace(
-                &Replace {
+            b'U' => {
+                let mut out = [0; wire::REPLACE_LEN];
+                let r = Replace {
                     old: Token(number(v, "orig_user_ref_num") as u32),
                     token: token(v),
                     qty: qty(),
                     px: number(v, "price"),
                     tif: letter(v, "tif"),
                     clordid: text(v, "clordid"),
-                },
-                letters(),
-            )
-            .to_vec(),
+                };
+                wire::replace(&mut out, &r, letters());
+                out.to_vec()
+            }
             b'X' => wire::cancel(token(v), qty()).to_vec(),
             b'M' => wire::modify(token(v), letter(v, "side"), qty()).to_vec(),
             b'C' => wire::mass_cancel(token(v), firm(), Symbol(text(v, "symbol"))).to_vec(),

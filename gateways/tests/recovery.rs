@@ -129,6 +129,23 @@ fn a_reconnect_is_ready_as_soon_as_the_query_is_answered() {
 }
 
 #[test]
+fn a_server_that_repeats_more_than_was_asked_proves_nothing_with_an_old_answer() {
+    let mut p = Pair::ready();
+    p.disconnect();
+    p.g.on_connected(p.now);
+    flush(&mut p.g);
+    let mut stream = support::venue::login_accepted("S1", 1);
+    stream.extend(packet(b'S', &next_token(1)));
+    receive(&mut p.g, p.now, &stream, 99, &mut p.sink).unwrap();
+    assert_eq!(flush(&mut p.g), b"\0\x02UQ");
+    assert!(!p.g.is_ready(), "that answer was seen before");
+    receive(&mut p.g, p.now, &packet(b'S', &accepted(1)), 99, &mut p.sink).unwrap();
+    receive(&mut p.g, p.now, &packet(b'S', &next_token(2)), 99, &mut p.sink).unwrap();
+    p.pass(100);
+    assert_eq!(p.sink.ready(), Some(Token(2)));
+}
+
+#[test]
 fn a_stream_cut_at_every_byte_is_received_exactly_once() {
     let mut tried = 0;
     for cut in 0.. {

@@ -139,19 +139,17 @@ pub struct Replace {
     pub clordid: [u8; 14],
 }
 
-/// A Replace Order with an empty appendage: firm and options are the replaced order's.
+/// Writes a Replace Order with an empty appendage: firm and options are the replaced order's.
 #[inline]
-#[must_use]
-pub fn replace(r: &Replace, letters: Letters) -> [u8; REPLACE_LEN] {
-    let mut p = blank(b'U');
-    put(&mut p, 4, r.old.0.to_be_bytes());
-    put(&mut p, 8, r.token.0.to_be_bytes());
-    put(&mut p, 12, r.qty.to_be_bytes());
-    put(&mut p, 16, r.px.to_be_bytes());
-    put(&mut p, 24, [r.tif, letters.display, letters.iso]);
-    put(&mut p, 27, r.clordid);
-    put(&mut p, 41, [0, 0]);
-    p
+pub fn replace(out: &mut [u8; REPLACE_LEN], r: &Replace, letters: Letters) {
+    *out = const { blank(b'U') };
+    put(out, 4, r.old.0.to_be_bytes());
+    put(out, 8, r.token.0.to_be_bytes());
+    put(out, 12, r.qty.to_be_bytes());
+    put(out, 16, r.px.to_be_bytes());
+    put(out, 24, [r.tif, letters.display, letters.iso]);
+    put(out, 27, r.clordid);
+    put(out, 41, [0, 0]);
 }
 
 /// A Cancel Order; `qty` is the new intended total, executed shares included, 0 for all that is open.
@@ -254,8 +252,10 @@ mod tests {
     fn every_message_says_its_letter_and_token() {
         let t = Token(9);
         let r = Replace { old: Token(7), token: t, qty: 1, px: 1, tif: b'0', clordid: *b"              " };
+        let mut replaced = [0; REPLACE_LEN];
+        replace(&mut replaced, &r, LETTERS);
         let packets: [&[u8]; 7] = [
-            &replace(&r, LETTERS),
+            &replaced,
             &cancel(t, 0),
             &modify(t, b'S', 1),
             &mass_cancel(t, *b"FIRM", Symbol::BLANK),
