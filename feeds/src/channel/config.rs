@@ -5,7 +5,7 @@ use model::Nanos;
 /// The shape and the patience of a [`super::Channel`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChannelConfig {
-    /// Lines that carry the same stream (A, B ..), numbered from 0.
+    /// Lines that carry the same stream (A, B ..), numbered from 0; at most 255.
     pub lines: usize,
     /// Messages that may be held ahead of a gap, rounded up to a power of two. With `message_bytes` this bounds memory.
     pub reorder_window: usize,

@@ -110,6 +110,9 @@ pub struct Channel {
 
 impl Channel {
     /// A channel that has heard nothing. Allocates its store: about `reorder_window * (message_bytes + 16)` bytes.
+    ///
+    /// # Panics
+    /// When that is more memory than there is.
     #[must_use]
     pub fn new(config: ChannelConfig) -> Channel {
         Channel {
@@ -118,7 +121,7 @@ impl Channel {
             seen_end: 1,
             steady: false,
             heard: None,
-            stats: ChannelStats::new(config.lines),
+            stats: ChannelStats::new(config.lines.min(usize::from(REREQUEST))),
             gap: None,
             store: Store::new(config.reorder_window, config.message_bytes),
             recovery: Recovery::new(&config),

@@ -251,6 +251,38 @@ fn servers_take_turns_and_then_the_gap_is_lost() {
 }
 
 #[test]
+fn only_an_answer_that_brings_something_revives_a_dead_server() {
+    let mut b = Bench::with_servers(1);
+    b.data(A, 1, 3);
+    b.data(A, 4, 5);
+    for ms in [1, 20, 40] {
+        b.pass(ms);
+        b.request();
+    }
+    assert_eq!(b.channel.stats().messages_lost, 1);
+    b.data(REREQUEST, 3, 4); // too late
+    b.data(A, 6, 7);
+    b.pass(1);
+    assert_eq!(b.request(), Some((0, 5, 1)));
+    assert_eq!(b.pass(20)[..1], said(0, 0, &[Lost { from: 5, to: 6 }]), "one try");
+    b.data(A, 9, 10);
+    b.pass(1);
+    assert_eq!(b.request(), Some((0, 7, 2)));
+    b.data(REREQUEST, 7, 8);
+    assert_eq!(b.request(), Some((0, 8, 1)), "the rest is asked for at once");
+    assert_eq!(b.pass(20), [], "all tries again");
+    assert_eq!(b.request(), Some((0, 8, 1)));
+}
+
+#[test]
+fn a_line_number_never_collides_with_the_servers() {
+    let mut b = Bench::new(ChannelConfig { lines: 1_000, ..ChannelConfig::default() });
+    assert_eq!(b.channel.stats().lines.len(), usize::from(REREQUEST));
+    assert_eq!(b.data(REREQUEST, 1, 2), []);
+    assert_eq!(b.data(REREQUEST - 1, 1, 2), said(1, 2, &[Synced { next: 2 }]));
+}
+
+#[test]
 fn an_answer_may_overlap_what_came_live_meanwhile() {
     let mut b = Bench::with_servers(1);
     b.data(A, 1, 3);
