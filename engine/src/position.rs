@@ -112,9 +112,10 @@ impl Positions {
 
     fn book_trade(&mut self, id: InstrumentId, side: Side, qty: Qty, px: Px) -> Result<(), Overflow> {
         let notional = px.notional(qty).ok_or(Overflow)?;
+        let paid = notional.0.checked_mul(-side.sign()).ok_or(Overflow)?;
         self.revalue(id, |p| {
             p.shares = p.shares.checked_add(signed(side, qty)).ok_or(Overflow)?;
-            p.cash = p.cash.checked_add(Usd(-side.sign() * notional.0)).ok_or(Overflow)?;
+            p.cash = p.cash.checked_add(Usd(paid)).ok_or(Overflow)?;
             if p.mark == Px::ZERO {
                 p.mark = px;
             }
@@ -184,6 +185,7 @@ mod tests {
         let id = InstrumentId(0);
         let mut p = Positions::new(1);
         assert_eq!(p.on_fill(id, Side::Buy, Qty(u32::MAX), Px(i64::MAX / 2)), Err(Overflow));
+        assert_eq!(p.on_fill(id, Side::Buy, Qty(1), Px(i64::MIN)), Err(Overflow), "has no negative");
         assert_eq!(*p.of(id), Position::default());
     }
 }

@@ -10,6 +10,9 @@ use crate::strategy::Strategy;
 
 impl<S: Strategy> Engine<S> {
     pub(super) fn on_session(&mut self, gateway: GatewayId, event: SessionEvent) {
+        if gateway.index() >= self.sessions.len() {
+            return self.unroutable();
+        }
         let ready = match event {
             SessionEvent::LoggedIn | SessionEvent::LoginRejected { .. } => return,
             SessionEvent::NewSession => {

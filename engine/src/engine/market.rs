@@ -11,6 +11,9 @@ use crate::strategy::{Strategy, TradePrint};
 impl<S: Strategy> Engine<S> {
     #[inline]
     pub(super) fn on_market(&mut self, feed: FeedId, event: &MarketEvent, out: &mut Outbox) {
+        if feed.index() >= self.books.len() {
+            return self.unroutable();
+        }
         self.stats.market_events += 1;
         self.instruments.on_heard(feed, self.now);
         if event.body.concerns_all() {
@@ -18,8 +21,9 @@ impl<S: Strategy> Engine<S> {
             return;
         }
         let id = event.instrument;
-        if id.index() >= self.untold.len() {
-            return; // a feed passes configured instruments only; a forged journal may hold others
+        // A feed passes its own configured instruments only; a forged journal may hold others, and one feed's book says nothing of another's.
+        if id.index() >= self.untold.len() || self.instruments.of(id).instrument.feed != feed {
+            return self.unroutable();
         }
         if !event.body.touches_book() {
             self.on_off_book(id, &event.body, out);
@@ -65,7 +69,15 @@ impl<S: Strategy> Engine<S> {
         self.tell(id, change);
     }
 
+    #[cold]
+    pub(super) fn unroutable(&mut self) {
+        self.stats.unroutable += 1;
+    }
+
     pub(super) fn on_feed(&mut self, feed: FeedId, status: FeedStatus) {
+        if feed.index() >= self.books.len() {
+            return self.unroutable();
+        }
         if !matches!(status, FeedStatus::Silent) {
             self.instruments.on_heard(feed, self.now);
         }

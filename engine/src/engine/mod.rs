@@ -37,6 +37,7 @@ use crate::book::{Book, BookCapacity, BookStats, Books};
 use crate::fills::FillMemory;
 use crate::hash::StateHash;
 use crate::instruments::{InstrumentChange, Instruments};
+use crate::limits::INSTRUMENTS_MAX;
 use crate::orders::{OrderId, Orders};
 use crate::position::Positions;
 use crate::risk::{Gate, RiskLimits};
@@ -89,6 +90,10 @@ pub struct Engine<S> {
 
 impl<S: Strategy> Engine<S> {
     /// Takes all memory that it will ever need.
+    ///
+    /// # Panics
+    /// Where the configuration contradicts itself or is over a capacity of [`limits`](crate::limits): whoever reads configurations checks first and
+    /// says it better.
     pub fn new(config: &EngineConfig, strategy: S) -> Engine<S> {
         let n = config.instruments.len();
         assert!(
@@ -97,6 +102,7 @@ impl<S: Strategy> Engine<S> {
                 && i.gateway.index() < config.gateways),
             "instruments are dense and name feeds and gateways that exist"
         );
+        assert!(n <= INSTRUMENTS_MAX && n <= config.book.instruments, "every instrument has a book");
         let mut engine = Engine {
             now: Nanos::ZERO,
             strategy,

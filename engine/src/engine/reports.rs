@@ -1,6 +1,6 @@
 //! A venue's reports to orders, positions and the strategy. A report that cannot be true of what we know halts trading.
 
-use model::{ExecutionReport, GatewayId, HaltReason, InstrumentId, Px, Qty, ReportKind, Side};
+use model::{ExecutionReport, GatewayId, HaltReason, InstrumentId, Px, Qty, ReportKind, Side, Token};
 
 use super::{Engine, Outbox};
 use crate::orders::Order;
@@ -9,13 +9,16 @@ use crate::strategy::{Fill, Strategy};
 
 impl<S: Strategy> Engine<S> {
     pub(super) fn on_report(&mut self, r: &ExecutionReport, out: &mut Outbox) {
-        let session = &mut self.sessions[r.gateway.index()];
+        let Some(session) = self.sessions.get_mut(r.gateway.index()) else { return self.unroutable() };
         if r.seq <= session.last_seq {
             self.stats.duplicate_reports += 1;
             return;
         }
         session.last_seq = r.seq;
         self.stats.reports += 1;
+        if !self.names_add_up(r) {
+            return self.anomaly();
+        }
         match r.kind {
             ReportKind::Accepted { order, px, qty, side, instrument, dead } => {
                 self.stats.accepted += 1;
@@ -51,6 +54,21 @@ impl<S: Strategy> Engine<S> {
             ReportKind::CancelPending | ReportKind::Restated { .. } | ReportKind::System { .. } => {
                 self.stats.late_reports += 1;
             }
+        }
+    }
+
+    /// Whether the tokens of a report can be what it says they are: an order belongs to the gateway it was sent through, and a token that a report
+    /// introduces is a token and nobody else's.
+    fn names_add_up(&self, r: &ExecutionReport) -> bool {
+        let elsewhere = |t| self.orders.by_token(t).is_some_and(|o| o.gateway != r.gateway);
+        match r.kind {
+            ReportKind::Accepted { .. } => r.token != Token(0) && !elsewhere(r.token),
+            ReportKind::Replaced { old, .. } => {
+                let name = |t| self.orders.by_token(t).map(|o| o.id);
+                let taken = name(r.token).is_some_and(|id| name(old) != Some(id));
+                r.token != Token(0) && !taken && !elsewhere(old)
+            }
+            _ => !elsewhere(r.token),
         }
     }
 

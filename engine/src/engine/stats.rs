@@ -5,6 +5,8 @@
 pub struct EngineStats {
     /// Inputs applied.
     pub inputs: u64,
+    /// Inputs that name a feed, gateway or instrument which the configuration lacks, or an instrument of another feed; ignored.
+    pub unroutable: u64,
     /// Market events applied.
     pub market_events: u64,
     /// New orders sent.

@@ -7,7 +7,7 @@ use super::limits::RiskLimits;
 use super::rate::{Key, Recent, RollingWindow};
 use crate::hash::StateHash;
 use crate::instruments::Instruments;
-use crate::limits::OPEN_ORDERS_MAX;
+use crate::limits::{MESSAGES_PER_SECOND_MAX, OPEN_ORDERS_MAX};
 use crate::orders::{Order, Orders};
 use crate::position::Positions;
 
@@ -102,6 +102,10 @@ pub(crate) struct Gate {
 impl Gate {
     pub(crate) fn new(limits: RiskLimits) -> Gate {
         assert!(limits.max_open_orders as usize <= OPEN_ORDERS_MAX, "checked by the configuration");
+        assert!(
+            limits.max_messages_per_second as usize <= MESSAGES_PER_SECOND_MAX,
+            "checked by the configuration"
+        );
         Gate {
             limits,
             rate: RollingWindow::new(limits.max_messages_per_second),

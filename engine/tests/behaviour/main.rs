@@ -2,5 +2,6 @@
 //!
 //! `kit` holds the scripted strategy and the hand-made world; everything else is tests.
 
+mod hostile;
 mod kit;
 mod risk;
