@@ -74,11 +74,11 @@ pub fn forbid_unsafe(checkout: &Checkout) -> Vec<Finding> {
     findings
 }
 
-/// No clock is read in the deterministic crates, tests included: `now` is passed in. Their benches may.
+/// No clock is read in the deterministic crates, tests included: `now` is passed in. What measures them may.
 pub fn clocks(checkout: &Checkout) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (file, source) in checkout.sources().filter(|(file, _)| file.under(DETERMINISTIC)) {
-        if file.path.contains("/benches/") {
+        if file.path.contains("/benches/") || file.path.contains("/examples/") {
             continue;
         }
         for (line, word) in source.words() {
@@ -90,10 +90,15 @@ pub fn clocks(checkout: &Checkout) -> Vec<Finding> {
     findings
 }
 
-/// No file, socket, thread or environment in the deterministic crates; their tests read golden data.
+/// No file, socket, thread or environment in the deterministic crates. Their tests may: in `tests/`, and in files of their
+/// own beside the sources (`#[cfg(test)] mod name;`).
 pub fn io(checkout: &Checkout) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let tests = test_modules(checkout);
     for (file, source) in checkout.sources().filter(|(file, _)| file.under(DETERMINISTIC_SRC)) {
+        if tests.iter().any(|module| file.path.starts_with(module)) {
+            continue;
+        }
         for (at, _) in source.code.match_indices("std::") {
             if source.code[..at].ends_with(is_word) {
                 continue;
@@ -112,6 +117,27 @@ pub fn io(checkout: &Checkout) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// The files that are compiled into tests only, as beginnings of paths: `a/name.rs` and `a/name/`.
+fn test_modules(checkout: &Checkout) -> Vec<String> {
+    let mut modules = Vec::new();
+    for (file, source) in checkout.sources() {
+        let (folder, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
+        let folder = match name {
+            "mod.rs" | "lib.rs" | "main.rs" => folder.to_owned(),
+            _ => format!("{folder}/{}", name.trim_end_matches(".rs")),
+        };
+        for (at, attribute) in source.code.match_indices("#[cfg(test)]") {
+            let item =
+                source.code[at + attribute.len()..].split_inclusive(['{', ';']).next().unwrap_or_default();
+            if let Some(module) = item.trim().strip_prefix("mod ").and_then(|item| item.strip_suffix(';')) {
+                modules.push(format!("{folder}/{module}.rs"));
+                modules.push(format!("{folder}/{module}/"));
+            }
+        }
+    }
+    modules
 }
 
 /// The engine has no table whose order differs from run to run, but where the order is never seen.
@@ -224,6 +250,7 @@ mod tests {
             ("feeds/src/a.rs", "use std::time::Instant as I;\nlet t = SystemTime::now();\n"),
             ("engine/tests/a.rs", "// Instant\nstd::thread::sleep(d);\n"),
             ("engine/benches/a.rs", "Instant::now();\n"),
+            ("feeds/examples/a.rs", "Instant::now();\n"),
             ("src/clock.rs", "quanta::Clock::new();\n"),
         ];
         let found = clocks(&Checkout::of(&files));
@@ -235,9 +262,21 @@ mod tests {
         let files = [
             ("engine/src/a.rs", "use std::io::Write;\nuse std::fs::File;\nuse std::{fmt, net::UdpSocket};\n"),
             ("engine/src/b.rs", "fn f() { my_std::fs::g(); net::h(); }\n"),
+            (
+                "engine/src/c/mod.rs",
+                "#[cfg(test)]\nmod seeds;\n#[cfg(test)]\nmod tests { fn f() { std::env::args(); } }\n",
+            ),
+            ("engine/src/c/seeds.rs", "std::env::var(SEED);\n"),
+            ("engine/src/d.rs", "#[cfg(test)]\nmod seeds;\nmod e;\n"),
+            ("engine/src/d/e.rs", "std::env::var(SEED);\n"),
+            ("engine/src/d/seeds.rs", "std::env::var(SEED);\n"),
             ("engine/tests/a.rs", "std::fs::read(p);\n"),
         ];
-        assert_eq!(lines(&io(&Checkout::of(&files))), ["engine/src/a.rs:2", "engine/src/a.rs:3"]);
+        let found = io(&Checkout::of(&files));
+        assert_eq!(
+            lines(&found),
+            ["engine/src/a.rs:2", "engine/src/a.rs:3", "engine/src/c/mod.rs:4", "engine/src/d/e.rs:1"]
+        );
     }
 
     #[test]

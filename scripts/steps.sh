@@ -1,0 +1,84 @@
+# Steps with a name, their seconds and a closing count. Sourced by scripts/test and .ci/run, which set `-euo pipefail`.
+#
+#   step NAME COMMAND...   runs it, notes whether it passed, and goes on either way
+#   skip NAME WHY          notes that it was not run, and why
+#   summary                prints the notes and `N passed, N failed, N skipped`; fails when a step failed
+
+steps_passed=0
+steps_failed=0
+steps_skipped=0
+steps_notes=()
+
+# Without -e around it a function given to `step` would go on after a failed command, so it runs in a shell of its own
+# that has -e, and not as a condition (where bash switches -e off).
+step() {
+    local name=$1 started=$SECONDS code note
+    shift
+    printf '\n==> %s\n' "$name"
+    set +e
+    (set -e; "$@")
+    code=$?
+    set -e
+    if [ "$code" -eq 0 ]; then
+        steps_passed=$((steps_passed + 1))
+        note=$(printf 'passed   %5d s  %s' $((SECONDS - started)) "$name")
+    else
+        steps_failed=$((steps_failed + 1))
+        note=$(printf 'FAILED   %5d s  %s (exit %d)' $((SECONDS - started)) "$name" "$code")
+    fi
+    steps_notes+=("$note")
+    printf -- '--- %s\n' "$note"
+}
+
+skip() {
+    steps_skipped=$((steps_skipped + 1))
+    steps_notes+=("$(printf 'skipped       -    %s: %s' "$1" "$2")")
+    printf '\n==> %s\n--- skipped: %s\n' "$1" "$2"
+}
+
+summary() {
+    printf '\n'
+    printf '%s\n' "${steps_notes[@]}"
+    printf '\n%d passed, %d failed' "$steps_passed" "$steps_failed"
+    if [ "$steps_skipped" -gt 0 ]; then
+        printf ', %d skipped' "$steps_skipped"
+    fi
+    printf '\n'
+    [ "$steps_failed" -eq 0 ]
+}
+
+# need COMMAND PACKAGE: a command that Debian's package PACKAGE brings is there, or is installed.
+need() {
+    command -v "$1" >/dev/null && return 0
+    local sudo=()
+    if [ "$(id -u)" -ne 0 ]; then
+        if ! command -v sudo >/dev/null || ! sudo -n true 2>/dev/null; then
+            echo "$1 is missing, and this is not root: apt-get install $2" >&2
+            return 1
+        fi
+        sudo=(sudo -n)
+    fi
+    if ! command -v apt-get >/dev/null; then
+        echo "$1 is missing, and there is no apt-get: install what brings it (Debian: $2)" >&2
+        return 1
+    fi
+    echo "$1 is missing: apt-get install $2"
+    "${sudo[@]}" apt-get update -qq
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2"
+}
+
+# Cargo may be installed and not yet in the path of this shell. The folder of the build is absolute from here on.
+use_cargo() {
+    if ! command -v cargo >/dev/null && [ -r "${CARGO_HOME:-$HOME/.cargo}/env" ]; then
+        . "${CARGO_HOME:-$HOME/.cargo}/env"
+    fi
+    if ! command -v cargo >/dev/null; then
+        echo "cargo is missing: install the Rust toolchain with rustup (https://rustup.rs)" >&2
+        return 1
+    fi
+    target=${CARGO_TARGET_DIR:-target}
+    case $target in
+        /*) ;;
+        *) target=$PWD/$target ;;
+    esac
+}
