@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod agents;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
@@ -13,4 +14,5 @@ pub mod exchange;
 pub mod host;
 pub mod journal;
 pub mod logs;
+pub mod replay;
 pub mod telemetry;

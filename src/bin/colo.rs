@@ -1,2 +1,2 @@
-//! The trading binary.
+//! The trading binary with the strategies that come with it.
 fn main() {}
