@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod core;
+pub mod doctor;
 pub mod exchange;
 pub mod host;
 pub mod journal;
