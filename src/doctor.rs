@@ -14,7 +14,7 @@
 //! `unknown` where they would warn; what is good is still a `pass`.
 //!
 //! `tuning/host.toml` states the wanted value of every row by its id, `tuning/README.md` what it buys; a test keeps the
-//! three in step. To add a row: one [`Check`] in the table of its file, one entry there.
+//! three in step. To add a row: one `Check` in the table of its file, one entry there.
 
 #![forbid(unsafe_code)]
 
