@@ -97,7 +97,7 @@ impl<S: Strategy> Engine<S> {
                 self.cancel_where(out, from, &mut budget, |o| o.state() != OrderState::PendingCancel);
         }
         if self.cancels_waiting {
-            let wanted = |o: &Order| o.cancel_wanted && o.is_quiet();
+            let wanted = |o: &Order| o.cancel_wanted && o.state() == OrderState::Live;
             self.cancels_waiting = self.cancel_where(out, 0, &mut budget, wanted).is_some();
         }
         let mut k = 0;

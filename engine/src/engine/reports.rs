@@ -3,7 +3,7 @@
 use model::{ExecutionReport, GatewayId, HaltReason, InstrumentId, Px, Qty, ReportKind, Side, Token};
 
 use super::{Engine, Outbox};
-use crate::orders::Order;
+use crate::orders::{Contradiction, Order};
 use crate::position::Overflow;
 use crate::strategy::{Fill, Strategy};
 
@@ -19,24 +19,27 @@ impl<S: Strategy> Engine<S> {
         if !self.names_add_up(r) {
             return self.anomaly();
         }
+        // The venue knows this token, whoever used it.
+        self.gate.burn(r.token);
         match r.kind {
             ReportKind::Accepted { order, px, qty, side, instrument, dead } => {
                 self.stats.accepted += 1;
-                self.gate.burn(r.token);
                 if self.orders.by_token(r.token).is_none() {
                     self.adopt(r, instrument, side, px, qty);
                 }
-                self.move_order(r, out, |o| o.on_accepted(order, px, qty, dead));
+                self.move_order(r, out, |o| {
+                    o.on_accepted(order, side, px, qty, dead)?;
+                    if instrument == Some(o.instrument) { Ok(()) } else { Err(Contradiction) }
+                });
             }
             ReportKind::Replaced { old, order, px, qty, dead } => {
-                self.gate.burn(r.token);
                 let known = self.orders.by_token(old).is_some();
                 let token = if known { old } else { r.token };
                 self.move_order(&ExecutionReport { token, ..*r }, out, |o| {
-                    o.on_replaced(r.token, order, px, qty, dead);
+                    o.on_replaced(r.token, order, px, qty, dead)
                 });
             }
-            ReportKind::Canceled { qty, .. } => self.move_order(r, out, |o| o.on_canceled(qty)),
+            ReportKind::Canceled { qty, reason } => self.move_order(r, out, |o| o.on_canceled(qty, reason)),
             ReportKind::Executed { qty, px, match_number, .. } => {
                 self.on_executed(r, qty, px, match_number, out);
             }
@@ -47,10 +50,9 @@ impl<S: Strategy> Engine<S> {
             ReportKind::Broken { match_number, .. } => self.on_broken(r.gateway, match_number),
             ReportKind::CancelRejected => self.move_order(r, out, Order::on_cancel_rejected),
             ReportKind::Modified { qty, side } => self.move_order(r, out, |o| o.on_modified(qty, side)),
-            ReportKind::Reprioritised { order, px } => self.move_order(r, out, |o| {
-                o.venue_ref = Some(order);
-                o.px = px;
-            }),
+            ReportKind::Reprioritised { order, px } => {
+                self.move_order(r, out, |o| o.on_reprioritised(order, px));
+            }
             ReportKind::CancelPending | ReportKind::Restated { .. } | ReportKind::System { .. } => {
                 self.stats.late_reports += 1;
             }
@@ -73,9 +75,17 @@ impl<S: Strategy> Engine<S> {
     }
 
     /// Applies a report to its order and tells the strategy.
-    pub(super) fn move_order(&mut self, r: &ExecutionReport, out: &mut Outbox, f: impl FnOnce(&mut Order)) {
+    pub(super) fn move_order(
+        &mut self,
+        r: &ExecutionReport,
+        out: &mut Outbox,
+        f: impl FnOnce(&mut Order) -> Result<(), Contradiction>,
+    ) {
         match self.orders.change(r.token, f) {
-            Some((order, ())) => {
+            Some((order, truth)) => {
+                if truth.is_err() {
+                    self.anomaly();
+                }
                 self.cancels_waiting |= order.cancel_wanted;
                 self.call(out, |s, view, intents| s.on_order(view, &order, &r.kind, intents));
             }
