@@ -243,7 +243,8 @@ impl Order {
         dead: bool,
     ) -> Result<(), Contradiction> {
         let asked = self.replace.take().filter(|r| r.token == token);
-        let as_asked = asked.is_some_and(|r| open <= self.open_after(r));
+        // Whoever made an adopted order may have asked for its replace too.
+        let as_asked = asked.map_or(self.adopted, |r| open <= self.open_after(r));
         if let Some(r) = asked {
             self.tif = r.tif;
         }

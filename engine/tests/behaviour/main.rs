@@ -6,3 +6,4 @@ mod hostile;
 mod kit;
 mod orders;
 mod risk;
+mod sessions;
