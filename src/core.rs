@@ -219,7 +219,11 @@ pub fn start<S: Strategy>(
     let mut captures = Vec::new();
     for f in &config.feeds {
         let dir = RunDir::capture(&run.path, &f.id);
-        captures.push(if config.journal.capture { Some(open_log(&format!("capture of {}", f.id), dir)?) } else { None });
+        captures.push(if config.journal.capture {
+            Some(open_log(&format!("capture of {}", f.id), dir)?)
+        } else {
+            None
+        });
     }
     let begin = Record::Start {
         format: record::FORMAT,
@@ -295,7 +299,8 @@ pub fn start<S: Strategy>(
         gateways: config.gateways.iter().map(|g| g.id.clone()).collect(),
         instruments: config.instruments.clone(),
     };
-    let log = LogWriter::create(&log_file, &core_dir, log_names).map_err(io(log_file.display().to_string()))?;
+    let log =
+        LogWriter::create(&log_file, &core_dir, log_names).map_err(io(log_file.display().to_string()))?;
     let socket = ControlServer::bind(&config.name, control_ring).map_err(io("control socket"))?;
     let asked_to_end = stop_signal;
     let cold_agent = ColdAgent::new(ColdParts {
@@ -320,7 +325,8 @@ pub fn start<S: Strategy>(
         Topology::Inline => {
             let agent = Inline::new(feed_agents, strategy_agent, gateway_agents, clock.clone());
             let beat = heartbeat(config.cores.strategy)?;
-            let handle = spawn(agent, hot_core(config.cores.strategy), clock.clone(), Arc::clone(&stop), beat);
+            let handle =
+                spawn(agent, hot_core(config.cores.strategy), clock.clone(), Arc::clone(&stop), beat);
             Hot::Inline(handle.map_err(io("hot thread"))?)
         }
         Topology::Pipelined => {
@@ -485,4 +491,3 @@ impl RunReport {
 
 /// How often something that waits looks again.
 pub const LOOK: Duration = Duration::from_millis(20);
-

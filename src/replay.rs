@@ -137,7 +137,8 @@ pub fn replay<S: Strategy>(journal: &Journal) -> Result<Replayed, ReplayError> {
     };
     while let Some(r) = log.next()? {
         let index = r.index;
-        let record = Record::decode(r.kind, r.payload).map_err(|source| ReplayError::Record { index, source })?;
+        let record =
+            Record::decode(r.kind, r.payload).map_err(|source| ReplayError::Record { index, source })?;
         if found.records == 0 && !matches!(record, Record::Start { .. }) {
             return Err(ReplayError::NotAJournal(format!("record {index} is not the start of a run")));
         }
@@ -197,10 +198,10 @@ impl<S: Strategy> Player<S> {
                 self.events = events;
             }
             Record::Feed { now, feed, status } => {
-                if status == FeedStatus::NewSession {
-                    if let Some(f) = self.feeds.get_mut(feed.index()) {
-                        f.subscription.reset();
-                    }
+                if status == FeedStatus::NewSession
+                    && let Some(f) = self.feeds.get_mut(feed.index())
+                {
+                    f.subscription.reset();
                 }
                 self.one(now, &Input::Feed(self.known(index, feed)?, status), found);
             }

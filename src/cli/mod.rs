@@ -11,10 +11,6 @@
 
 mod strategies;
 
-
-
-
-
 pub use strategies::{Entry, Registry, strategy};
 
 /// How a command ended, as its exit code.

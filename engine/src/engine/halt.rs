@@ -1,6 +1,6 @@
 //! Control, halts, and the work that one input leaves over for the next ones: cancel sweeps, and telling the strategy.
 
-use model::{Control, GatewayId, HaltReason, InstrumentId, SessionEvent, Token};
+use model::{Control, GatewayId, HaltReason, InstrumentId};
 
 use super::{Engine, Outbox};
 use crate::instruments::InstrumentChange;
@@ -9,52 +9,6 @@ use crate::orders::{Order, OrderState};
 use crate::strategy::Strategy;
 
 impl<S: Strategy> Engine<S> {
-    pub(super) fn on_session(&mut self, gateway: GatewayId, event: SessionEvent) {
-        if gateway.index() >= self.sessions.len() {
-            return self.unroutable();
-        }
-        let ready = match event {
-            SessionEvent::LoggedIn | SessionEvent::LoginRejected { .. } => return,
-            SessionEvent::NewSession => {
-                self.sessions[gateway.index()].last_seq = 0;
-                // What the new session replays says nothing of orders of the last one: they cannot be settled from here.
-                if self.orders.iter().any(|o| o.gateway == gateway) {
-                    self.anomaly();
-                }
-                return;
-            }
-            SessionEvent::Ready { next_token } => {
-                if next_token.0 > 0 {
-                    self.gate.burn(Token(next_token.0 - 1));
-                }
-                self.each_order_of(gateway, Order::on_settled);
-                true
-            }
-            SessionEvent::Disconnected => {
-                self.each_order_of(gateway, Order::on_disconnected);
-                false
-            }
-            SessionEvent::EndOfSession => {
-                // The next session counts its messages from 1.
-                self.sessions[gateway.index()].last_seq = 0;
-                self.each_order_of(gateway, Order::on_disconnected);
-                false
-            }
-        };
-        self.sessions[gateway.index()].ready = ready;
-        self.tell_all(Some(gateway), InstrumentChange::Session { ready });
-    }
-
-    pub(super) fn each_order_of(&mut self, gateway: GatewayId, f: impl Fn(&mut Order)) {
-        let mut from = 0;
-        while let Some((slot, o)) = self.orders.next_where(from, |o| o.gateway == gateway) {
-            if let Some((after, ())) = self.orders.change(o.token, &f) {
-                self.cancels_waiting |= after.cancel_wanted;
-            }
-            from = slot + 1;
-        }
-    }
-
     pub(super) fn tell_all(&mut self, gateway: Option<GatewayId>, change: InstrumentChange) {
         for k in 0..self.untold.len() {
             let id = InstrumentId(k as u16);
@@ -105,7 +59,7 @@ impl<S: Strategy> Engine<S> {
                 self.cancel_where(out, from, &mut budget, |o| o.state() != OrderState::PendingCancel);
         }
         if self.cancels_waiting {
-            let wanted = |o: &Order| o.cancel_wanted && o.is_quiet();
+            let wanted = |o: &Order| o.cancel_wanted && o.state() == OrderState::Live;
             self.cancels_waiting = self.cancel_where(out, 0, &mut budget, wanted).is_some();
         }
         let mut k = 0;

@@ -19,7 +19,8 @@
 //! |---|---|
 //! | `market` | events to books and prices, feed status to validity |
 //! | `reports` | the venue's reports to orders and positions |
-//! | `halt` | control, sessions, halts, and the work left over for later inputs |
+//! | `sessions` | what a session's state says of its orders |
+//! | `halt` | control, halts, and the work left over for later inputs |
 //! | `intents` | strategy callbacks and what becomes of their intents |
 
 mod halt;
@@ -27,6 +28,7 @@ mod intents;
 mod market;
 mod outbox;
 mod reports;
+mod sessions;
 mod stats;
 
 use model::{FeedId, GatewayId, HaltReason, Input, Instrument, InstrumentId, Nanos, Usd, VenueRef};

@@ -63,7 +63,29 @@ impl RiskReject {
     /// Every one, by code.
     pub const ALL: [RiskReject; 21] = {
         use RiskReject::*;
-        [Halted, SessionDown, NoToken, Quantity, Price, Notional, NotTrading, StaleMarket, NoReference, Collar, Position, OpenOrders, MessageRate, Duplicate, SelfTrade, UnknownOrder, Busy, UnknownInstrument, Overflow, TooManyIntents, ShortSale]
+        [
+            Halted,
+            SessionDown,
+            NoToken,
+            Quantity,
+            Price,
+            Notional,
+            NotTrading,
+            StaleMarket,
+            NoReference,
+            Collar,
+            Position,
+            OpenOrders,
+            MessageRate,
+            Duplicate,
+            SelfTrade,
+            UnknownOrder,
+            Busy,
+            UnknownInstrument,
+            Overflow,
+            TooManyIntents,
+            ShortSale,
+        ]
     };
 }
 
@@ -131,10 +153,10 @@ impl Gate {
             return;
         }
         // What is left of the block before is used first where the new one joins it, and forgone where not.
-        if first != self.end_token || self.next_token == self.end_token {
+        if first > self.end_token || self.next_token == self.end_token {
             self.next_token = first;
         }
-        self.end_token = end.0;
+        self.end_token = self.end_token.max(end.0);
     }
 
     /// Never again uses `token` or one below: the venue knows it.
@@ -208,8 +230,9 @@ impl Gate {
             return Err(RiskReject::Busy);
         }
         self.sound(open, px)?;
-        // The venue counts the chain's total, executed shares included.
-        let total = order.executed.0.checked_add(open.0).ok_or(RiskReject::Overflow)?;
+        // The venue counts the chain's total, with what already traded or was prevented.
+        let gone = order.executed.0.checked_add(order.prevented.0);
+        let total = gone.and_then(|g| g.checked_add(open.0)).ok_or(RiskReject::Overflow)?;
         if total > Qty::MAX_ORDER.0 {
             return Err(RiskReject::Quantity);
         }

@@ -4,4 +4,6 @@
 
 mod hostile;
 mod kit;
+mod orders;
 mod risk;
+mod sessions;

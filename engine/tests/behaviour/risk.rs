@@ -390,6 +390,7 @@ fn overflow() {
     let token = kit.live(buy(A, 10, MID));
     kit.report(token, ReportKind::Modified { qty: Qty(u32::MAX), side: Side::Buy });
     kit.report(token, executed(u32::MAX - 5, 1, 1));
+    kit.report(token, ReportKind::CancelRejected); // that halted, and the halt's cancel was refused
     kit.control(Control::Resume);
     assert_eq!(kit.refused(replace(token, 6, MID)), RiskReject::Overflow);
     assert_eq!(kit.refused(replace(token, 5, MID)), RiskReject::Quantity);
