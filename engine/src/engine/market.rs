@@ -108,11 +108,4 @@ impl<S: Strategy> Engine<S> {
             Err(Overflow) => self.halt(HaltReason::Overflow),
         }
     }
-
-    #[inline]
-    pub(super) fn check_loss(&mut self) {
-        if self.positions.pnl().0 <= -self.gate.limits().max_daily_loss.0 && self.halt.is_none() {
-            self.halt(HaltReason::Loss);
-        }
-    }
 }

@@ -111,6 +111,11 @@ impl Gate {
         &self.limits
     }
 
+    /// The token that the next request would take; none at or above it was ever used.
+    pub(crate) fn next_token(&self) -> Token {
+        Token(self.next_token)
+    }
+
     /// Tokens left to use.
     pub(crate) fn tokens_left(&self) -> u32 {
         self.end_token - self.next_token
