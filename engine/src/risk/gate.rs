@@ -315,7 +315,8 @@ impl Gate {
     /// Rule 201: under the restriction a short sale must be above the national best bid; our book's bid is the nearest that is known.
     #[inline]
     fn short_sale(&self, world: &World<'_>, id: InstrumentId, px: Px) -> Result<(), RiskReject> {
-        let restricted = matches!(world.instruments.of(id).short_sale_restriction, b'1' | b'2');
+        // A letter that nobody has heard of restricts too.
+        let restricted = world.instruments.of(id).short_sale_restriction != b'0';
         if restricted && (world.best_bid == Px::ZERO || px <= world.best_bid) {
             return Err(RiskReject::ShortSale);
         }

@@ -5,6 +5,7 @@
 mod halts;
 mod hostile;
 mod kit;
+mod market;
 mod orders;
 mod risk;
 mod sessions;

@@ -340,7 +340,7 @@ fn short_sale() {
         kit.market(A, MarketBody::ShortSaleRestriction { symbol: Symbol::BLANK, action });
     };
     kit.passes(sell(A, 10, MID - 100)); // at the bid, short, no restriction
-    for action in [b'1', b'2'] {
+    for action in [b'1', b'2', b'?'] {
         restrict(&mut kit, action);
         assert_eq!(kit.refused(sell(A, 10, MID - 100)), RiskReject::ShortSale, "at the bid");
         kit.passes(sell(A, 10, MID - 99)); // above it
@@ -371,12 +371,13 @@ fn a_long_sale_is_not_restricted_and_is_marked() {
 #[test]
 fn cancels_pass_whatever_the_limits_say() {
     type Trouble = fn(&mut Kit<Hand>);
-    let troubles: [(&str, Trouble); 6] = [
+    let troubles: [(&str, Trouble); 7] = [
         ("halted", |kit| drop(kit.control(Control::Halt(HaltReason::Operator)))),
         ("not trading", |kit| drop(kit.trading(A, TradingState::Halted))),
         ("stale", |kit| drop(kit.give(Input::Feed(FEED, FeedStatus::Silent)))),
         ("old", |kit| kit.now.0 += 1_000 * SECOND),
         ("no token", |kit| while kit.ask(buy(C, 1, MID)) != Err(RiskReject::NoToken) {}),
+        ("no book", |kit| drop(kit.unquote(A, VenueRef(1)))),
         ("rate", |kit| while kit.ask(buy(C, 1, MID)) != Err(RiskReject::MessageRate) {}),
     ];
     for (name, trouble) in troubles {
