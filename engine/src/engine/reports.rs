@@ -157,6 +157,7 @@ impl<S: Strategy> Engine<S> {
         self.stats.adopted += 1;
         let mut order = Order::new(r.token, id, r.gateway, side, Tif::Day, px, qty, self.now);
         order.adopted = true;
+        order.cancel_wanted = self.must_be_flat_of_orders();
         // Come by replay, it may be gone further on in the stream.
         if !self.sessions[r.gateway.index()].ready {
             order.on_disconnected();

@@ -97,6 +97,8 @@ pub struct Order {
     pub gateway: GatewayId,
     /// Its side.
     pub side: Side,
+    /// Whether a sell was sent as short. Of an adopted order it is not known, and taken as long.
+    pub short: bool,
     /// Time in force.
     pub tif: Tif,
     /// Its limit.
@@ -140,6 +142,7 @@ impl Order {
             instrument,
             gateway,
             side,
+            short: false,
             tif,
             px,
             open: qty,
@@ -353,7 +356,7 @@ impl Order {
         h.word(u64::from(self.open.0) << 32 | u64::from(self.executed.0));
         h.signed(self.px.0);
         h.word(u64::from(self.prevented.0));
-        let flags = [self.unknown, self.cancel_wanted, self.adopted, self.tif == Tif::Ioc];
+        let flags = [self.unknown, self.cancel_wanted, self.adopted, self.short, self.tif == Tif::Ioc];
         let flags = flags.into_iter().fold(0, |w, f| w << 1 | u64::from(f));
         h.word(flags << 16 | (self.side as u64) << 8 | self.phase as u64);
         h.word(u64::from(self.instrument.0) << 8 | u64::from(self.gateway.0));
