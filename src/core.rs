@@ -178,16 +178,11 @@ pub struct RunReport {
     pub failures: Vec<String>,
 }
 
-/// Builds a core and starts its threads. `stop_signal` is set by whoever wants it to end in order.
+/// Builds a core and starts its threads.
 ///
 /// # Errors
 /// [`StartError`]: nothing was started.
-pub fn start<S: Strategy>(
-    config: &Config,
-    plan: &Plan,
-    strategy: S,
-    stop_signal: Arc<AtomicBool>,
-) -> Result<Running<S>, StartError> {
+pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<Running<S>, StartError> {
     let mut warnings = plan.warnings.clone();
     if config.cores.lock_memory {
         let outcome = host::lock_memory();
@@ -302,7 +297,7 @@ pub fn start<S: Strategy>(
     let log =
         LogWriter::create(&log_file, &core_dir, log_names).map_err(io(log_file.display().to_string()))?;
     let socket = ControlServer::bind(&config.name, control_ring).map_err(io("control socket"))?;
-    let asked_to_end = stop_signal;
+    let asked_to_end = Arc::new(AtomicBool::new(false));
     let cold_agent = ColdAgent::new(ColdParts {
         keepers,
         log,

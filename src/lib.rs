@@ -15,5 +15,7 @@ pub mod exchange;
 pub mod host;
 pub mod journal;
 pub mod logs;
+pub mod reconcile;
 pub mod replay;
+pub mod source;
 pub mod telemetry;

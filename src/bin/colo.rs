@@ -1,2 +1,7 @@
 //! The trading binary with the strategies that come with it.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    colo::cli::main(&[])
+}

@@ -1,6 +1,6 @@
 //! The command line. A binary of a user's own, with a strategy of a user's own, is one line:
 //!
-//! ```text
+//! ```no_run
 //! # use engine::strategy::Observer as Mine;
 //! fn main() -> std::process::ExitCode {
 //!     colo::cli::main(&[colo::cli::strategy::<Mine>()])
@@ -9,12 +9,28 @@
 //!
 //! Data goes to stdout, progress and errors to stderr. Exit codes: [`Exit`].
 
+mod config;
+mod ctl;
+mod demo;
+mod doctor;
+mod exchange;
+mod extent;
+mod live;
+mod report;
+mod run;
+mod signals;
 mod strategies;
 
-pub use strategies::{Entry, Registry, strategy};
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use strategies::{Entry, Registry, make, strategy};
 
 /// How a command ended, as its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Exit {
     /// All well.
     Ok = 0,
@@ -44,7 +60,7 @@ pub struct Failure {
 impl Failure {
     /// A failure with exit code 1.
     pub fn new(message: impl std::fmt::Display) -> Failure {
-        Failure { exit: Exit::Failure, message: message.to_string() }
+        Failure::with(Exit::Failure, message)
     }
 
     /// A failure with another exit code.
@@ -56,10 +72,52 @@ impl Failure {
 /// What every command returns.
 pub type Outcome = Result<Exit, Failure>;
 
-/// One sentence to the person at the terminal.
-#[expect(clippy::print_stderr, reason = "the command line is where people are told")]
-pub(crate) fn warn(sentence: &str) {
-    eprintln!("colo: warning: {sentence}");
+/// A low-latency colocated execution core: feed packets in, risk-checked orders out.
+#[derive(Parser)]
+#[command(name = "colo", version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
 }
 
-pub use strategies::make;
+#[derive(Subcommand)]
+enum Command {
+    Demo(demo::Args),
+    Run(run::Args),
+    Exchange(exchange::Args),
+    Ctl(ctl::Args),
+    Config(config::Args),
+    Doctor(doctor::Args),
+}
+
+/// Runs the command line with `own` strategies beside those that come with `colo`.
+#[must_use]
+pub fn main(own: &[Entry]) -> ExitCode {
+    // clap prints help, version and usage errors itself, and exits with 0 or 2.
+    let cli = Cli::parse();
+    let registry = Registry::new(own);
+    let outcome = match &cli.command {
+        Command::Demo(a) => demo::run(a, &registry),
+        Command::Run(a) => run::run(a, &registry),
+        Command::Exchange(a) => exchange::run(a),
+        Command::Ctl(a) => ctl::run(a),
+        Command::Config(a) => config::run(a, &registry),
+        Command::Doctor(a) => doctor::run(a),
+    };
+    let exit = outcome.unwrap_or_else(|failure| {
+        live::say(&format!("colo: {}", failure.message));
+        failure.exit
+    });
+    ExitCode::from(exit as u8)
+}
+
+/// One sentence to the person at the terminal.
+pub(crate) fn warn(sentence: &str) {
+    live::say(&format!("colo: warning: {sentence}"));
+}
+
+/// Data, to stdout. A reader that has gone away ends nothing: there is nobody left to tell.
+pub(crate) fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

@@ -1,8 +1,5 @@
 //! The strategies a binary knows, by name. Each is monomorphised: the name is looked up once, at the start.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
 use engine::strategy::{Imbalance, Observer, Quoter, Strategy};
 
 use super::Failure;
@@ -19,7 +16,7 @@ pub type Watch<'a> = &'a mut dyn FnMut(&Viewer, &std::path::Path) -> bool;
 pub struct Entry {
     /// Its name.
     pub name: &'static str,
-    run: fn(&Config, &Plan, Arc<AtomicBool>, Watch<'_>) -> Result<RunReport, Failure>,
+    run: fn(&Config, &Plan, Watch<'_>) -> Result<RunReport, Failure>,
     replay: fn(&replay::Journal) -> Result<Replayed, replay::ReplayError>,
     check: fn(&Config) -> Result<(), engine::strategy::ParamError>,
 }
@@ -45,14 +42,9 @@ fn check<S: Strategy>(config: &Config) -> Result<(), engine::strategy::ParamErro
     make::<S>(config).map(drop)
 }
 
-fn run<S: Strategy>(
-    config: &Config,
-    plan: &Plan,
-    stop: Arc<AtomicBool>,
-    watch: Watch<'_>,
-) -> Result<RunReport, Failure> {
+fn run<S: Strategy>(config: &Config, plan: &Plan, watch: Watch<'_>) -> Result<RunReport, Failure> {
     let strategy = make::<S>(config).map_err(|e| Failure::with(super::Exit::Config, e))?;
-    let running = core::start(config, plan, strategy, stop).map_err(Failure::new)?;
+    let running = core::start(config, plan, strategy).map_err(Failure::new)?;
     for w in &running.warnings {
         super::warn(w);
     }
@@ -97,18 +89,12 @@ impl Entry {
         (self.check)(config)
     }
 
-    /// Runs a core with it until `watch` says no more, `stop` is set, or it ends by itself.
+    /// Runs a core with it until `watch` says no more, or it ends by itself.
     ///
     /// # Errors
     /// It could not start.
-    pub fn run(
-        &self,
-        config: &Config,
-        plan: &Plan,
-        stop: Arc<AtomicBool>,
-        watch: Watch<'_>,
-    ) -> Result<RunReport, Failure> {
-        (self.run)(config, plan, stop, watch)
+    pub fn run(&self, config: &Config, plan: &Plan, watch: Watch<'_>) -> Result<RunReport, Failure> {
+        (self.run)(config, plan, watch)
     }
 
     /// Replays a journal with it.
