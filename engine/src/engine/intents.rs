@@ -12,6 +12,7 @@ use crate::strategy::{Intent, Intents, Strategy, View};
 impl<S: Strategy> Engine<S> {
     pub(super) fn parts(&mut self) -> (&mut S, View<'_>, &mut Intents) {
         let view = View {
+            sessions: &self.sessions,
             now: self.now,
             halted: self.halt.is_some(),
             books: &self.books,

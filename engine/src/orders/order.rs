@@ -201,6 +201,16 @@ impl Order {
         }
     }
 
+    /// Whether an order of the other side at `px` would trade with it, the replace in flight included.
+    #[inline]
+    #[must_use]
+    pub fn is_crossed_by(&self, px: Px) -> bool {
+        match self.side {
+            Side::Buy => px <= self.aggressive_px(),
+            Side::Sell => px >= self.aggressive_px(),
+        }
+    }
+
     pub(crate) fn on_sent_replace(&mut self, r: PendingReplace) {
         self.replace = Some(r);
         self.phase = OrderState::PendingReplace;

@@ -41,11 +41,7 @@ impl Imbalance {
     fn look(&mut self, view: &View<'_>, id: InstrumentId, out: &mut Intents) {
         let now = view.now();
         let clocks = self.clocks[id.index()];
-        if !view.instrument(id).is_tradable()
-            || view.is_halted()
-            || now < clocks.rest_until
-            || view.orders(id).next().is_some()
-        {
+        if !view.can_trade(id) || now < clocks.rest_until || view.orders(id).next().is_some() {
             return;
         }
         let held = view.position(id).shares;

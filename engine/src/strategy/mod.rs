@@ -18,6 +18,7 @@ pub use params::{ParamError, ParamValue, Params};
 pub use quoter::Quoter;
 
 use crate::book::{Book, BookChange, Books, Top};
+use crate::engine::Session;
 use crate::instruments::{InstrumentChange, InstrumentState, Instruments};
 use crate::limits::INTENTS_PER_CALLBACK;
 use crate::orders::{Order, OrderId, Orders};
@@ -159,6 +160,7 @@ pub struct Fill {
 pub struct View<'a> {
     pub(crate) now: Nanos,
     pub(crate) halted: bool,
+    pub(crate) sessions: &'a [Session],
     pub(crate) books: &'a [Book],
     pub(crate) instruments: &'a Instruments,
     pub(crate) orders: &'a Orders,
@@ -176,6 +178,14 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn is_halted(&self) -> bool {
         self.halted
+    }
+
+    /// Whether an order in this instrument has a chance: trading is not halted, its book is valid, the venue lets it trade, and its session takes
+    /// orders. Risk looks again; this spares an intent that it would refuse.
+    #[must_use]
+    pub fn can_trade(&self, id: InstrumentId) -> bool {
+        let i = self.instruments.of(id);
+        !self.halted && i.is_tradable() && self.sessions[i.instrument.gateway.index()].ready
     }
 
     /// An instrument's validity, trading state, reference and last price.

@@ -26,10 +26,9 @@ pub struct Quoter {
 impl Quoter {
     /// Where the quote of `side` should stand; `None` where there should be none.
     fn desired(&self, view: &View<'_>, id: InstrumentId, side: Side) -> Option<Px> {
-        let state = view.instrument(id);
         let top = view.top(id);
         let two_sided = top.bid_qty != 0 && top.ask_qty != 0 && top.bid_px < top.ask_px;
-        if !state.is_tradable() || view.is_halted() || !two_sided {
+        if !view.can_trade(id) || !two_sided {
             return None;
         }
         let held = view.position(id).shares;
@@ -58,6 +57,11 @@ impl Quoter {
 
     fn quote(&self, view: &View<'_>, id: InstrumentId, side: Side, out: &mut Intents) {
         let desired = self.desired(view, id, side);
+        // A quote that has not yet moved away on the other side would be traded with: this side waits for the report of that move.
+        let blocked = |px: Px| view.orders(id).any(|o| o.side != side && o.is_crossed_by(px));
+        if desired.is_some_and(blocked) {
+            return;
+        }
         let mut mine = view.orders(id).filter(|o| o.side == side);
         match (mine.next(), desired) {
             (None, Some(px)) => match side {
