@@ -124,6 +124,19 @@ fn what_an_account_took_cannot_go_again() {
 }
 
 #[test]
+fn shares_that_an_account_took_are_not_made_up_for_behind_them() {
+    let mut b = day(&[(0, itch::add(1, b'S', 100, TEN)), (20, itch::exec(1, 100))]);
+    let (mut c, mut other) = (b.client(0), b.client(1));
+    b.run(10);
+    b.ask(&mut other, &enter(1, b'S', 100, TEN.into()));
+    b.ask(&mut c, &enter(1, b'B', 60, TEN.into()));
+    b.run(10);
+    assert_eq!(b.tape.trades, [('E', 60, 100_000), ('E', 40, 100_000)]);
+    assert_eq!(b.queue(Side::Sell), [(100_000, 100, true)], "the file's aggressor wanted its own order");
+    assert_eq!((b.position("user02"), b.venue.counts().flow.clipped), (0, 1));
+}
+
+#[test]
 fn trades_away_from_the_price_hidden_trades_and_halts_come_through() {
     let mut b = day(&[
         (0, itch::add(1, b'S', 100, TEN)),
