@@ -107,7 +107,7 @@ fn a_record_is_seen_whole_or_not_at_all() {
         let words = Words::zeroed(3);
         let source = Copied { fixed, words: words.reader() };
         let writer = thread::spawn(move || {
-            publish(&words, HEADER.seed(), 0, 7, 0, &[b"payload!"]);
+            publish(&words, HEADER.seed(), 0, 7, 0, b"payload!");
         });
         let mut scan = Scan::open(source).expect("header").expect("opened");
         for _ in 0..2 {

@@ -86,13 +86,18 @@ fn a_reader_follows_a_writer_in_another_process_and_outlives_it() {
     let words = region.words(HISTOGRAM, histogram::WORDS).expect("inside");
     let histogram = HistogramReader::over(words).expect("enough");
     let (mut last, mut changes) = (0, 0);
-    while changes < 20_000 {
+    while changes < 2_000 {
         if let Some(value) = cell.load() {
             assert_eq!(value, [value[0]; 8], "a mixture");
             assert!(value[0] >= last, "went back");
-            changes += u64::from(value[0] != last);
-            last = value[0];
+            if value[0] != last {
+                changes += 1;
+                last = value[0];
+                continue;
+            }
         }
+        // On one core, nothing changes while this process has it.
+        std::thread::yield_now();
     }
     kill(child);
     // Wherever it died: an answer, whole or none.
@@ -163,6 +168,10 @@ fn append(dir: &Path) -> ! {
         while writer.append(index as u16, &payload(index)).is_err() {
             std::thread::yield_now();
         }
+        // The parent decides how long this runs; it must not fill the disk meanwhile.
+        if index.is_multiple_of(64) {
+            std::thread::yield_now();
+        }
     }
 }
 
@@ -173,7 +182,7 @@ fn a_writer_killed_while_appending_leaves_a_valid_prefix() {
         let dir = temp.path().join("log");
         let child = start("append", &dir);
         let mut reader = Reader::open(&dir).expect("open");
-        let follow = 500 + round * 3_001;
+        let follow = 500 + round * 1_501;
         let mut seen = 0;
         let mut read = |reader: &mut Reader| match reader.next() {
             Ok(Some(record)) => {
