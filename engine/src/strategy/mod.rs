@@ -57,27 +57,30 @@ pub enum Intent {
     },
 }
 
+/// Intents kept of one callback: those that may be carried out, and as many that are refused for their number.
+const INTENTS_TOLD: usize = 2 * INTENTS_PER_CALLBACK;
+
 /// The intents of one callback.
 #[derive(Debug)]
 pub struct Intents {
     list: Vec<Intent>,
-    refused: u32,
+    untold: u32,
     wake: Option<Nanos>,
 }
 
 impl Intents {
     pub(crate) fn new() -> Intents {
-        Intents { list: Vec::with_capacity(INTENTS_PER_CALLBACK), refused: 0, wake: None }
+        Intents { list: Vec::with_capacity(INTENTS_TOLD), untold: 0, wake: None }
     }
 
-    /// Leaves an intent. More than [`INTENTS_PER_CALLBACK`] in one callback are refused and counted as
-    /// [`RiskReject::TooManyIntents`].
+    /// Leaves an intent. Those beyond [`INTENTS_PER_CALLBACK`] in one callback are refused as [`RiskReject::TooManyIntents`]; as many again are told
+    /// one by one, further ones only counted.
     #[inline]
     pub fn push(&mut self, intent: Intent) {
-        if self.list.len() < INTENTS_PER_CALLBACK {
+        if self.list.len() < INTENTS_TOLD {
             self.list.push(intent);
         } else {
-            self.refused += 1;
+            self.untold += 1;
         }
     }
 
@@ -111,16 +114,21 @@ impl Intents {
         self.wake = Some(at);
     }
 
-    pub(crate) fn take(&mut self) -> (core::iter::Copied<core::slice::Iter<'_, Intent>>, u32, Option<Nanos>) {
-        (self.list.iter().copied(), core::mem::take(&mut self.refused), self.wake.take())
+    /// The intents, those beyond [`INTENTS_PER_CALLBACK`] included.
+    #[inline]
+    pub(crate) fn list(&self) -> &[Intent] {
+        &self.list
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.list.is_empty() && self.refused == 0 && self.wake.is_none()
-    }
-
-    pub(crate) fn clear(&mut self) {
+    /// Begins the next callback's; returns how many intents were only counted, and the wake-up asked for.
+    pub(crate) fn clear(&mut self) -> (u32, Option<Nanos>) {
         self.list.clear();
+        (core::mem::take(&mut self.untold), self.wake.take())
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty() && self.wake.is_none()
     }
 }
 
