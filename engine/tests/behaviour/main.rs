@@ -9,3 +9,5 @@ mod market;
 mod orders;
 mod risk;
 mod sessions;
+mod simulation;
+mod venue;
