@@ -12,12 +12,12 @@ mod params;
 mod quoter;
 
 pub use imbalance::Imbalance;
-use model::{InstrumentId, Nanos, Px, Qty, Side, Tif};
+use model::{InstrumentId, Nanos, Px, Qty, Side, Tif, VenueRef};
 pub use observer::Observer;
 pub use params::{ParamError, ParamValue, Params};
 pub use quoter::Quoter;
 
-use crate::book::{Book, BookChange, Books, Top};
+use crate::book::{Book, BookChange, Books, Level, Top};
 use crate::instruments::{InstrumentChange, InstrumentState, Instruments};
 use crate::limits::INTENTS_PER_CALLBACK;
 use crate::orders::{Order, OrderId, Orders};
@@ -202,6 +202,38 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn top(&self, id: InstrumentId) -> Top {
         self.book(id).top(id)
+    }
+
+    /// The best prices of others: [`View::top`] without our own orders, as far as the book shows them under the venue's references. A side whose first
+    /// four levels are all ours is empty. A strategy that quotes by the best price must look here, or it follows its own quote. Cost: our
+    /// orders of the instrument times the levels looked at.
+    #[must_use]
+    pub fn top_of_others(&self, id: InstrumentId) -> Top {
+        let (bid_px, bid_qty) = self.best_of_others(id, Side::Buy);
+        let (ask_px, ask_qty) = self.best_of_others(id, Side::Sell);
+        Top { bid_px, bid_qty, ask_px, ask_qty }
+    }
+
+    fn best_of_others(&self, id: InstrumentId, side: Side) -> (Px, u64) {
+        let book = self.book(id);
+        // What the book has under our numbers is what to leave out: it may be ahead of the reports or behind them.
+        let shown = |r: VenueRef, px: Px| {
+            let there = book.order(r)?;
+            (there.instrument == id && there.side == side && there.px == px).then_some(u64::from(there.qty.0))
+        };
+        let ours = |o: &Order, px: Px| -> u64 {
+            [o.venue_ref, o.prior_ref].into_iter().flatten().filter_map(|r| shown(r, px)).sum()
+        };
+        let mut levels = [Level::default(); 4];
+        let n = book.depth(id, side, &mut levels);
+        levels[..n]
+            .iter()
+            .map(|l| {
+                let ours: u64 = self.orders(id).filter(|o| o.side == side).map(|o| ours(o, l.px)).sum();
+                (l.px, l.qty.saturating_sub(ours))
+            })
+            .find(|(_, qty)| *qty != 0)
+            .unwrap_or((Px::ZERO, 0))
     }
 
     /// The book that holds an instrument (with the other instruments of its feed).

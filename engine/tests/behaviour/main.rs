@@ -10,4 +10,5 @@ mod orders;
 mod risk;
 mod sessions;
 mod simulation;
+mod strategies;
 mod venue;
