@@ -34,7 +34,8 @@ fn packet(session: &Session, sequence: u64, count: u16, messages: u64) -> Vec<u8
     let mut bytes = session.to_vec();
     bytes.extend_from_slice(&sequence.to_be_bytes());
     bytes.extend_from_slice(&count.to_be_bytes());
-    for message in (sequence..sequence.saturating_add(messages)).map(|sequence| published(session, sequence)) {
+    for message in (sequence..sequence.saturating_add(messages)).map(|sequence| published(session, sequence))
+    {
         bytes.extend_from_slice(&(message.len() as u16).to_be_bytes());
         bytes.extend_from_slice(&message);
     }

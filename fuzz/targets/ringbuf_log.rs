@@ -88,7 +88,11 @@ fuzz_target!(|input: Input| match input {
             next += 1;
         });
         if whole {
-            assert_eq!((records, stop), (RECORDS, Some(Step::Ended(RECORDS))), "a good segment is read whole");
+            assert_eq!(
+                (records, stop),
+                (RECORDS, Some(Step::Ended(RECORDS))),
+                "a good segment is read whole"
+            );
         }
     }
 });
