@@ -11,7 +11,7 @@
 //!   [`Discipline`], which turns its *rate* and never makes it jump. Without one it runs free: `quanta` calibrates in
 //!   well under a second, so an error of some parts in a million is to be expected, and 10 of these are 36 ms an hour.
 //!
-//! Cost of [`Clock::now`]: one `rdtsc` (by `quanta`), one relaxed-cost load that says whether the line has changed, one
+//! Cost of [`Clock::now`]: one `rdtsc` (by `quanta`), one plain load that says whether the line has changed, one
 //! multiplication, one comparison; no system call, no allocation, no lock. Where the processor has no invariant counter
 //! `quanta` reads `CLOCK_MONOTONIC` instead (the doctor's rows `invariant_tsc` and `clocksource` say so).
 

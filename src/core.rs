@@ -178,16 +178,11 @@ pub struct RunReport {
     pub failures: Vec<String>,
 }
 
-/// Builds a core and starts its threads. `stop_signal` is set by whoever wants it to end in order.
+/// Builds a core and starts its threads.
 ///
 /// # Errors
 /// [`StartError`]: nothing was started.
-pub fn start<S: Strategy>(
-    config: &Config,
-    plan: &Plan,
-    strategy: S,
-    stop_signal: Arc<AtomicBool>,
-) -> Result<Running<S>, StartError> {
+pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<Running<S>, StartError> {
     let mut warnings = plan.warnings.clone();
     if config.cores.lock_memory {
         let outcome = host::lock_memory();
@@ -219,7 +214,11 @@ pub fn start<S: Strategy>(
     let mut captures = Vec::new();
     for f in &config.feeds {
         let dir = RunDir::capture(&run.path, &f.id);
-        captures.push(if config.journal.capture { Some(open_log(&format!("capture of {}", f.id), dir)?) } else { None });
+        captures.push(if config.journal.capture {
+            Some(open_log(&format!("capture of {}", f.id), dir)?)
+        } else {
+            None
+        });
     }
     let begin = Record::Start {
         format: record::FORMAT,
@@ -295,9 +294,10 @@ pub fn start<S: Strategy>(
         gateways: config.gateways.iter().map(|g| g.id.clone()).collect(),
         instruments: config.instruments.clone(),
     };
-    let log = LogWriter::create(&log_file, &core_dir, log_names).map_err(io(log_file.display().to_string()))?;
+    let log =
+        LogWriter::create(&log_file, &core_dir, log_names).map_err(io(log_file.display().to_string()))?;
     let socket = ControlServer::bind(&config.name, control_ring).map_err(io("control socket"))?;
-    let asked_to_end = stop_signal;
+    let asked_to_end = Arc::new(AtomicBool::new(false));
     let cold_agent = ColdAgent::new(ColdParts {
         keepers,
         log,
@@ -320,7 +320,8 @@ pub fn start<S: Strategy>(
         Topology::Inline => {
             let agent = Inline::new(feed_agents, strategy_agent, gateway_agents, clock.clone());
             let beat = heartbeat(config.cores.strategy)?;
-            let handle = spawn(agent, hot_core(config.cores.strategy), clock.clone(), Arc::clone(&stop), beat);
+            let handle =
+                spawn(agent, hot_core(config.cores.strategy), clock.clone(), Arc::clone(&stop), beat);
             Hot::Inline(handle.map_err(io("hot thread"))?)
         }
         Topology::Pipelined => {
@@ -485,4 +486,3 @@ impl RunReport {
 
 /// How often something that waits looks again.
 pub const LOOK: Duration = Duration::from_millis(20);
-

@@ -5,12 +5,17 @@
 
 pub mod agent;
 pub mod agents;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
 pub mod core;
+pub mod doctor;
 pub mod exchange;
 pub mod host;
 pub mod journal;
 pub mod logs;
+pub mod reconcile;
+pub mod replay;
+pub mod source;
 pub mod telemetry;

@@ -82,7 +82,12 @@ impl LogWriter {
         };
         match end {
             Ok(()) => self.reader = Some(reader),
-            Err(e) => self.say(self.now, "error", "the journal cannot be followed", json!({"error.message": e.to_string()})),
+            Err(e) => self.say(
+                self.now,
+                "error",
+                "the journal cannot be followed",
+                json!({"error.message": e.to_string()}),
+            ),
         }
         if work == 0 {
             let _ = self.out.flush();
@@ -114,8 +119,12 @@ impl LogWriter {
                 let (level, message, mut fields) = match status {
                     FeedStatus::Heartbeat => return,
                     FeedStatus::Synced { next } => ("info", "feed synced", json!({"next": next})),
-                    FeedStatus::Recovering { from, to } => ("warn", "feed gap", json!({"from": from, "to": to})),
-                    FeedStatus::Lost { from, to } => ("error", "feed messages lost", json!({"from": from, "to": to})),
+                    FeedStatus::Recovering { from, to } => {
+                        ("warn", "feed gap", json!({"from": from, "to": to}))
+                    }
+                    FeedStatus::Lost { from, to } => {
+                        ("error", "feed messages lost", json!({"from": from, "to": to}))
+                    }
                     FeedStatus::Silent => ("error", "feed silent", json!({})),
                     FeedStatus::NewSession => ("info", "feed session", json!({})),
                     FeedStatus::EndOfSession => ("info", "feed session ended", json!({})),
@@ -126,7 +135,9 @@ impl LogWriter {
             Record::Session { gateway, event, .. } => {
                 let (level, message, mut fields) = match event {
                     SessionEvent::LoggedIn => ("info", "session logged in", json!({})),
-                    SessionEvent::Ready { next_token } => ("info", "session ready", json!({"next_token": next_token.0})),
+                    SessionEvent::Ready { next_token } => {
+                        ("info", "session ready", json!({"next_token": next_token.0}))
+                    }
                     SessionEvent::Disconnected => ("error", "session disconnected", json!({})),
                     SessionEvent::LoginRejected { code } => {
                         ("error", "session login rejected", json!({"code": (code as char).to_string()}))
@@ -155,7 +166,9 @@ impl LogWriter {
                         json!({"qty": qty.0, "px": px.to_string(), "match_number": match_number}),
                     ),
                     ReportKind::Rejected { reason } => ("warn", "order rejected", json!({"reason": reason})),
-                    ReportKind::Broken { match_number, .. } => ("error", "trade broken", json!({"match_number": match_number})),
+                    ReportKind::Broken { match_number, .. } => {
+                        ("error", "trade broken", json!({"match_number": match_number}))
+                    }
                     _ => return,
                 };
                 fields["colo.order.token"] = token.into();

@@ -1,6 +1,6 @@
 //! A bounded memory of our fills by trade number, so that a trade which the venue breaks can be taken back exactly.
 
-use model::{GatewayId, Qty};
+use model::{GatewayId, Qty, Token};
 
 use crate::hash::StateHash;
 use crate::strategy::Fill;
@@ -8,8 +8,21 @@ use crate::strategy::Fill;
 /// Fills remembered. A broken trade is reported within minutes; an older one halts trading for a person to look.
 const REMEMBERED: usize = 16_384;
 
+struct Memory {
+    gateway: GatewayId,
+    /// The token that the venue named.
+    token: Token,
+    fill: Fill,
+}
+
+fn take(m: &mut Memory) -> Fill {
+    let taken = m.fill;
+    m.fill.qty = Qty::ZERO;
+    taken
+}
+
 pub(crate) struct FillMemory {
-    fills: Vec<(GatewayId, Fill)>,
+    fills: Vec<Memory>,
     next: usize,
     /// Over everything remembered and forgotten, so that hashing does not walk the memory.
     digest: StateHash,
@@ -21,11 +34,12 @@ impl FillMemory {
     }
 
     #[inline]
-    pub(crate) fn remember(&mut self, gateway: GatewayId, fill: Fill) {
+    pub(crate) fn remember(&mut self, gateway: GatewayId, token: Token, fill: Fill) {
+        let m = Memory { gateway, token, fill };
         if self.fills.len() < REMEMBERED {
-            self.fills.push((gateway, fill));
+            self.fills.push(m);
         } else {
-            self.fills[self.next] = (gateway, fill);
+            self.fills[self.next] = m;
         }
         self.next = (self.next + 1) % REMEMBERED;
         self.digest.word(fill.match_number);
@@ -33,14 +47,14 @@ impl FillMemory {
         self.digest.signed(fill.px.0);
     }
 
-    /// Takes out one fill with this trade number.
-    pub(crate) fn forget(&mut self, gateway: GatewayId, match_number: u64) -> Option<Fill> {
-        let (_, fill) = self
-            .fills
-            .iter_mut()
-            .find(|(g, f)| *g == gateway && f.match_number == match_number && !f.qty.is_zero())?;
-        let taken = *fill;
-        fill.qty = Qty::ZERO;
+    /// Takes out one fill with this trade number: that of `token` where there is one, for a trade with ourselves has both sides under
+    /// one number; otherwise any, for a replace may have renamed the order since. Cost: a pass over the memory.
+    pub(crate) fn forget(&mut self, gateway: GatewayId, token: Token, match_number: u64) -> Option<Fill> {
+        let named = |m: &&mut Memory| {
+            m.gateway == gateway && m.fill.match_number == match_number && !m.fill.qty.is_zero()
+        };
+        let exact = self.fills.iter_mut().filter(named).find(|m| m.token == token).map(take);
+        let taken = exact.or_else(|| self.fills.iter_mut().find(named).map(take))?;
         self.digest.word(u64::from(taken.order.0.0));
         Some(taken)
     }

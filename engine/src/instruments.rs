@@ -13,11 +13,16 @@ pub struct InstrumentState {
     pub instrument: Instrument,
     /// Whether its book equals the venue's.
     pub validity: Validity,
-    /// Whether the venue lets it trade.
+    /// Whether the venue lets it trade: its last trading action, or `Halted` while an operational halt stands.
     pub trading: TradingState,
-    /// ITCH Reg SHO action letter, `0` for none.
+    /// The last trading action, or `Halted` since a market-wide breach.
+    pub action: TradingState,
+    /// Which markets' operational halts stand: bit 0 `Q`, bit 1 `B`, bit 2 `X`, bit 3 any other.
+    pub operational_halts: u8,
+    /// ITCH Reg SHO action letter, `0` for none. Any other letter restricts.
     pub short_sale_restriction: u8,
-    /// The last validated reference: the middle of a valid, uncrossed, two-sided book.
+    /// The middle of the book while that is a price to go by: the book valid, two-sided, uncrossed, and its best prices inside the price collar around their
+    /// own middle. [`Px::ZERO`] where it is not.
     pub reference: Px,
     /// When the reference was last confirmed.
     pub reference_at: Nanos,
@@ -33,6 +38,13 @@ impl InstrumentState {
     #[must_use]
     pub fn is_tradable(&self) -> bool {
         self.validity == Validity::Valid && self.trading == TradingState::Trading
+    }
+
+    fn set_trading(&mut self, action: TradingState, operational_halts: u8) -> Option<InstrumentChange> {
+        self.action = action;
+        self.operational_halts = operational_halts;
+        let trading = if operational_halts == 0 { action } else { TradingState::Halted };
+        set(&mut self.trading, trading, InstrumentChange::Trading)
     }
 }
 
@@ -83,6 +95,8 @@ impl Instruments {
                 instrument: *i,
                 validity: Validity::Recovering,
                 trading: TradingState::Unknown,
+                action: TradingState::Unknown,
+                operational_halts: 0,
                 short_sale_restriction: b'0',
                 reference: Px::ZERO,
                 reference_at: Nanos::ZERO,
@@ -123,7 +137,14 @@ impl Instruments {
     pub(crate) fn on_feed(&mut self, id: InstrumentId, status: FeedStatus) -> Option<InstrumentChange> {
         let i = &mut self.each[id.index()];
         match status {
-            FeedStatus::NewSession => i.lost = false,
+            FeedStatus::NewSession => {
+                i.lost = false;
+                i.reference = Px::ZERO;
+                i.last = Px::ZERO;
+                i.operational_halts = 0;
+                i.action = TradingState::Unknown;
+                i.trading = TradingState::Unknown;
+            }
             FeedStatus::Lost { .. } => i.lost = true,
             _ => {}
         }
@@ -137,7 +158,7 @@ impl Instruments {
         set(&mut i.validity, validity, InstrumentChange::Validity)
     }
 
-    /// Marks one instrument's book as lost: it had no room for a message.
+    /// Marks one instrument's book as lost: it had no room for a message, or a message did not fit it.
     pub(crate) fn on_book_lost(&mut self, id: InstrumentId) -> Option<InstrumentChange> {
         let i = &mut self.each[id.index()];
         i.lost = true;
@@ -149,17 +170,21 @@ impl Instruments {
     pub(crate) fn on_market(&mut self, id: InstrumentId, body: &MarketBody) -> Option<InstrumentChange> {
         let i = &mut self.each[id.index()];
         match *body {
-            MarketBody::TradingAction { state, .. } => set(&mut i.trading, state, InstrumentChange::Trading),
-            MarketBody::OperationalHalt { action: b'H', .. } => {
-                set(&mut i.trading, TradingState::Halted, InstrumentChange::Trading)
-            }
-            MarketBody::OperationalHalt { action: b'T', .. } => {
-                set(&mut i.trading, TradingState::Trading, InstrumentChange::Trading)
+            MarketBody::TradingAction { state, .. } => i.set_trading(state, i.operational_halts),
+            MarketBody::OperationalHalt { market, action, .. } => {
+                let bit = match market {
+                    b'Q' => 1,
+                    b'B' => 2,
+                    b'X' => 4,
+                    _ => 8,
+                };
+                match action {
+                    b'T' => i.set_trading(i.action, i.operational_halts & !bit),
+                    _ => i.set_trading(i.action, i.operational_halts | bit),
+                }
             }
             // A market-wide breach halts all trading (Rule 7.12 of the exchanges); resumption comes as trading actions.
-            MarketBody::CircuitBreaker { .. } => {
-                set(&mut i.trading, TradingState::Halted, InstrumentChange::Trading)
-            }
+            MarketBody::CircuitBreaker { .. } => i.set_trading(TradingState::Halted, i.operational_halts),
             MarketBody::ShortSaleRestriction { action, .. } => {
                 set(&mut i.short_sale_restriction, action, InstrumentChange::ShortSale)
             }
@@ -172,17 +197,23 @@ impl Instruments {
         self.each[id.index()].last = px;
     }
 
-    /// Takes the middle of `top` as the reference where it is one; returns it.
+    /// Takes the middle of `top` as the reference where it is one, and none where not; returns it. A spread wider than the collar either way is none: the
+    /// middle between a real bid and a stub offer would let anything pass.
     #[inline]
-    pub(crate) fn on_top(&mut self, id: InstrumentId, top: &Top, now: Nanos) -> Option<Px> {
+    pub(crate) fn on_top(&mut self, id: InstrumentId, top: &Top, collar_bps: i64, now: Nanos) -> Option<Px> {
         let i = &mut self.each[id.index()];
+        if i.validity != Validity::Valid {
+            return None; // looked at again when it is
+        }
+        let middle = Px((top.bid_px.0 + top.ask_px.0) / 2);
         let two_sided = top.bid_qty != 0 && top.ask_qty != 0 && top.bid_px < top.ask_px;
-        if i.validity != Validity::Valid || !two_sided {
+        if !two_sided || top.ask_px - middle > middle.bps(collar_bps) {
+            i.reference = Px::ZERO;
             return None;
         }
-        i.reference = Px((top.bid_px.0 + top.ask_px.0) / 2);
+        i.reference = middle;
         i.reference_at = now;
-        Some(i.reference)
+        Some(middle)
     }
 
     pub(crate) fn absorb(&self, h: &mut StateHash) {
@@ -191,7 +222,7 @@ impl Instruments {
             h.signed(i.reference.0);
             h.word(i.reference_at.0);
             h.signed(i.last.0);
-            h.word(u64::from(i.lost));
+            h.word((i.action as u64) << 16 | u64::from(i.operational_halts) << 8 | u64::from(i.lost));
         }
         self.feed_heard.iter().for_each(|at| h.word(at.0));
     }

@@ -87,7 +87,8 @@ impl FeedAgent {
                 ..LineConfig::new(*address)
             })?);
         }
-        let servers = p.config.rerequest.iter().map(|a| UdpRequest::open(*a)).collect::<Result<Vec<_>, _>>()?;
+        let servers =
+            p.config.rerequest.iter().map(|a| UdpRequest::open(*a)).collect::<Result<Vec<_>, _>>()?;
         let channel = Channel::new(ChannelConfig {
             lines: lines.len(),
             reorder_window: p.config.reorder_window,
@@ -305,7 +306,11 @@ impl Batch {
             subscription: Subscription::new(instruments),
             items: Vec::with_capacity(messages + packets),
             captures: Vec::with_capacity(packets),
-            bytes: Vec::with_capacity(if capturing { window.next_power_of_two() * 66 + 2 * DATAGRAM } else { 0 }),
+            bytes: Vec::with_capacity(if capturing {
+                window.next_power_of_two() * 66 + 2 * DATAGRAM
+            } else {
+                0
+            }),
             capturing,
             received: Nanos::ZERO,
             open: None,
@@ -354,7 +359,13 @@ impl Sink for Batch {
         if self.open.is_none() {
             self.open = Some((self.items.len(), seq, 0, self.bytes.len()));
             let received = self.received;
-            self.items.push(FeedItem::Packet { received, first: seq, count: 0, events: 0, pushed: Nanos::ZERO });
+            self.items.push(FeedItem::Packet {
+                received,
+                first: seq,
+                count: 0,
+                events: 0,
+                pushed: Nanos::ZERO,
+            });
         }
         if let Some((_, _, count, _)) = &mut self.open {
             *count += 1;

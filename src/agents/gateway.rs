@@ -224,7 +224,8 @@ impl GatewayAgent {
             }
             Link::Connecting(link) => match link.poll_connected() {
                 Ok(true) => {
-                    let Link::Connecting(link) = std::mem::replace(&mut self.link, Link::Waiting { until: now })
+                    let Link::Connecting(link) =
+                        std::mem::replace(&mut self.link, Link::Waiting { until: now })
                     else {
                         return 0;
                     };

@@ -317,7 +317,12 @@ impl<S: Strategy> Core<S> {
                     let route = &mut self.routes[gateway.index()];
                     route.epoch = route.epoch.wrapping_add(1);
                 }
-                self.input(now, &Record::Session { now, gateway, event }, &Input::Session(gateway, event), now);
+                self.input(
+                    now,
+                    &Record::Session { now, gateway, event },
+                    &Input::Session(gateway, event),
+                    now,
+                );
             }
             GatewayItem::Doubt { received: now } => {
                 let control = Control::Halt(HaltReason::Reconciliation);

@@ -10,8 +10,8 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use engine::strategy::Params;
 use engine::RiskLimits;
+use engine::strategy::Params;
 use model::{Instrument, Nanos};
 use serde::de::DeserializeOwned;
 

@@ -57,7 +57,11 @@ impl Checks {
         match found.parse() {
             Ok(a @ SocketAddr::V4(_)) if a.port() != 0 => a,
             _ => {
-                self.problem(key, format!("{found:?}"), "an IPv4 address and port, such as \"127.0.0.1:26001\"");
+                self.problem(
+                    key,
+                    format!("{found:?}"),
+                    "an IPv4 address and port, such as \"127.0.0.1:26001\"",
+                );
                 SocketAddr::from((Ipv4Addr::LOCALHOST, 1))
             }
         }
@@ -149,8 +153,10 @@ fn feed(c: &mut Checks, k: usize, f: &written::Feed) -> Feed {
         gap_wait: Nanos(ranged(c, "gap_wait_us", f.gap_wait_us, 0, 10_000_000) * 1_000),
         silence: Nanos::from_millis(ranged(c, "silence_ms", f.silence_ms, 10, 600_000)),
         reorder_window: ranged(c, "reorder_window", f.reorder_window as u64, 1, 1 << 20) as usize,
-        receive_buffer: ranged(c, "receive_buffer_bytes", f.receive_buffer_bytes as u64, 4_096, 1 << 30) as usize,
-        busy_poll_us: Some(ranged(c, "busy_poll_us", f.busy_poll_us.into(), 0, 10_000) as u32).filter(|v| *v != 0),
+        receive_buffer: ranged(c, "receive_buffer_bytes", f.receive_buffer_bytes as u64, 4_096, 1 << 30)
+            as usize,
+        busy_poll_us: Some(ranged(c, "busy_poll_us", f.busy_poll_us.into(), 0, 10_000) as u32)
+            .filter(|v| *v != 0),
         lines,
     }
 }
@@ -204,12 +210,20 @@ fn password(c: &mut Checks, key: &impl Fn(&str) -> String, g: &written::Gateway,
         (None, Some(var)) => match std::env::var(var) {
             Ok(text) => ("password_env", text),
             Err(_) => {
-                c.problem(key("password_env"), format!("{var:?}, not set"), "an environment variable that is set");
+                c.problem(
+                    key("password_env"),
+                    format!("{var:?}, not set"),
+                    "an environment variable that is set",
+                );
                 return String::new();
             }
         },
         _ => {
-            c.problem(key("password_file"), "given twice or not at all", "one of password_file and password_env");
+            c.problem(
+                key("password_file"),
+                "given twice or not at all",
+                "one of password_file and password_env",
+            );
             return String::new();
         }
     };
@@ -222,7 +236,11 @@ fn password(c: &mut Checks, key: &impl Fn(&str) -> String, g: &written::Gateway,
 
 fn instruments(c: &mut Checks, w: &Written) -> Vec<Instrument> {
     if !(1..=INSTRUMENTS_MAX).contains(&w.instruments.len()) {
-        c.problem("instruments", format!("{} entries", w.instruments.len()), format!("1 to {INSTRUMENTS_MAX}"));
+        c.problem(
+            "instruments",
+            format!("{} entries", w.instruments.len()),
+            format!("1 to {INSTRUMENTS_MAX}"),
+        );
     }
     let mut seen = BTreeSet::new();
     let mut out = Vec::with_capacity(w.instruments.len());
@@ -268,7 +286,8 @@ fn limits(c: &mut Checks, r: &written::Risk) -> RiskLimits {
         let v = c.range(key, v, default.0 / 10_000, 0, 100_000_000_000);
         Usd::from_dollars(v).unwrap_or(default)
     };
-    let quantity = c.range("risk.max_order_quantity", r.max_order_quantity, d.max_order_quantity.0.into(), 0, max_qty);
+    let quantity =
+        c.range("risk.max_order_quantity", r.max_order_quantity, d.max_order_quantity.0.into(), 0, max_qty);
     let open = i64::from(d.max_open_orders);
     let rate = i64::from(d.max_messages_per_second);
     let millis = |c: &mut Checks, key: &str, v: Option<i64>, default: Nanos, max: i64| {
@@ -276,9 +295,15 @@ fn limits(c: &mut Checks, r: &written::Risk) -> RiskLimits {
     };
     RiskLimits {
         max_order_quantity: Qty(quantity as u32),
-        max_order_notional: dollars(c, "risk.max_order_notional_usd", r.max_order_notional_usd, d.max_order_notional),
+        max_order_notional: dollars(
+            c,
+            "risk.max_order_notional_usd",
+            r.max_order_notional_usd,
+            d.max_order_notional,
+        ),
         max_position: c.range("risk.max_position", r.max_position, d.max_position, 0, 1_000_000_000),
-        max_open_orders: c.range("risk.max_open_orders", r.max_open_orders, open, 0, OPEN_ORDERS_MAX as i64) as u32,
+        max_open_orders: c.range("risk.max_open_orders", r.max_open_orders, open, 0, OPEN_ORDERS_MAX as i64)
+            as u32,
         max_messages_per_second: c.range(
             "risk.max_messages_per_second",
             r.max_messages_per_second,
@@ -288,7 +313,13 @@ fn limits(c: &mut Checks, r: &written::Risk) -> RiskLimits {
         ) as u32,
         price_collar_bps: c.range("risk.price_collar_bps", r.price_collar_bps, d.price_collar_bps, 1, 10_000),
         max_daily_loss: dollars(c, "risk.max_daily_loss_usd", r.max_daily_loss_usd, d.max_daily_loss),
-        duplicate_window: millis(c, "risk.duplicate_window_ms", r.duplicate_window_ms, d.duplicate_window, 60_000),
+        duplicate_window: millis(
+            c,
+            "risk.duplicate_window_ms",
+            r.duplicate_window_ms,
+            d.duplicate_window,
+            60_000,
+        ),
         max_market_age: millis(c, "risk.max_market_age_ms", r.max_market_age_ms, d.max_market_age, 600_000),
     }
 }
@@ -296,7 +327,11 @@ fn limits(c: &mut Checks, r: &written::Risk) -> RiskLimits {
 fn cores(c: &mut Checks, w: &Written) -> Cores {
     let mut each = |what: &str, given: &[usize], n: usize| -> Vec<Option<usize>> {
         if !given.is_empty() && given.len() != n {
-            c.problem(format!("cores.{what}"), format!("{} cores", given.len()), format!("none, or one for each of the {n}"));
+            c.problem(
+                format!("cores.{what}"),
+                format!("{} cores", given.len()),
+                format!("none, or one for each of the {n}"),
+            );
         }
         (0..n).map(|k| given.get(k).copied()).collect()
     };

@@ -47,6 +47,16 @@ pub enum CaptureError {
     /// The log cannot be read.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// The batch is not there: the capture ended before, or holds other data.
+    #[error("feed {feed}: there is no market data with the {count} messages from {first}")]
+    Missing {
+        /// The feed.
+        feed: FeedId,
+        /// First sequence asked for.
+        first: u64,
+        /// Messages asked for.
+        count: u32,
+    },
     /// A record is no batch.
     #[error("feed {feed}: capture record {index} is malformed")]
     Malformed {

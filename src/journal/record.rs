@@ -503,9 +503,16 @@ mod tests {
         let now = Nanos(u64::MAX - 1);
         let report = |kind| Record::Report {
             now,
-            report: ExecutionReport { ts_event: Nanos(7), seq: u64::MAX, token: Token(9), gateway: GatewayId(3), kind },
+            report: ExecutionReport {
+                ts_event: Nanos(7),
+                seq: u64::MAX,
+                token: Token(9),
+                gateway: GatewayId(3),
+                kind,
+            },
         };
-        let command = |kind| Record::Command(OrderCommand { gateway: GatewayId(1), instrument: InstrumentId(2), kind });
+        let command =
+            |kind| Record::Command(OrderCommand { gateway: GatewayId(1), instrument: InstrumentId(2), kind });
         let feed = |status| Record::Feed { now, feed: FeedId(2), status };
         let session = |event| Record::Session { now, gateway: GatewayId(1), event };
         let control = |control| Record::Control { now, control };
@@ -534,7 +541,14 @@ mod tests {
             control(Control::Tokens { first: Token(1), end: Token(u32::MAX) }),
             Record::Timer { now },
             report(ReportKind::Accepted { order, px, qty, side, instrument: None, dead: true }),
-            report(ReportKind::Accepted { order, px, qty, side, instrument: Some(InstrumentId(6)), dead: false }),
+            report(ReportKind::Accepted {
+                order,
+                px,
+                qty,
+                side,
+                instrument: Some(InstrumentId(6)),
+                dead: false,
+            }),
             report(ReportKind::Replaced { old: Token(1), order, px, qty, dead: false }),
             report(ReportKind::Canceled { qty, reason: b'U' }),
             report(ReportKind::Executed { qty, px, match_number: 1, liquidity: b'A' }),
@@ -578,7 +592,11 @@ mod tests {
         for r in samples() {
             r.encode(|kind, bytes| {
                 for n in 0..bytes.len() {
-                    assert_eq!(Record::decode(kind, &bytes[..n]), Err(RecordError::Malformed(kind)), "{r:?} cut at {n}");
+                    assert_eq!(
+                        Record::decode(kind, &bytes[..n]),
+                        Err(RecordError::Malformed(kind)),
+                        "{r:?} cut at {n}"
+                    );
                 }
                 let longer = [bytes, &[0]].concat();
                 assert_eq!(Record::decode(kind, &longer), Err(RecordError::Malformed(kind)));

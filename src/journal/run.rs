@@ -21,7 +21,9 @@ pub enum RunError {
         source: io::Error,
     },
     /// The token file is not what was written: granting tokens from it could use one twice.
-    #[error("{0}: not a token file; a token may never be used twice, so find out the last one used, write `next = N` into it and start again")]
+    #[error(
+        "{0}: not a token file; a token may never be used twice, so find out the last one used, write `next = N` into it and start again"
+    )]
     Tokens(PathBuf),
     /// All 32 bits of tokens are used up.
     #[error("every token of the day is used")]

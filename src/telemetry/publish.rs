@@ -116,7 +116,8 @@ impl Publication {
     pub fn core(&mut self) -> Result<CorePublisher, RegionError> {
         let l = self.layout;
         let markets = (0..l.shape.instruments).map(|k| self.cell(l.market(k))).collect::<Result<_, _>>()?;
-        let positions = (0..l.shape.instruments).map(|k| self.cell(l.position(k))).collect::<Result<_, _>>()?;
+        let positions =
+            (0..l.shape.instruments).map(|k| self.cell(l.position(k))).collect::<Result<_, _>>()?;
         let orders = (0..l.shape.orders).map(|k| self.cell(l.order(k))).collect::<Result<_, _>>()?;
         Ok(CorePublisher {
             counters: self.counters(l.engine())?,
@@ -216,7 +217,8 @@ impl CorePublisher {
         for (k, i) in e.instruments().all().iter().enumerate() {
             let id = InstrumentId(k as u16);
             let top = e.top(id);
-            let state = i.validity as u64 | (i.trading as u64) << 8 | u64::from(i.short_sale_restriction) << 16;
+            let state =
+                i.validity as u64 | (i.trading as u64) << 8 | u64::from(i.short_sale_restriction) << 16;
             let (bid, ask) = (top.bid_px.0.cast_unsigned(), top.ask_px.0.cast_unsigned());
             self.markets[k].store([state, bid, top.bid_qty, ask, top.ask_qty, i.last.0.cast_unsigned()]);
             let p = e.positions().of(id);
@@ -238,7 +240,10 @@ impl CorePublisher {
 }
 
 fn order_words(o: &Order) -> [u64; layout::ORDER] {
-    let what = o.state() as u64 | (o.side as u64) << 8 | u64::from(o.instrument.0) << 16 | u64::from(o.gateway.0) << 32;
+    let what = o.state() as u64
+        | (o.side as u64) << 8
+        | u64::from(o.instrument.0) << 16
+        | u64::from(o.gateway.0) << 32;
     [
         u64::from(o.token.0) | u64::from(o.id.0.0) << 32,
         what,

@@ -1,6 +1,6 @@
 //! Control, halts, and the work that one input leaves over for the next ones: cancel sweeps, and telling the strategy.
 
-use model::{Control, GatewayId, HaltReason, InstrumentId, SessionEvent, Token};
+use model::{Control, GatewayId, HaltReason, InstrumentId, Token};
 
 use super::{Engine, Outbox};
 use crate::instruments::InstrumentChange;
@@ -8,53 +8,26 @@ use crate::limits::{INTENTS_PER_CALLBACK, SWEEP_PER_INPUT};
 use crate::orders::{Order, OrderState};
 use crate::strategy::Strategy;
 
+/// A sweep that cancels everything, as far as it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sweep {
+    /// The slot to go on with.
+    pub(super) from: usize,
+    /// Orders with a first token below this were open when it began.
+    pub(super) before: Token,
+}
+
+/// How hard a halt is to leave: a person may resume from the first two.
+const fn gravity(reason: HaltReason) -> u8 {
+    match reason {
+        HaltReason::Operator => 0,
+        HaltReason::Loss | HaltReason::Reconciliation | HaltReason::Overflow => 1,
+        HaltReason::Journal => 2,
+        HaltReason::Shutdown => 3,
+    }
+}
+
 impl<S: Strategy> Engine<S> {
-    pub(super) fn on_session(&mut self, gateway: GatewayId, event: SessionEvent) {
-        if gateway.index() >= self.sessions.len() {
-            return self.unroutable();
-        }
-        let ready = match event {
-            SessionEvent::LoggedIn | SessionEvent::LoginRejected { .. } => return,
-            SessionEvent::NewSession => {
-                self.sessions[gateway.index()].last_seq = 0;
-                // What the new session replays says nothing of orders of the last one: they cannot be settled from here.
-                if self.orders.iter().any(|o| o.gateway == gateway) {
-                    self.anomaly();
-                }
-                return;
-            }
-            SessionEvent::Ready { next_token } => {
-                if next_token.0 > 0 {
-                    self.gate.burn(Token(next_token.0 - 1));
-                }
-                self.each_order_of(gateway, Order::on_settled);
-                true
-            }
-            SessionEvent::Disconnected => {
-                self.each_order_of(gateway, Order::on_disconnected);
-                false
-            }
-            SessionEvent::EndOfSession => {
-                // The next session counts its messages from 1.
-                self.sessions[gateway.index()].last_seq = 0;
-                self.each_order_of(gateway, Order::on_disconnected);
-                false
-            }
-        };
-        self.sessions[gateway.index()].ready = ready;
-        self.tell_all(Some(gateway), InstrumentChange::Session { ready });
-    }
-
-    pub(super) fn each_order_of(&mut self, gateway: GatewayId, f: impl Fn(&mut Order)) {
-        let mut from = 0;
-        while let Some((slot, o)) = self.orders.next_where(from, |o| o.gateway == gateway) {
-            if let Some((after, ())) = self.orders.change(o.token, &f) {
-                self.cancels_waiting |= after.cancel_wanted;
-            }
-            from = slot + 1;
-        }
-    }
-
     pub(super) fn tell_all(&mut self, gateway: Option<GatewayId>, change: InstrumentChange) {
         for k in 0..self.untold.len() {
             let id = InstrumentId(k as u16);
@@ -68,28 +41,53 @@ impl<S: Strategy> Engine<S> {
         match control {
             Control::Halt(reason) => self.halt(reason),
             Control::Shutdown => self.halt(HaltReason::Shutdown),
-            Control::Resume => {
-                // What cannot trade on does not: the journal is full, or the process is about to end.
-                if !matches!(self.halt, Some(HaltReason::Shutdown | HaltReason::Journal)) {
-                    self.halt = None;
-                    self.sweep = None;
-                    self.tell_all(None, InstrumentChange::Halt { halted: false });
-                }
-            }
-            Control::CancelAll => self.sweep = Some(0),
+            Control::Resume => self.resume(),
+            Control::CancelAll => self.sweep_all(),
             Control::Tokens { first, end } => self.gate.grant(first, end),
         }
     }
 
-    /// Stops new risk. Everything open is canceled, except where a person asked to halt only: then the strategy decides about its own orders.
+    fn resume(&mut self) {
+        // What cannot trade on does not: the journal is full, or the process is about to end.
+        if matches!(self.halt, None | Some(HaltReason::Shutdown | HaltReason::Journal)) {
+            return;
+        }
+        self.halt = None;
+        self.check_loss();
+        if self.halt.is_none() {
+            self.tell_all(None, InstrumentChange::Halt { halted: false });
+        }
+    }
+
+    /// Stops new risk. Everything open is canceled, except where a person asked to halt only: then the strategy decides about its own orders. A graver
+    /// reason takes the place of a lesser one, never the other way round: what a person may resume from must not hide what nobody may.
     pub(super) fn halt(&mut self, reason: HaltReason) {
-        if self.halt != Some(HaltReason::Shutdown) {
+        if self.halt.is_none_or(|standing| gravity(reason) > gravity(standing)) {
             self.halt = Some(reason);
         }
         if reason != HaltReason::Operator {
-            self.sweep = Some(0);
+            self.sweep_all();
         }
         self.tell_all(None, InstrumentChange::Halt { halted: true });
+    }
+
+    /// Whether trading is halted so that nothing may stay open.
+    #[inline]
+    pub(super) fn must_be_flat_of_orders(&self) -> bool {
+        self.halt.is_some_and(|reason| reason != HaltReason::Operator)
+    }
+
+    #[inline]
+    pub(super) fn check_loss(&mut self) {
+        let limit = self.gate.limits().max_daily_loss;
+        if self.positions.pnl().0 <= -limit.0 && !self.must_be_flat_of_orders() {
+            self.halt(HaltReason::Loss);
+        }
+    }
+
+    /// Begins to cancel all that is open now; what a strategy sends while the sweep is under way is not part of it.
+    fn sweep_all(&mut self) {
+        self.sweep = Some(Sweep { from: 0, before: self.gate.next_token() });
     }
 
     #[inline]
@@ -100,12 +98,13 @@ impl<S: Strategy> Engine<S> {
     /// Does a bounded part of what is left over.
     pub(super) fn work_off(&mut self, out: &mut Outbox) {
         let mut budget = SWEEP_PER_INPUT.min(out.room());
-        if let Some(from) = self.sweep {
-            self.sweep =
-                self.cancel_where(out, from, &mut budget, |o| o.state() != OrderState::PendingCancel);
+        if let Some(Sweep { from, before }) = self.sweep {
+            let part = |o: &Order| o.id.0 < before && o.state() != OrderState::PendingCancel;
+            let left = self.cancel_where(out, from, &mut budget, part);
+            self.sweep = left.map(|from| Sweep { from, before });
         }
         if self.cancels_waiting {
-            let wanted = |o: &Order| o.cancel_wanted && o.is_quiet();
+            let wanted = |o: &Order| o.cancel_wanted && o.state() == OrderState::Live;
             self.cancels_waiting = self.cancel_where(out, 0, &mut budget, wanted).is_some();
         }
         let mut k = 0;

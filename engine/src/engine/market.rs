@@ -30,9 +30,8 @@ impl<S: Strategy> Engine<S> {
             return;
         }
         let change = self.books[feed.index()].apply(event);
-        if change.effect == Effect::Capacity {
-            let lost = self.instruments.on_book_lost(id);
-            self.tell(id, lost);
+        if !change.effect.is_sound() {
+            self.on_unsound(change.instrument, change.effect);
         }
         // What the book refused whole is counted there and is no change; a refused replace took its old order away.
         if change.qty.is_zero() && change.replaced_qty.is_zero() {
@@ -40,10 +39,7 @@ impl<S: Strategy> Engine<S> {
         }
         let id = change.instrument;
         if change.top_changed {
-            let top = self.books[feed.index()].top(id);
-            if let Some(reference) = self.instruments.on_top(id, &top, self.now) {
-                self.mark(id, reference);
-            }
+            self.refer(id);
         }
         if let Some(traded) = change.traded.filter(|t| t.printable) {
             self.instruments.on_trade(id, traded.px);
@@ -52,6 +48,23 @@ impl<S: Strategy> Engine<S> {
             self.call(out, |s, view, intents| s.on_trade(view, &trade, intents));
         }
         self.call(out, |s, view, intents| s.on_book(view, &change, intents));
+    }
+
+    /// A message that does not fit the book: the book is not the venue's any more, and nothing but a new start makes it so.
+    #[cold]
+    pub(super) fn on_unsound(&mut self, id: InstrumentId, effect: Effect) {
+        let differs = match effect {
+            Effect::NotBook | Effect::Applied | Effect::UnknownInstrument | Effect::ZeroQty => false,
+            Effect::OverReduced
+            | Effect::UnknownRef
+            | Effect::DuplicateRef
+            | Effect::BadPrice
+            | Effect::Capacity => true,
+        };
+        if differs && id.index() < self.untold.len() {
+            let lost = self.instruments.on_book_lost(id);
+            self.tell(id, lost);
+        }
     }
 
     pub(super) fn on_off_book(&mut self, id: InstrumentId, body: &MarketBody, out: &mut Outbox) {
@@ -85,6 +98,15 @@ impl<S: Strategy> Engine<S> {
             self.books[feed.index()].clear();
         }
         self.each_of_feed(feed, |i, id| i.on_feed(id, status));
+        if matches!(status, FeedStatus::Synced { .. }) {
+            // What moved the book while it could not be trusted was no reference then.
+            for k in 0..self.untold.len() {
+                let id = InstrumentId(k as u16);
+                if self.instruments.of(id).instrument.feed == feed {
+                    self.refer(id);
+                }
+            }
+        }
     }
 
     pub(super) fn each_of_feed(
@@ -101,18 +123,21 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
+    /// Looks at an instrument's best prices again.
+    #[inline]
+    pub(super) fn refer(&mut self, id: InstrumentId) {
+        let top = self.top(id);
+        let collar = self.gate.limits().price_collar_bps;
+        if let Some(reference) = self.instruments.on_top(id, &top, collar, self.now) {
+            self.mark(id, reference);
+        }
+    }
+
     #[inline]
     pub(super) fn mark(&mut self, id: InstrumentId, px: Px) {
         match self.positions.on_mark(id, px) {
             Ok(()) => self.check_loss(),
             Err(Overflow) => self.halt(HaltReason::Overflow),
-        }
-    }
-
-    #[inline]
-    pub(super) fn check_loss(&mut self) {
-        if self.positions.pnl().0 <= -self.gate.limits().max_daily_loss.0 && self.halt.is_none() {
-            self.halt(HaltReason::Loss);
         }
     }
 }

@@ -19,7 +19,8 @@
 //! |---|---|
 //! | `market` | events to books and prices, feed status to validity |
 //! | `reports` | the venue's reports to orders and positions |
-//! | `halt` | control, sessions, halts, and the work left over for later inputs |
+//! | `sessions` | what a session's state says of its orders |
+//! | `halt` | control, halts, and the work left over for later inputs |
 //! | `intents` | strategy callbacks and what becomes of their intents |
 
 mod halt;
@@ -27,10 +28,12 @@ mod intents;
 mod market;
 mod outbox;
 mod reports;
+mod sessions;
 mod stats;
 
 use model::{FeedId, GatewayId, HaltReason, Input, Instrument, InstrumentId, Nanos, Usd, VenueRef};
 
+use self::halt::Sweep;
 pub use self::outbox::{Outbox, Refusal};
 pub use self::stats::EngineStats;
 use crate::book::{Book, BookCapacity, BookStats, Books};
@@ -79,7 +82,7 @@ pub struct Engine<S> {
     halt: Option<HaltReason>,
     wake: Option<Nanos>,
     /// Where a sweep that cancels everything has come to.
-    sweep: Option<usize>,
+    sweep: Option<Sweep>,
     /// Whether some order waits to have its cancel sent again.
     cancels_waiting: bool,
     /// What each instrument's strategy callback has still to be told.
@@ -255,7 +258,10 @@ impl<S: Strategy> Engine<S> {
         }
         h.word(self.halt.map_or(0, |r| r as u64));
         h.word(self.wake.map_or(u64::MAX, |w| w.0));
-        h.word(self.sweep.map_or(0, |from| 1 + from as u64) << 1 | u64::from(self.cancels_waiting));
+        h.word(u64::from(self.sweep.is_some()) << 1 | u64::from(self.cancels_waiting));
+        if let Some(s) = self.sweep {
+            h.word((s.from as u64) << 32 | u64::from(s.before.0));
+        }
         h.word(self.untold_count as u64);
         for (k, change) in self.untold.iter().enumerate().filter_map(|(k, c)| Some((k, (*c)?))) {
             h.word(k as u64);

@@ -1,9 +1,9 @@
 //! A venue's reports to orders, positions and the strategy. A report that cannot be true of what we know halts trading.
 
-use model::{ExecutionReport, GatewayId, HaltReason, InstrumentId, Px, Qty, ReportKind, Side, Token};
+use model::{ExecutionReport, HaltReason, InstrumentId, Px, Qty, ReportKind, Side, Tif, Token};
 
 use super::{Engine, Outbox};
-use crate::orders::Order;
+use crate::orders::{Contradiction, Order};
 use crate::position::Overflow;
 use crate::strategy::{Fill, Strategy};
 
@@ -19,24 +19,32 @@ impl<S: Strategy> Engine<S> {
         if !self.names_add_up(r) {
             return self.anomaly();
         }
+        // The venue knows this token, whoever used it.
+        self.gate.burn(r.token);
         match r.kind {
             ReportKind::Accepted { order, px, qty, side, instrument, dead } => {
                 self.stats.accepted += 1;
-                self.gate.burn(r.token);
                 if self.orders.by_token(r.token).is_none() {
+                    if dead {
+                        return;
+                    }
                     self.adopt(r, instrument, side, px, qty);
                 }
-                self.move_order(r, out, |o| o.on_accepted(order, px, qty, dead));
-            }
-            ReportKind::Replaced { old, order, px, qty, dead } => {
-                self.gate.burn(r.token);
-                let known = self.orders.by_token(old).is_some();
-                let token = if known { old } else { r.token };
-                self.move_order(&ExecutionReport { token, ..*r }, out, |o| {
-                    o.on_replaced(r.token, order, px, qty, dead);
+                self.move_order(r, out, |o| {
+                    o.on_accepted(order, side, px, qty, dead)?;
+                    if instrument == Some(o.instrument) { Ok(()) } else { Err(Contradiction) }
                 });
             }
-            ReportKind::Canceled { qty, .. } => self.move_order(r, out, |o| o.on_canceled(qty)),
+            ReportKind::Replaced { old, order, px, qty, dead } => {
+                if self.orders.by_token(old).is_none() && !dead {
+                    // An order lives at the venue that we do not know, and this report has neither its side nor its instrument.
+                    return self.anomaly();
+                }
+                self.move_order(&ExecutionReport { token: old, ..*r }, out, |o| {
+                    o.on_replaced(r.token, order, px, qty, dead)
+                });
+            }
+            ReportKind::Canceled { qty, reason } => self.move_order(r, out, |o| o.on_canceled(qty, reason)),
             ReportKind::Executed { qty, px, match_number, .. } => {
                 self.on_executed(r, qty, px, match_number, out);
             }
@@ -44,13 +52,12 @@ impl<S: Strategy> Engine<S> {
                 self.stats.rejected += 1;
                 self.move_order(r, out, |o| o.on_rejected(r.token));
             }
-            ReportKind::Broken { match_number, .. } => self.on_broken(r.gateway, match_number),
+            ReportKind::Broken { match_number, .. } => self.on_broken(r, match_number, out),
             ReportKind::CancelRejected => self.move_order(r, out, Order::on_cancel_rejected),
             ReportKind::Modified { qty, side } => self.move_order(r, out, |o| o.on_modified(qty, side)),
-            ReportKind::Reprioritised { order, px } => self.move_order(r, out, |o| {
-                o.venue_ref = Some(order);
-                o.px = px;
-            }),
+            ReportKind::Reprioritised { order, px } => {
+                self.move_order(r, out, |o| o.on_reprioritised(order, px));
+            }
             ReportKind::CancelPending | ReportKind::Restated { .. } | ReportKind::System { .. } => {
                 self.stats.late_reports += 1;
             }
@@ -73,9 +80,17 @@ impl<S: Strategy> Engine<S> {
     }
 
     /// Applies a report to its order and tells the strategy.
-    pub(super) fn move_order(&mut self, r: &ExecutionReport, out: &mut Outbox, f: impl FnOnce(&mut Order)) {
+    pub(super) fn move_order(
+        &mut self,
+        r: &ExecutionReport,
+        out: &mut Outbox,
+        f: impl FnOnce(&mut Order) -> Result<(), Contradiction>,
+    ) {
         match self.orders.change(r.token, f) {
-            Some((order, ())) => {
+            Some((order, truth)) => {
+                if truth.is_err() {
+                    self.anomaly();
+                }
                 self.cancels_waiting |= order.cancel_wanted;
                 self.call(out, |s, view, intents| s.on_order(view, &order, &r.kind, intents));
             }
@@ -99,30 +114,32 @@ impl<S: Strategy> Engine<S> {
         self.stats.shares += u64::from(qty.0);
         let fill =
             Fill { order: order.id, instrument: order.instrument, side: order.side, qty, px, match_number };
-        self.fills.remember(r.gateway, fill);
         match self.positions.on_fill(order.instrument, order.side, qty, px) {
-            Ok(()) => self.check_loss(),
+            Ok(()) => {
+                self.fills.remember(r.gateway, r.token, fill);
+                self.check_loss();
+            }
             Err(Overflow) => self.halt(HaltReason::Overflow),
         }
         if within.is_err() {
             self.anomaly();
         }
         self.call(out, |s, view, intents| s.on_fill(view, &fill, intents));
+        // Its answer to the fill may have moved the order on.
+        let order = self.orders.get(order.id).copied().unwrap_or(order);
         self.call(out, |s, view, intents| s.on_order(view, &order, &r.kind, intents));
     }
 
-    pub(super) fn on_broken(&mut self, gateway: GatewayId, match_number: u64) {
-        // One trade may have been several of our fills: a self-match has both sides.
-        let mut found = false;
-        while let Some(f) = self.fills.forget(gateway, match_number) {
-            found = true;
-            if self.positions.on_broken(f.instrument, f.side, f.qty, f.px).is_err() {
-                self.halt(HaltReason::Overflow);
-            }
+    /// Takes back a fill that the venue broke. Each side of a trade with ourselves has its own report.
+    pub(super) fn on_broken(&mut self, r: &ExecutionReport, match_number: u64, out: &mut Outbox) {
+        let Some(fill) = self.fills.forget(r.gateway, r.token, match_number) else {
+            return self.anomaly();
+        };
+        match self.positions.on_broken(fill.instrument, fill.side, fill.qty, fill.px) {
+            Ok(()) => self.check_loss(),
+            Err(Overflow) => self.halt(HaltReason::Overflow),
         }
-        if !found {
-            self.anomaly();
-        }
+        self.call(out, |s, view, intents| s.on_broken(view, &fill, intents));
     }
 
     /// Takes over an order of an earlier run, or of another program on the same account: it is real, so it counts.
@@ -134,13 +151,17 @@ impl<S: Strategy> Engine<S> {
         px: Px,
         qty: Qty,
     ) {
-        let Some(id) = id.filter(|id| id.index() < self.untold.len()) else { return };
-        if !self.orders.has_room() {
-            return self.anomaly();
-        }
+        let Some(id) = id.filter(|id| id.index() < self.untold.len() && self.orders.has_room()) else {
+            return self.anomaly(); // it is as real, and we cannot count it
+        };
         self.stats.adopted += 1;
-        let mut order = Order::new(r.token, id, r.gateway, side, model::Tif::Day, px, qty, self.now);
+        let mut order = Order::new(r.token, id, r.gateway, side, Tif::Day, px, qty, self.now);
         order.adopted = true;
+        order.cancel_wanted = self.must_be_flat_of_orders();
+        // Come by replay, it may be gone further on in the stream.
+        if !self.sessions[r.gateway.index()].ready {
+            order.on_disconnected();
+        }
         self.orders.insert(order);
     }
 

@@ -8,6 +8,7 @@ mod order;
 
 use index::TokenIndex;
 use model::{InstrumentId, Qty, Side, Token};
+pub(crate) use order::Contradiction;
 pub use order::{Order, OrderId, OrderState, PendingReplace};
 
 use crate::hash::StateHash;

@@ -15,8 +15,11 @@
 //!
 //! `Unknown` keeps its full reservation until the venue's replayed stream settles it: nothing is guessed and nothing is sent again.
 //!
-//! Quantities: `total = executed + canceled + open` over the chain of replaces; `reserved` is what may still trade, the worse of
+//! Quantities: a replace's total is `executed + prevented + open` over the chain; `reserved` is what may still trade, the worse of
 //! both where a replace is in flight.
+//!
+//! A report that cannot be true of what we know (a fill beyond what is open, a refusal of an order that was accepted) is a [`Contradiction`]:
+//! the order takes on what the venue says, and the engine halts.
 
 use model::{GatewayId, InstrumentId, Nanos, Px, Qty, Side, Tif, Token, VenueRef};
 
@@ -57,6 +60,17 @@ impl OrderState {
     }
 }
 
+/// A report that cannot be true of what we know. The order has taken on what the venue says, where it can; trading has to halt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Contradiction;
+
+fn truth(holds: bool) -> Result<(), Contradiction> {
+    if holds { Ok(()) } else { Err(Contradiction) }
+}
+
+/// OUCH cancel reason: self-match prevention took the shares off, and goes on counting them in the chain's total.
+const SELF_MATCH: u8 = b'Q';
+
 /// What a replace in flight asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PendingReplace {
@@ -83,6 +97,8 @@ pub struct Order {
     pub gateway: GatewayId,
     /// Its side.
     pub side: Side,
+    /// Whether a sell was sent as short. Of an adopted order it is not known, and taken as long.
+    pub short: bool,
     /// Time in force.
     pub tif: Tif,
     /// Its limit.
@@ -91,6 +107,8 @@ pub struct Order {
     pub open: Qty,
     /// Shares traded over the chain.
     pub executed: Qty,
+    /// Shares that self-match prevention took off; like those executed they count in the total that a replace names.
+    pub prevented: Qty,
     /// The venue's number in its book, once accepted.
     pub venue_ref: Option<VenueRef>,
     /// When it was created.
@@ -124,10 +142,12 @@ impl Order {
             instrument,
             gateway,
             side,
+            short: false,
             tif,
             px,
             open: qty,
             executed: Qty::ZERO,
+            prevented: Qty::ZERO,
             venue_ref: None,
             created: now,
             replace: None,
@@ -145,11 +165,11 @@ impl Order {
         if self.unknown && !self.phase.is_final() { OrderState::Unknown } else { self.phase }
     }
 
-    /// Whether a replace may be sent: live, and nothing in flight.
+    /// Whether a replace may be sent: live, nothing in flight and no cancel wanted.
     #[inline]
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.state() == OrderState::Live
+        self.state() == OrderState::Live && !self.cancel_wanted
     }
 
     /// Shares that may still trade, the worse of now and the replace in flight.
@@ -160,9 +180,14 @@ impl Order {
             return Qty::ZERO;
         }
         match self.replace {
-            Some(r) => self.open.max(r.total.saturating_sub(self.executed)),
+            Some(r) => self.open.max(self.open_after(r)),
             None => self.open,
         }
+    }
+
+    /// Shares open once this replace is done, as things stand.
+    fn open_after(&self, r: PendingReplace) -> Qty {
+        r.total.saturating_sub(self.executed).saturating_sub(self.prevented)
     }
 
     /// The most aggressive price it may trade at, the replace in flight included.
@@ -186,76 +211,120 @@ impl Order {
         self.cancel_wanted = false;
     }
 
-    pub(crate) fn on_accepted(&mut self, order: VenueRef, px: Px, qty: Qty, dead: bool) {
+    /// The venue took the order. It may have changed price; side, size and that it does so once are certain.
+    pub(crate) fn on_accepted(
+        &mut self,
+        order: VenueRef,
+        side: Side,
+        px: Px,
+        qty: Qty,
+        dead: bool,
+    ) -> Result<(), Contradiction> {
+        if self.venue_ref.is_some() {
+            return Err(Contradiction);
+        }
+        let as_asked = self.side == side && qty <= self.open;
         self.venue_ref = Some(order);
+        self.side = side;
         self.px = px;
         self.open = qty;
-        match self.phase {
-            _ if dead => self.finish(OrderState::Canceled),
-            OrderState::PendingNew => self.phase = OrderState::Live,
-            _ => {}
+        if dead || qty.is_zero() {
+            self.finish(OrderState::Canceled);
+        } else if self.phase == OrderState::PendingNew {
+            self.phase = OrderState::Live;
         }
+        truth(as_asked)
     }
 
-    pub(crate) fn on_replaced(&mut self, token: Token, order: VenueRef, px: Px, open: Qty, dead: bool) {
-        if let Some(r) = self.replace.take() {
+    /// The order took on a replace's values; `open` is what is open now.
+    pub(crate) fn on_replaced(
+        &mut self,
+        token: Token,
+        order: VenueRef,
+        px: Px,
+        open: Qty,
+        dead: bool,
+    ) -> Result<(), Contradiction> {
+        let asked = self.replace.take().filter(|r| r.token == token);
+        // Whoever made an adopted order may have asked for its replace too.
+        let as_asked = asked.map_or(self.adopted, |r| open <= self.open_after(r));
+        if let Some(r) = asked {
             self.tif = r.tif;
         }
         self.token = token;
         self.venue_ref = Some(order);
         self.px = px;
         self.open = open;
-        match self.phase {
-            _ if dead => self.finish(OrderState::Canceled),
-            OrderState::PendingReplace => self.phase = OrderState::Live,
-            _ => {}
+        if dead || open.is_zero() {
+            self.finish(OrderState::Canceled);
+        } else if self.phase == OrderState::PendingReplace {
+            self.phase = OrderState::Live;
         }
+        truth(as_asked)
     }
 
-    /// Applies a fill. `Err` carries what was more than open.
-    pub(crate) fn on_executed(&mut self, qty: Qty) -> Result<(), Qty> {
-        let excess = qty.saturating_sub(self.open);
+    /// Applies a fill.
+    pub(crate) fn on_executed(&mut self, qty: Qty) -> Result<(), Contradiction> {
+        let within = qty <= self.open;
         self.executed = Qty(self.executed.0.saturating_add(qty.0));
         self.open = self.open.saturating_sub(qty);
         if self.open.is_zero() {
             self.finish(OrderState::Filled);
         }
-        if excess.is_zero() { Ok(()) } else { Err(excess) }
+        truth(within)
     }
 
-    pub(crate) fn on_canceled(&mut self, qty: Qty) {
+    /// Shares left without trading. The rest lives; a cancel in flight is not answered by a part, because we only ever cancel the whole.
+    pub(crate) fn on_canceled(&mut self, qty: Qty, reason: u8) -> Result<(), Contradiction> {
+        let within = qty <= self.open;
+        if reason == SELF_MATCH {
+            self.prevented = Qty(self.prevented.0.saturating_add(qty.0));
+        }
         self.open = self.open.saturating_sub(qty);
         if self.open.is_zero() {
             self.finish(OrderState::Canceled);
-        } else if self.phase == OrderState::PendingCancel {
-            // A partial cancel was answered; the rest lives.
-            self.phase = OrderState::Live;
         }
+        truth(within)
     }
 
-    /// A refusal of the order, or of the replace that carried `token`.
-    pub(crate) fn on_rejected(&mut self, token: Token) {
+    /// A refusal of the order, or of the replace that carried `token`. An order that was accepted cannot be refused any more.
+    pub(crate) fn on_rejected(&mut self, token: Token) -> Result<(), Contradiction> {
         match self.replace {
             Some(r) if r.token == token => {
                 self.replace = None;
                 self.phase = OrderState::Live;
+                Ok(())
             }
-            _ => self.finish(OrderState::Rejected),
+            _ if self.venue_ref.is_none() => {
+                self.finish(OrderState::Rejected);
+                Ok(())
+            }
+            _ => Err(Contradiction),
         }
     }
 
-    pub(crate) fn on_cancel_rejected(&mut self) {
+    pub(crate) fn on_cancel_rejected(&mut self) -> Result<(), Contradiction> {
         if self.phase == OrderState::PendingCancel {
             self.phase = OrderState::Live;
         }
+        Ok(())
     }
 
-    pub(crate) fn on_modified(&mut self, open: Qty, side: Side) {
+    /// Shares or side changed in place. We never ask for it; a venue may take shares off.
+    pub(crate) fn on_modified(&mut self, open: Qty, side: Side) -> Result<(), Contradiction> {
+        let less = open <= self.open && side == self.side;
         self.open = open;
         self.side = side;
         if open.is_zero() {
             self.finish(OrderState::Canceled);
         }
+        truth(less)
+    }
+
+    pub(crate) fn on_reprioritised(&mut self, order: VenueRef, px: Px) -> Result<(), Contradiction> {
+        self.venue_ref = Some(order);
+        self.px = px;
+        Ok(())
     }
 
     pub(crate) fn on_disconnected(&mut self) {
@@ -286,7 +355,8 @@ impl Order {
         h.word(u64::from(self.id.0.0) << 32 | u64::from(self.token.0));
         h.word(u64::from(self.open.0) << 32 | u64::from(self.executed.0));
         h.signed(self.px.0);
-        let flags = [self.unknown, self.cancel_wanted, self.adopted, self.tif == Tif::Ioc];
+        h.word(u64::from(self.prevented.0));
+        let flags = [self.unknown, self.cancel_wanted, self.adopted, self.short, self.tif == Tif::Ioc];
         let flags = flags.into_iter().fold(0, |w, f| w << 1 | u64::from(f));
         h.word(flags << 16 | (self.side as u64) << 8 | self.phase as u64);
         h.word(u64::from(self.instrument.0) << 8 | u64::from(self.gateway.0));
@@ -323,7 +393,7 @@ mod tests {
             Nanos::ZERO,
         );
         assert_eq!(o.state(), OrderState::PendingNew);
-        o.on_accepted(VenueRef(9), Px(100), Qty(qty), false);
+        o.on_accepted(VenueRef(9), Side::Buy, Px(100), Qty(qty), false).unwrap();
         assert_eq!(o.state(), OrderState::Live);
         o
     }
@@ -344,7 +414,7 @@ mod tests {
     #[test]
     fn an_overfill_is_said() {
         let mut o = live(100);
-        assert_eq!(o.on_executed(Qty(130)), Err(Qty(30)));
+        assert_eq!(o.on_executed(Qty(130)), Err(Contradiction));
         assert_eq!(o.state(), OrderState::Filled);
         assert_eq!(o.executed, Qty(130));
     }
@@ -358,7 +428,7 @@ mod tests {
         // A fill for the old token while the replace is in flight counts against both.
         o.on_executed(Qty(20)).unwrap();
         assert_eq!(o.reserved(), Qty(150));
-        o.on_replaced(Token(2), VenueRef(10), Px(110), Qty(150), false);
+        o.on_replaced(Token(2), VenueRef(10), Px(110), Qty(150), false).unwrap();
         assert_eq!(
             (o.state(), o.token, o.open, o.id),
             (OrderState::Live, Token(2), Qty(150), OrderId(Token(1)))
@@ -370,7 +440,7 @@ mod tests {
         let mut o = live(100);
         o.on_sent_replace(replace(2, 50, 90));
         assert_eq!(o.reserved(), Qty(100));
-        o.on_rejected(Token(2));
+        o.on_rejected(Token(2)).unwrap();
         assert_eq!((o.state(), o.open), (OrderState::Live, Qty(100)));
     }
 
@@ -383,13 +453,45 @@ mod tests {
     }
 
     #[test]
-    fn a_partial_cancel_leaves_the_rest() {
+    fn a_partial_cancel_leaves_the_rest_and_any_cancel_in_flight() {
         let mut o = live(100);
+        o.on_canceled(Qty(10), b'S').unwrap();
+        assert_eq!((o.state(), o.open), (OrderState::Live, Qty(90)));
         o.on_sent_cancel();
-        o.on_canceled(Qty(40));
-        assert_eq!((o.state(), o.open), (OrderState::Live, Qty(60)));
-        o.on_canceled(Qty(60));
+        o.on_canceled(Qty(30), b'S').unwrap();
+        assert_eq!((o.state(), o.open), (OrderState::PendingCancel, Qty(60)));
+        o.on_canceled(Qty(60), b'U').unwrap();
         assert_eq!(o.state(), OrderState::Canceled);
+    }
+
+    #[test]
+    fn what_self_match_prevention_took_counts_in_the_total() {
+        let mut o = live(100);
+        o.on_executed(Qty(10)).unwrap();
+        o.on_canceled(Qty(20), SELF_MATCH).unwrap();
+        assert_eq!((o.open, o.prevented), (Qty(70), Qty(20)));
+        o.on_sent_replace(replace(2, 130, 100));
+        assert_eq!(o.reserved(), Qty(100));
+        o.on_replaced(Token(2), VenueRef(10), Px(100), Qty(100), false).unwrap();
+        assert_eq!(o.open, Qty(100));
+    }
+
+    #[test]
+    fn what_cannot_be_true_is_said() {
+        let mut o = live(100);
+        assert_eq!(o.on_accepted(VenueRef(1), Side::Buy, Px(1), Qty(100), true), Err(Contradiction), "twice");
+        assert_eq!(o.on_rejected(Token(1)), Err(Contradiction), "it lives");
+        assert_eq!((o.state(), o.open, o.px), (OrderState::Live, Qty(100), Px(100)));
+        assert_eq!(o.clone().on_canceled(Qty(101), b'U'), Err(Contradiction));
+        assert_eq!(o.clone().on_modified(Qty(101), Side::Buy), Err(Contradiction));
+        assert_eq!(o.clone().on_modified(Qty(10), Side::Sell), Err(Contradiction));
+        assert_eq!(o.on_modified(Qty(90), Side::Buy), Ok(()));
+        o.on_sent_replace(replace(2, 80, 90));
+        let replaced =
+            |token, open| o.clone().on_replaced(Token(token), VenueRef(2), Px(90), Qty(open), false);
+        assert_eq!(replaced(2, 80), Ok(()));
+        assert_eq!(replaced(2, 81), Err(Contradiction), "more than asked for");
+        assert_eq!(replaced(3, 80), Err(Contradiction), "never asked for");
     }
 
     #[test]
@@ -431,7 +533,7 @@ mod tests {
             Qty(1),
             Nanos::ZERO,
         );
-        o.on_accepted(VenueRef(1), Px(1), Qty(1), true);
+        o.on_accepted(VenueRef(1), Side::Buy, Px(1), Qty(1), true).unwrap();
         assert_eq!((o.state(), o.reserved()), (OrderState::Canceled, Qty(0)));
     }
 }

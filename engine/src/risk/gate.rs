@@ -57,13 +57,37 @@ pub enum RiskReject {
     TooManyIntents = 20,
     /// The short sale restriction forbids it at this price (Reg SHO Rule 201).
     ShortSale = 21,
+    /// A replace would make a sale short that was sent as long; the mark cannot be changed (Reg SHO Rule 200(g)). Cancel and send anew.
+    ShortMark = 22,
 }
 
 impl RiskReject {
     /// Every one, by code.
     pub const ALL: [RiskReject; 21] = {
         use RiskReject::*;
-        [Halted, SessionDown, NoToken, Quantity, Price, Notional, NotTrading, StaleMarket, NoReference, Collar, Position, OpenOrders, MessageRate, Duplicate, SelfTrade, UnknownOrder, Busy, UnknownInstrument, Overflow, TooManyIntents, ShortSale]
+        [
+            Halted,
+            SessionDown,
+            NoToken,
+            Quantity,
+            Price,
+            Notional,
+            NotTrading,
+            StaleMarket,
+            NoReference,
+            Collar,
+            Position,
+            OpenOrders,
+            MessageRate,
+            Duplicate,
+            SelfTrade,
+            UnknownOrder,
+            Busy,
+            UnknownInstrument,
+            Overflow,
+            TooManyIntents,
+            ShortSale,
+        ]
     };
 }
 
@@ -119,6 +143,11 @@ impl Gate {
         &self.limits
     }
 
+    /// The token that the next request would take; none at or above it was ever used.
+    pub(crate) fn next_token(&self) -> Token {
+        Token(self.next_token)
+    }
+
     /// Tokens left to use.
     pub(crate) fn tokens_left(&self) -> u32 {
         self.end_token - self.next_token
@@ -131,10 +160,10 @@ impl Gate {
             return;
         }
         // What is left of the block before is used first where the new one joins it, and forgone where not.
-        if first != self.end_token || self.next_token == self.end_token {
+        if first > self.end_token || self.next_token == self.end_token {
             self.next_token = first;
         }
-        self.end_token = end.0;
+        self.end_token = self.end_token.max(end.0);
     }
 
     /// Never again uses `token` or one below: the venue knows it.
@@ -171,7 +200,7 @@ impl Gate {
         let exposure = orders.exposure(n.instrument);
         let shares = world.positions.of(n.instrument).shares;
         self.position(shares, n.side, exposure_of(exposure.buy, exposure.sell, n.side), n.qty)?;
-        let short = n.side == Side::Sell && shares - exposure.sell as i64 - i64::from(n.qty.0) < 0;
+        let short = n.side == Side::Sell && is_short(shares, exposure.sell, n.qty)?;
         if short {
             self.short_sale(world, n.instrument, n.px)?;
         }
@@ -186,7 +215,9 @@ impl Gate {
         self.rate.count(world.now);
         self.recent.remember(key, world.now);
         let token = self.take_token();
-        orders.insert(Order::new(token, n.instrument, gateway, n.side, n.tif, n.px, n.qty, world.now));
+        let mut order = Order::new(token, n.instrument, gateway, n.side, n.tif, n.px, n.qty, world.now);
+        order.short = short;
+        orders.insert(order);
         let kind = CommandKind::New { token, side: n.side, short, qty: n.qty, px: n.px, tif: n.tif };
         Ok(Approved::seal(OrderCommand { gateway, instrument: n.instrument, kind }))
     }
@@ -208,8 +239,9 @@ impl Gate {
             return Err(RiskReject::Busy);
         }
         self.sound(open, px)?;
-        // The venue counts the chain's total, executed shares included.
-        let total = order.executed.0.checked_add(open.0).ok_or(RiskReject::Overflow)?;
+        // The venue counts the chain's total, with what already traded or was prevented.
+        let gone = order.executed.0.checked_add(order.prevented.0);
+        let total = gone.and_then(|g| g.checked_add(open.0)).ok_or(RiskReject::Overflow)?;
         if total > Qty::MAX_ORDER.0 {
             return Err(RiskReject::Quantity);
         }
@@ -217,9 +249,15 @@ impl Gate {
         let e = orders.exposure(order.instrument);
         let others = exposure_of(e.buy, e.sell, order.side) - u64::from(order.reserved().0);
         let shares = world.positions.of(order.instrument).shares;
-        self.position(shares, order.side, others, open.max(order.reserved()))?;
-        if order.side == Side::Sell && shares - others as i64 - i64::from(open.0) < 0 {
+        // A replace that takes shares off is never refused for the position's size, whatever brought it there.
+        if open > order.reserved() {
+            self.position(shares, order.side, others, open)?;
+        }
+        if order.short {
             self.short_sale(world, order.instrument, px)?;
+        } else if order.side == Side::Sell && open > order.reserved() && is_short(shares, others, open)? {
+            // It would sell short what the venue has marked long, and a replace cannot change the mark.
+            return Err(RiskReject::ShortMark);
         }
         self.self_trade(orders, order.instrument, order.side, px)?;
         if !self.rate.has_room(world.now) {
@@ -307,7 +345,8 @@ impl Gate {
     /// Rule 201: under the restriction a short sale must be above the national best bid; our book's bid is the nearest that is known.
     #[inline]
     fn short_sale(&self, world: &World<'_>, id: InstrumentId, px: Px) -> Result<(), RiskReject> {
-        let restricted = matches!(world.instruments.of(id).short_sale_restriction, b'1' | b'2');
+        // A letter that nobody has heard of restricts too.
+        let restricted = world.instruments.of(id).short_sale_restriction != b'0';
         if restricted && (world.best_bid == Px::ZERO || px <= world.best_bid) {
             return Err(RiskReject::ShortSale);
         }
@@ -331,6 +370,14 @@ impl Gate {
         self.rate.absorb(h);
         self.recent.absorb(h);
     }
+}
+
+/// Whether selling `qty` beside the `open` sells would sell more than is held.
+#[inline]
+fn is_short(shares: i64, open: u64, qty: Qty) -> Result<bool, RiskReject> {
+    let sold = i64::try_from(open).ok().and_then(|o| o.checked_add(i64::from(qty.0)));
+    let left = sold.and_then(|s| shares.checked_sub(s)).ok_or(RiskReject::Overflow)?;
+    Ok(left < 0)
 }
 
 #[inline]

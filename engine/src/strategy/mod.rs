@@ -252,6 +252,9 @@ pub trait Strategy: Sized + Send + 'static {
     /// One of our orders traded. [`Strategy::on_order`] follows.
     fn on_fill(&mut self, _view: &View<'_>, _fill: &Fill, _out: &mut Intents) {}
 
+    /// The venue broke one of our trades: position and cash are as if it had never been; the order stays as it is.
+    fn on_broken(&mut self, _view: &View<'_>, _fill: &Fill, _out: &mut Intents) {}
+
     /// The time asked for with [`Intents::wake_at`] came.
     fn on_timer(&mut self, _view: &View<'_>, _out: &mut Intents) {}
 

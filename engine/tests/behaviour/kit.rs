@@ -32,6 +32,7 @@ pub const MID: i64 = 1_000_000;
 pub enum Told {
     Order(OrderId, OrderState),
     Fill(Fill),
+    Broken(Fill),
     Instrument(InstrumentId, InstrumentChange),
     Refused(Intent, RiskReject),
     Trade(TradePrint),
@@ -85,6 +86,10 @@ impl Strategy for Hand {
 
     fn on_fill(&mut self, _: &View<'_>, fill: &Fill, out: &mut Intents) {
         self.on().answer(Told::Fill(*fill), out);
+    }
+
+    fn on_broken(&mut self, _: &View<'_>, fill: &Fill, out: &mut Intents) {
+        self.on().answer(Told::Broken(*fill), out);
     }
 
     fn on_timer(&mut self, _: &View<'_>, out: &mut Intents) {

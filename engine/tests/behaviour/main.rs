@@ -2,6 +2,10 @@
 //!
 //! `kit` holds the scripted strategy and the hand-made world; everything else is tests.
 
+mod halts;
 mod hostile;
 mod kit;
+mod market;
+mod orders;
 mod risk;
+mod sessions;

@@ -202,6 +202,42 @@ fn a_replace_is_measured_by_the_worse_of_both() {
 }
 
 #[test]
+fn a_replace_that_takes_shares_off_passes_over_the_position_limit() {
+    let mut kit = Kit::ready(RiskLimits { max_position: 1_000, ..wide() });
+    let token = kit.live(buy(A, 900, MID - 300));
+    // Another program's order on the account fills: the worst case is 1,500.
+    kit.report(5_000, accepted(A, Side::Buy, 600, MID));
+    kit.report(5_000, executed(600, MID, 1));
+    assert_eq!(kit.refused(replace(token, 901, MID - 300)), RiskReject::Position);
+    kit.passes(replace(token, 899, MID - 300));
+}
+
+#[test]
+fn short_mark() {
+    let mut kit = Kit::ready(wide());
+    let bought = kit.live(buy(A, 100, MID));
+    kit.report(bought, executed(100, MID, 1));
+    let long = kit.live(sell(A, 60, MID + 100));
+    assert_eq!(kit.refused(replace(long, 101, MID + 100)), RiskReject::ShortMark);
+    let moved = kit.passes(replace(long, 100, MID + 100));
+    kit.report(moved, replaced(long, 100, MID + 100));
+    kit.passes(replace(long, 90, MID + 200)); // fewer: no more short than before
+    // Sent as short, it may grow.
+    let short = kit.live(sell(A, 10, MID + 300));
+    assert!(kit.order(short).short && !kit.order(long).short);
+    kit.passes(replace(short, 20, MID + 300));
+}
+
+#[test]
+fn a_short_order_cannot_be_moved_to_the_bid_under_the_restriction() {
+    let mut kit = Kit::ready(wide());
+    let short = kit.live(sell(A, 10, MID + 100));
+    kit.market(A, MarketBody::ShortSaleRestriction { symbol: Symbol::BLANK, action: b'1' });
+    assert_eq!(kit.refused(replace(short, 10, MID - 100)), RiskReject::ShortSale);
+    kit.passes(replace(short, 10, MID - 99));
+}
+
+#[test]
 fn open_orders() {
     let mut kit = Kit::ready(RiskLimits { max_open_orders: 2, ..wide() });
     let first = kit.live(buy(A, 1, MID));
@@ -304,7 +340,7 @@ fn short_sale() {
         kit.market(A, MarketBody::ShortSaleRestriction { symbol: Symbol::BLANK, action });
     };
     kit.passes(sell(A, 10, MID - 100)); // at the bid, short, no restriction
-    for action in [b'1', b'2'] {
+    for action in [b'1', b'2', b'?'] {
         restrict(&mut kit, action);
         assert_eq!(kit.refused(sell(A, 10, MID - 100)), RiskReject::ShortSale, "at the bid");
         kit.passes(sell(A, 10, MID - 99)); // above it
@@ -335,12 +371,13 @@ fn a_long_sale_is_not_restricted_and_is_marked() {
 #[test]
 fn cancels_pass_whatever_the_limits_say() {
     type Trouble = fn(&mut Kit<Hand>);
-    let troubles: [(&str, Trouble); 6] = [
+    let troubles: [(&str, Trouble); 7] = [
         ("halted", |kit| drop(kit.control(Control::Halt(HaltReason::Operator)))),
         ("not trading", |kit| drop(kit.trading(A, TradingState::Halted))),
         ("stale", |kit| drop(kit.give(Input::Feed(FEED, FeedStatus::Silent)))),
         ("old", |kit| kit.now.0 += 1_000 * SECOND),
         ("no token", |kit| while kit.ask(buy(C, 1, MID)) != Err(RiskReject::NoToken) {}),
+        ("no book", |kit| drop(kit.unquote(A, VenueRef(1)))),
         ("rate", |kit| while kit.ask(buy(C, 1, MID)) != Err(RiskReject::MessageRate) {}),
     ];
     for (name, trouble) in troubles {
@@ -390,6 +427,7 @@ fn overflow() {
     let token = kit.live(buy(A, 10, MID));
     kit.report(token, ReportKind::Modified { qty: Qty(u32::MAX), side: Side::Buy });
     kit.report(token, executed(u32::MAX - 5, 1, 1));
+    kit.report(token, ReportKind::CancelRejected); // that halted, and the halt's cancel was refused
     kit.control(Control::Resume);
     assert_eq!(kit.refused(replace(token, 6, MID)), RiskReject::Overflow);
     assert_eq!(kit.refused(replace(token, 5, MID)), RiskReject::Quantity);

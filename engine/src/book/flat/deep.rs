@@ -286,3 +286,79 @@ impl Deep {
             .all(|val| if height > 0 { self.visit_below(*val, height - 1, visit) } else { visit(*val) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn used(deep: &Deep) -> usize {
+        deep.nodes.len() - deep.free_len
+    }
+
+    fn check(deep: &Deep, tree: Tree, map: &BTreeMap<u32, u32>) {
+        let mut seen = Vec::new();
+        assert!(deep.best_first(tree, &mut |val| {
+            seen.push(val);
+            true
+        }));
+        assert!(seen.iter().eq(map.values().rev()));
+    }
+
+    /// Random inserts, losses at the best end and rebuilds, in trees up to three inner levels high, against a map.
+    #[test]
+    fn a_tree_is_an_ordered_map() {
+        for seed in 1..=6u64 {
+            let mut deep = Deep::new(6_000, 1);
+            let (mut tree, mut map) = (Tree::EMPTY, BTreeMap::new());
+            let mut state = seed;
+            let mut random = || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (state >> 33) as u32
+            };
+            for n in 0..20_000u32 {
+                // Grow to thousands, then shrink, so that inner nodes become the last of their height and grow again.
+                let shrink = n / 2_500 % 2 == 1;
+                if random() % 100 < if shrink { 12 } else { 2 } {
+                    let (keys, vals, len) = deep.take_best(&mut tree);
+                    for i in (0..len).rev() {
+                        assert_eq!(map.pop_last(), Some((keys[i], vals[i])), "seed {seed}");
+                    }
+                    assert!(len > 0 || map.is_empty());
+                }
+                let near_best = map.keys().next_back().copied().unwrap_or(1 << 20);
+                let key = match random() % 8 {
+                    0 => [0, 1, u32::MAX, u32::MAX - 1][random() as usize % 4],
+                    1..4 => near_best.saturating_add(random() % 50),
+                    _ => random() % (1 << 21),
+                };
+                assert_eq!(deep.find(tree, key), map.get(&key).copied(), "seed {seed}");
+                if !map.contains_key(&key) && map.len() < 6_000 {
+                    assert!(deep.has_room(1));
+                    deep.insert(&mut tree, key, n);
+                    map.insert(key, n);
+                }
+                if n % 3_777 == 0 {
+                    let dropped = deep.retain(&mut tree, |val| val % 3 != 0);
+                    let before = map.len();
+                    map.retain(|_, val| *val % 3 != 0);
+                    assert_eq!(dropped, before - map.len());
+                }
+                assert!(used(&deep) <= map.len() / 4 + 1, "{} nodes for {}", used(&deep), map.len());
+                if n % 500 == 0 {
+                    check(&deep, tree, &map);
+                }
+            }
+            check(&deep, tree, &map);
+        }
+    }
+
+    #[test]
+    fn ever_better_keys_leave_full_leaves() {
+        let mut deep = Deep::new(3_000, 1);
+        let mut tree = Tree::EMPTY;
+        (0..3_000).for_each(|key| deep.insert(&mut tree, key, key));
+        let leaves = 3_000 / FAN;
+        assert!(used(&deep) <= leaves + leaves / 7 + 3, "{}", used(&deep));
+    }
+}

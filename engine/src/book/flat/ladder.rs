@@ -151,7 +151,7 @@ impl Ladders {
         l.listed >= l.sweep_at
     }
 
-    /// Unlists every level without orders. O(listed).
+    /// Unlists every level without orders. O(listed). `near` keeps the best level, so it does not run out here.
     pub(super) fn sweep(&mut self, side: usize, levels: &mut Levels) {
         let mut keep = |id: u32| {
             let live = levels.get(id).count > 0;
@@ -173,9 +173,12 @@ impl Ladders {
         l.len = len as u32;
         l.listed -= self.deep.retain(&mut l.deep, keep) as u32;
         l.sweep_at = l.listed * 2 + SWEEP_MIN;
-        if len == 0 {
-            self.refill(side);
-        }
+    }
+
+    /// How many levels a side lists.
+    #[cfg(test)]
+    pub(super) fn listed(&self, side: usize) -> u32 {
+        self.sides[side].listed
     }
 
     /// Visits listed levels, zombies included, best first until `visit` returns false.

@@ -446,3 +446,107 @@ impl Books for FlatBooks {
         self.stats
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::Nanos;
+
+    const A: InstrumentId = InstrumentId(0);
+
+    fn say(books: &mut FlatBooks, instrument: InstrumentId, body: MarketBody) -> Effect {
+        books.apply(&MarketEvent { ts_event: Nanos::ZERO, instrument, body }).effect
+    }
+
+    fn add(books: &mut FlatBooks, id: InstrumentId, r: u64, px: i64) {
+        let (order, qty) = (VenueRef(r), Qty(1));
+        let body = MarketBody::Add { order, px: Px(px), qty, side: Side::Buy, mpid: *b"    " };
+        assert_eq!(say(books, id, body), Effect::Applied, "{r} at {px}");
+    }
+
+    fn delete(books: &mut FlatBooks, id: InstrumentId, r: u64) {
+        assert_eq!(say(books, id, MarketBody::Delete { order: VenueRef(r) }), Effect::Applied);
+    }
+
+    fn books(instruments: usize, live_orders: usize, levels: usize) -> FlatBooks {
+        FlatBooks::new(&BookCapacity { instruments, live_orders, levels, direct_refs: 1 << 20 })
+    }
+
+    /// Levels that share one home, created and emptied behind the top.
+    fn leave_zombies(books: &mut FlatBooks, id: InstrumentId, n: u64) {
+        let first = 1_000 * (u64::from(id.0) + 1);
+        add(books, id, first, 6_400_000);
+        for r in 1..=n {
+            add(books, id, first + r, 6_400 * (1_000 - r as i64));
+            delete(books, id, first + r);
+        }
+    }
+
+    #[test]
+    fn a_side_sweeps_its_zombies() {
+        let mut books = books(1, 1_000, 1_000);
+        leave_zombies(&mut books, A, 900);
+        assert!(books.ladders.listed(0) <= 2 * 2 + 32, "{}", books.ladders.listed(0));
+        assert_eq!(books.live_levels, 1);
+    }
+
+    #[test]
+    fn spare_levels_come_back_from_all_sides() {
+        // 40 sides each keep fewer zombies than a side sweeps by itself, together more than there are spares.
+        let mut books = books(40, 1_000, 50);
+        for round in 0..3 {
+            for i in 0..40 {
+                leave_zombies(&mut books, InstrumentId(i), 30);
+            }
+            for i in 0..40u64 {
+                delete(&mut books, InstrumentId(i as u16), 1_000 * (i + 1));
+            }
+            assert_eq!((round, books.live_levels, books.live_orders), (round, 0, 0));
+        }
+    }
+
+    #[test]
+    fn tombstones_do_not_pile_up_in_a_level() {
+        let mut books = books(1, 1_500, 10);
+        add(&mut books, A, 1, 700);
+        for r in 2..20_000 {
+            add(&mut books, A, r, 700);
+            delete(&mut books, A, r);
+            let (_, slot) = books.refs.find(1).expect("stands since the start");
+            assert!(books.levels.get(slot.level).chunks <= 6);
+        }
+    }
+
+    #[test]
+    fn chunks_come_back_from_all_levels() {
+        // 20 levels of one order and 73 tombstones: 80 extra chunks wanted, 68 there.
+        let mut books = books(1, 44, 30);
+        for level in 0..20 {
+            let first = 100 * level;
+            for r in first..first + 74 {
+                add(&mut books, A, r, 700 + level as i64);
+                if r > first {
+                    delete(&mut books, A, r);
+                }
+            }
+        }
+        for level in 0..20 {
+            add(&mut books, A, 100 * level + 99, 700 + level as i64);
+            let p = books.queue_position(VenueRef(100 * level + 99));
+            assert_eq!(p, Some(QueuePosition { orders_ahead: 1, qty_ahead: 1 }));
+        }
+    }
+
+    /// Gigabytes reserved, megabytes touched: otherwise this test would not fit in its machine.
+    #[test]
+    fn a_whole_feed_can_be_built() {
+        let mut books = FlatBooks::new(&BookCapacity {
+            instruments: 9_000,
+            live_orders: 2_000_000,
+            levels: 1_000_000,
+            direct_refs: 1_500_000_000,
+        });
+        add(&mut books, InstrumentId(8_999), 1_499_999_999, 700);
+        assert_eq!(books.top(InstrumentId(8_999)).bid_qty, 1);
+    }
+}

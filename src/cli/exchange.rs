@@ -1,0 +1,97 @@
+//! `colo exchange`: the simulated exchange alone.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{Exit, Failure, Outcome, live, report, signals};
+use crate::exchange::{self, ExchangeConfig, ExchangeError};
+
+/// The simulated exchange alone: ITCH 5.0 over MoldUDP64 on two lines, a re-request server, OUCH 5.0 over SoupBinTCP.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  colo exchange --config exchange.toml --seconds 60")]
+pub struct Args {
+    /// The configuration.
+    #[arg(long)]
+    config: PathBuf,
+    /// Ends after so many seconds; otherwise with the flow, or on SIGTERM or SIGINT.
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// Writes the accounts and counts at the end as JSON to this file, `-` for stdout.
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// In a sentence, with the exit code.
+pub fn run(args: &Args) -> Outcome {
+    let file = &args.config;
+    let text = std::fs::read_to_string(file)
+        .map_err(|e| Failure::with(Exit::Config, format!("{}: unreadable ({e})", file.display())))?;
+    let invalid = |e: ExchangeError| match e {
+        ExchangeError::Toml { .. } | ExchangeError::Invalid { .. } | ExchangeError::PasswordFile { .. } => {
+            Failure::with(Exit::Config, format!("{}: {e}", file.display()))
+        }
+        other => Failure::new(other),
+    };
+    let config =
+        ExchangeConfig::from_toml(&text, file.parent().unwrap_or(Path::new("."))).map_err(invalid)?;
+    let venue = exchange::spawn(config).map_err(invalid)?;
+    let rerequest = venue.rerequest.map_or_else(|| "none".into(), |a| a.to_string());
+    live::say(&format!("exchange: order entry on {}, re-requests on {rerequest}", venue.ouch));
+    let stop = signals::install().map_err(Failure::new)?;
+    let began = Instant::now();
+    let mut told = Duration::ZERO;
+    while !stop.raised() && args.seconds.is_none_or(|s| began.elapsed() < Duration::from_secs(s)) {
+        let p = venue.progress();
+        if p.finished.load(Ordering::Relaxed) {
+            break;
+        }
+        if began.elapsed() - told >= Duration::from_secs(5) {
+            told = began.elapsed();
+            let of = |a: &std::sync::atomic::AtomicU64| report::grouped(a.load(Ordering::Relaxed));
+            live::say(&format!(
+                "{:>6.1} s  messages {}  logins {}  accepted {}  fills {}",
+                told.as_secs_f64(),
+                of(&p.messages),
+                of(&p.logins),
+                of(&p.accepted),
+                of(&p.fills)
+            ));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let outcome = venue.stop().map_err(Failure::new)?;
+    let accounts: Vec<_> = outcome
+        .accounts
+        .iter()
+        .map(|a| {
+            json!({
+                "username": a.username,
+                "positions": a.positions.iter().map(|(s, v)| (s.to_string(), *v)).collect::<std::collections::BTreeMap<_, _>>(),
+                "cash": a.cash_e4 as f64 / 10_000.0,
+                "accepted": a.counts.accepted,
+                "rejected": a.counts.rejected,
+                "fills": a.counts.fills,
+                "shares": a.counts.shares,
+                "live_orders": a.live_orders.len(),
+            })
+        })
+        .collect();
+    let value = json!({
+        "messages": outcome.counts.messages,
+        "datagrams": outcome.counts.datagrams,
+        "datagrams_lost": outcome.counts.lost,
+        "logins": outcome.counts.logins,
+        "accounts": accounts,
+    });
+    match &args.json {
+        Some(to) => report::write_json(&value, to)?,
+        None => super::print(&format!("{value:#}\n")),
+    }
+    Ok(if stop.raised() { Exit::Interrupted } else { Exit::Ok })
+}

@@ -1,0 +1,123 @@
+//! The command line. A binary of a user's own, with a strategy of a user's own, is one line:
+//!
+//! ```no_run
+//! # use engine::strategy::Observer as Mine;
+//! fn main() -> std::process::ExitCode {
+//!     colo::cli::main(&[colo::cli::strategy::<Mine>()])
+//! }
+//! ```
+//!
+//! Data goes to stdout, progress and errors to stderr. Exit codes: [`Exit`].
+
+mod config;
+mod ctl;
+mod demo;
+mod doctor;
+mod exchange;
+mod extent;
+mod live;
+mod report;
+mod run;
+mod signals;
+mod strategies;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use strategies::{Entry, Registry, make, strategy};
+
+/// How a command ended, as its exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// All well.
+    Ok = 0,
+    /// Something failed; stderr says what.
+    Failure = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// The configuration is invalid.
+    Config = 3,
+    /// A gate was not met.
+    Gate = 4,
+    /// Reconciliation or replay found a difference.
+    Difference = 5,
+    /// Interrupted.
+    Interrupted = 130,
+}
+
+/// A command that did not end well: its exit code and the sentence for the person.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// What happened.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure with exit code 1.
+    pub fn new(message: impl std::fmt::Display) -> Failure {
+        Failure::with(Exit::Failure, message)
+    }
+
+    /// A failure with another exit code.
+    pub fn with(exit: Exit, message: impl std::fmt::Display) -> Failure {
+        Failure { exit, message: message.to_string() }
+    }
+}
+
+/// What every command returns.
+pub type Outcome = Result<Exit, Failure>;
+
+/// A low-latency colocated execution core: feed packets in, risk-checked orders out.
+#[derive(Parser)]
+#[command(name = "colo", version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Demo(demo::Args),
+    Run(run::Args),
+    Exchange(exchange::Args),
+    Ctl(ctl::Args),
+    Config(config::Args),
+    Doctor(doctor::Args),
+}
+
+/// Runs the command line with `own` strategies beside those that come with `colo`.
+#[must_use]
+pub fn main(own: &[Entry]) -> ExitCode {
+    // clap prints help, version and usage errors itself, and exits with 0 or 2.
+    let cli = Cli::parse();
+    let registry = Registry::new(own);
+    let outcome = match &cli.command {
+        Command::Demo(a) => demo::run(a, &registry),
+        Command::Run(a) => run::run(a, &registry),
+        Command::Exchange(a) => exchange::run(a),
+        Command::Ctl(a) => ctl::run(a),
+        Command::Config(a) => config::run(a, &registry),
+        Command::Doctor(a) => doctor::run(a),
+    };
+    let exit = outcome.unwrap_or_else(|failure| {
+        live::say(&format!("colo: {}", failure.message));
+        failure.exit
+    });
+    ExitCode::from(exit as u8)
+}
+
+/// One sentence to the person at the terminal.
+pub(crate) fn warn(sentence: &str) {
+    live::say(&format!("colo: warning: {sentence}"));
+}
+
+/// Data, to stdout. A reader that has gone away ends nothing: there is nobody left to tell.
+pub(crate) fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

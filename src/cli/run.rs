@@ -1,0 +1,135 @@
+//! `colo run`: the core against the venues of a configuration.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use model::GatewayId;
+
+use super::{Exit, Failure, Outcome, Registry, live, report, signals};
+use crate::config::{Config, Environment, Secrets};
+use crate::core::{Plan, RunReport};
+use crate::reconcile::{self, Figures, Verdict};
+
+/// Where orders go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// To gateways marked `environment = "test"`.
+    Test,
+    /// To production.
+    Live,
+}
+
+/// The core against the venues of a configuration. Ends in order on SIGTERM or SIGINT: no new orders, cancel all, wait for the venue, flush.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  colo run --config colo.toml --mode test --seconds 60 --json report.json")]
+pub struct Args {
+    /// The configuration.
+    #[arg(long)]
+    config: PathBuf,
+    /// Where orders go: `test` reaches only gateways marked `environment = "test"`.
+    #[arg(long, value_enum, default_value = "test")]
+    mode: Mode,
+    /// Ends after so many seconds.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=864_000))]
+    seconds: Option<u64>,
+    /// Writes the report as JSON to this file, `-` for stdout.
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// In a sentence, with the exit code.
+pub fn run(args: &Args, registry: &Registry) -> Outcome {
+    let config = load(&args.config, registry, Secrets::Read)?;
+    if args.mode == Mode::Live {
+        return Err(Failure::with(
+            Exit::Gate,
+            "--mode live needs a valid approval of this binary and configuration, and this version cannot check one; use --mode test",
+        ));
+    }
+    if let Some(k) = config.gateways.iter().position(|g| g.environment == Environment::Production) {
+        let key = format!("{}: `gateways[{k}].environment` is \"production\"", args.config.display());
+        return Err(Failure::with(
+            Exit::Gate,
+            format!("{key}; --mode test reaches only gateways marked \"test\""),
+        ));
+    }
+    let Some(entry) = registry.find(&config.strategy) else { unreachable!("load() checked the strategy") };
+    let plan = Plan::new(&config, 0);
+    let stop = signals::install().map_err(Failure::new)?;
+    let began = Instant::now();
+    let span = args.seconds.map(Duration::from_secs);
+    let mut progress = live::Progress::new(span.unwrap_or_default());
+    let mut hint = Some(Duration::from_secs(2));
+    let outcome = entry.run(&config, &plan, &mut |viewer, _| {
+        let snapshot = viewer.read();
+        progress.show(&snapshot, began.elapsed());
+        // A venue that is down is retried for as long as it takes, but not in silence.
+        if hint.is_some_and(|h| began.elapsed() > h) {
+            hint = None;
+            for g in snapshot.gateways.iter().filter(|g| g.counters.get("state") != Some(&3)) {
+                super::warn(&unreached(&config, g));
+            }
+        }
+        span.is_none_or(|s| began.elapsed() < s) && !stop.raised()
+    });
+    progress.end();
+    let run = outcome?;
+    let verdict = verdict(&config, &run);
+    if let Some(file) = &args.json {
+        report::write_json(&report::to_json(&run, &verdict), file)?;
+    }
+    if args.json.as_deref() != Some(Path::new("-")) {
+        super::print(&report::to_text(&run, &verdict));
+    }
+    match verdict {
+        Verdict::Equal(_) if !run.failures.is_empty() => Ok(Exit::Failure),
+        Verdict::Equal(_) => Ok(if stop.raised() { Exit::Interrupted } else { Exit::Ok }),
+        Verdict::Different(_) => Ok(Exit::Difference),
+        Verdict::Unknown(why) if run.stats.accepted == 0 => Err(Failure::new(why)),
+        Verdict::Unknown(_) => Ok(Exit::Difference),
+    }
+}
+
+fn unreached(config: &Config, g: &crate::telemetry::snapshot::Port) -> String {
+    let of = |k: &str| g.counters.get(k).copied().unwrap_or(0);
+    let address =
+        config.gateways.iter().find(|c| c.id == g.id).map_or_else(String::new, |c| c.address.to_string());
+    if of("login_rejects") > 0 {
+        format!("gateway {}: {address} refuses the login (username, password or session); trying again", g.id)
+    } else if of("connects") == 0 {
+        format!("gateway {}: {address} cannot be reached; trying again", g.id)
+    } else {
+        format!("gateway {}: {address} is connected but the session is not ready", g.id)
+    }
+}
+
+/// Loads a configuration and checks its strategy too.
+///
+/// # Errors
+/// Exit code 3, naming file, key, value and what is allowed.
+pub fn load(file: &Path, registry: &Registry, secrets: Secrets) -> Result<Config, Failure> {
+    let invalid = |e: &dyn std::fmt::Display| Failure::with(Exit::Config, e);
+    let config = Config::load(file, secrets).map_err(|e| invalid(&e))?;
+    let Some(entry) = registry.find(&config.strategy) else {
+        let what = format!("`strategy.name` is {:?}; allowed: {}", config.strategy, registry.names());
+        return Err(invalid(&format!("{}: {what}", file.display())));
+    };
+    entry.check(&config).map_err(|e| invalid(&format!("{}: {e}", file.display())))?;
+    Ok(config)
+}
+
+/// The venue's own stream against what we believe.
+fn verdict(config: &Config, run: &RunReport) -> Verdict {
+    let mut venue = Figures::default();
+    for (k, g) in config.gateways.iter().enumerate() {
+        match reconcile::from_stream(g, GatewayId(k as u8), &config.instruments) {
+            Ok(f) => venue.add(&f),
+            Err(why) => return Verdict::Unknown(format!("gateway {}: {why}", g.id)),
+        }
+    }
+    Verdict::of(&Figures::ours(run), &venue)
+}

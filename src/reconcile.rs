@@ -1,0 +1,315 @@
+//! Our state against the venue's: positions, cash, fills, and that nothing is open.
+//!
+//! Two sources of truth. The embedded venue's own ledger (demo): it shares no code with us. Any other venue: its sequenced stream read again from
+//! message 1 over a fresh login after the core has ended, and added up here without the engine.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use gateways::gateway::{Barrier, GatewayConfig, Notice, OuchGateway, ReportSink};
+use gateways::soupbintcp::ClientConfig;
+use model::{ExecutionReport, GatewayId, Instrument, InstrumentId, ReportKind, SessionEvent, Side, Token};
+use net::tcp::TcpLink;
+use net::{ByteStream, Received};
+
+use crate::clock::Clock;
+use crate::config;
+use crate::core::RunReport;
+use crate::exchange::AccountView;
+
+/// How long a venue may take to repeat its stream.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One side's figures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Shares held, by symbol; symbols never traded may be absent.
+    pub positions: BTreeMap<String, i64>,
+    /// Cash flow, 1e-4 USD.
+    pub cash: i128,
+    /// Fills.
+    pub fills: u64,
+    /// Shares traded.
+    pub shares: u64,
+    /// Orders open.
+    pub open: u64,
+}
+
+impl Figures {
+    /// Ours.
+    #[must_use]
+    pub fn ours(r: &RunReport) -> Figures {
+        Figures {
+            positions: r.positions.iter().map(|(s, p)| (s.clone(), p.shares)).collect(),
+            cash: r.positions.values().map(|p| i128::from(p.cash.0)).sum(),
+            fills: r.stats.fills,
+            shares: r.stats.shares,
+            open: r.open_orders as u64,
+        }
+    }
+
+    /// An embedded venue's, over its accounts.
+    #[must_use]
+    pub fn of_accounts(accounts: &[AccountView]) -> Figures {
+        let mut f = Figures::default();
+        for a in accounts {
+            for (symbol, shares) in &a.positions {
+                *f.positions.entry(symbol.to_string()).or_default() += shares;
+            }
+            f.cash += a.cash_e4;
+            f.fills += a.counts.fills;
+            f.shares += a.counts.shares;
+            f.open += a.live_orders.len() as u64;
+        }
+        f
+    }
+
+    /// Adds another gateway's.
+    pub fn add(&mut self, other: &Figures) {
+        for (s, v) in &other.positions {
+            *self.positions.entry(s.clone()).or_default() += v;
+        }
+        self.cash += other.cash;
+        self.fills += other.fills;
+        self.shares += other.shares;
+        self.open += other.open;
+    }
+}
+
+/// What a comparison found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Everything is the same.
+    Equal(Figures),
+    /// Something is not; each in a sentence.
+    Different(Vec<String>),
+    /// The venue could not be asked.
+    Unknown(String),
+}
+
+impl Verdict {
+    /// Compares.
+    #[must_use]
+    pub fn of(ours: &Figures, venue: &Figures) -> Verdict {
+        let mut d = Vec::new();
+        let mut compare = |what: String, a: i128, b: i128| {
+            if a != b {
+                d.push(format!("{what}: ours {a}, venue {b}"));
+            }
+        };
+        for symbol in
+            ours.positions.keys().chain(venue.positions.keys()).collect::<std::collections::BTreeSet<_>>()
+        {
+            let at = |f: &Figures| f.positions.get(symbol).copied().unwrap_or(0).into();
+            compare(format!("position {symbol}"), at(ours), at(venue));
+        }
+        compare("cash, 1e-4 USD".into(), ours.cash, venue.cash);
+        compare("fills".into(), ours.fills.into(), venue.fills.into());
+        compare("shares".into(), ours.shares.into(), venue.shares.into());
+        compare("open orders".into(), ours.open.into(), venue.open.into());
+        if d.is_empty() { Verdict::Equal(venue.clone()) } else { Verdict::Different(d) }
+    }
+
+    /// Whether it is all the same.
+    #[must_use]
+    pub fn is_equal(&self) -> bool {
+        matches!(self, Verdict::Equal(_))
+    }
+
+    /// What differs, in sentences.
+    #[must_use]
+    pub fn differences(&self) -> Vec<String> {
+        match self {
+            Verdict::Equal(_) => Vec::new(),
+            Verdict::Different(d) => d.clone(),
+            Verdict::Unknown(why) => vec![why.clone()],
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Equal(v) => write!(
+                f,
+                "ok: {} fills, {} shares, {} open orders and every position equal the venue's",
+                v.fills, v.shares, v.open
+            ),
+            Verdict::Different(d) => write!(f, "NOT RECONCILED: {}", d.join("; ")),
+            Verdict::Unknown(why) => write!(f, "NOT RECONCILED: {why}"),
+        }
+    }
+}
+
+/// Reads a gateway's stream again from its first message and adds it up.
+///
+/// # Errors
+/// In words, when the venue cannot be reached, refuses the login or does not finish in time.
+pub fn from_stream(
+    g: &config::Gateway,
+    id: GatewayId,
+    instruments: &[Instrument],
+) -> Result<Figures, String> {
+    let clock = Clock::new();
+    let mut session = GatewayConfig::new(id, g.firm, ClientConfig::new(&g.username, &g.password));
+    session.barrier = if g.account_query { Barrier::AccountQuery } else { Barrier::None };
+    let mut gateway = OuchGateway::new(session, instruments).map_err(|e| e.to_string())?;
+    let mut link = TcpLink::start(g.address).map_err(|e| e.to_string())?;
+    let mut ledger = Ledger::new(instruments);
+    let started = Instant::now();
+    let mut up = false;
+    while !ledger.done {
+        if started.elapsed() > PATIENCE {
+            return Err(format!("gateway {}: the venue did not repeat its stream in time", g.id));
+        }
+        let now = clock.now();
+        if !up {
+            up = link.poll_connected().map_err(|e| e.to_string())?;
+            if up {
+                gateway.on_connected(now);
+            } else {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            continue;
+        }
+        let n = link.send(gateway.transmit()).map_err(|e| e.to_string())?;
+        gateway.transmitted(n);
+        let outcome = match link.recv(gateway.recv_space()).map_err(|e| e.to_string())? {
+            Received::Data(n) => gateway.on_received(now, n, &mut ledger),
+            Received::Nothing => {
+                std::thread::sleep(Duration::from_millis(1));
+                gateway.on_timeout(now, &mut ledger)
+            }
+            Received::Closed => return Err(format!("gateway {}: the venue closed the connection", g.id)),
+        };
+        outcome.map_err(|e| format!("gateway {}: {e}", g.id))?;
+        if let Some(why) = &ledger.failure {
+            return Err(format!("gateway {}: {why}", g.id));
+        }
+    }
+    gateway.logout(clock.now());
+    let _ = link.send(gateway.transmit());
+    Ok(ledger.figures())
+}
+
+/// An order as the stream tells it.
+struct Entry {
+    symbol: Option<InstrumentId>,
+    side: Side,
+    open: u32,
+}
+
+/// Adds up a stream: deliberately plain, and nothing of the engine's.
+struct Ledger {
+    symbols: Vec<String>,
+    orders: BTreeMap<Token, Entry>,
+    fills: Vec<(u64, Token, u32, i64)>,
+    done: bool,
+    failure: Option<String>,
+}
+
+impl Ledger {
+    fn new(instruments: &[Instrument]) -> Ledger {
+        Ledger {
+            symbols: instruments.iter().map(|i| i.symbol.to_string()).collect(),
+            orders: BTreeMap::new(),
+            fills: Vec::new(),
+            done: false,
+            failure: None,
+        }
+    }
+
+    fn figures(&self) -> Figures {
+        let mut f = Figures::default();
+        for (_, token, qty, px) in &self.fills {
+            let Some(order) = self.orders.get(token) else { continue };
+            let Some(symbol) = order.symbol.and_then(|s| self.symbols.get(s.index())) else { continue };
+            let sign = order.side.sign();
+            *f.positions.entry(symbol.clone()).or_default() += sign * i64::from(*qty);
+            f.cash -= i128::from(sign) * i128::from(*px) * i128::from(*qty);
+            f.fills += 1;
+            f.shares += u64::from(*qty);
+        }
+        f.open = self.orders.values().filter(|o| o.open > 0).count() as u64;
+        f
+    }
+}
+
+impl ReportSink for Ledger {
+    fn report(&mut self, r: ExecutionReport) {
+        match r.kind {
+            ReportKind::Accepted { qty, side, instrument, dead, .. } => {
+                let open = if dead { 0 } else { qty.0 };
+                self.orders.insert(r.token, Entry { symbol: instrument, side, open });
+            }
+            ReportKind::Replaced { old, qty, dead, .. } => {
+                if let Some(o) = self.orders.get_mut(&old) {
+                    o.open = 0;
+                    let (symbol, side) = (o.symbol, o.side);
+                    let open = if dead { 0 } else { qty.0 };
+                    self.orders.insert(r.token, Entry { symbol, side, open });
+                }
+            }
+            ReportKind::Executed { qty, px, match_number, .. } => {
+                self.fills.push((match_number, r.token, qty.0, px.0));
+                if let Some(o) = self.orders.get_mut(&r.token) {
+                    o.open = o.open.saturating_sub(qty.0);
+                }
+            }
+            ReportKind::Canceled { qty, .. } => {
+                if let Some(o) = self.orders.get_mut(&r.token) {
+                    o.open = o.open.saturating_sub(qty.0);
+                }
+            }
+            ReportKind::Modified { qty, .. } => {
+                if let Some(o) = self.orders.get_mut(&r.token) {
+                    o.open = qty.0;
+                }
+            }
+            ReportKind::Broken { match_number, .. } => self.fills.retain(|(m, ..)| *m != match_number),
+            _ => {}
+        }
+    }
+
+    fn session(&mut self, event: SessionEvent) {
+        match event {
+            SessionEvent::Ready { .. } => self.done = true,
+            SessionEvent::LoginRejected { code } => {
+                self.failure = Some(format!("the venue refused the login ({})", code as char));
+            }
+            SessionEvent::EndOfSession => self.done = true,
+            _ => {}
+        }
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        if let Notice::Undecodable { seq, .. } = notice {
+            self.failure = Some(format!("message {seq} of the venue is not understood"));
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figures(position: i64, cash: i128) -> Figures {
+        Figures { positions: [("A".to_string(), position)].into(), cash, fills: 1, shares: 1, open: 0 }
+    }
+
+    #[test]
+    fn every_difference_is_named() {
+        assert!(Verdict::of(&figures(5, 7), &figures(5, 7)).is_equal());
+        let v = Verdict::of(&figures(5, 7), &figures(6, 8));
+        assert_eq!(v.differences(), ["position A: ours 5, venue 6", "cash, 1e-4 USD: ours 7, venue 8"]);
+        // A symbol that one side never traded is flat there.
+        let none = Figures { positions: BTreeMap::new(), ..figures(0, 7) };
+        assert!(Verdict::of(&figures(0, 7), &none).is_equal());
+        assert!(!Verdict::of(&none, &figures(1, 7)).is_equal());
+    }
+}
