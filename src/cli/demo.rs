@@ -203,7 +203,7 @@ fn config(
          username = \"demo\"\npassword_env = \"COLO_DEMO_PASSWORD\"\nfirm = \"DEMO\"\n\
          [strategy]\nname = {:?}\n\
          [risk]\nmax_order_quantity = 1000\nmax_order_notional_usd = 1000000\nmax_position = 5000\nmax_open_orders = 50\n\
-         max_messages_per_second = 500\nprice_collar_bps = 500\nmax_daily_loss_usd = 100000\n",
+         max_messages_per_second = 1000\nprice_collar_bps = 500\nmax_daily_loss_usd = 100000\n",
         args.journal.display().to_string(),
         lines[0],
         lines[1],

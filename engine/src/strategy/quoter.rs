@@ -10,13 +10,17 @@
 
 use model::{InstrumentId, Nanos, Px, Qty, ReportKind, Side};
 
-use super::{Fill, Intents, ParamError, Params, Strategy, View};
+use super::{Fill, Intent, Intents, ParamError, Params, Strategy, View};
 use crate::book::BookChange;
 use crate::instruments::InstrumentChange;
 use crate::orders::{Order, OrderState};
+use crate::risk::RiskReject;
 
 /// The tick of US equities above one dollar, in 1e-4 USD.
 const TICK: i64 = 100;
+
+/// How long an instrument rests at the message limit.
+const RATE_REST: Nanos = Nanos::from_millis(20);
 
 fn tick_below(px: i64) -> i64 {
     px.div_euclid(TICK) * TICK
@@ -162,6 +166,20 @@ impl Strategy for Quoter {
             self.both(view, view.instruments()[k].instrument.id, out);
         }
         self.wake(out);
+    }
+
+    /// At the message limit an instrument's quotes rest for a moment instead of asking again with every tick; the next change of the book after it, or
+    /// a timer that is due anyway, quotes again.
+    fn on_refused(&mut self, view: &View<'_>, intent: &Intent, why: RiskReject) {
+        let id = match intent {
+            Intent::New { instrument, .. } => Some(*instrument),
+            Intent::Replace { order, .. } | Intent::Cancel { order } => {
+                view.order(*order).map(|o| o.instrument)
+            }
+        };
+        if let (RiskReject::MessageRate, Some(id)) = (why, id) {
+            self.rest_until[id.index()] = view.now().after(RATE_REST);
+        }
     }
 
     fn on_instrument(
