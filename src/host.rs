@@ -14,16 +14,21 @@
 //! | [`hold_cpu_latency`] | cores do not enter deep idle states | write to `/dev/cpu_dma_latency` |
 //! | [`set_timer_slack`] | short sleeps end when asked | |
 //! | [`forbid_new_privileges`] | nothing we might execute gains any | |
+//! | [`allow_only`] | a thread makes the system calls it should, and no other | a kernel with seccomp filters |
 //!
-//! All of it happens at start-up, before the hot path. This is the one file of the crate that may hold `unsafe`.
+//! All of it happens at start-up, before the hot path. This module is the one place of the crate that may hold `unsafe`.
 
-#![allow(unsafe_code, reason = "the one file of this crate that calls the kernel directly")]
+#![allow(unsafe_code, reason = "the one module of this crate that calls the kernel directly")]
+
+mod syscalls;
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::hint::black_box;
 use std::io::{self, Write};
 use std::path::Path;
+
+pub use syscalls::{CALLS_MAX, Violation, allow_only};
 
 /// Bytes from one touch of memory to the next; the smallest page of the processors we run on.
 const PAGE: usize = 4096;
