@@ -16,4 +16,5 @@ pub mod host;
 pub mod journal;
 pub mod logs;
 pub mod replay;
+pub mod source;
 pub mod telemetry;

@@ -9,6 +9,8 @@
 //!
 //! Data goes to stdout, progress and errors to stderr. Exit codes: [`Exit`].
 
+pub mod book;
+mod out;
 mod strategies;
 
 pub use strategies::{Entry, Registry, strategy};
