@@ -132,7 +132,8 @@ impl Source {
     /// [`SourceError::Open`], [`SourceError::Read`], and [`SourceError::Kind`] for what is none of the kinds.
     pub fn open(path: &Path) -> Result<Source, SourceError> {
         let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
-        let (about, file) = opened.map_err(|source| SourceError::Open { path: path.to_path_buf(), source })?;
+        let (about, file) =
+            opened.map_err(|source| SourceError::Open { path: path.to_path_buf(), source })?;
         if about.is_dir() {
             let found = "a folder, where a file of market data is wanted".into();
             return Err(SourceError::Kind { path: path.to_path_buf(), found });

@@ -272,8 +272,7 @@ impl Capture {
                     2 => usize::from(u16_at(body, 0, swapped)?),
                     _ => u32_at(body, 0, swapped)? as usize,
                 };
-                let ticks =
-                    u64::from(u32_at(body, 4, swapped)?) << 32 | u64::from(u32_at(body, 8, swapped)?);
+                let ticks = u64::from(u32_at(body, 4, swapped)?) << 32 | u64::from(u32_at(body, 8, swapped)?);
                 (interface, Some(ticks), 20, u32_at(body, 12, swapped)? as usize)
             }
         };

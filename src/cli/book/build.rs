@@ -247,9 +247,7 @@ impl Builder {
                 Ok(event) => {
                     let change = self.books.apply(&event);
                     let index = self.built;
-                    beside
-                        .apply(&event, &change, &self.books)
-                        .map_err(|what| Difference { index, what })?;
+                    beside.apply(&event, &change, &self.books).map_err(|what| Difference { index, what })?;
                     if change.top_changed {
                         self.note(&event, &change, &mut rows);
                     }
