@@ -368,6 +368,8 @@ where
 
 /// Places the calling thread.
 fn place(config: CoreConfig) -> Vec<Outcome> {
+    // A first use of deep stack in the middle of the day would be a page fault.
+    host::prefault_stack(host::STACK_PREFAULT_MAX);
     let pinned = config.core.map(host::pin_to);
     let scheduled = config.scheduling.map(host::use_fifo);
     pinned.into_iter().chain(scheduled).collect()

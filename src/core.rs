@@ -149,6 +149,8 @@ pub struct Running<S> {
     run: RunDir,
     /// Keeps the name for as long as the core lives.
     _name: File,
+    /// Keeps cores out of deep idle states for as long as the core lives.
+    _latency_hold: Option<host::CpuLatencyHold>,
     config: Config,
     /// What the host refused, one sentence each.
     pub warnings: Vec<String>,
@@ -189,6 +191,14 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
     let mut warnings = plan.warnings.clone();
     if config.cores.lock_memory {
         let outcome = host::lock_memory();
+        if !outcome.is_done() {
+            warnings.push(outcome.to_string());
+        }
+    }
+    let mut latency_hold = None;
+    if config.cores.realtime.is_some() {
+        let (hold, outcome) = host::hold_cpu_latency(0);
+        latency_hold = hold;
         if !outcome.is_done() {
             warnings.push(outcome.to_string());
         }
@@ -373,6 +383,7 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
         viewer,
         run,
         _name: name,
+        _latency_hold: latency_hold,
         config,
         warnings,
     })

@@ -1,26 +1,317 @@
-//! Historical files.
-use std::path::Path;
-/// A file.
-pub struct Source {
-    bytes: Vec<u8>,
-    at: usize,
+//! Historical market data: one stream of messages out of whatever kind of file holds it.
+//!
+//! ```text
+//!   file --+------------------> Window --+-- BinaryFILE ----------------------------------> messages
+//!          +-- gzip: unpacked --^        +-- pcap, pcapng --> frame --> MoldUDP64 channel --^
+//! ```
+//!
+//! The kind is told from the first bytes ([`feeds::binaryfile::sniff`]), of a gzip from the first bytes inside. Everything is read once, front
+//! to back, through a window of fixed size ([`WINDOW`]), so that a pipe will do and memory stays flat whatever the file's size. Nothing is
+//! mapped: a file that shrinks while it is mapped ends the process by a signal, one that shrinks while it is read is a sentence.
+//!
+//! What a capture holds goes through the same arbitration as a live feed ([`feeds::channel`]): lines A and B in one capture give each message once and
+//! in sequence. Packets whose header was wiped (session NUL or sequence 0), as in published samples, are taken in file order.
+
+mod capture;
+mod frame;
+mod window;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use feeds::binaryfile::{Kind, Messages, sniff};
+use flate2::read::MultiGzDecoder;
+
+use capture::Capture;
+use window::Window;
+
+pub use window::WINDOW;
+
+/// Bytes looked at to tell a file's kind.
+const HEAD: usize = 512;
+
+/// Why a file's messages cannot be had, in one sentence with the path.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// It cannot be opened.
+    #[error("{}: cannot be opened: {source}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Reading stopped.
+    #[error("{}: cannot be read after byte {offset}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// How far it was read; of a gzip, in what it unpacks to.
+        offset: u64,
+        /// What the system or the unpacking said.
+        source: io::Error,
+    },
+    /// It holds something else.
+    #[error("{}: {found}", path.display())]
+    Kind {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        found: String,
+    },
+    /// It ends inside a message or a packet.
+    #[error("{}: cut off at byte {offset}{}: the {what} that starts there is not complete", path.display(), of_what(*unpacked))]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Where what is incomplete begins.
+        offset: u64,
+        /// What is incomplete.
+        what: &'static str,
+        /// Whether the offset is one of the unpacked bytes.
+        unpacked: bool,
+    },
+    /// The capture's own structure does not hold.
+    #[error("{}: damaged at byte {offset}{}: {what}", path.display(), of_what(*unpacked))]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        offset: u64,
+        /// What is wrong there.
+        what: &'static str,
+        /// Whether the offset is one of the unpacked bytes.
+        unpacked: bool,
+    },
 }
+
+fn of_what(unpacked: bool) -> &'static str {
+    if unpacked { " of what it unpacks to" } else { "" }
+}
+
+/// Why reading does not go on, without the path.
+enum Fault {
+    Io(io::Error),
+    Truncated { offset: u64, what: &'static str },
+    Malformed { offset: u64, what: &'static str },
+    Other(String),
+}
+
+impl From<io::Error> for Fault {
+    fn from(e: io::Error) -> Fault {
+        Fault::Io(e)
+    }
+}
+
+/// A message and its place in the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// Its sequence: MoldUDP64's where packets carry one, otherwise its place in the file, from 1.
+    pub sequence: u64,
+    /// Its bytes, at least one.
+    pub bytes: &'a [u8],
+}
+
+/// A file being read.
+pub struct Source {
+    path: PathBuf,
+    unpacked: bool,
+    stream: Stream,
+}
+
+enum Stream {
+    BinaryFile { window: Window, taken: u64, ended: bool },
+    Capture(Box<Capture>),
+}
+
 impl Source {
-    /// Opens.
+    /// Opens a file and tells what it holds. Allocates the window; a few reads.
+    ///
     /// # Errors
-    /// io
-    pub fn open(p: &Path) -> std::io::Result<Source> {
-        Ok(Source { bytes: std::fs::read(p)?, at: 0 })
+    /// [`SourceError::Open`], [`SourceError::Read`], and [`SourceError::Kind`] for what is none of the kinds.
+    pub fn open(path: &Path) -> Result<Source, SourceError> {
+        let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
+        let (about, file) =
+            opened.map_err(|source| SourceError::Open { path: path.to_path_buf(), source })?;
+        if about.is_dir() {
+            let found = "a folder, where a file of market data is wanted".into();
+            return Err(SourceError::Kind { path: path.to_path_buf(), found });
+        }
+        Source::read(path, file)
     }
-    /// Next.
+
+    /// As [`Source::open`], of anything that can be read; `path` names it in errors.
+    ///
     /// # Errors
-    /// io
-    #[expect(clippy::should_implement_trait)]
-    pub fn next(&mut self) -> std::io::Result<Option<&[u8]>> {
-        let Some(h) = self.bytes.get(self.at..self.at + 2) else { return Ok(None) };
-        let l = usize::from(u16::from_be_bytes([h[0], h[1]]));
-        let s = self.at + 2;
-        self.at = s + l;
-        Ok(self.bytes.get(s..s + l))
+    /// As [`Source::open`].
+    pub fn read(path: &Path, input: impl Read + Send + 'static) -> Result<Source, SourceError> {
+        let mut source = Source {
+            path: path.to_path_buf(),
+            unpacked: false,
+            stream: Stream::BinaryFile { window: Window::new(input), taken: 0, ended: false },
+        };
+        source.settle_kind().map_err(|fault| source.error(fault))?;
+        Ok(source)
     }
+
+    /// Turns the stream into that of the kind that the first bytes tell, unpacking once.
+    fn settle_kind(&mut self) -> Result<(), Fault> {
+        let Stream::BinaryFile { window, .. } = &mut self.stream else { return Ok(()) };
+        let head = window.want(HEAD)?;
+        if head.is_empty() {
+            return Err(Fault::Other("it is empty".into()));
+        }
+        match sniff(head) {
+            Kind::ItchBinaryFile => Ok(()),
+            Kind::Gzip if self.unpacked => {
+                Err(Fault::Other("a gzip file inside a gzip file: unpack it once (gunzip)".into()))
+            }
+            Kind::Gzip => {
+                let packed = std::mem::replace(window, Window::new(io::empty()));
+                *window = Window::new(MultiGzDecoder::new(packed));
+                self.unpacked = true;
+                self.settle_kind()
+            }
+            Kind::Pcap | Kind::PcapNg => {
+                let window = std::mem::replace(window, Window::new(io::empty()));
+                self.stream = Stream::Capture(Box::new(Capture::open(window)?));
+                Ok(())
+            }
+            Kind::Zstd => Err(Fault::Other(
+                "a zstd file, which cannot be read yet: decompress it first (unzstd)".into(),
+            )),
+            Kind::Unknown => Err(Fault::Other(Kind::Unknown.to_string())),
+        }
+    }
+
+    /// The next message, or `None` at the end. No allocation except where a capture's packet is larger than any before.
+    ///
+    /// # Errors
+    /// [`SourceError`]: nothing more comes then.
+    #[expect(clippy::should_implement_trait, reason = "lends from its buffer, which Iterator cannot")]
+    pub fn next(&mut self) -> Result<Option<&[u8]>, SourceError> {
+        Ok(self.next_message()?.map(|m| m.bytes))
+    }
+
+    /// As [`Source::next`], with the message's sequence.
+    ///
+    /// # Errors
+    /// As [`Source::next`].
+    pub fn next_message(&mut self) -> Result<Option<Message<'_>>, SourceError> {
+        match self.advance() {
+            Ok(false) => Ok(None),
+            Ok(true) => Ok(Some(match &self.stream {
+                Stream::BinaryFile { window, taken, .. } => {
+                    Message { sequence: *taken, bytes: &window.passed()[2..] }
+                }
+                Stream::Capture(capture) => capture.message(),
+            })),
+            Err(fault) => Err(self.error(fault)),
+        }
+    }
+
+    /// Goes to the next message; `false` at the end.
+    fn advance(&mut self) -> Result<bool, Fault> {
+        let (window, taken, ended) = match &mut self.stream {
+            Stream::Capture(capture) => return capture.advance(),
+            Stream::BinaryFile { window, taken, ended } => (window, taken, ended),
+        };
+        if *ended {
+            return Ok(false);
+        }
+        let cut = |offset| Fault::Truncated { offset, what: "message" };
+        let offset = window.offset();
+        let len = match *window.want(2).map_err(|e| cut_short(e, cut(offset)))? {
+            [] => 0,
+            [_] => return Err(cut(offset)),
+            [hi, lo, ..] => usize::from(u16::from_be_bytes([hi, lo])),
+        };
+        if len == 0 {
+            *ended = true;
+            return Ok(false);
+        }
+        if window.want(2 + len).map_err(|e| cut_short(e, cut(offset)))?.len() < 2 + len {
+            return Err(cut(offset));
+        }
+        window.pass(2 + len);
+        *taken += 1;
+        Ok(true)
+    }
+
+    /// Appends messages to `framed`, each behind its length (u16 big-endian), until it holds at least `bytes`; how many were appended, 0 at the end.
+    ///
+    /// # Errors
+    /// As [`Source::next`]; what came before is in `framed`.
+    pub fn fill(&mut self, framed: &mut Vec<u8>, bytes: usize) -> Result<u64, SourceError> {
+        let mut count = 0;
+        while framed.len() < bytes {
+            let Some(message) = self.next()? else { break };
+            framed.extend_from_slice(&(message.len() as u16).to_be_bytes());
+            framed.extend_from_slice(message);
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// What a person should know of the stream that was read, one sentence each: messages that a capture lacks.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<String> {
+        match &self.stream {
+            Stream::BinaryFile { .. } => Vec::new(),
+            Stream::Capture(capture) => {
+                let path = self.path.display();
+                capture.remarks().into_iter().map(|r| format!("{path}: {r}")).collect()
+            }
+        }
+    }
+
+    #[cold]
+    fn error(&self, fault: Fault) -> SourceError {
+        let (path, unpacked) = (self.path.clone(), self.unpacked);
+        match fault {
+            Fault::Io(source) => {
+                let offset = match &self.stream {
+                    Stream::BinaryFile { window, .. } => window.offset(),
+                    Stream::Capture(capture) => capture.offset(),
+                };
+                SourceError::Read { path, offset, source }
+            }
+            Fault::Truncated { offset, what } => SourceError::Truncated { path, offset, what, unpacked },
+            Fault::Malformed { offset, what } => SourceError::Malformed { path, offset, what, unpacked },
+            Fault::Other(found) => SourceError::Kind { path, found },
+        }
+    }
+}
+
+/// A packed stream that ends early is an error of the unpacking: here it is a file that was cut.
+fn cut_short(e: io::Error, cut: Fault) -> Fault {
+    if e.kind() == io::ErrorKind::UnexpectedEof { cut } else { Fault::Io(e) }
+}
+
+/// A whole stream in memory, in BinaryFILE framing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Framed {
+    /// The bytes: each message behind its length.
+    pub bytes: Vec<u8>,
+    /// How many messages.
+    pub messages: u64,
+}
+
+impl Framed {
+    /// The messages in order. No allocation.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        Messages::new(&self.bytes).map_while(Result::ok)
+    }
+}
+
+/// Reads a whole file into memory, for measurements that must not read. Takes as much memory as its messages have bytes.
+///
+/// # Errors
+/// As [`Source::open`] and [`Source::next`].
+pub fn read_all(path: &Path) -> Result<Framed, SourceError> {
+    let mut source = Source::open(path)?;
+    let mut framed = Framed::default();
+    framed.messages = source.fill(&mut framed.bytes, usize::MAX)?;
+    Ok(framed)
 }

@@ -9,6 +9,7 @@
 //!
 //! Data goes to stdout, progress and errors to stderr. Exit codes: [`Exit`].
 
+mod book;
 mod config;
 mod ctl;
 mod demo;
@@ -16,6 +17,7 @@ mod doctor;
 mod exchange;
 mod extent;
 mod live;
+mod out;
 mod report;
 mod run;
 mod signals;
@@ -85,6 +87,7 @@ enum Command {
     Demo(demo::Args),
     Run(run::Args),
     Exchange(exchange::Args),
+    Book(book::Args),
     Ctl(ctl::Args),
     Config(config::Args),
     Doctor(doctor::Args),
@@ -100,6 +103,7 @@ pub fn main(own: &[Entry]) -> ExitCode {
         Command::Demo(a) => demo::run(a, &registry),
         Command::Run(a) => run::run(a, &registry),
         Command::Exchange(a) => exchange::run(a),
+        Command::Book(a) => book::run(a),
         Command::Ctl(a) => ctl::run(a),
         Command::Config(a) => config::run(a, &registry),
         Command::Doctor(a) => doctor::run(a),
