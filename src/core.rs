@@ -5,6 +5,7 @@
 //! thread closes the logs.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,7 +30,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Topology};
 use crate::control::ControlServer;
 use crate::host;
-use crate::journal::{Record, RunDir, RunError, TokenBlocks, record};
+use crate::journal::{Record, RunDir, RunError, TokenBlocks, record, take_name};
 use crate::logs::{LogWriter, Names};
 use crate::telemetry::counters::agent as counter;
 use crate::telemetry::publish::Publication;
@@ -146,6 +147,8 @@ pub struct Running<S> {
     leave: Arc<AtomicBool>,
     viewer: Viewer,
     run: RunDir,
+    /// Keeps the name for as long as the core lives.
+    _name: File,
     config: Config,
     /// What the host refused, one sentence each.
     pub warnings: Vec<String>,
@@ -194,6 +197,7 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
     let _ = host::set_timer_slack(1_000);
     let clock = Clock::new();
     let toml = config.to_toml();
+    let name = take_name(&config.name)?;
     let run = RunDir::create(&config.journal_dir, &toml)?;
     let mut tokens = TokenBlocks::open(&config.journal_dir)?;
     let granted = tokens.grant()?;
@@ -359,7 +363,19 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
     }
     note(&mut warnings, &cold);
     let config = config.clone();
-    Ok(Running { hot, cold, stop, cold_stop, asked_to_end, leave, viewer, run, config, warnings })
+    Ok(Running {
+        hot,
+        cold,
+        stop,
+        cold_stop,
+        asked_to_end,
+        leave,
+        viewer,
+        run,
+        _name: name,
+        config,
+        warnings,
+    })
 }
 
 /// Tells once what the host refused to a thread.

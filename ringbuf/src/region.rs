@@ -165,7 +165,11 @@ impl Region {
         all[STARTED].store(started_ns, Ordering::Relaxed);
         // Release: pairs with the acquire load in `open`.
         all[READY].store(1, Ordering::Release);
-        std::fs::rename(&temporary, path).map_err(io_error("rename region"))?;
+        std::fs::rename(&temporary, path).map_err(|source| {
+            // Best effort: the first error is the one worth telling.
+            let _ = std::fs::remove_file(&temporary);
+            io_error("rename region")(source)
+        })?;
         Ok(RegionMut { map, path: path.to_owned(), taken: Vec::new() })
     }
 
@@ -367,5 +371,9 @@ mod tests {
         assert!(opened(&whole).is_ok());
         assert!(matches!(Region::open(dir.path(), 3), Err(RegionError::NotARegion)), "a folder");
         assert!(matches!(Region::open(dir.path().join("absent"), 3), Err(RegionError::Io { .. })));
+        let taken = dir.path().join("folder");
+        std::fs::create_dir(&taken).expect("folder");
+        assert!(matches!(Region::create(&taken, 3, 8, 0), Err(RegionError::Io { .. })));
+        assert_eq!(std::fs::read_dir(dir.path()).expect("list").count(), 2, "no temporary file stays");
     }
 }

@@ -6,7 +6,7 @@ use ringbuf::log::{self, AppendError, DiskOp, End, LogConfig, LogError, Reader, 
 use ringbuf::log::{TornCause, format::record_bytes};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 const NO_SPACE: i32 = 28;
@@ -268,6 +268,35 @@ fn a_failed_sync_is_never_retried_and_the_writer_goes_on() {
     writer.finish();
     assert!(matches!(keeper.close(), Err(LogError::SyncFailed { .. })));
     assert_eq!(log::verify(&cfg.dir).expect("verify").records, 300);
+}
+
+#[test]
+fn a_disk_that_hangs_does_not_hold_up_the_writer() {
+    let temp = tempfile::tempdir().expect("folder");
+    let cfg = config(temp.path(), 4096, SyncPolicy::Interval(Duration::ZERO));
+    let (entered, hangs) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let (mut writer, mut keeper) = log::create_gated(cfg.clone(), move |op| {
+        if matches!(op, DiskOp::Sync { .. }) {
+            entered.send(()).expect("test listens");
+            released.recv().expect("test releases");
+        }
+        Ok(())
+    })
+    .expect("create");
+    writer.append(1, &[5; 40]).expect("append");
+    let tending = std::thread::spawn(move || {
+        keeper.tend().expect("tend");
+        keeper
+    });
+    hangs.recv().expect("the keeper is in the sync");
+    // The rest of this segment and all of the next, and a warning before they run out.
+    let count = fill(&mut writer, || ());
+    assert_eq!(count, 2 * ((4096 - 64 - 16) / 56));
+    drop(hangs);
+    release.send(()).expect("keeper waits");
+    drop(tending.join().expect("keeper"));
+    assert_eq!(read_all(&cfg.dir).len() as u64, count);
 }
 
 #[test]

@@ -13,8 +13,8 @@ use crate::journal::{RunError, TokenBlocks};
 use crate::logs::LogWriter;
 use crate::telemetry::snapshot::Viewer;
 
-/// How often tokens are looked after.
-const TOKENS: Nanos = Nanos::from_millis(50);
+/// How often tokens are looked after: longer than a grant takes to show in the region, so that none is granted twice over.
+const TOKENS: Nanos = Nanos::from_millis(500);
 
 /// What a cold agent is made from.
 pub struct ColdParts {
@@ -108,6 +108,7 @@ impl ColdAgent {
         if let Some(grant) = self.pending {
             if self.control.send(grant) {
                 self.pending = None;
+                self.tokens_seen = now;
             }
             return;
         }
@@ -119,7 +120,6 @@ impl ColdAgent {
             self.viewer = Viewer::open(&self.name).ok();
         }
         let left = self.viewer.as_ref().and_then(Viewer::tokens_left);
-        // A grant shows in the region a moment after it was sent: the guard is that one block is never asked for twice.
         if left.is_some_and(|l| l < u64::from(TokenBlocks::BLOCK / 2)) {
             match self.tokens.grant() {
                 Ok((first, end)) => {

@@ -121,7 +121,9 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
         began.elapsed() < span && !stop.raised()
     });
     progress.end();
+    // A demo leaves its journal, and nothing in shared memory.
     let _ = std::fs::remove_file(crate::telemetry::region_path(&name));
+    let _ = std::fs::remove_file(format!("/dev/shm/colo-{name}.lock"));
     let truth = venue.stop().map_err(Failure::new)?;
     let run = outcome?;
     let verdict = Verdict::of(&Figures::ours(&run), &Figures::of_accounts(&truth.accounts));
@@ -201,7 +203,7 @@ fn config(
          username = \"demo\"\npassword_env = \"COLO_DEMO_PASSWORD\"\nfirm = \"DEMO\"\n\
          [strategy]\nname = {:?}\n\
          [risk]\nmax_order_quantity = 1000\nmax_order_notional_usd = 1000000\nmax_position = 5000\nmax_open_orders = 50\n\
-         max_messages_per_second = 500\nprice_collar_bps = 500\nmax_daily_loss_usd = 100000\n",
+         max_messages_per_second = 1000\nprice_collar_bps = 500\nmax_daily_loss_usd = 100000\n",
         args.journal.display().to_string(),
         lines[0],
         lines[1],

@@ -451,6 +451,16 @@ mod tests {
     }
 
     #[test]
+    fn a_password_file_is_found_beside_the_configuration() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = WHOLE.replace("password = \"secret\"", "password_file = \"pw\"");
+        let resolve = || ExchangeConfig::from_toml(&text, dir.path()).unwrap().resolve(0);
+        assert!(resolve().unwrap_err().to_string().contains("pw cannot be read"));
+        std::fs::write(dir.path().join("pw"), "hidden\n").unwrap();
+        assert_eq!(resolve().unwrap().accounts[0].password, "hidden");
+    }
+
+    #[test]
     fn a_file_s_speed() {
         let with = |flow: &str| {
             let (head, tail) = WHOLE.split_once("[flow]").unwrap();

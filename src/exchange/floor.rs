@@ -9,6 +9,8 @@
 //! Invariants: nothing changes a book but through here, and every change is published in the order it happened, so that the tape rebuilds
 //! exactly the books; order and match numbers are given once a day; a trade's two sides carry one match number.
 
+use std::collections::HashMap;
+
 use model::{Px, Qty, Side, Symbol};
 
 use super::accounts::Account;
@@ -66,6 +68,7 @@ pub struct Floor {
     pub accounts: Vec<Account>,
     /// Whether an account's orders never trade with each other.
     pub self_match_prevention: bool,
+    by_symbol: HashMap<Symbol, usize>,
     next_id: u64,
     next_match: u64,
 }
@@ -80,6 +83,7 @@ impl Floor {
             listings: Vec::new(),
             accounts,
             self_match_prevention,
+            by_symbol: HashMap::new(),
             next_id: 1,
             next_match: 1,
         }
@@ -88,7 +92,7 @@ impl Floor {
     /// Where a symbol is listed.
     #[must_use]
     pub fn find(&self, symbol: Symbol) -> Option<usize> {
-        self.listings.iter().position(|l| l.symbol == symbol)
+        self.by_symbol.get(&symbol).copied()
     }
 
     /// Lists a symbol and says so. `None` when the 16-bit locates are used up.
@@ -97,6 +101,7 @@ impl Floor {
         if listing >= usize::from(u16::MAX) {
             return None;
         }
+        self.by_symbol.insert(symbol, listing);
         self.listings.push(Listing { symbol, book: Book::default(), state: b'T', late_cross: false });
         self.publish(&itch::directory(self.stamp(listing), symbol));
         self.publish(&itch::trading_action(self.stamp(listing), symbol, b'T', *b"    "));

@@ -270,10 +270,11 @@ impl Server {
         })
     }
 
-    /// Until the next thing is due. Rounded up to poll's grain by the kernel's side; while stopping, no longer than 10 ms.
+    /// Until the next thing is due, rounded up to poll's grain; no longer than 10 ms while something is ending, which no event announces.
     fn timeout(&self, stopping: bool) -> Duration {
         let due = self.venue.next_due().saturating_sub(self.clock.now());
-        let watching = stopping || !self.lingering.is_empty();
+        let ending = self.venue.is_closed() && !self.venue.is_finished();
+        let watching = stopping || ending || !self.lingering.is_empty();
         let longest = if watching { Duration::from_millis(10) } else { Duration::from_secs(1) };
         Duration::from_nanos(due).min(longest)
     }

@@ -11,7 +11,7 @@
 //! A packet is `length(2) type(1) payload`, the length counting type and payload. The sequenced stream belongs to the account and outlives
 //! the connection: [`Connection::pump`] copies from the account's log what this client has not had, as long as the client reads.
 //!
-//! Invariants: sequenced packets leave in the log's order without a gap; no more than [`OUT_LIMIT`] bytes wait plus one packet, whatever the
+//! Invariants: sequenced packets leave in the log's order without a gap; no more than 64 KiB wait plus one packet, whatever the
 //! client does; nothing is read after the connection began to close.
 
 use super::message_log::MessageLog;

@@ -20,4 +20,4 @@ mod run;
 
 pub use capture::{Batch, CaptureError, CaptureReader};
 pub use record::{Receipt, Record, RecordError};
-pub use run::{RunDir, RunError, TokenBlocks};
+pub use run::{RunDir, RunError, TokenBlocks, take_name};

@@ -52,13 +52,7 @@ impl RunDir {
     /// [`RunError`].
     pub fn create(journal_dir: &Path, config_toml: &str) -> Result<RunDir, RunError> {
         fs::create_dir_all(journal_dir).map_err(at(journal_dir))?;
-        let lock_path = journal_dir.join("lock");
-        let lock = File::create(&lock_path).map_err(at(&lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(RunError::Locked(journal_dir.to_path_buf())),
-            Err(TryLockError::Error(e)) => return Err(at(&lock_path)(e)),
-        }
+        let lock = lock(journal_dir.join("lock"))?;
         let number = last_run(journal_dir)?.map_or(1, |(n, _)| n + 1);
         let path = journal_dir.join(format!("run-{number:06}"));
         fs::create_dir(&path).map_err(at(&path))?;
@@ -89,6 +83,23 @@ impl RunDir {
             Ok(Some((_, path))) => path,
             _ => given.to_path_buf(),
         }
+    }
+}
+
+/// Takes a name on this host for this process: its region and its control socket have one place, wherever the journal is. Held until dropped.
+///
+/// # Errors
+/// [`RunError::Locked`] where a living process has it.
+pub fn take_name(name: &str) -> Result<File, RunError> {
+    lock(PathBuf::from(format!("/dev/shm/colo-{name}.lock")))
+}
+
+fn lock(path: PathBuf) -> Result<File, RunError> {
+    let file = File::create(&path).map_err(at(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(RunError::Locked(path)),
+        Err(TryLockError::Error(e)) => Err(at(&path)(e)),
     }
 }
 

@@ -44,7 +44,7 @@ counters! {
         heartbeat_ns: "ns", "Time of the last duty cycle, since the Unix epoch";
         cycles: "1", "Duty cycles";
         work: "1", "Units of work done";
-        core: "1", "The core it is pinned to plus one; 0 where it is not pinned";
+        core: "1", "The core it was configured to be pinned to, plus one; 0 where none was";
     }
 }
 
@@ -57,7 +57,7 @@ counters! {
         duplicates: "1", "Messages that another line had brought before";
         gaps: "1", "Gaps opened";
         gaps_filled: "1", "Gaps filled";
-        gaps_lost: "1", "Gaps that some message of was lost in";
+        gaps_lost: "1", "Gaps given up with messages lost";
         gaps_open: "1", "Gaps open now";
         messages_lost: "1", "Messages that never came";
         rerequests: "1", "Re-requests sent";
@@ -66,7 +66,7 @@ counters! {
         ring_full: "1", "Times that the ring to the strategy was full and the sockets were left waiting";
         expected: "1", "The next sequence expected";
         synced: "1", "1 while every message was delivered";
-        kernel_drops: "1", "Datagrams that the kernel dropped for want of buffer";
+        kernel_drops: "1", "Datagrams that the kernel dropped for want of buffer; asked once, at the end, for asking is a syscall";
         capture_refused: "1", "Batches that the capture could not take";
     }
 }
@@ -115,10 +115,25 @@ counters! {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
     #[test]
     fn ids_are_places_in_the_table() {
-        assert_eq!(super::feed::TABLE[super::feed::gaps].name, "gaps");
-        assert_eq!(super::engine::TABLE.len(), super::engine::COUNT);
-        assert_eq!(super::agent::heartbeat_ns, 0);
+        assert_eq!(feed::TABLE[feed::gaps].name, "gaps");
+        assert_eq!(engine::TABLE.len(), engine::COUNT);
+        assert_eq!(agent::heartbeat_ns, 0);
+    }
+
+    #[test]
+    fn names_are_words_of_their_own_and_say_something() {
+        for table in [&agent::TABLE[..], &feed::TABLE, &gateway::TABLE, &engine::TABLE] {
+            let names: BTreeSet<_> = table.iter().map(|e| e.name).collect();
+            assert_eq!(names.len(), table.len(), "each name once");
+            for e in table {
+                assert!(!e.help.is_empty() && ["1", "ns", "shares"].contains(&e.unit), "{e:?}");
+                assert_eq!(e.name.ends_with("_ns"), e.unit == "ns", "{e:?}");
+            }
+        }
     }
 }

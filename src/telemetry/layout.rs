@@ -2,23 +2,31 @@
 //!
 //! ```text
 //!   word 0          SHAPE     agents | feeds | gateways | instruments | orders | max open orders | name (4 words) | 6 spare
-//!        16         AGENTS    for each: name (4 words), counters::agent
-//!                   FEEDS     for each: name (4 words), counters::feed, histogram `decode`
-//!                   GATEWAYS  for each: name (4 words), counters::gateway, histograms `order_ring`, `encode`, `tick_to_order`
-//!                   ENGINE    counters::engine, histograms `feed_ring`, `book`, `strategy_risk`
+//!        16         AGENTS    for each: name (4 words), counters::agent, padding
+//!                   FEEDS     for each: name (4 words), counters::feed, histogram `decode`, padding
+//!                   GATEWAYS  for each: name (4 words), counters::gateway, histograms `order_ring`, `encode`, `tick_to_order`, padding
+//!                   ENGINE    counters::engine, histograms `feed_ring`, `book`, `strategy_risk`, padding
 //!                   RISK      seqlock cell of 8 words
 //!                   INSTRUMENTS for each: symbol (1 word), market cell of 6, position cell of 6
 //!                   ORDERS    for each slot: seqlock cell of 6 words
 //! ```
 //!
+//! # Invariants
+//!
+//! * A word has one writing thread. What different threads write begins 16 words (two cache lines, for the processor fetches them in pairs) apart or
+//!   more, so that no thread's stores take a line from another; RISK and what follows belong to the strategy thread alone.
+//! * A shape is within [`Shape::fits`], which bounds a region to a few MiB, and a region has exactly [`Layout::words`]: a reader takes a shape from
+//!   shared memory, hence from anybody, and checks both before it believes any of it.
+//!
 //! Bump [`VERSION`] with any change: a reader of another version is refused by name, never shown nonsense.
 
+use engine::limits::INSTRUMENTS_MAX;
 use ringbuf::histogram;
 
 use super::counters;
 
 /// Version of this layout.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Words of a name: 32 bytes, padded with NUL.
 pub const NAME: usize = 4;
@@ -32,6 +40,10 @@ pub const POSITION: usize = 6;
 pub const ORDER: usize = 6;
 /// Orders shown at most; more may be open.
 pub const ORDERS_SHOWN_MAX: usize = 256;
+/// Feeds and gateways of a core at most, each.
+pub const PORTS_MAX: usize = 16;
+/// Agents of a core at most: one for each feed and gateway, the strategy and the cold one.
+pub const AGENTS_MAX: usize = 2 * PORTS_MAX + 2;
 
 /// How many of each there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,11 +60,25 @@ pub struct Shape {
     pub orders: usize,
 }
 
+impl Shape {
+    /// Whether a core can have this shape. What the numbers of any other would add up to is not worth computing.
+    #[must_use]
+    pub const fn fits(&self) -> bool {
+        self.agents <= AGENTS_MAX
+            && self.feeds <= PORTS_MAX
+            && self.gateways <= PORTS_MAX
+            && self.instruments <= INSTRUMENTS_MAX
+            && self.orders <= ORDERS_SHOWN_MAX
+    }
+}
+
+/// Words between what two threads write.
+const APART: usize = 16;
 const SHAPE: usize = 16;
-const AGENT: usize = NAME + counters::agent::COUNT;
-const FEED: usize = NAME + counters::feed::COUNT + histogram::WORDS;
-const GATEWAY: usize = NAME + counters::gateway::COUNT + 3 * histogram::WORDS;
-const ENGINE: usize = counters::engine::COUNT + 3 * histogram::WORDS;
+const AGENT: usize = (NAME + counters::agent::COUNT).next_multiple_of(APART);
+const FEED: usize = (NAME + counters::feed::COUNT + histogram::WORDS).next_multiple_of(APART);
+const GATEWAY: usize = (NAME + counters::gateway::COUNT + 3 * histogram::WORDS).next_multiple_of(APART);
+const ENGINE: usize = (counters::engine::COUNT + 3 * histogram::WORDS).next_multiple_of(APART);
 const INSTRUMENT: usize = 1 + (MARKET + 1) + (POSITION + 1);
 
 /// A stretch of words.
@@ -87,8 +113,12 @@ pub struct Layout {
 
 impl Layout {
     /// The layout of a shape.
+    ///
+    /// # Panics
+    /// The shape does not [fit](Shape::fits): a configuration has been resolved within it, and a reader asks first.
     #[must_use]
     pub const fn new(shape: Shape) -> Layout {
+        assert!(shape.fits(), "a shape beyond what a core can have");
         let feeds = SHAPE + shape.agents * AGENT;
         let gateways = feeds + shape.feeds * FEED;
         let engine = gateways + shape.gateways * GATEWAY;
@@ -198,24 +228,73 @@ impl Layout {
 mod tests {
     use super::*;
 
-    #[test]
-    fn nothing_overlaps_and_everything_is_inside() {
-        let shape = Shape { agents: 5, feeds: 2, gateways: 3, instruments: 7, orders: 4 };
-        let l = Layout::new(shape);
-        let mut spans = vec![Layout::SHAPE, l.engine(), l.risk()];
-        spans.extend((0..5).flat_map(|k| [l.agent_name(k), l.agent(k)]));
-        spans.extend((0..2).flat_map(|k| [l.feed_name(k), l.feed(k), l.feed_decode(k)]));
-        spans.extend((0..3).flat_map(|k| [l.gateway_name(k), l.gateway(k)]));
-        spans.extend((0..3).flat_map(|k| (0..3).map(move |n| l.gateway_stage(k, n))));
-        spans.extend((0..3).map(|n| l.engine_stage(n)));
-        spans.extend((0..7).flat_map(|k| [l.symbol(k), l.market(k), l.position(k)]));
-        spans.extend((0..4).map(|k| l.order(k)));
-        spans.sort_by_key(|s| s.at);
-        let mut end = 0;
-        for s in spans {
-            assert_eq!(s.at, end, "no hole and no overlap at word {end}");
-            end = s.at + s.len;
+    const MOST: Shape = Shape {
+        agents: AGENTS_MAX,
+        feeds: PORTS_MAX,
+        gateways: PORTS_MAX,
+        instruments: INSTRUMENTS_MAX,
+        orders: ORDERS_SHOWN_MAX,
+    };
+
+    /// Every span with the block that it belongs to; a block has one writing thread.
+    fn spans(l: &Layout) -> Vec<(Span, String)> {
+        let shape = l.shape;
+        let mut all = vec![(Layout::SHAPE, "head".to_owned())];
+        for k in 0..shape.agents {
+            all.extend([l.agent_name(k), l.agent(k)].map(|s| (s, format!("agent {k}"))));
         }
-        assert_eq!(end, l.words);
+        for k in 0..shape.feeds {
+            all.extend([l.feed_name(k), l.feed(k), l.feed_decode(k)].map(|s| (s, format!("feed {k}"))));
+        }
+        for k in 0..shape.gateways {
+            let stages = [0, 1, 2].map(|n| l.gateway_stage(k, n));
+            let spans = [l.gateway_name(k), l.gateway(k)].into_iter().chain(stages);
+            all.extend(spans.map(|s| (s, format!("gateway {k}"))));
+        }
+        all.push((l.engine(), "engine".to_owned()));
+        all.extend((0..3).map(|n| (l.engine_stage(n), "engine".to_owned())));
+        let mut core = vec![l.risk()];
+        core.extend((0..shape.instruments).flat_map(|k| [l.symbol(k), l.market(k), l.position(k)]));
+        core.extend((0..shape.orders).map(|k| l.order(k)));
+        all.extend(core.into_iter().map(|s| (s, "state".to_owned())));
+        all.sort_by_key(|(s, _)| s.at);
+        all
+    }
+
+    #[test]
+    fn nothing_overlaps_and_threads_keep_apart() {
+        for shape in [MOST, Shape { agents: 5, feeds: 2, gateways: 3, instruments: 7, orders: 4 }] {
+            let layout = Layout::new(shape);
+            let (mut end, mut owner) = (0, String::from("head"));
+            for (s, whose) in spans(&layout) {
+                if whose == owner {
+                    assert_eq!(s.at, end, "no hole and no overlap in {whose}");
+                } else {
+                    assert!((end..end + APART).contains(&s.at), "{whose} begins at {} after {end}", s.at);
+                    assert!(s.at.is_multiple_of(APART), "{whose} begins on a line of its own");
+                }
+                (end, owner) = (s.at + s.len, whose);
+            }
+            assert_eq!(end, layout.words);
+        }
+    }
+
+    #[test]
+    fn a_shape_beyond_a_core_does_not_fit() {
+        assert!(MOST.fits());
+        assert!(Layout::new(MOST).words < 1 << 20, "a few MiB at the most");
+        let beyond: [fn(&mut Shape); 5] = [
+            |s| s.agents += 1,
+            |s| s.feeds += 1,
+            |s| s.gateways = usize::MAX,
+            |s| s.instruments += 1,
+            |s| s.orders = usize::MAX,
+        ];
+        for change in beyond {
+            let mut shape = MOST;
+            change(&mut shape);
+            assert!(!shape.fits(), "{shape:?}");
+            assert!(std::panic::catch_unwind(|| Layout::new(shape)).is_err());
+        }
     }
 }

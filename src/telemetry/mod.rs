@@ -13,8 +13,16 @@ pub mod snapshot;
 
 use std::path::PathBuf;
 
+#[cfg(test)]
+mod round_trip;
+
+/// The folder of shared memory that regions lie in.
+pub const FOLDER: &str = "/dev/shm";
+/// What a region's file name begins with; the core's name follows.
+pub const PREFIX: &str = "colo-";
+
 /// Where the region of a core lies.
 #[must_use]
 pub fn region_path(name: &str) -> PathBuf {
-    PathBuf::from(format!("/dev/shm/colo-{name}"))
+    PathBuf::from(format!("{FOLDER}/{PREFIX}{name}"))
 }

@@ -1,5 +1,8 @@
 //! The whole region read at once. The core may be writing meanwhile: each cell is consistent in itself, counters are each right, and two of them may be
-//! a moment apart.
+//! a moment apart. What cannot be read consistently is left out, never shown as zero.
+//!
+//! Shared memory is hostile until proven otherwise: a shape beyond what a core can have, or one that does not add up to the region's own size, is refused
+//! before anything is read by it, so that the memory and time of a reading are bounded whatever the words say.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,7 +11,7 @@ use engine::OrderState;
 use model::{HaltReason, Symbol};
 use ringbuf::cell::CellReader;
 use ringbuf::counters::CounterReader;
-use ringbuf::histogram::{HistogramReader, Snapshot as Counts};
+use ringbuf::histogram::{BUCKETS, HistogramReader, RANGE, Snapshot as Counts};
 use ringbuf::region::{Region, RegionError};
 use serde::Serialize;
 
@@ -34,7 +37,23 @@ pub enum SnapshotError {
         /// Why.
         source: RegionError,
     },
+    /// The numbers in the region's head are no core's, or do not add up to the region's size.
+    #[error("{path}: the shape in its head is not that of a region of this size")]
+    Shape {
+        /// Which.
+        path: PathBuf,
+    },
 }
+
+/// Rounds of [`ringbuf::cell::ATTEMPTS`] that a cell is asked for. Between two the thread gives its core up, for on a busy host the writer may have been
+/// preempted in the middle of a store and wait for just that.
+const ROUNDS: usize = 256;
+
+/// A bucket counts no more than this: a million a second take years to get there, and the sum over all buckets and threads stays far from overflow,
+/// which HdrHistogram answers with a panic.
+const COUNT_MAX: u64 = 1 << 46;
+
+const _: () = assert!((COUNT_MAX as u128) * (BUCKETS * layout::PORTS_MAX) as u128 <= i64::MAX as u128);
 
 /// The latencies of one stage, ns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -52,17 +71,22 @@ pub struct Percentiles {
 }
 
 impl Percentiles {
-    /// Of a histogram in shared memory, through HdrHistogram's arithmetic.
+    /// Of the same stage's histograms in shared memory, one a thread, through HdrHistogram's arithmetic (allocates).
+    ///
+    /// At most 2 % above the true value, never below it, and never above the largest.
     #[must_use]
     pub fn of(counts: &[Counts]) -> Percentiles {
-        let mut all = hdrhistogram::Histogram::<u64>::new(3).expect("3 digits are allowed");
-        for c in counts {
-            all.add(c.to_hdr()).expect("the histogram resizes itself");
+        let mut all = hdrhistogram::Histogram::<u64>::new_with_max(RANGE, 3).expect("constant bounds");
+        for (value, n) in counts.iter().flat_map(Counts::buckets) {
+            all.saturating_record_n(value, n.min(COUNT_MAX));
         }
-        let q = |q| all.value_at_quantile(q);
         let max = counts.iter().map(Counts::largest).max().unwrap_or(0);
-        let at = |v: u64| v.min(max);
-        Percentiles { p50: at(q(0.5)), p99: at(q(0.99)), p999: at(q(0.999)), max, n: all.len() }
+        // What is beyond the range stands in its last bucket, whose bound would be below it.
+        let at = |q| match all.value_at_quantile(q) {
+            last if last >= RANGE - 1 => max,
+            v => v.min(max),
+        };
+        Percentiles { p50: at(0.5), p99: at(0.99), p999: at(0.999), max, n: all.len() }
     }
 }
 
@@ -184,9 +208,9 @@ pub struct Snapshot {
     pub engine: BTreeMap<&'static str, u64>,
     /// Risk; absent while the writer is in the middle of it for too long.
     pub risk: Option<Risk>,
-    /// Instruments.
+    /// Instruments, without those that the writer was in the middle of for too long.
     pub instruments: Vec<Instrument>,
-    /// Open orders shown.
+    /// Open orders: as many as have a slot, and as could be read consistently. [`Risk::open_orders`] says how many there are.
     pub orders: Vec<OpenOrder>,
     /// Latencies by stage.
     pub latency_ns: BTreeMap<&'static str, Percentiles>,
@@ -199,7 +223,7 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// Opens the region of a core.
+    /// Opens the region of a core. It stays that of one run: after a restart of the core, open again.
     ///
     /// # Errors
     /// [`SnapshotError`] with the reason in words.
@@ -211,15 +235,25 @@ impl Viewer {
         let at = |source| SnapshotError::Region { path: path.clone(), source };
         let region = Region::open(&path, layout::VERSION).map_err(at)?;
         let head = CounterReader::over(region.words(0, Layout::SHAPE.len).map_err(at)?);
-        // Hostile until proven: a shape that does not fit the region is refused by the bounds of each span.
-        let n = |k: usize| head.get(k).unwrap_or(0).min(65_536) as usize;
+        let n = |k: usize| head.get(k).and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
         let shape = Shape { agents: n(0), feeds: n(1), gateways: n(2), instruments: n(3), orders: n(4) };
+        if !shape.fits() {
+            return Err(SnapshotError::Shape { path });
+        }
         let layout = Layout::new(shape);
-        region.words(0, layout.words).map_err(at)?;
+        if region.len_words() != layout.words {
+            return Err(SnapshotError::Shape { path });
+        }
         Ok(Viewer { region, layout })
     }
 
-    /// Reads everything.
+    /// How many of each there are.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        self.layout.shape
+    }
+
+    /// Reads everything. Allocates (a few MiB for the largest shape) and may give its core up while the writer is busy: not for a hot thread.
     #[must_use]
     pub fn read(&self) -> Snapshot {
         let l = self.layout;
@@ -250,7 +284,7 @@ impl Viewer {
                 .collect(),
             engine: self.table(l.engine(), &counters::engine::TABLE),
             risk: self.risk(),
-            instruments: symbols.iter().enumerate().map(|(k, s)| self.instrument(k, s)).collect(),
+            instruments: symbols.iter().enumerate().filter_map(|(k, s)| self.instrument(k, s)).collect(),
             orders: (0..l.shape.orders).filter_map(|k| self.order(k, &symbols)).collect(),
             latency_ns: self.latencies(),
         }
@@ -294,7 +328,8 @@ impl Viewer {
     fn name(&self, at: usize) -> String {
         let bytes: Vec<u8> = (0..layout::NAME).flat_map(|k| self.word(at + k).to_le_bytes()).collect();
         let text = bytes.split(|b| *b == 0).next().unwrap_or_default();
-        String::from_utf8_lossy(text).chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+        // A name is ASCII by configuration; anything else could be a terminal's escape or a character that only looks like another.
+        text.iter().map(|b| if b.is_ascii_graphic() { *b as char } else { '?' }).collect()
     }
 
     fn table(&self, s: Span, table: &'static [Entry]) -> BTreeMap<&'static str, u64> {
@@ -304,7 +339,14 @@ impl Viewer {
 
     fn cell<const N: usize>(&self, s: Span) -> Option<[u64; N]> {
         let words = self.region.words(s.at, s.len).ok()?;
-        CellReader::<N>::over(words).ok()?.load()
+        let cell = CellReader::<N>::over(words).ok()?;
+        for _ in 0..ROUNDS {
+            if let Some(value) = cell.load() {
+                return Some(value);
+            }
+            std::thread::yield_now();
+        }
+        None
     }
 
     fn risk(&self) -> Option<Risk> {
@@ -323,12 +365,12 @@ impl Viewer {
         })
     }
 
-    fn instrument(&self, k: usize, symbol: &str) -> Instrument {
+    fn instrument(&self, k: usize, symbol: &str) -> Option<Instrument> {
         let [state, bid, bid_qty, ask, ask_qty, last] =
-            self.cell::<{ layout::MARKET }>(self.layout.market(k)).unwrap_or_default();
+            self.cell::<{ layout::MARKET }>(self.layout.market(k))?;
         let [shares, cash, mark, fills, bought, sold] =
-            self.cell::<{ layout::POSITION }>(self.layout.position(k)).unwrap_or_default();
-        Instrument {
+            self.cell::<{ layout::POSITION }>(self.layout.position(k))?;
+        Some(Instrument {
             symbol: symbol.into(),
             validity: ["recovering", "valid", "stale"].get(state as usize & 0xff).copied().unwrap_or("?"),
             trading: ["unknown", "trading", "halted", "paused", "quotation_only"]
@@ -346,7 +388,7 @@ impl Viewer {
             fills,
             bought,
             sold,
-        }
+        })
     }
 
     fn order(&self, k: usize, symbols: &[String]) -> Option<OpenOrder> {
@@ -381,8 +423,9 @@ fn state_name(code: u8) -> Option<&'static str> {
     .find_map(|(s, name)| (s as u8 == code).then_some(name))
 }
 
+/// `None` for 0: trading is not halted. A reason that is not known is a halt all the same.
 fn halt_name(code: u64) -> Option<&'static str> {
-    [
+    let known = [
         HaltReason::Operator,
         HaltReason::Shutdown,
         HaltReason::Journal,
@@ -391,7 +434,8 @@ fn halt_name(code: u64) -> Option<&'static str> {
         HaltReason::Overflow,
     ]
     .into_iter()
-    .find_map(|r| (r as u64 == code).then(|| halt_word(r)))
+    .find(|r| *r as u64 == code);
+    (code != 0).then(|| known.map_or("unknown", halt_word))
 }
 
 /// A halt reason in one word.

@@ -12,6 +12,7 @@ use crate::strategy::{Intent, Intents, Strategy, View};
 impl<S: Strategy> Engine<S> {
     pub(super) fn parts(&mut self) -> (&mut S, View<'_>, &mut Intents) {
         let view = View {
+            sessions: &self.sessions,
             now: self.now,
             halted: self.halt.is_some(),
             books: &self.books,
@@ -32,20 +33,28 @@ impl<S: Strategy> Engine<S> {
     }
 
     pub(super) fn carry_out(&mut self, out: &mut Outbox) {
-        let mut asked = [None; INTENTS_PER_CALLBACK];
-        let (list, too_many, wake) = self.intents.take();
-        asked.iter_mut().zip(list).for_each(|(a, i)| *a = Some(i));
-        self.intents.clear();
-        self.stats.refusals += u64::from(too_many);
-        self.wake = wake.or(self.wake);
-        for intent in asked.into_iter().flatten() {
-            if let Err(why) = self.request(&intent, out) {
-                self.stats.refusals += 1;
-                out.refuse(intent, why);
-                let (strategy, view, _) = self.parts();
-                strategy.on_refused(&view, &intent, why);
+        // Nothing that a request does leaves intents: the list stands still while it is gone through.
+        for k in 0..self.intents.list().len() {
+            let intent = self.intents.list()[k];
+            let done = if k < INTENTS_PER_CALLBACK {
+                self.request(&intent, out)
+            } else {
+                Err(RiskReject::TooManyIntents)
+            };
+            if let Err(why) = done {
+                self.refuse(intent, why, out);
             }
         }
+        let (untold, wake) = self.intents.clear();
+        self.stats.refusals += u64::from(untold);
+        self.wake = wake.or(self.wake);
+    }
+
+    fn refuse(&mut self, intent: Intent, why: RiskReject, out: &mut Outbox) {
+        self.stats.refusals += 1;
+        out.refuse(intent, why);
+        let (strategy, view, _) = self.parts();
+        strategy.on_refused(&view, &intent, why);
     }
 
     #[inline]

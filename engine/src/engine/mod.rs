@@ -62,8 +62,8 @@ pub struct EngineConfig {
 }
 
 #[derive(Clone, Copy, Default)]
-struct Session {
-    ready: bool,
+pub(crate) struct Session {
+    pub(crate) ready: bool,
     last_seq: u64,
 }
 

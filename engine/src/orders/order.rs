@@ -111,6 +111,8 @@ pub struct Order {
     pub prevented: Qty,
     /// The venue's number in its book, once accepted.
     pub venue_ref: Option<VenueRef>,
+    /// Its number before the last change of it: a feed that lags behind the reports still shows it there.
+    pub prior_ref: Option<VenueRef>,
     /// When it was created.
     pub created: Nanos,
     /// The replace in flight.
@@ -149,6 +151,7 @@ impl Order {
             executed: Qty::ZERO,
             prevented: Qty::ZERO,
             venue_ref: None,
+            prior_ref: None,
             created: now,
             replace: None,
             cancel_wanted: false,
@@ -198,6 +201,16 @@ impl Order {
             (Some(r), Side::Buy) => self.px.max(r.px),
             (Some(r), Side::Sell) => self.px.min(r.px),
             (None, _) => self.px,
+        }
+    }
+
+    /// Whether an order of the other side at `px` would trade with it, the replace in flight included.
+    #[inline]
+    #[must_use]
+    pub fn is_crossed_by(&self, px: Px) -> bool {
+        match self.side {
+            Side::Buy => px <= self.aggressive_px(),
+            Side::Sell => px >= self.aggressive_px(),
         }
     }
 
@@ -252,7 +265,7 @@ impl Order {
             self.tif = r.tif;
         }
         self.token = token;
-        self.venue_ref = Some(order);
+        self.prior_ref = self.venue_ref.replace(order);
         self.px = px;
         self.open = open;
         if dead || open.is_zero() {
@@ -322,7 +335,7 @@ impl Order {
     }
 
     pub(crate) fn on_reprioritised(&mut self, order: VenueRef, px: Px) -> Result<(), Contradiction> {
-        self.venue_ref = Some(order);
+        self.prior_ref = self.venue_ref.replace(order);
         self.px = px;
         Ok(())
     }
@@ -361,6 +374,7 @@ impl Order {
         h.word(flags << 16 | (self.side as u64) << 8 | self.phase as u64);
         h.word(u64::from(self.instrument.0) << 8 | u64::from(self.gateway.0));
         h.word(self.venue_ref.map_or(0, |r| r.0));
+        h.word(self.prior_ref.map_or(0, |r| r.0));
         h.word(self.created.0);
         if let Some(r) = self.replace {
             h.word(u64::from(r.token.0) << 32 | u64::from(r.total.0));

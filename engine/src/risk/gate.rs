@@ -355,13 +355,7 @@ impl Gate {
 
     #[inline]
     fn self_trade(&self, orders: &Orders, id: InstrumentId, side: Side, px: Px) -> Result<(), RiskReject> {
-        let crosses = |o: &Order| {
-            o.side != side
-                && match side {
-                    Side::Buy => px >= o.aggressive_px(),
-                    Side::Sell => px <= o.aggressive_px(),
-                }
-        };
+        let crosses = |o: &Order| o.side != side && o.is_crossed_by(px);
         if orders.of(id).any(crosses) { Err(RiskReject::SelfTrade) } else { Ok(()) }
     }
 

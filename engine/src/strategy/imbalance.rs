@@ -1,16 +1,21 @@
 //! `imbalance`: takes the offer when the bid is much the larger of the two best quantities, and the bid when the offer is.
 //!
-//! An order is immediate-or-cancel at the touch. After an order the instrument rests for `cooldown_ms`; a position held for `hold_ms` is closed at the touch
-//! in the same way. `threshold_pct` is the share of the larger side in both best quantities together.
+//! An order is immediate-or-cancel at the touch, no larger than what is left to `max_inventory`. After an order the instrument rests for
+//! `cooldown_ms`. A position is closed at the touch in the same way once it was held for `hold_ms` since it last grew, in orders of at most
+//! `quantity`, and tried again after each rest until it is gone. `threshold_pct` is the share of the larger side in both best quantities together.
+//! An order of an earlier run would stand in the way and is canceled.
 
 use model::{InstrumentId, Nanos, Qty, Side, Tif};
 
-use super::{Intent, Intents, ParamError, Params, Strategy, View};
+use super::{Fill, Intent, Intents, ParamError, Params, Strategy, View};
 use crate::book::BookChange;
+use crate::instruments::InstrumentChange;
+use crate::orders::OrderState;
 
 #[derive(Clone, Copy, Default)]
 struct Clocks {
     rest_until: Nanos,
+    /// When what is held is to be closed; `None` where nothing is held.
     close_at: Option<Nanos>,
 }
 
@@ -25,13 +30,15 @@ pub struct Imbalance {
 }
 
 impl Imbalance {
-    fn take(&mut self, view: &View<'_>, id: InstrumentId, side: Side, qty: Qty, out: &mut Intents) {
+    /// Takes up to `most` shares at the touch.
+    fn take(&mut self, view: &View<'_>, id: InstrumentId, side: Side, most: i64, out: &mut Intents) {
         let top = view.top(id);
         let (px, there) = match side {
             Side::Buy => (top.ask_px, top.ask_qty),
             Side::Sell => (top.bid_px, top.bid_qty),
         };
-        if there == 0 {
+        let qty = Qty(most.clamp(0, i64::from(self.quantity.0)) as u32);
+        if there == 0 || qty.is_zero() {
             return;
         }
         self.clocks[id.index()].rest_until = view.now().after(self.cooldown);
@@ -39,21 +46,19 @@ impl Imbalance {
     }
 
     fn look(&mut self, view: &View<'_>, id: InstrumentId, out: &mut Intents) {
-        let now = view.now();
-        let clocks = self.clocks[id.index()];
-        if !view.instrument(id).is_tradable()
-            || view.is_halted()
-            || now < clocks.rest_until
-            || view.orders(id).next().is_some()
-        {
+        let (now, clocks) = (view.now(), self.clocks[id.index()]);
+        if view.orders(id).next().is_some() {
+            let left = view.orders(id).filter(|o| o.adopted && o.state() == OrderState::Live);
+            left.for_each(|o| out.cancel(o.id));
+            return;
+        }
+        if !view.can_trade(id) || now < clocks.rest_until {
             return;
         }
         let held = view.position(id).shares;
         if held != 0 && clocks.close_at.is_some_and(|at| now >= at) {
             let side = if held > 0 { Side::Sell } else { Side::Buy };
-            let qty = Qty(held.unsigned_abs().min(u64::from(self.quantity.0)) as u32);
-            self.take(view, id, side, qty, out);
-            return;
+            return self.take(view, id, side, held.saturating_abs(), out);
         }
         let top = view.top(id);
         let total = top.bid_qty + top.ask_qty;
@@ -61,10 +66,18 @@ impl Imbalance {
             return;
         }
         let heavy = |q: u64| q * 100 >= total * self.threshold_pct;
-        if heavy(top.bid_qty) && held < self.max_inventory {
-            self.take(view, id, Side::Buy, self.quantity, out);
-        } else if heavy(top.ask_qty) && -held < self.max_inventory {
-            self.take(view, id, Side::Sell, self.quantity, out);
+        if heavy(top.bid_qty) {
+            self.take(view, id, Side::Buy, self.max_inventory.saturating_sub(held), out);
+        } else if heavy(top.ask_qty) {
+            self.take(view, id, Side::Sell, self.max_inventory.saturating_add(held), out);
+        }
+    }
+
+    /// Asks to be woken when the first position is to be closed, or may be tried again.
+    fn wake(&self, now: Nanos, out: &mut Intents) {
+        let due = |c: &Clocks| c.close_at.map(|at| at.max(c.rest_until)).filter(|at| *at > now);
+        if let Some(at) = self.clocks.iter().filter_map(due).min() {
+            out.wake_at(at);
         }
     }
 }
@@ -76,7 +89,8 @@ impl Strategy for Imbalance {
         let quantity = params.int("quantity", 100, 1, 999_999)?;
         Ok(Imbalance {
             quantity: Qty(quantity as u32),
-            threshold_pct: params.int("threshold_pct", 85, 51, 100)? as u64,
+            // Both sides are there, so that neither is ever all of it.
+            threshold_pct: params.int("threshold_pct", 85, 51, 99)? as u64,
             cooldown: Nanos::from_millis(params.int("cooldown_ms", 100, 0, 3_600_000)? as u64),
             hold: Nanos::from_millis(params.int("hold_ms", 1_000, 0, 86_400_000)? as u64),
             max_inventory: params.int("max_inventory", quantity * 2, 1, 100_000_000)?,
@@ -91,22 +105,36 @@ impl Strategy for Imbalance {
     fn on_book(&mut self, view: &View<'_>, change: &BookChange, out: &mut Intents) {
         if change.top_changed {
             self.look(view, change.instrument, out);
+            self.wake(view.now(), out);
         }
     }
 
-    fn on_fill(&mut self, view: &View<'_>, fill: &super::Fill, out: &mut Intents) {
-        let close_at = view.now().after(self.hold);
-        self.clocks[fill.instrument.index()].close_at = Some(close_at);
-        out.wake_at(close_at);
+    fn on_fill(&mut self, view: &View<'_>, fill: &Fill, out: &mut Intents) {
+        let held = view.position(fill.instrument).shares;
+        let clocks = &mut self.clocks[fill.instrument.index()];
+        if held == 0 {
+            clocks.close_at = None;
+        } else if held.signum() == fill.side.sign() || clocks.close_at.is_none() {
+            clocks.close_at = Some(view.now().after(self.hold));
+        }
+        self.wake(view.now(), out);
     }
 
     fn on_timer(&mut self, view: &View<'_>, out: &mut Intents) {
         for i in view.instruments() {
             self.look(view, i.instrument.id, out);
         }
-        let pending = |c: &Clocks| c.close_at.filter(|at| *at > view.now());
-        if let Some(at) = self.clocks.iter().filter_map(pending).min() {
-            out.wake_at(at);
-        }
+        self.wake(view.now(), out);
+    }
+
+    fn on_instrument(
+        &mut self,
+        view: &View<'_>,
+        id: InstrumentId,
+        _change: InstrumentChange,
+        out: &mut Intents,
+    ) {
+        self.look(view, id, out);
+        self.wake(view.now(), out);
     }
 }

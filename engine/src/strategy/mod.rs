@@ -12,12 +12,13 @@ mod params;
 mod quoter;
 
 pub use imbalance::Imbalance;
-use model::{InstrumentId, Nanos, Px, Qty, Side, Tif};
+use model::{InstrumentId, Nanos, Px, Qty, Side, Tif, VenueRef};
 pub use observer::Observer;
 pub use params::{ParamError, ParamValue, Params};
 pub use quoter::Quoter;
 
-use crate::book::{Book, BookChange, Books, Top};
+use crate::book::{Book, BookChange, Books, Level, Top};
+use crate::engine::Session;
 use crate::instruments::{InstrumentChange, InstrumentState, Instruments};
 use crate::limits::INTENTS_PER_CALLBACK;
 use crate::orders::{Order, OrderId, Orders};
@@ -57,27 +58,30 @@ pub enum Intent {
     },
 }
 
+/// Intents kept of one callback: those that may be carried out, and as many that are refused for their number.
+const INTENTS_TOLD: usize = 2 * INTENTS_PER_CALLBACK;
+
 /// The intents of one callback.
 #[derive(Debug)]
 pub struct Intents {
     list: Vec<Intent>,
-    refused: u32,
+    untold: u32,
     wake: Option<Nanos>,
 }
 
 impl Intents {
     pub(crate) fn new() -> Intents {
-        Intents { list: Vec::with_capacity(INTENTS_PER_CALLBACK), refused: 0, wake: None }
+        Intents { list: Vec::with_capacity(INTENTS_TOLD), untold: 0, wake: None }
     }
 
-    /// Leaves an intent. More than [`INTENTS_PER_CALLBACK`] in one callback are refused and counted as
-    /// [`RiskReject::TooManyIntents`].
+    /// Leaves an intent. Those beyond [`INTENTS_PER_CALLBACK`] in one callback are refused as [`RiskReject::TooManyIntents`]; as many again are told
+    /// one by one, further ones only counted.
     #[inline]
     pub fn push(&mut self, intent: Intent) {
-        if self.list.len() < INTENTS_PER_CALLBACK {
+        if self.list.len() < INTENTS_TOLD {
             self.list.push(intent);
         } else {
-            self.refused += 1;
+            self.untold += 1;
         }
     }
 
@@ -111,16 +115,21 @@ impl Intents {
         self.wake = Some(at);
     }
 
-    pub(crate) fn take(&mut self) -> (core::iter::Copied<core::slice::Iter<'_, Intent>>, u32, Option<Nanos>) {
-        (self.list.iter().copied(), core::mem::take(&mut self.refused), self.wake.take())
+    /// The intents, those beyond [`INTENTS_PER_CALLBACK`] included.
+    #[inline]
+    pub(crate) fn list(&self) -> &[Intent] {
+        &self.list
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.list.is_empty() && self.refused == 0 && self.wake.is_none()
-    }
-
-    pub(crate) fn clear(&mut self) {
+    /// Begins the next callback's; returns how many intents were only counted, and the wake-up asked for.
+    pub(crate) fn clear(&mut self) -> (u32, Option<Nanos>) {
         self.list.clear();
+        (core::mem::take(&mut self.untold), self.wake.take())
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty() && self.wake.is_none()
     }
 }
 
@@ -159,6 +168,7 @@ pub struct Fill {
 pub struct View<'a> {
     pub(crate) now: Nanos,
     pub(crate) halted: bool,
+    pub(crate) sessions: &'a [Session],
     pub(crate) books: &'a [Book],
     pub(crate) instruments: &'a Instruments,
     pub(crate) orders: &'a Orders,
@@ -178,6 +188,14 @@ impl<'a> View<'a> {
         self.halted
     }
 
+    /// Whether an order in this instrument has a chance: trading is not halted, its book is valid, the venue lets it trade, and its session takes
+    /// orders. Risk looks again; this spares an intent that it would refuse.
+    #[must_use]
+    pub fn can_trade(&self, id: InstrumentId) -> bool {
+        let i = self.instruments.of(id);
+        !self.halted && i.is_tradable() && self.sessions[i.instrument.gateway.index()].ready
+    }
+
     /// An instrument's validity, trading state, reference and last price.
     #[must_use]
     pub fn instrument(&self, id: InstrumentId) -> &'a InstrumentState {
@@ -194,6 +212,38 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn top(&self, id: InstrumentId) -> Top {
         self.book(id).top(id)
+    }
+
+    /// The best prices of others: [`View::top`] without our own orders, as far as the book shows them under the venue's references. A side whose first
+    /// four levels are all ours is empty. A strategy that quotes by the best price must look here, or it follows its own quote. Cost: our
+    /// orders of the instrument times the levels looked at.
+    #[must_use]
+    pub fn top_of_others(&self, id: InstrumentId) -> Top {
+        let (bid_px, bid_qty) = self.best_of_others(id, Side::Buy);
+        let (ask_px, ask_qty) = self.best_of_others(id, Side::Sell);
+        Top { bid_px, bid_qty, ask_px, ask_qty }
+    }
+
+    fn best_of_others(&self, id: InstrumentId, side: Side) -> (Px, u64) {
+        let book = self.book(id);
+        // What the book has under our numbers is what to leave out: it may be ahead of the reports or behind them.
+        let shown = |r: VenueRef, px: Px| {
+            let there = book.order(r)?;
+            (there.instrument == id && there.side == side && there.px == px).then_some(u64::from(there.qty.0))
+        };
+        let ours = |o: &Order, px: Px| -> u64 {
+            [o.venue_ref, o.prior_ref].into_iter().flatten().filter_map(|r| shown(r, px)).sum()
+        };
+        let mut levels = [Level::default(); 4];
+        let n = book.depth(id, side, &mut levels);
+        levels[..n]
+            .iter()
+            .map(|l| {
+                let ours: u64 = self.orders(id).filter(|o| o.side == side).map(|o| ours(o, l.px)).sum();
+                (l.px, l.qty.saturating_sub(ours))
+            })
+            .find(|(_, qty)| *qty != 0)
+            .unwrap_or((Px::ZERO, 0))
     }
 
     /// The book that holds an instrument (with the other instruments of its feed).

@@ -9,3 +9,6 @@ mod market;
 mod orders;
 mod risk;
 mod sessions;
+mod simulation;
+mod strategies;
+mod venue;

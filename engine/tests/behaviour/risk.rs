@@ -334,6 +334,24 @@ fn unknown_instrument() {
 }
 
 #[test]
+fn too_many_intents() {
+    let most = engine::limits::INTENTS_PER_CALLBACK;
+    for extra in [0, 1, most, most + 3] {
+        let mut kit = Kit::ready(wide());
+        let intents: Vec<_> = (1..=(most + extra) as u32).map(|qty| buy(A, qty, MID)).collect();
+        assert_eq!(kit.ask_all(&intents).len(), most);
+        let refused: Vec<_> = kit.out.refusals().iter().map(|r| (r.intent, r.why)).collect();
+        let all = intents[most..].iter().map(|i| (*i, RiskReject::TooManyIntents));
+        assert_eq!(refused, all.take(most).collect::<Vec<_>>());
+        assert_eq!(kit.engine.stats().refusals, extra as u64, "all are counted");
+        let told = kit.told().into_iter().filter(|t| matches!(t, Told::Refused(..))).count();
+        assert_eq!(told, refused.len());
+        // The next callback starts afresh.
+        assert_eq!(kit.ask_all(&[buy(A, 500, MID)]).len(), 1);
+    }
+}
+
+#[test]
 fn short_sale() {
     let mut kit = Kit::ready(wide());
     let restrict = |kit: &mut Kit<Hand>, action| {

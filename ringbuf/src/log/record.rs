@@ -74,14 +74,35 @@ pub enum RecordFault {
     Checksum,
 }
 
-/// Writes a record of `parts`, one after another, into `place` and commits it. `place` is exactly
-/// [`record_bytes`] of their lengths. No allocation, no syscall.
+/// Writes a record into `place`, which is exactly [`record_bytes`] of the payload, and commits it. No
+/// allocation, no syscall.
 #[inline(always)]
-pub fn publish(place: &[AtomicU64], seed: u32, index: u64, kind: u16, flags: u16, parts: &[&[u8]]) {
-    let [commit, meta, body @ ..] = place else { return };
-    let len = (RECORD_HEADER_BYTES + parts.iter().map(|part| part.len()).sum::<usize>()) as u64;
+pub fn publish(place: &[AtomicU64], seed: u32, index: u64, kind: u16, flags: u16, payload: &[u8]) {
     let labels = u64::from(kind) | u64::from(flags) << 16;
-    let crc = super::checksum::copy(seed, [index, len | labels << 32], parts, body);
+    commit(place, index, labels, payload.len(), |head, body| {
+        super::checksum::copy(seed, index, head, payload, body)
+    });
+}
+
+/// As [`publish`], of a payload in parts that follow one another.
+pub fn publish_parts(place: &[AtomicU64], seed: u32, index: u64, kind: u16, parts: &[&[u8]]) {
+    let len = parts.iter().map(|part| part.len()).sum();
+    commit(place, index, u64::from(kind), len, |head, body| {
+        super::checksum::join(seed, index, head, parts, body)
+    });
+}
+
+#[inline(always)]
+fn commit(
+    place: &[AtomicU64],
+    index: u64,
+    labels: u64,
+    payload: usize,
+    copy: impl FnOnce(u64, &[AtomicU64]) -> u32,
+) {
+    let [commit, meta, body @ ..] = place else { return };
+    let len = (RECORD_HEADER_BYTES + payload) as u64;
+    let crc = copy(len | labels << 32, body);
     meta.store(labels | index << 32, Ordering::Relaxed);
     // W: pairs with the acquire fence of S3.
     commit.store(len | u64::from(crc) << 32, Ordering::Release);
@@ -137,7 +158,7 @@ mod tests {
 
     fn bytes_of(kind: u16, flags: u16, index: u64, payload: &[u8]) -> Vec<u8> {
         let words = Words::zeroed(record_bytes(payload.len()) / 8);
-        publish(&words, 5, index, kind, flags, &[payload]);
+        publish(&words, 5, index, kind, flags, payload);
         words.iter().flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes()).collect()
     }
 

@@ -1,7 +1,7 @@
 //! The hot side of a log: appends with plain stores.
 use super::error::AppendError;
 use super::format::{HEADER_BYTES, RECORD_HEADER_BYTES, open_segment, record_bytes, record_bytes_max};
-use super::record::{END, PADDING, publish};
+use super::record::{END, PADDING, publish, publish_parts};
 use super::segment::Prepared;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::Words;
@@ -86,17 +86,27 @@ impl Writer {
     /// [`AppendError`]; nothing is written then.
     #[inline]
     pub fn append(&mut self, kind: u16, payload: &[u8]) -> Result<u64, AppendError> {
-        self.append_parts(kind, &[payload])
+        self.append_with(payload.len(), |place, seed, index| publish(place, seed, index, kind, 0, payload))
     }
 
     /// As [`append`](Self::append), of a payload in several parts, which are joined without a copy between.
+    /// Costs up to 30 ns more than one piece, least when the parts are whole words: for parts that would otherwise
+    /// have to be copied together.
     ///
     /// # Errors
     ///
     /// [`AppendError`]; nothing is written then.
-    #[inline(always)]
     pub fn append_parts(&mut self, kind: u16, parts: &[&[u8]]) -> Result<u64, AppendError> {
         let payload = parts.iter().fold(0usize, |sum, part| sum.saturating_add(part.len()));
+        self.append_with(payload, |place, seed, index| publish_parts(place, seed, index, kind, parts))
+    }
+
+    #[inline(always)]
+    fn append_with(
+        &mut self,
+        payload: usize,
+        publish: impl FnOnce(&[AtomicU64], u32, u64),
+    ) -> Result<u64, AppendError> {
         if payload > self.record_max - RECORD_HEADER_BYTES {
             return Err(AppendError::TooLarge);
         }
@@ -105,8 +115,7 @@ impl Writer {
             self.roll()?;
         }
         let index = self.index;
-        let place = &self.current.words[self.at..self.at + words];
-        publish(place, self.current.seed, index, kind, 0, parts);
+        publish(&self.current.words[self.at..self.at + words], self.current.seed, index);
         self.at += words;
         self.index = index + 1;
         self.tell();

@@ -266,7 +266,11 @@ impl GeneratedFlow {
             _ => side,
         };
         let Some(first) = best(side.opposite()) else { return self.add(floor, listing, side.opposite()) };
-        let shares = self.shares();
+        // Most are no larger than what is first in the queue, as on a real day: three in four make one `E`.
+        let shares = match self.rng.below(4) {
+            0 => self.shares(),
+            _ => self.shares().min(first.shares),
+        };
         // One in eight trades half a cent inside, which only `C` can say; accounts always trade at their own price.
         let better = Px(first.px.0 - side.sign() * CENT / 2);
         let inside = self.rng.below(8) == 0 && !first.owner.is_account() && better.0 > 0;

@@ -325,7 +325,7 @@ mod tests {
     #[test]
     fn no_prefix_of_a_message_panics() {
         for kind in 0..=255u8 {
-            let m = vec![kind; 50];
+            let m = [kind; 50];
             for n in 0..=50 {
                 let got = read(&m[..n]);
                 assert!(got.is_none() || length_of(kind).is_some_and(|want| n >= want));

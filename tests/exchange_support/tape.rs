@@ -1,0 +1,150 @@
+//! A decoder of the venue's ITCH stream that believes nothing: lengths, locates, order numbers and shares must be right.
+
+use std::collections::{BTreeMap, HashMap};
+
+use model::{Px, Qty, Side, Symbol};
+
+#[derive(Clone, Copy, Debug)]
+struct Order {
+    locate: u16,
+    side: Side,
+    px: Px,
+    shares: u32,
+    arrival: u64,
+}
+
+#[derive(Default)]
+pub struct Tape {
+    orders: HashMap<u64, Order>,
+    pub locates: BTreeMap<Symbol, u16>,
+    arrivals: u64,
+    last_stamp: u64,
+    last_match: u64,
+    /// Messages by type.
+    pub types: BTreeMap<char, u64>,
+    /// Codes of `S` in order.
+    pub events: String,
+    /// Trades as (type, shares, price).
+    pub trades: Vec<(char, u32, i64)>,
+    pub mpids: Vec<[u8; 4]>,
+    pub actions: Vec<u8>,
+}
+
+fn int(m: &[u8], at: usize, n: usize) -> u64 {
+    m[at..at + n].iter().fold(0, |v, b| v << 8 | u64::from(*b))
+}
+
+impl Tape {
+    pub fn apply(&mut self, m: &[u8]) {
+        let kind = m[0] as char;
+        let want = match kind {
+            'S' | 'W' => 12,
+            'R' => 39,
+            'H' => 25,
+            'Y' | 'N' => 20,
+            'L' => 26,
+            'A' | 'C' => 36,
+            'F' => 40,
+            'E' => 31,
+            'X' => 23,
+            'D' => 19,
+            'U' | 'V' | 'J' => 35,
+            'P' => 44,
+            'I' => 50,
+            'K' => 28,
+            'h' => 21,
+            other => panic!("unknown type {other}"),
+        };
+        assert_eq!(m.len(), want, "{kind}");
+        *self.types.entry(kind).or_default() += 1;
+        let locate = int(m, 1, 2) as u16;
+        let stamp = int(m, 5, 6);
+        assert!(stamp >= self.last_stamp, "stamps run forward");
+        self.last_stamp = stamp;
+        assert!(matches!(kind, 'R' | 'S' | 'V' | 'W') || self.locates.values().any(|l| *l == locate));
+        let id = || int(m, 11, 8);
+        match kind {
+            'S' => self.events.push(m[11] as char),
+            'R' => {
+                let before = self.locates.insert(Symbol(m[11..19].try_into().unwrap()), locate);
+                assert!(before.is_none() && locate > 0);
+            }
+            'H' => self.actions.push(m[19]),
+            'A' | 'F' => {
+                self.arrivals += 1;
+                let order = Order {
+                    locate,
+                    side: if m[19] == b'B' { Side::Buy } else { Side::Sell },
+                    shares: int(m, 20, 4) as u32,
+                    px: Px(int(m, 32, 4) as i64),
+                    arrival: self.arrivals,
+                };
+                assert!(order.shares > 0 && order.px.0 > 0);
+                assert_eq!(self.locates[&Symbol(m[24..32].try_into().unwrap())], locate);
+                assert!(self.orders.insert(id(), order).is_none(), "order numbers are used once");
+                if kind == 'F' {
+                    self.mpids.push(m[36..40].try_into().unwrap());
+                }
+            }
+            'E' | 'C' => {
+                let shares = int(m, 19, 4) as u32;
+                self.number(int(m, 23, 8));
+                let px = self.take(id(), shares, locate);
+                let px = if kind == 'C' { int(m, 32, 4) as i64 } else { px.0 };
+                self.trades.push((kind, shares, px));
+            }
+            'X' => {
+                let shares = int(m, 19, 4) as u32;
+                assert!(self.orders[&id()].shares > shares, "an X leaves something");
+                self.take(id(), shares, locate);
+            }
+            'D' => {
+                let order = self.orders.remove(&id()).expect("a D of a known order");
+                assert_eq!(order.locate, locate);
+            }
+            'U' => {
+                let old = self.orders.remove(&id()).expect("a U of a known order");
+                self.arrivals += 1;
+                let new = Order {
+                    shares: int(m, 27, 4) as u32,
+                    px: Px(int(m, 31, 4) as i64),
+                    arrival: self.arrivals,
+                    ..old
+                };
+                assert!(new.shares > 0 && old.locate == locate);
+                assert!(self.orders.insert(int(m, 19, 8), new).is_none());
+            }
+            'P' => {
+                assert_eq!((int(m, 11, 8), m[19]), (0, b'B'));
+                self.number(int(m, 36, 8));
+            }
+            _ => {}
+        }
+    }
+
+    fn number(&mut self, number: u64) {
+        assert!(number > self.last_match, "match numbers are used once");
+        self.last_match = number;
+    }
+
+    fn take(&mut self, id: u64, shares: u32, locate: u16) -> Px {
+        let order = self.orders.get_mut(&id).expect("a known order");
+        assert_eq!(order.locate, locate);
+        assert!(shares > 0 && shares <= order.shares, "no more shares go than are there");
+        order.shares -= shares;
+        let px = order.px;
+        if order.shares == 0 {
+            self.orders.remove(&id);
+        }
+        px
+    }
+
+    /// `(number, price, shares)` of a side in queue order.
+    pub fn queue(&self, symbol: Symbol, side: Side) -> Vec<(u64, Px, Qty)> {
+        let locate = self.locates[&symbol];
+        let mut orders: Vec<_> =
+            self.orders.iter().filter(|(_, o)| o.locate == locate && o.side == side).collect();
+        orders.sort_by_key(|(_, o)| (if side == Side::Buy { -o.px.0 } else { o.px.0 }, o.arrival));
+        orders.iter().map(|(id, o)| (**id, o.px, Qty(o.shares))).collect()
+    }
+}
