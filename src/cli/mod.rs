@@ -10,7 +10,9 @@
 //! Data goes to stdout, progress and errors to stderr. Exit codes: [`Exit`].
 
 pub mod book;
+pub mod journal;
 mod out;
+pub mod replay;
 mod strategies;
 
 pub use strategies::{Entry, Registry, strategy};
