@@ -95,11 +95,15 @@ pub struct Show {
 /// # Errors
 /// There is no log (1), or a record is damaged (5).
 pub fn run(args: &Args) -> Outcome {
-    out::outcome(match &args.tool {
-        Tool::Verify { dir, json } => verify(dir, *json),
-        Tool::Dump { dir, show } => dump(dir, show),
-        Tool::Tail { dir, show, lines, follow } => tail(dir, show, *lines, *follow),
-    })
+    out::outcome(run_to(args, &mut Out::stdout()))
+}
+
+fn run_to(args: &Args, out: &mut Out) -> Result<Exit, Stop> {
+    match &args.tool {
+        Tool::Verify { dir, json } => verify(dir, *json, out),
+        Tool::Dump { dir, show } => dump(dir, show, out),
+        Tool::Tail { dir, show, lines, follow } => tail(dir, show, *lines, *follow, out),
+    }
 }
 
 /// One log: where it is and what its records are.
@@ -185,8 +189,7 @@ fn decode_all(log: &Log) -> Result<bool, Failure> {
     Ok(ended)
 }
 
-fn verify(dir: &Path, json: bool) -> Result<Exit, Stop> {
-    let mut out = Out::stdout();
+fn verify(dir: &Path, json: bool, out: &mut Out) -> Result<Exit, Stop> {
     let (mut exit, mut all) = (Exit::Ok, Vec::new());
     for log in logs(dir) {
         let examined = examine(&log.dir).map_err(|e| log.failure(&e));
@@ -314,10 +317,9 @@ impl<'a> Lines<'a> {
     }
 }
 
-fn dump(dir: &Path, show: &Show) -> Result<Exit, Stop> {
+fn dump(dir: &Path, show: &Show, out: &mut Out) -> Result<Exit, Stop> {
     let log = first_log(dir);
     let mut lines = Lines::open(&log, show)?;
-    let mut out = Out::stdout();
     let end = loop {
         match lines.next() {
             Ok(Some(line)) => out.write(format_args!("{line}\n"))?,
@@ -330,7 +332,7 @@ fn dump(dir: &Path, show: &Show) -> Result<Exit, Stop> {
     Ok(end?)
 }
 
-fn tail(dir: &Path, show: &Show, count: usize, follow: bool) -> Result<Exit, Stop> {
+fn tail(dir: &Path, show: &Show, count: usize, follow: bool, out: &mut Out) -> Result<Exit, Stop> {
     let stop = Arc::new(AtomicBool::new(false));
     if follow {
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -349,7 +351,6 @@ fn tail(dir: &Path, show: &Show, count: usize, follow: bool) -> Result<Exit, Sto
         }
         lines.from = lines.from.max(next.saturating_sub(count as u64));
     }
-    let mut out = Out::stdout();
     let mut last = VecDeque::new();
     let end = loop {
         match lines.next() {
@@ -385,3 +386,6 @@ fn tail(dir: &Path, show: &Show, count: usize, follow: bool) -> Result<Exit, Sto
     }
     Ok(exit)
 }
+
+#[cfg(test)]
+mod tests;
