@@ -1,19 +1,21 @@
 //! Replay: a journal's inputs through the same engine, each command compared with the one that was sent.
 //!
 //! The first difference ends it, by record. A journal whose run was killed may end in the middle of an input: then what the journal holds has to be a prefix of
-//! what the engine says. Market data comes from the captures beside the journal.
+//! what the engine says. Market data comes from the captures beside the journal, or from files that hold the same sessions ([`market`]).
+
+mod market;
 
 use std::path::{Path, PathBuf};
 
 use engine::strategy::Strategy;
 use engine::{Engine, EngineStats, Outbox};
-use feeds::binaryfile::Messages;
-use feeds::itch50::Subscription;
-use model::{FeedId, FeedStatus, Input, Nanos};
+use model::{FeedId, FeedStatus, Input, MarketEvent, Nanos};
 use ringbuf::log::{LogError, Reader};
 
+use self::market::{Batch, FeedMarket};
 use crate::config::{Config, ConfigError, Secrets};
-use crate::journal::{CaptureError, CaptureReader, Record, RecordError, RunDir};
+use crate::journal::{CaptureError, Record, RecordError, RunDir, examine, record};
+use crate::source::SourceError;
 
 /// A journal to be replayed.
 pub struct Journal {
@@ -21,6 +23,10 @@ pub struct Journal {
     pub run: PathBuf,
     /// Its configuration.
     pub config: Config,
+    /// Of the configuration's text, as the journal's first record has it.
+    config_hash: u64,
+    /// Market data from files instead of captures, by feed.
+    data: Vec<PathBuf>,
 }
 
 /// What a replay found equal.
@@ -67,6 +73,25 @@ pub enum ReplayError {
         /// Why.
         source: CaptureError,
     },
+    /// A file of market data.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// More files than feeds.
+    #[error("{files} files of market data for a run of {feeds} feed(s)")]
+    TooManyFiles {
+        /// Files given.
+        files: usize,
+        /// Feeds of the run.
+        feeds: usize,
+    },
+    /// The run has no capture of a feed and no file was given for it.
+    #[error("record {index}: the run did not capture feed {feed}: give its market data as a file (--data)")]
+    NoMarketData {
+        /// The record that needs it.
+        index: u64,
+        /// The feed's name.
+        feed: String,
+    },
     /// The strategy's parameters.
     #[error(transparent)]
     Params(#[from] engine::strategy::ParamError),
@@ -80,9 +105,23 @@ pub enum ReplayError {
         /// What the engine made of the same inputs.
         engine: String,
     },
-    /// It does not begin as a journal does.
-    #[error("not a journal: {0}")]
-    NotAJournal(String),
+    /// A record stands where none of its kind can.
+    #[error("record {index}: {what}")]
+    OutOfPlace {
+        /// The record.
+        index: u64,
+        /// Why not here.
+        what: &'static str,
+    },
+    /// The journal is of a version that is not read here.
+    #[error("the journal's format is {found}; this version reads {}", record::FORMAT)]
+    Format {
+        /// What the journal says.
+        found: u32,
+    },
+    /// The configuration is not the one that the run had.
+    #[error("{}: is not the configuration that the run was started with", .0.display())]
+    ConfigChanged(PathBuf),
 }
 
 impl ReplayError {
@@ -94,8 +133,29 @@ impl ReplayError {
             ReplayError::Difference { .. }
                 | ReplayError::Record { .. }
                 | ReplayError::Capture { .. }
+                | ReplayError::OutOfPlace { .. }
+                | ReplayError::ConfigChanged(_)
                 | ReplayError::Log(LogError::Corrupt { .. } | LogError::Header { .. })
         )
+    }
+
+    /// The record at which it was found, where it was at one.
+    #[must_use]
+    pub fn record(&self) -> Option<u64> {
+        match self {
+            ReplayError::Record { index, .. }
+            | ReplayError::Capture { index, .. }
+            | ReplayError::NoMarketData { index, .. }
+            | ReplayError::Difference { index, .. }
+            | ReplayError::OutOfPlace { index, .. }
+            | ReplayError::Log(LogError::Corrupt { index, .. }) => Some(*index),
+            ReplayError::ConfigChanged(_) | ReplayError::Format { .. } => Some(0),
+            ReplayError::Config(_)
+            | ReplayError::Log(_)
+            | ReplayError::Source(_)
+            | ReplayError::TooManyFiles { .. }
+            | ReplayError::Params(_) => None,
+        }
     }
 }
 
@@ -106,8 +166,24 @@ impl Journal {
     /// No configuration is beside it.
     pub fn open(given: &Path) -> Result<Journal, ReplayError> {
         let run = RunDir::find(given);
-        let config = Config::load(&run.join("config.toml"), Secrets::Skip)?;
-        Ok(Journal { run, config })
+        let file = run.join("config.toml");
+        let config = Config::load(&file, Secrets::Skip)?;
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        Ok(Journal { run, config, config_hash: crate::core::config_hash(&text), data: Vec::new() })
+    }
+
+    /// Takes market data from files, one for each feed in the configuration's order; feeds beyond the last file from their captures. A file holds the session that the
+    /// run saw, from its first message on: its message k has sequence k (a capture of packets has sequences of its own).
+    ///
+    /// # Errors
+    /// More files than feeds.
+    pub fn with_data(mut self, files: &[PathBuf]) -> Result<Journal, ReplayError> {
+        let feeds = self.config.feeds.len();
+        if files.len() > feeds {
+            return Err(ReplayError::TooManyFiles { files: files.len(), feeds });
+        }
+        self.data = files.to_vec();
+        Ok(self)
     }
 }
 
@@ -125,7 +201,8 @@ pub fn replay<S: Strategy>(journal: &Journal) -> Result<Replayed, ReplayError> {
         feeds: feeds(journal)?,
         events: Vec::new(),
     };
-    let mut log = Reader::open(RunDir::core(&journal.run))?;
+    let core = RunDir::core(&journal.run);
+    let mut log = Reader::open(&core)?;
     let mut found = Replayed {
         records: 0,
         inputs: 0,
@@ -139,32 +216,46 @@ pub fn replay<S: Strategy>(journal: &Journal) -> Result<Replayed, ReplayError> {
         let index = r.index;
         let record =
             Record::decode(r.kind, r.payload).map_err(|source| ReplayError::Record { index, source })?;
-        if found.records == 0 && !matches!(record, Record::Start { .. }) {
-            return Err(ReplayError::NotAJournal(format!("record {index} is not the start of a run")));
+        match (found.records, &record) {
+            (0, Record::Start { format, .. }) if *format != record::FORMAT => {
+                return Err(ReplayError::Format { found: *format });
+            }
+            (0, Record::Start { config_hash, .. }) if *config_hash != journal.config_hash => {
+                return Err(ReplayError::ConfigChanged(journal.run.join("config.toml")));
+            }
+            (0, Record::Start { .. }) => {}
+            (0, _) => {
+                return Err(ReplayError::OutOfPlace { index, what: "a journal begins with its run's start" });
+            }
+            (_, Record::Start { .. }) => {
+                return Err(ReplayError::OutOfPlace { index, what: "a second start of a run" });
+            }
+            _ if found.ended => {
+                return Err(ReplayError::OutOfPlace { index, what: "a record behind the run's end" });
+            }
+            _ => {}
         }
         found.records += 1;
         player.step(index, &record, &mut found)?;
+    }
+    if !log.is_ended() {
+        // Where records are missing in the middle, what was read is not all there was.
+        examine(&core)?;
     }
     found.state_hash = player.engine.state_hash();
     found.stats = player.engine.stats();
     Ok(found)
 }
 
-/// One feed's market data.
-struct FeedData {
-    id: FeedId,
-    capture: Option<CaptureReader>,
-    subscription: Subscription,
-}
-
-fn feeds(journal: &Journal) -> Result<Vec<FeedData>, ReplayError> {
+fn feeds(journal: &Journal) -> Result<Vec<FeedMarket>, ReplayError> {
     let mut out = Vec::new();
-    for (k, f) in journal.config.feeds.iter().enumerate() {
+    for (k, feed) in journal.config.feeds.iter().enumerate() {
         let id = FeedId(k as u8);
         let mine: Vec<_> = journal.config.instruments.iter().filter(|i| i.feed == id).copied().collect();
-        let dir = RunDir::capture(&journal.run, &f.id);
-        let capture = if dir.exists() { Some(CaptureReader::open(&dir, id)?) } else { None };
-        out.push(FeedData { id, capture, subscription: Subscription::new(&mine) });
+        out.push(match journal.data.get(k) {
+            Some(file) => FeedMarket::from_file(id, &feed.id, &mine, file)?,
+            None => FeedMarket::from_capture(id, &feed.id, &mine, &RunDir::capture(&journal.run, &feed.id))?,
+        });
     }
     Ok(out)
 }
@@ -175,13 +266,14 @@ struct Player<S> {
     /// What the engine said since the last input, as records.
     expected: Vec<Record>,
     taken: usize,
-    feeds: Vec<FeedData>,
-    events: Vec<model::MarketEvent>,
+    feeds: Vec<FeedMarket>,
+    events: Vec<MarketEvent>,
 }
 
 impl<S: Strategy> Player<S> {
     fn step(&mut self, index: u64, record: &Record, found: &mut Replayed) -> Result<(), ReplayError> {
-        if record.is_input() && self.taken < self.expected.len() {
+        let closes = record.is_input() || matches!(record, Record::Hash { .. } | Record::End { .. });
+        if closes && self.taken < self.expected.len() {
             // The engine had more to say about the input before.
             let engine = format!("{:?}", self.expected[self.taken]);
             return Err(ReplayError::Difference { index, journal: format!("{record:?}"), engine });
@@ -189,8 +281,10 @@ impl<S: Strategy> Player<S> {
         match *record {
             Record::Start { .. } | Record::Receipt(_) => {}
             Record::Market { now, feed, count, first } => {
-                self.load(index, feed, first, count)?;
-                let events = std::mem::take(&mut self.events);
+                let mut events = std::mem::take(&mut self.events);
+                events.clear();
+                let batch = Batch { received: now, first, count };
+                self.feed(index, 2, feed)?.load(index, batch, &mut events)?;
                 self.begin();
                 for event in &events {
                     self.apply(now, &Input::Market(feed, *event), found);
@@ -198,12 +292,13 @@ impl<S: Strategy> Player<S> {
                 self.events = events;
             }
             Record::Feed { now, feed, status } => {
-                if status == FeedStatus::NewSession
-                    && let Some(f) = self.feeds.get_mut(feed.index())
-                {
-                    f.subscription.reset();
+                let market = self.feed(index, 3, feed)?;
+                match status {
+                    FeedStatus::NewSession => market.new_session(),
+                    FeedStatus::Lost { from, to } => market.lose(from, to),
+                    _ => {}
                 }
-                self.one(now, &Input::Feed(self.known(index, feed)?, status), found);
+                self.one(now, &Input::Feed(feed, status), found);
             }
             Record::Report { now, report } => self.one(now, &Input::Report(report), found),
             Record::Session { now, gateway, event } => self.one(now, &Input::Session(gateway, event), found),
@@ -218,6 +313,10 @@ impl<S: Strategy> Player<S> {
                 self.taken += 1;
                 found.commands += u64::from(matches!(record, Record::Command(_)));
             }
+            Record::Hash { inputs, .. } if inputs != self.engine.stats().inputs => {
+                let engine = format!("{}", self.engine.stats().inputs);
+                return Err(ReplayError::Difference { index, journal: format!("{inputs} inputs"), engine });
+            }
             Record::Hash { hash, .. } | Record::End { hash } => {
                 let engine = self.engine.state_hash();
                 if engine != hash {
@@ -231,33 +330,10 @@ impl<S: Strategy> Player<S> {
         Ok(())
     }
 
-    fn known(&self, index: u64, feed: FeedId) -> Result<FeedId, ReplayError> {
-        if feed.index() < self.feeds.len() {
-            return Ok(feed);
-        }
-        Err(ReplayError::Record { index, source: RecordError::Malformed(3) })
-    }
-
-    /// Decodes the batch that a Market record names. Batches before it held nothing that was subscribed; they go through the subscription all the same, so
-    /// that it learns what the feed's own did.
-    fn load(&mut self, index: u64, feed: FeedId, first: u64, count: u32) -> Result<(), ReplayError> {
-        let at = |source| ReplayError::Capture { index, source };
-        let feed = self.known(index, feed)?;
-        let f = &mut self.feeds[feed.index()];
-        let missing = CaptureError::Missing { feed: f.id, first, count };
-        let Some(capture) = &mut f.capture else { return Err(at(missing)) };
-        loop {
-            self.events.clear();
-            let Some(batch) = capture.next_batch().map_err(at)? else { return Err(at(missing)) };
-            for message in Messages::new(batch.framed).flatten() {
-                if let Ok(Some(event)) = f.subscription.event(message) {
-                    self.events.push(event);
-                }
-            }
-            if batch.first == first && batch.count == count {
-                return Ok(());
-            }
-        }
+    /// The market data of a feed that a record of this kind names.
+    fn feed(&mut self, index: u64, kind: u16, feed: FeedId) -> Result<&mut FeedMarket, ReplayError> {
+        let source = RecordError::Malformed(kind);
+        self.feeds.get_mut(feed.index()).ok_or(ReplayError::Record { index, source })
     }
 
     fn begin(&mut self) {

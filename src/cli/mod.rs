@@ -9,15 +9,17 @@
 //!
 //! Data goes to stdout, progress and errors to stderr. Exit codes: [`Exit`].
 
-mod book;
+pub mod book;
 mod config;
 mod ctl;
 mod demo;
 mod doctor;
 mod exchange;
 mod extent;
+pub mod journal;
 mod live;
 mod out;
+pub mod replay;
 mod report;
 mod run;
 mod signals;
@@ -88,6 +90,8 @@ enum Command {
     Run(run::Args),
     Exchange(exchange::Args),
     Book(book::Args),
+    Replay(replay::Args),
+    Journal(journal::Args),
     Ctl(ctl::Args),
     Config(config::Args),
     Doctor(doctor::Args),
@@ -104,6 +108,8 @@ pub fn main(own: &[Entry]) -> ExitCode {
         Command::Run(a) => run::run(a, &registry),
         Command::Exchange(a) => exchange::run(a),
         Command::Book(a) => book::run(a),
+        Command::Replay(a) => replay::run(a, &registry),
+        Command::Journal(a) => journal::run(a),
         Command::Ctl(a) => ctl::run(a),
         Command::Config(a) => config::run(a, &registry),
         Command::Doctor(a) => doctor::run(a),

@@ -27,7 +27,16 @@ pub struct Batch<'a> {
     pub framed: &'a [u8],
 }
 
-impl Batch<'_> {
+impl<'a> Batch<'a> {
+    /// Reads a capture's record; `None` where it is no batch. Its messages are not looked at.
+    #[must_use]
+    pub fn decode(kind: u16, payload: &'a [u8]) -> Option<Batch<'a>> {
+        let mut t = Take(payload);
+        let parse = |t: &mut Take<'_>| Ok::<_, Malformed>((Nanos(t.u64()?), t.u64()?, t.u32()?));
+        let (received, first, count) = if kind == BATCH { parse(&mut t).ok()? } else { return None };
+        Some(Batch { received, first, count, framed: t.0 })
+    }
+
     /// Appends it. No allocation, no syscall.
     ///
     /// # Errors
@@ -71,7 +80,6 @@ pub enum CaptureError {
 pub struct CaptureReader {
     feed: FeedId,
     log: Reader,
-    batch: Vec<u8>,
 }
 
 impl CaptureReader {
@@ -80,7 +88,7 @@ impl CaptureReader {
     /// # Errors
     /// [`LogError`].
     pub fn open(dir: &Path, feed: FeedId) -> Result<CaptureReader, LogError> {
-        Ok(CaptureReader { feed, log: Reader::open(dir)?, batch: Vec::new() })
+        Ok(CaptureReader { feed, log: Reader::open(dir)? })
     }
 
     /// The next batch, or `None` at the end.
@@ -91,14 +99,7 @@ impl CaptureReader {
         let feed = self.feed;
         let Some(record) = self.log.next()? else { return Ok(None) };
         let index = record.index;
-        let mut t = Take(record.payload);
-        let parse = |t: &mut Take<'_>| Ok::<_, Malformed>((Nanos(t.u64()?), t.u64()?, t.u32()?));
-        let head = if record.kind == BATCH { parse(&mut t).ok() } else { None };
-        let Some((received, first, count)) = head else {
-            return Err(CaptureError::Malformed { feed, index });
-        };
-        self.batch.clear();
-        self.batch.extend_from_slice(t.0);
-        Ok(Some(Batch { received, first, count, framed: &self.batch }))
+        let batch = Batch::decode(record.kind, record.payload);
+        batch.ok_or(CaptureError::Malformed { feed, index }).map(Some)
     }
 }

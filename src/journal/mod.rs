@@ -15,9 +15,11 @@
 
 mod bytes;
 mod capture;
+mod examine;
 pub mod record;
 mod run;
 
 pub use capture::{Batch, CaptureError, CaptureReader};
+pub use examine::examine;
 pub use record::{Receipt, Record, RecordError};
 pub use run::{RunDir, RunError, TokenBlocks, take_name};

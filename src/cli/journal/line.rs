@@ -1,0 +1,413 @@
+//! A record as a line: the same fields as text for a person and as JSON for a program.
+
+use engine::Refusal;
+use engine::strategy::Intent;
+use model::{
+    CommandKind, Control, ExecutionReport, FeedStatus, InstrumentId, Nanos, OrderCommand, ReportKind,
+    SessionEvent, Side, Tif,
+};
+use serde_json::{Map, Value, json};
+
+use crate::journal::{Batch, Receipt, Record};
+use crate::logs::{Names, timestamp};
+use crate::telemetry::snapshot::halt_word;
+
+/// The kinds of record that `--kind` selects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// A run begins.
+    Start,
+    /// Messages of a feed.
+    Market,
+    /// A feed's status.
+    Feed,
+    /// A venue's report.
+    Report,
+    /// A session's event.
+    Session,
+    /// A control input.
+    Control,
+    /// Time passed.
+    Timer,
+    /// An order, replace or cancel.
+    Command,
+    /// What risk refused.
+    Refusal,
+    /// An order left.
+    Receipt,
+    /// A hash of the engine's state.
+    Hash,
+    /// The run ended.
+    End,
+}
+
+impl Kind {
+    /// Of a record.
+    pub(super) fn of(record: &Record) -> Kind {
+        match record {
+            Record::Start { .. } => Kind::Start,
+            Record::Market { .. } => Kind::Market,
+            Record::Feed { .. } => Kind::Feed,
+            Record::Report { .. } => Kind::Report,
+            Record::Session { .. } => Kind::Session,
+            Record::Control { .. } => Kind::Control,
+            Record::Timer { .. } => Kind::Timer,
+            Record::Command(_) => Kind::Command,
+            Record::Refusal(_) => Kind::Refusal,
+            Record::Receipt(_) => Kind::Receipt,
+            Record::Hash { .. } => Kind::Hash,
+            Record::End { .. } => Kind::End,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Kind::Start => "start",
+            Kind::Market => "market",
+            Kind::Feed => "feed",
+            Kind::Report => "report",
+            Kind::Session => "session",
+            Kind::Control => "control",
+            Kind::Timer => "timer",
+            Kind::Command => "command",
+            Kind::Refusal => "refusal",
+            Kind::Receipt => "receipt",
+            Kind::Hash => "hash",
+            Kind::End => "end",
+        }
+    }
+}
+
+/// A record's line in the making.
+pub(super) struct Line {
+    index: u64,
+    kind: &'static str,
+    fields: Vec<(&'static str, Value)>,
+}
+
+impl Line {
+    /// As text.
+    pub(super) fn text(&self) -> String {
+        let mut text = format!("{:>8} {:<8}", self.index, self.kind);
+        for (name, value) in &self.fields {
+            text.push_str(&match (*name, value) {
+                ("now" | "received", Value::Number(n)) => {
+                    format!(" {name}={}", timestamp(Nanos(n.as_u64().unwrap_or(0))))
+                }
+                (_, Value::String(s)) => format!(" {name}={s}"),
+                (_, value) => format!(" {name}={value}"),
+            });
+        }
+        text
+    }
+
+    /// As an object of JSON. Times are ns since the Unix epoch, spans are ns, prices are text with four decimals.
+    pub(super) fn json(&self) -> String {
+        let mut all = Map::new();
+        all.insert("index".into(), self.index.into());
+        all.insert("kind".into(), self.kind.into());
+        all.extend(self.fields.iter().map(|(name, value)| ((*name).into(), value.clone())));
+        Value::Object(all).to_string()
+    }
+}
+
+/// A capture's record as a line.
+pub(super) fn of_batch(index: u64, b: &Batch<'_>) -> Line {
+    let fields = vec![
+        ("received", json!(b.received.0)),
+        ("first", json!(b.first)),
+        ("count", json!(b.count)),
+        ("bytes", json!(b.framed.len())),
+    ];
+    Line { index, kind: "batch", fields }
+}
+
+/// A core record as a line.
+pub(super) fn of_record(index: u64, record: &Record, names: &Names) -> Line {
+    let mut fields = Vec::new();
+    let now = match record {
+        Record::Start { now, .. }
+        | Record::Market { now, .. }
+        | Record::Feed { now, .. }
+        | Record::Report { now, .. }
+        | Record::Session { now, .. }
+        | Record::Control { now, .. }
+        | Record::Timer { now } => Some(now),
+        Record::Command(_)
+        | Record::Refusal(_)
+        | Record::Receipt(_)
+        | Record::Hash { .. }
+        | Record::End { .. } => None,
+    };
+    if let Some(now) = now {
+        fields.push(("now", json!(now.0)));
+    }
+    let more = match record {
+        Record::Start { format, run, config_hash, .. } => {
+            vec![("run", json!(run)), ("format", json!(format)), ("config", hex(*config_hash))]
+        }
+        Record::Market { feed, count, first, .. } => {
+            vec![
+                ("feed", named(&names.feeds, feed.index())),
+                ("first", json!(first)),
+                ("count", json!(count)),
+            ]
+        }
+        Record::Feed { feed, status, .. } => {
+            let mut f = vec![("feed", named(&names.feeds, feed.index()))];
+            f.extend(of_status(*status));
+            f
+        }
+        Record::Report { report, .. } => of_report(report, names),
+        Record::Session { gateway, event, .. } => {
+            let mut f = vec![("gateway", named(&names.gateways, gateway.index()))];
+            f.extend(of_session(*event));
+            f
+        }
+        Record::Control { control, .. } => of_control(*control),
+        Record::Timer { .. } => Vec::new(),
+        Record::Command(c) => of_command(c, names),
+        Record::Refusal(r) => of_refusal(r, names),
+        Record::Receipt(r) => of_receipt(r, names),
+        Record::Hash { inputs, hash } => vec![("inputs", json!(inputs)), ("hash", hex(*hash))],
+        Record::End { hash } => vec![("hash", hex(*hash))],
+    };
+    fields.extend(more);
+    Line { index, kind: Kind::of(record).word(), fields }
+}
+
+type Fields = Vec<(&'static str, Value)>;
+
+fn hex(hash: u64) -> Value {
+    json!(format!("{hash:016x}"))
+}
+
+fn named(list: &[String], k: usize) -> Value {
+    list.get(k).map_or_else(|| json!(k), |name| json!(name))
+}
+
+fn symbol(names: &Names, id: InstrumentId) -> Value {
+    names.instruments.get(id.index()).map_or_else(|| json!(id.0), |i| json!(i.symbol.to_string()))
+}
+
+fn side(s: Side) -> Value {
+    json!(s.letter().to_string())
+}
+
+/// A venue's code letter, or its number where it is none.
+fn letter(b: u8) -> Value {
+    if b.is_ascii_graphic() { json!(char::from(b).to_string()) } else { json!(b) }
+}
+
+fn tif(t: Tif) -> Value {
+    json!(match t {
+        Tif::Day => "day",
+        Tif::Ioc => "ioc",
+    })
+}
+
+fn of_status(status: FeedStatus) -> Fields {
+    let range =
+        |word, from: u64, to: u64| vec![("status", json!(word)), ("from", json!(from)), ("to", json!(to))];
+    match status {
+        FeedStatus::Synced { next } => vec![("status", json!("synced")), ("next", json!(next))],
+        FeedStatus::Recovering { from, to } => range("recovering", from, to),
+        FeedStatus::Lost { from, to } => range("lost", from, to),
+        FeedStatus::Silent => vec![("status", json!("silent"))],
+        FeedStatus::Heartbeat => vec![("status", json!("heartbeat"))],
+        FeedStatus::NewSession => vec![("status", json!("new_session"))],
+        FeedStatus::EndOfSession => vec![("status", json!("end_of_session"))],
+    }
+}
+
+fn of_session(event: SessionEvent) -> Fields {
+    let word = |w| vec![("event", json!(w))];
+    match event {
+        SessionEvent::LoggedIn => word("logged_in"),
+        SessionEvent::Ready { next_token } => {
+            vec![("event", json!("ready")), ("next_token", json!(next_token.0))]
+        }
+        SessionEvent::Disconnected => word("disconnected"),
+        SessionEvent::LoginRejected { code } => {
+            vec![("event", json!("login_rejected")), ("code", letter(code))]
+        }
+        SessionEvent::EndOfSession => word("end_of_session"),
+        SessionEvent::NewSession => word("new_session"),
+    }
+}
+
+fn of_control(control: Control) -> Fields {
+    let word = |w| vec![("control", json!(w))];
+    match control {
+        Control::Halt(reason) => vec![("control", json!("halt")), ("reason", json!(halt_word(reason)))],
+        Control::Resume => word("resume"),
+        Control::CancelAll => word("cancel_all"),
+        Control::Shutdown => word("shutdown"),
+        Control::Tokens { first, end } => {
+            vec![("control", json!("tokens")), ("first", json!(first.0)), ("end", json!(end.0))]
+        }
+    }
+}
+
+fn of_command(c: &OrderCommand, names: &Names) -> Fields {
+    let mut f =
+        vec![("gateway", named(&names.gateways, c.gateway.index())), ("symbol", symbol(names, c.instrument))];
+    f.extend(match c.kind {
+        CommandKind::New { token, side: s, short, qty, px, tif: t } => vec![
+            ("order", json!("new")),
+            ("token", json!(token.0)),
+            ("side", side(s)),
+            ("short", json!(short)),
+            ("qty", json!(qty.0)),
+            ("px", json!(px.to_string())),
+            ("tif", tif(t)),
+        ],
+        CommandKind::Replace { old, token, qty, px, tif: t } => vec![
+            ("order", json!("replace")),
+            ("token", json!(token.0)),
+            ("old", json!(old.0)),
+            ("qty", json!(qty.0)),
+            ("px", json!(px.to_string())),
+            ("tif", tif(t)),
+        ],
+        CommandKind::Cancel { token, qty } => {
+            vec![("order", json!("cancel")), ("token", json!(token.0)), ("qty", json!(qty.0))]
+        }
+    });
+    f
+}
+
+fn of_refusal(r: &Refusal, names: &Names) -> Fields {
+    let mut f = vec![("why", json!(format!("{:?}", r.why)))];
+    f.extend(match r.intent {
+        Intent::New { instrument, side: s, qty, px, tif: t } => vec![
+            ("order", json!("new")),
+            ("symbol", symbol(names, instrument)),
+            ("side", side(s)),
+            ("qty", json!(qty.0)),
+            ("px", json!(px.to_string())),
+            ("tif", tif(t)),
+        ],
+        Intent::Replace { order, qty, px } => vec![
+            ("order", json!("replace")),
+            ("token", json!(order.0.0)),
+            ("qty", json!(qty.0)),
+            ("px", json!(px.to_string())),
+        ],
+        Intent::Cancel { order } => vec![("order", json!("cancel")), ("token", json!(order.0.0))],
+    });
+    f
+}
+
+/// Each stage is the time since the one before it.
+fn of_receipt(r: &Receipt, names: &Names) -> Fields {
+    vec![
+        ("token", json!(r.token.0)),
+        ("gateway", named(&names.gateways, r.gateway.index())),
+        ("received", json!(r.received.0)),
+        ("decoded_ns", json!(r.decoded.since(r.received).0)),
+        ("decided_ns", json!(r.decided.since(r.decoded).0)),
+        ("sent_ns", json!(r.sent.since(r.decided).0)),
+        ("total_ns", json!(r.sent.since(r.received).0)),
+    ]
+}
+
+fn of_report(r: &ExecutionReport, names: &Names) -> Fields {
+    let mut f = vec![
+        ("gateway", named(&names.gateways, r.gateway.index())),
+        ("seq", json!(r.seq)),
+        ("token", json!(r.token.0)),
+    ];
+    f.extend(match r.kind {
+        ReportKind::Accepted { order, px, qty, side: s, instrument, dead } => vec![
+            ("report", json!("accepted")),
+            ("symbol", instrument.map_or(Value::Null, |id| symbol(names, id))),
+            ("side", side(s)),
+            ("qty", json!(qty.0)),
+            ("px", json!(px.to_string())),
+            ("order", json!(order.0)),
+            ("dead", json!(dead)),
+        ],
+        ReportKind::Replaced { old, order, px, qty, dead } => vec![
+            ("report", json!("replaced")),
+            ("old", json!(old.0)),
+            ("open", json!(qty.0)),
+            ("px", json!(px.to_string())),
+            ("order", json!(order.0)),
+            ("dead", json!(dead)),
+        ],
+        ReportKind::Canceled { qty, reason } => {
+            vec![("report", json!("canceled")), ("qty", json!(qty.0)), ("reason", letter(reason))]
+        }
+        ReportKind::Executed { qty, px, match_number, liquidity } => vec![
+            ("report", json!("executed")),
+            ("qty", json!(qty.0)),
+            ("px", json!(px.to_string())),
+            ("match", json!(match_number)),
+            ("liquidity", letter(liquidity)),
+        ],
+        ReportKind::Rejected { reason } => vec![("report", json!("rejected")), ("reason", json!(reason))],
+        ReportKind::Broken { match_number, reason } => {
+            vec![("report", json!("broken")), ("match", json!(match_number)), ("reason", letter(reason))]
+        }
+        ReportKind::CancelPending => vec![("report", json!("cancel_pending"))],
+        ReportKind::CancelRejected => vec![("report", json!("cancel_rejected"))],
+        ReportKind::Modified { qty, side: s } => {
+            vec![("report", json!("modified")), ("open", json!(qty.0)), ("side", side(s))]
+        }
+        ReportKind::Reprioritised { order, px } => {
+            vec![("report", json!("reprioritised")), ("order", json!(order.0)), ("px", json!(px.to_string()))]
+        }
+        ReportKind::Restated { reason } => vec![("report", json!("restated")), ("reason", letter(reason))],
+        ReportKind::System { code } => vec![("report", json!("system")), ("code", letter(code))],
+    });
+    f
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{GatewayId, Px, Qty, Token};
+
+    #[test]
+    fn a_line_says_the_same_in_text_and_json() {
+        let names = Names { gateways: vec!["g1".into()], ..Names::default() };
+        let kind = CommandKind::New {
+            token: Token(7),
+            side: Side::Sell,
+            short: false,
+            qty: Qty(100),
+            px: Px(1_234_500),
+            tif: Tif::Ioc,
+        };
+        let record =
+            Record::Command(OrderCommand { gateway: GatewayId(0), instrument: InstrumentId(3), kind });
+        let line = of_record(12, &record, &names);
+        assert_eq!(
+            line.text(),
+            "      12 command  gateway=g1 symbol=3 order=new token=7 side=S short=false qty=100 px=123.4500 tif=ioc"
+        );
+        let back: Value = serde_json::from_str(&line.json()).unwrap();
+        assert_eq!(
+            (&back["index"], &back["kind"], &back["px"]),
+            (&json!(12), &json!("command"), &json!("123.4500"))
+        );
+    }
+
+    #[test]
+    fn a_receipt_shows_what_each_stage_took() {
+        let receipt = Receipt {
+            token: Token(1),
+            gateway: GatewayId(9),
+            received: Nanos(1_000_000_000_000),
+            decoded: Nanos(1_000_000_000_120),
+            decided: Nanos(1_000_000_000_500),
+            sent: Nanos(1_000_000_002_000),
+        };
+        let line = of_record(0, &Record::Receipt(receipt), &Names::default());
+        assert_eq!(
+            line.text(),
+            "       0 receipt  token=1 gateway=9 received=1970-01-01T00:16:40.000000000Z decoded_ns=120 decided_ns=380 sent_ns=1500 total_ns=2000"
+        );
+    }
+}

@@ -1,0 +1,287 @@
+//! A run made without sockets: market data, reports and time drive an engine, and what the strategy thread would journal is journaled.
+
+use std::path::{Path, PathBuf};
+
+use colo::config::{Config, Secrets, parse_toml};
+use colo::core::config_hash;
+use colo::journal::{Batch, Receipt, Record, RunDir, record};
+use engine::book::BookChange;
+use engine::strategy::{Intents, ParamError, Params, Strategy, View};
+use engine::{Engine, Outbox};
+use feeds::itch50::Subscription;
+use model::{
+    CommandKind, Control, ExecutionReport, FeedId, FeedStatus, GatewayId, Input, Nanos, Px, Qty, ReportKind,
+    SessionEvent, Side, Token, VenueRef,
+};
+use ringbuf::log::{self, LogConfig, SyncPolicy};
+
+/// Joins the best bid whenever the top changes; risk refuses some of it.
+pub struct Eager {
+    quantity: u32,
+}
+
+impl Strategy for Eager {
+    const NAME: &'static str = "eager";
+
+    fn new(params: &mut Params) -> Result<Eager, ParamError> {
+        Ok(Eager { quantity: params.int("quantity", 10, 1, 1_000)? as u32 })
+    }
+
+    fn on_book(&mut self, view: &View<'_>, change: &BookChange, out: &mut Intents) {
+        let top = view.top(change.instrument);
+        if change.top_changed && top.bid_qty > 0 && top.ask_qty > 0 {
+            out.buy(change.instrument, Qty(self.quantity), top.bid_px);
+        }
+    }
+}
+
+pub const TOML: &str = r#"
+name = "replayed"
+[[feeds]]
+id = "f1"
+protocol = "itch50"
+lines = ["127.0.0.1:26001"]
+[[gateways]]
+id = "g1"
+protocol = "ouch50"
+address = "127.0.0.1:26010"
+username = "user01"
+password_file = "pw"
+firm = "ABCD"
+[[instruments]]
+symbol = "AAPL"
+feed = "f1"
+gateway = "g1"
+[strategy]
+name = "eager"
+[risk]
+max_order_quantity = 1000
+max_order_notional_usd = 1000000
+max_position = 5000
+max_open_orders = 20
+max_messages_per_second = 50
+price_collar_bps = 500
+max_daily_loss_usd = 100000
+[capacity]
+live_orders = 10000
+levels = 10000
+direct_refs = 100000
+"#;
+
+const SECOND: u64 = 1_000_000_000;
+pub const FEED: FeedId = FeedId(0);
+
+/// What a run leaves behind, before it is written.
+pub struct Run {
+    pub toml: String,
+    pub records: Vec<Record>,
+    /// Received, first sequence, messages.
+    pub batches: Vec<(Nanos, u64, Vec<Vec<u8>>)>,
+}
+
+/// The strategy thread's part, and the feed's.
+pub struct Core {
+    engine: Engine<Eager>,
+    outbox: Outbox,
+    subscription: Subscription,
+    run: Run,
+    now: Nanos,
+    pub next: u64,
+    reports: u64,
+    unanswered: Vec<Token>,
+}
+
+impl Core {
+    pub fn start() -> Core {
+        let written = parse_toml(TOML, Path::new("run.toml")).unwrap();
+        let config = Config::resolve(written, Path::new("run.toml"), Secrets::Skip).unwrap();
+        let toml = config.to_toml();
+        let strategy: Eager = colo::cli::make(&config).unwrap();
+        let now = Nanos(1_700_000_000 * SECOND);
+        let start = Record::Start { format: record::FORMAT, run: 1, config_hash: config_hash(&toml), now };
+        let mut core = Core {
+            engine: Engine::new(&config.engine(), strategy),
+            outbox: Outbox::default(),
+            subscription: Subscription::new(&config.instruments),
+            run: Run { toml, records: vec![start], batches: Vec::new() },
+            now,
+            next: 1,
+            reports: 0,
+            unanswered: Vec::new(),
+        };
+        let gateway = GatewayId(0);
+        let control = Control::Tokens { first: Token(1), end: Token(65_537) };
+        core.input(Record::Control { now, control }, &Input::Control(control));
+        for event in [SessionEvent::LoggedIn, SessionEvent::Ready { next_token: Token(1) }] {
+            core.input(Record::Session { now, gateway, event }, &Input::Session(gateway, event));
+        }
+        core
+    }
+
+    fn input(&mut self, record: Record, input: &Input) {
+        self.run.records.push(record);
+        self.apply(input);
+    }
+
+    fn apply(&mut self, input: &Input) {
+        self.engine.apply(self.now, input, &mut self.outbox);
+        for a in self.outbox.commands() {
+            self.run.records.push(Record::Command(*a.command()));
+            let (token, now) = (a.command().token(), self.now);
+            let gateway = a.command().gateway;
+            self.run.records.push(Record::Receipt(Receipt {
+                token,
+                gateway,
+                received: now,
+                decoded: now,
+                decided: now,
+                sent: now.after(Nanos(9)),
+            }));
+            if matches!(a.command().kind, CommandKind::New { .. }) {
+                self.unanswered.push(token);
+            }
+        }
+        self.run.records.extend(self.outbox.refusals().iter().map(|r| Record::Refusal(*r)));
+        self.outbox.clear();
+    }
+
+    pub fn status(&mut self, status: FeedStatus) {
+        if status == FeedStatus::NewSession {
+            self.subscription.reset();
+            self.next = 1;
+        }
+        if let FeedStatus::Lost { to, .. } = status {
+            self.next = to;
+        }
+        self.input(Record::Feed { now: self.now, feed: FEED, status }, &Input::Feed(FEED, status));
+    }
+
+    /// A packet of the feed.
+    pub fn packet(&mut self, messages: &[Vec<u8>]) {
+        self.now = self.now.after(Nanos(1_000_000));
+        let (now, first, count) = (self.now, self.next, messages.len() as u32);
+        self.next += u64::from(count);
+        self.run.batches.push((now, first, messages.to_vec()));
+        let events: Vec<_> =
+            messages.iter().filter_map(|m| self.subscription.event(m).ok().flatten()).collect();
+        if events.is_empty() {
+            return;
+        }
+        self.run.records.push(Record::Market { now, feed: FEED, count, first });
+        events.iter().for_each(|e| self.apply(&Input::Market(FEED, *e)));
+    }
+
+    /// The venue answers what was sent, and time passes.
+    pub fn answer(&mut self) {
+        for token in std::mem::take(&mut self.unanswered) {
+            for kind in [
+                ReportKind::Accepted {
+                    order: VenueRef(u64::from(token.0)),
+                    px: Px(1_000_000),
+                    qty: Qty(10),
+                    side: Side::Buy,
+                    instrument: None,
+                    dead: false,
+                },
+                ReportKind::Executed {
+                    qty: Qty(10),
+                    px: Px(1_000_000),
+                    match_number: u64::from(token.0),
+                    liquidity: b'A',
+                },
+            ] {
+                self.reports += 1;
+                let (now, gateway, seq) = (self.now, GatewayId(0), self.reports);
+                let report = ExecutionReport { ts_event: Nanos(0), seq, token, gateway, kind };
+                self.input(Record::Report { now, report }, &Input::Report(report));
+            }
+        }
+        if self.engine.next_timer().is_some_and(|at| at <= self.now) {
+            self.input(Record::Timer { now: self.now }, &Input::Timer);
+        }
+    }
+
+    pub fn hash(&mut self) {
+        let (inputs, hash) = (self.engine.stats().inputs, self.engine.state_hash());
+        self.run.records.push(Record::Hash { inputs, hash });
+    }
+
+    pub fn end(mut self) -> Run {
+        self.hash();
+        let hash = self.engine.state_hash();
+        self.run.records.push(Record::End { hash });
+        self.run
+    }
+}
+
+impl Run {
+    /// Writes it as a core does; returns the run's folder.
+    pub fn write(&self, journal_dir: &Path, capture: bool) -> PathBuf {
+        let run = RunDir::create(journal_dir, &self.toml).unwrap().path;
+        let open = |dir: PathBuf| {
+            let (segment_bytes, reserve_bytes) = (1 << 16, 1 << 12);
+            log::create(LogConfig { dir, segment_bytes, reserve_bytes, sync: SyncPolicy::Off }).unwrap()
+        };
+        let (mut writer, mut keeper) = open(RunDir::core(&run));
+        for r in &self.records {
+            r.encode(|kind, bytes| writer.append(kind, bytes)).unwrap();
+            keeper.tend().unwrap();
+        }
+        writer.finish();
+        keeper.close().unwrap();
+        if capture {
+            let (mut writer, mut keeper) = open(RunDir::capture(&run, "f1"));
+            for (received, first, messages) in &self.batches {
+                let framed = framed(messages);
+                let (received, first, count) = (*received, *first, messages.len() as u32);
+                Batch { received, first, count, framed: &framed }.append(&mut writer).unwrap();
+                keeper.tend().unwrap();
+            }
+            writer.finish();
+            keeper.close().unwrap();
+        }
+        run
+    }
+
+    /// Where the n-th record of a kind is.
+    pub fn find(&self, nth: usize, is: impl Fn(&Record) -> bool) -> usize {
+        let mut all = self.records.iter().enumerate().filter(|(_, r)| is(r));
+        all.nth(nth).expect("the run has such a record").0
+    }
+}
+
+pub fn framed(messages: &[Vec<u8>]) -> Vec<u8> {
+    messages.iter().flat_map(|m| [&(m.len() as u16).to_be_bytes()[..], m].concat()).collect()
+}
+
+pub fn named(kind: u8, locate: u16, symbol: &[u8; 8]) -> Vec<u8> {
+    let (len, at) = if kind == b'R' { (39, 11) } else { (25, 11) };
+    let mut m = vec![0; len];
+    m[0] = kind;
+    m[1..3].copy_from_slice(&locate.to_be_bytes());
+    m[at..at + 8].copy_from_slice(symbol);
+    if kind == b'H' {
+        m[19] = b'T';
+    }
+    m
+}
+
+pub fn add(locate: u16, symbol: &[u8; 8], key: u64, buy: bool, px: u32) -> Vec<u8> {
+    let mut m = vec![0; 36];
+    m[0] = b'A';
+    m[1..3].copy_from_slice(&locate.to_be_bytes());
+    m[11..19].copy_from_slice(&key.to_be_bytes());
+    m[19] = if buy { b'B' } else { b'S' };
+    m[20..24].copy_from_slice(&100u32.to_be_bytes());
+    m[24..32].copy_from_slice(symbol);
+    m[32..36].copy_from_slice(&px.to_be_bytes());
+    m
+}
+
+pub fn delete(locate: u16, key: u64) -> Vec<u8> {
+    let mut m = vec![0; 19];
+    m[0] = b'D';
+    m[1..3].copy_from_slice(&locate.to_be_bytes());
+    m[11..19].copy_from_slice(&key.to_be_bytes());
+    m
+}
