@@ -4,7 +4,7 @@
 //!   1        name, pid, time since the start, time of the reading
 //!   2..3     state, P&L, limits used
 //!   4..11    agents with the age of their heartbeats      |  latency by stage
-//!   12..23   feeds, sessions, instruments (top of book, position), open orders; each title says how many of how many are shown
+//!   12..23   feeds, sessions, instruments (top of book, position), open orders; a title says how many of how many are shown
 //! ```
 //!
 //! 23 lines and not 24, so that the line feed after the last one does not scroll the first away. Rows are dealt to the four lists in turn until none is
@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use colo::telemetry::snapshot::{Instrument, OpenOrder, Percentiles, Port, Risk, Snapshot};
+use colo::telemetry::snapshot::{Instrument, OpenOrder, Percentiles, Port, Snapshot};
 use model::Nanos;
 
 use crate::life;
@@ -83,7 +83,7 @@ fn time_of_day(t: Nanos) -> String {
 #[must_use]
 pub fn lines(s: &Snapshot, now: Nanos) -> Vec<String> {
     let mut out = vec![head(s, now)];
-    out.extend(risk(s.risk.as_ref()));
+    out.extend(risk(s));
     out.extend(agents(s, now).iter().zip(latency(&s.latency_ns)).map(|(a, l)| format!("{a:<LEFT$}{l}")));
     let lists = [feeds(&s.feeds), sessions(&s.gateways), instruments(&s.instruments), orders(s)];
     let titles = lists.len();
@@ -91,11 +91,18 @@ pub fn lines(s: &Snapshot, now: Nanos) -> Vec<String> {
     for (list, shown) in lists.iter().zip(rows) {
         out.extend(list.shown(shown));
     }
-    for line in &mut out {
-        *line = line.chars().map(|c| if c.is_ascii_graphic() { c } else { ' ' }).take(COLUMNS).collect();
-        line.truncate(line.trim_end().len());
+    out.iter().map(|line| clip(line)).collect()
+}
+
+/// A line in the columns there are. One that is cut ends in `>`: half a number would be another number.
+fn clip(line: &str) -> String {
+    let mut line: String = line.chars().map(|c| if c.is_ascii_graphic() { c } else { ' ' }).collect();
+    line.truncate(line.trim_end().len());
+    if line.len() > COLUMNS {
+        line.truncate(COLUMNS - 1);
+        line.push('>');
     }
-    out
+    line
 }
 
 /// Deals `rows` to lists that want so many each: one each in turn, as long as there are any.
@@ -126,10 +133,12 @@ impl List {
     fn shown(&self, rows: usize) -> impl Iterator<Item = String> + '_ {
         let count = match (rows, self.all) {
             (_, 0) => " (none)".into(),
-            (r, a) if r < a => format!(" ({r} of {a})"),
+            (r, a) if r < a => format!(" {r}/{a}"),
             _ => String::new(),
         };
-        let title = format!("{:<16}{}", format!("{}{count}", self.name), self.columns);
+        // An empty list has no columns.
+        let columns = if self.all == 0 { "" } else { &self.columns };
+        let title = format!("{:<16}{columns}", format!("{}{count}", self.name));
         std::iter::once(title).chain(self.rows.iter().take(rows).cloned())
     }
 }
@@ -140,28 +149,28 @@ fn head(s: &Snapshot, now: Nanos) -> String {
     format!("{left:<60}{:>20}", time_of_day(now))
 }
 
-fn risk(r: Option<&Risk>) -> [String; 2] {
-    let Some(r) = r else {
+fn risk(s: &Snapshot) -> [String; 2] {
+    let Some(r) = &s.risk else {
         return ["state: being written, look again".into(), String::new()];
     };
     let state = match r.halted {
         Some(why) => format!("HALTED ({why})"),
         None => "trading enabled".into(),
     };
+    let largest = s.instruments.iter().map(|i| i.position.unsigned_abs()).max().unwrap_or(0);
     [
         format!(
-            "{state}   P&L {} USD   tradable {}   tokens left {}",
-            usd(r.pnl),
+            "{state}   tradable {}   tokens left {}   position {largest} of {}",
             r.tradable,
-            short(r.tokens_left)
+            short(r.tokens_left),
+            r.max_position
         ),
         format!(
-            "limits: loss {} of {} USD   open orders {} of {}   position max {}",
-            usd((-r.pnl).max(0.0)),
+            "P&L {} USD, halts at -{}   open orders {} of {}",
+            usd(r.pnl),
             usd(r.max_daily_loss),
             r.open_orders,
-            r.max_open_orders,
-            r.max_position
+            r.max_open_orders
         ),
     ]
 }
@@ -174,7 +183,7 @@ fn agents(s: &Snapshot, now: Nanos) -> [String; STAGES.len() + 1] {
         all.sort_by_key(|(age, _)| std::cmp::Reverse(*age));
     }
     let title = match all.len() {
-        n if n > STAGES.len() => format!("AGENTS ({} of {n})", STAGES.len()),
+        n if n > STAGES.len() => format!("AGENTS {}/{n}", STAGES.len()),
         _ => "AGENTS".into(),
     };
     let mut lines: [String; STAGES.len() + 1] = Default::default();
@@ -184,7 +193,7 @@ fn agents(s: &Snapshot, now: Nanos) -> [String; STAGES.len() + 1] {
             0 => "-".into(),
             n => (n - 1).to_string(),
         };
-        let _ = write!(line, "{:<16.16}{:>8} {core:>5.5}", a.name, span(age));
+        let _ = write!(line, "{:<16.16}{:>8} {core:>5}", a.name, span(age));
     }
     lines
 }
@@ -285,7 +294,7 @@ fn instruments(all: &[Instrument]) -> List {
         };
         let worth = i.cash + i.position as f64 * i.mark;
         format!(
-            "{:<9}{state:<14.14} {:>15.15} {:>15.15} {:>9} {:>12}",
+            "{:<9}{state:<14} {:>15} {:>15} {:>9} {:>12}",
             i.symbol,
             side(i.bid, i.bid_qty),
             side(i.ask, i.ask_qty),
@@ -294,7 +303,7 @@ fn instruments(all: &[Instrument]) -> List {
         )
     });
     List {
-        name: "INSTRUMENTS",
+        name: "BOOKS",
         all: all.len(),
         columns: format!("       {:>15} {:>15} {:>9} {:>12}", "BID", "ASK", "POSITION", "P&L"),
         rows: rows.collect(),
@@ -316,7 +325,7 @@ fn orders(s: &Snapshot) -> List {
     };
     let open = s.risk.as_ref().and_then(|r| usize::try_from(r.open_orders).ok()).unwrap_or(0);
     List {
-        name: "OPEN ORDERS",
+        name: "ORDERS",
         all: open.max(s.orders.len()),
         columns: format!(
             "{:<9}{:<5}{:>8} {:>12} {:>9}  {}",
@@ -330,7 +339,7 @@ fn orders(s: &Snapshot) -> List {
 mod tests {
     use super::*;
     use colo::telemetry::counters;
-    use colo::telemetry::snapshot::Agent;
+    use colo::telemetry::snapshot::{Agent, Risk};
 
     fn table(entries: &[counters::Entry], value: u64) -> BTreeMap<&'static str, u64> {
         entries.iter().map(|e| (e.name, value)).collect()
@@ -416,7 +425,7 @@ mod tests {
     fn it_shows_every_part() {
         let text = lines(&core(2, 3), Nanos(1_000_000_003)).join("\n");
         let parts = ["nnn  pid 3  up 1.0 s", "00:00:01 UTC", "HALTED (reconciliation)", "open orders 3 of 3"];
-        let titles = ["AGENTS", "LATENCY", "FEEDS", "SESSIONS", "INSTRUMENTS", "OPEN ORDERS (2 of 3)"];
+        let titles = ["AGENTS", "LATENCY", "FEEDS", "SESSIONS", "BOOKS", "ORDERS 2/3"];
         let rows =
             ["tick_to_order", "agent-with-a-lon", "g-with-a-long-na", "ready", "SYM1", "pending_replace"];
         for part in parts.into_iter().chain(titles).chain(rows) {
@@ -428,7 +437,7 @@ mod tests {
     #[test]
     fn lists_that_are_cut_say_so() {
         let text = lines(&core(16, 1), Nanos(1)).join("\n");
-        for part in ["AGENTS (7 of 16)", "FEEDS (2 of 16)", "SESSIONS (2 of 16)", "INSTRUMENTS (2 of 16)"] {
+        for part in ["AGENTS 7/16", "FEEDS 2/16", "SESSIONS 2/16", "BOOKS 2/16"] {
             assert!(text.contains(part), "{part} in\n{text}");
         }
         assert!(lines(&core(0, 0), Nanos(1)).join("\n").contains("FEEDS (none)"));
@@ -449,6 +458,24 @@ mod tests {
         let text = lines(&s, Nanos(1)).join("\n");
         let (held, watched) = (text.find("SYM7").expect("shown"), text.find("SYM0").expect("shown"));
         assert!(held < watched, "{text}");
+    }
+
+    #[test]
+    fn a_line_that_is_cut_shows_it() {
+        let exact = "9".repeat(COLUMNS);
+        assert_eq!(clip(&exact), exact);
+        assert_eq!(clip(&format!("{exact}   ")), exact, "spaces are nothing to lose");
+        assert_eq!(clip(&format!("{exact}1")), format!("{}>", "9".repeat(COLUMNS - 1)));
+        assert_eq!(clip("a\u{1b}[2J"), "a [2J");
+    }
+
+    #[test]
+    fn limits_stand_beside_what_is_used_of_them() {
+        let mut s = core(2, 3);
+        s.instruments[1].position = -70;
+        let text = lines(&s, Nanos(1)).join("\n");
+        assert!(text.contains("position 70 of 3") && text.contains("open orders 3 of 3"), "{text}");
+        assert!(text.contains("P&L -0.0003 USD, halts at -0.0003"), "{text}");
     }
 
     #[test]

@@ -1,0 +1,289 @@
+//! A world for the hot agents: the embedded exchange on loopback sockets with a generated flow and lossy lines, and the three agents of a pipelined core
+//! before it, each to be wrapped by a test and run on a thread of its own.
+//!
+//! What `colo::core` does around the agents is done here by the test's own thread: it tends the logs while it waits. Segments are small, so that the logs
+//! roll while a test watches, and both lines lose datagrams, so that gaps are opened, asked for and filled: what is proven of the hot path is proven
+//! of these paths, too.
+
+use std::net::UdpSocket;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use colo::agent::{Agent, AgentCounters, AgentHandle, CoreConfig, IdleStrategy, spawn};
+use colo::agents::{
+    FeedAgent, FeedParts, FeedPort, GatewayAgent, GatewayParts, GatewayPort, StrategyAgent, StrategyParts,
+};
+use colo::clock::Clock;
+use colo::config::{Config, Secrets, Written, parse_toml};
+use colo::exchange::{self, ExchangeConfig};
+use colo::telemetry::publish::Publication;
+use colo::telemetry::region_path;
+use colo::telemetry::snapshot::Viewer;
+use engine::Engine;
+use engine::strategy::{Quoter, Strategy};
+use gateways::gateway::{Barrier, GatewayConfig, OuchGateway};
+use gateways::soupbintcp::ClientConfig;
+use model::{Control, FeedId, GatewayId, Token};
+use ringbuf::log::{self, Keeper, LogConfig, SyncPolicy, Writer};
+use ringbuf::spsc::{self, Producer};
+
+/// Bytes of a segment: each log rolls every few seconds, and a test thread that the host keeps waiting for one has room for as long again.
+const SEGMENT: usize = 256 * 1024;
+/// Bytes kept back for a halt.
+const RESERVE: usize = 16 * 1024;
+/// From one look to the next.
+const LOOK: Duration = Duration::from_millis(2);
+/// Looks without an end to the wait: some minutes, on a host where the wait is a second.
+const LOOKS_MAX: usize = 100_000;
+
+/// The core. Ports are put in when they are known.
+const CORE: &str = r#"
+    [[feeds]]
+    id = "f1"
+    protocol = "itch50"
+    lines = ["127.0.0.1:1", "127.0.0.1:2"]
+    [[gateways]]
+    id = "g1"
+    protocol = "ouch50"
+    address = "127.0.0.1:1"
+    username = "user01"
+    password_file = "unread"
+    firm = "ABCD"
+    [[instruments]]
+    symbol = "AAPL"
+    feed = "f1"
+    gateway = "g1"
+    [[instruments]]
+    symbol = "MSFT"
+    feed = "f1"
+    gateway = "g1"
+    [strategy]
+    name = "quoter"
+    params = { quantity = 100 }
+    [risk]
+    max_open_orders = 50
+    max_position = 100000
+    max_messages_per_second = 10000
+    max_daily_loss_usd = 100000000
+    [capacity]
+    live_orders = 65536
+    levels = 16384
+    direct_refs = 1048576
+    [telemetry]
+    sample_every = 4
+"#;
+
+/// The venue.
+const VENUE: &str = r#"
+    symbols = ["AAPL", "MSFT"]
+    lines = ["127.0.0.1:1"]
+    rerequest = "127.0.0.1:0"
+    ouch = "127.0.0.1:0"
+    wait_for_login = true
+    [[accounts]]
+    username = "user01"
+    password = "pass"
+    firm = "ABCD"
+    [flow]
+    kind = "generated"
+    seed = 7
+    messages_per_second = 4000
+    [faults]
+    seed = 7
+    line_a = { loss = 0.15, duplicate = 0.02, reorder = 0.02 }
+    line_b = { loss = 0.15, duplicate = 0.02, reorder = 0.02 }
+"#;
+
+/// The three agents of a pipelined core.
+pub struct Hot {
+    pub feed: FeedAgent,
+    pub strategy: StrategyAgent<Quoter>,
+    pub gateway: GatewayAgent,
+}
+
+/// What a run has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    pub ready: bool,
+    pub orders: u64,
+    pub replaces: u64,
+    pub reports: u64,
+    pub fills: u64,
+    pub gaps_filled: u64,
+    pub rerequests: u64,
+    pub segments: u64,
+    pub now_ns: u64,
+}
+
+impl Work {
+    /// Whether all that a hot path does was done since `earlier`, each several times, and what is done once a second (the state hash, heartbeats of
+    /// the session) at least once.
+    pub fn is_all_since(&self, earlier: &Work) -> bool {
+        self.ready
+            && self.orders >= earlier.orders + 20
+            && self.replaces >= earlier.replaces + 20
+            && self.reports >= earlier.reports + 40
+            && self.fills >= earlier.fills + 10
+            && self.gaps_filled >= earlier.gaps_filled + 3
+            && self.rerequests >= earlier.rerequests + 3
+            && self.segments > earlier.segments
+            && self.now_ns >= earlier.now_ns + 2_500_000_000
+    }
+}
+
+/// Starts the venue on free ports and writes them into the core's configuration.
+fn start_venue(core: &mut Config) -> exchange::Running {
+    let mut venue = ExchangeConfig::from_toml(VENUE, Path::new(".")).unwrap();
+    // The lines go to sockets that the core opens later: both ports are picked at once, so that they differ, and were free a moment ago.
+    let ports = [(), ()].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+    venue.lines = ports.iter().map(|s| s.local_addr().unwrap()).collect();
+    drop(ports);
+    core.feeds[0].lines.clone_from(&venue.lines);
+    let running = exchange::spawn(venue).unwrap();
+    core.feeds[0].rerequest = running.rerequest.into_iter().collect();
+    core.gateways[0].address = running.ouch;
+    running
+}
+
+/// Everything around the agents.
+pub struct World {
+    name: String,
+    clock: Clock,
+    stop: Arc<AtomicBool>,
+    viewer: Viewer,
+    keepers: Vec<Keeper>,
+    segments: u64,
+    _control: Producer<Control>,
+    _venue: exchange::Running,
+}
+
+impl World {
+    /// Starts the venue and makes the agents; logs lie in `dir`, shared memory under `name`.
+    pub fn new(dir: &Path, name: &str) -> (World, Hot) {
+        let clock = Clock::new();
+        let file = Path::new("hot.toml");
+        let written: Written = parse_toml(&format!("name = \"{name}\"\n{CORE}"), file).unwrap();
+        let mut config = Config::resolve(written, file, Secrets::Skip).unwrap();
+        let agents = ["gateway-g1", "strategy", "feed-f1"].map(String::from);
+        let mut publication = Publication::create(&config, &agents, clock.now()).unwrap();
+        let mut keepers = Vec::new();
+        let mut open = |log: &str| -> Writer {
+            let (segment_bytes, reserve_bytes) = (SEGMENT, RESERVE);
+            let dir = dir.join(log);
+            let cfg = LogConfig { dir, segment_bytes, reserve_bytes, sync: SyncPolicy::Off };
+            let (writer, keeper) = log::create(cfg).unwrap();
+            keepers.push(keeper);
+            writer
+        };
+
+        let venue = start_venue(&mut config);
+        let (out, items) = spsc::channel(config.capacity.feed_ring);
+        let feed = FeedAgent::open(FeedParts {
+            id: FeedId(0),
+            config: config.feeds[0].clone(),
+            instruments: config.instruments.clone(),
+            out,
+            capture: Some(open("capture")),
+            publisher: publication.feed(0).unwrap(),
+            clock: clock.clone(),
+            sample_every: config.sample_every,
+        })
+        .unwrap();
+
+        let (to_gateway, orders) = spsc::channel(config.capacity.gateway_ring);
+        let (out, reports) = spsc::channel(config.capacity.gateway_ring);
+        let (g, leave) = (&config.gateways[0], Arc::new(AtomicBool::new(false)));
+        let mut session = GatewayConfig::new(GatewayId(0), g.firm, ClientConfig::new(&g.username, "pass"));
+        session.barrier = Barrier::AccountQuery;
+        let gateway = GatewayAgent::new(GatewayParts {
+            id: GatewayId(0),
+            name: g.id.clone(),
+            address: g.address,
+            gateway: OuchGateway::new(session, &config.instruments).unwrap(),
+            orders,
+            out,
+            publisher: publication.gateway(0).unwrap(),
+            clock: clock.clone(),
+            sample_every: config.sample_every,
+            leave: Arc::clone(&leave),
+        });
+        let (mut control, controls) = spsc::channel(4);
+        control.push(Control::Tokens { first: Token(1), end: Token(1_000_000) }).unwrap();
+        let strategy = StrategyAgent::new(StrategyParts {
+            engine: Engine::new(&config.engine(), Quoter::new(&mut config.params.clone()).unwrap()),
+            feeds: vec![FeedPort { id: FeedId(0), items }],
+            gateways: vec![GatewayPort { id: GatewayId(0), items: reports, orders: to_gateway }],
+            control: controls,
+            journal: open("core"),
+            publisher: publication.core().unwrap(),
+            clock: clock.clone(),
+            leave,
+        });
+        let viewer = Viewer::open(name).unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let (name, segments) = (name.to_owned(), 0);
+        let world = World { name, clock, stop, viewer, keepers, segments, _control: control, _venue: venue };
+        (world, Hot { feed, strategy, gateway })
+    }
+
+    /// Runs an agent on a thread of its own. Idle threads yield: kind to a small host, and the one system call that idling makes is `sched_yield`.
+    pub fn spawn<A: Agent + 'static>(&self, agent: A) -> AgentHandle<A> {
+        let core = CoreConfig { idle: IdleStrategy::Yield, ..CoreConfig::default() };
+        let (clock, stop) = (self.clock.clone(), Arc::clone(&self.stop));
+        spawn(agent, core, clock, stop, Arc::new(AgentCounters::default())).unwrap()
+    }
+
+    /// Ends all agents after their present cycle.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+    }
+
+    /// What was done so far. Tends the logs.
+    pub fn work(&mut self) -> Work {
+        for keeper in &mut self.keepers {
+            self.segments += u64::from(keeper.tend().unwrap().made);
+        }
+        let s = self.viewer.read();
+        let risk = s.risk.expect("nobody writes it for that long");
+        assert_eq!(risk.halted, None, "trading was halted");
+        let (feed, gateway) = (&s.feeds[0].counters, &s.gateways[0].counters);
+        assert_eq!((gateway["disconnects"], feed["messages_lost"]), (0, 0));
+        Work {
+            ready: gateway["state"] == 3,
+            orders: s.engine["new_orders"],
+            replaces: s.engine["replaces"],
+            reports: s.engine["reports"],
+            fills: s.engine["fills"],
+            gaps_filled: feed["gaps_filled"],
+            rerequests: feed["rerequests"],
+            segments: self.segments,
+            now_ns: risk.now_ns,
+        }
+    }
+
+    /// Waits until what was done is enough; a panic where it never is, or where an agent has ended (the stop flag is set by one that panicked).
+    pub fn wait_for(&mut self, what: &str, mut enough: impl FnMut(&Work) -> bool) -> Work {
+        let mut work = Work::default();
+        for _ in 0..LOOKS_MAX {
+            work = self.work();
+            if enough(&work) {
+                return work;
+            }
+            assert!(
+                !self.stop.load(Ordering::Acquire),
+                "an agent panicked while waiting for {what}: {work:?}"
+            );
+            std::thread::park_timeout(LOOK);
+        }
+        panic!("never came to {what}: {work:?}");
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop();
+        let _ = std::fs::remove_file(region_path(&self.name));
+    }
+}
