@@ -265,7 +265,7 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
         })
         .map_err(io(format!("feed {}", f.id)))?;
         feed_agents.push(agent);
-        feed_ports.push(FeedPort { id, items });
+        feed_ports.push(FeedPort::new(id, items));
     }
     let mut gateway_agents = Vec::new();
     let mut gateway_ports = Vec::new();

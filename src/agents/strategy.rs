@@ -38,6 +38,16 @@ pub struct FeedPort {
     pub id: FeedId,
     /// What it sends.
     pub items: Consumer<FeedItem>,
+    /// Events of the packet being taken that are still to come; 0 between packets.
+    left: u32,
+}
+
+impl FeedPort {
+    /// Between packets.
+    #[must_use]
+    pub fn new(id: FeedId, items: Consumer<FeedItem>) -> FeedPort {
+        FeedPort { id, items, left: 0 }
+    }
 }
 
 /// A gateway's side of the strategy.
@@ -157,12 +167,33 @@ impl<S: Strategy> StrategyAgent<S> {
         1
     }
 
+    /// The feed in the middle of whose packet the last cycle stopped. The journal names a packet as a whole, so nothing else may reach the engine before
+    /// the rest of it has.
+    fn open_packet(&self) -> Option<usize> {
+        self.feeds.iter().position(|f| f.left > 0)
+    }
+
+    fn take_feed(&mut self, k: usize) -> usize {
+        let room = self.core.room_for_inputs().min(FEED_BATCH);
+        let (port, core) = (&mut self.feeds[k], &mut self.core);
+        let FeedPort { id, items, left } = port;
+        items.drain(room, |item| {
+            match item {
+                FeedItem::Packet { events, .. } => *left = *events,
+                FeedItem::Event(_) => *left = left.saturating_sub(1),
+                FeedItem::Status { .. } => {}
+            }
+            core.on_feed_item(*id, item);
+        })
+    }
+
     fn take_feeds(&mut self) -> usize {
         let mut work = 0;
-        for port in &mut self.feeds {
-            let room = self.core.room_for_inputs().min(FEED_BATCH);
-            let core = &mut self.core;
-            work += port.items.drain(room, |item| core.on_feed_item(port.id, item));
+        for k in 0..self.feeds.len() {
+            work += self.take_feed(k);
+            if self.feeds[k].left > 0 {
+                break;
+            }
         }
         work
     }
@@ -178,7 +209,8 @@ impl<S: Strategy> StrategyAgent<S> {
                 self.core.publisher.counters.set(counter::journal_records, j.next_index());
             }
         }
-        if now.since(self.hashed).0 >= HASH.0 && inputs != self.hashed_inputs {
+        let due = now.since(self.hashed).0 >= HASH.0 && inputs != self.hashed_inputs;
+        if due && self.open_packet().is_none() {
             self.hashed = now;
             self.hashed_inputs = inputs;
             let hash = self.core.engine.state_hash();
@@ -365,11 +397,15 @@ impl<S: Strategy> Agent for StrategyAgent<S> {
             if !self.core.blind {
                 self.core.publisher.counters.add(counter::order_ring_full, 1);
             }
+        } else if let Some(k) = self.open_packet() {
+            work += self.take_feed(k);
         } else {
             work += self.take_control(now);
             work += self.core.take_reports();
             work += self.take_feeds();
-            work += self.core.keep_time(now);
+            if self.open_packet().is_none() {
+                work += self.core.keep_time(now);
+            }
         }
         self.tidy_up(now, work);
         if self.stop_by.is_some() && self.is_done() {
@@ -382,12 +418,15 @@ impl<S: Strategy> Agent for StrategyAgent<S> {
     fn is_done(&self) -> bool {
         let Some(stop_by) = self.stop_by else { return false };
         let flat = self.core.engine.orders().open() == 0 && self.core.engine.next_timer().is_none();
-        flat || self.core.blind || self.core.cycle >= stop_by
+        let over = flat || self.core.cycle >= stop_by;
+        self.core.blind || (over && self.open_packet().is_none())
     }
 
     fn on_close(&mut self) {
         // Receipts of the last cancels may still be on their way up.
-        self.core.take_reports();
+        if self.open_packet().is_none() {
+            self.core.take_reports();
+        }
         let hash = self.core.engine.state_hash();
         self.core.write(&Record::Hash { inputs: self.core.engine.stats().inputs, hash });
         self.core.write(&Record::End { hash });
