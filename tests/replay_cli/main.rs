@@ -150,8 +150,8 @@ fn what_the_run_lost_is_not_learned_from_the_file() {
     let lost = vec![named(b'R', 7, AAPL), named(b'H', 7, AAPL), add(7, AAPL, 1, true, 900_000)];
     let from = core.next;
     core.status(FeedStatus::Lost { from, to: from + lost.len() as u64 });
-    core.packet(&[delete(7, 1)]);
-    core.packet(&[named(b'H', 7, AAPL), add(7, AAPL, 2, true, 900_100)]);
+    // So the delete means nothing to the run, in a packet that does.
+    core.packet(&[delete(7, 1), named(b'H', 7, AAPL), add(7, AAPL, 2, true, 900_100)]);
     trade(&mut core, 7, 8, 1..10);
     let made = core.end();
     let dir = tempfile::tempdir().unwrap();
