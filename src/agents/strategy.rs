@@ -89,6 +89,8 @@ pub struct StrategyAgent<S> {
     hashed: Nanos,
     hashed_inputs: u64,
     stop_by: Option<Nanos>,
+    /// Why trading was halted when the shutdown came, which is a halt of its own.
+    halted: Option<HaltReason>,
     leave: Arc<AtomicBool>,
 }
 
@@ -112,7 +114,11 @@ struct Core<S> {
     /// The packet whose events are being taken is timed.
     timed: bool,
     packet_received: Nanos,
+    /// Trading is halted for good, for the journal or a capture runs out. What room is left belongs to the cancels and to what the venue says of them:
+    /// market data is taken no further.
     latched: bool,
+    /// The events of a packet that was not taken are passed over.
+    skipping: bool,
     /// The journal refused a record: nothing more is taken.
     blind: bool,
 }
@@ -142,12 +148,14 @@ impl<S: Strategy> StrategyAgent<S> {
                 timed: false,
                 packet_received: Nanos::ZERO,
                 latched: false,
+                skipping: false,
                 blind: false,
             },
             published: Nanos::ZERO,
             hashed: Nanos::ZERO,
             hashed_inputs: 0,
             stop_by: None,
+            halted: None,
             leave: p.leave,
         }
     }
@@ -158,10 +166,17 @@ impl<S: Strategy> StrategyAgent<S> {
         &self.core.engine
     }
 
+    /// Why trading is halted, or was before the shutdown.
+    #[must_use]
+    pub fn halted(&self) -> Option<HaltReason> {
+        self.halted.or(self.core.engine.halted()).filter(|why| *why != HaltReason::Shutdown)
+    }
+
     fn take_control(&mut self, now: Nanos) -> usize {
         let Some(control) = self.control.pop() else { return 0 };
-        if control == Control::Shutdown {
-            self.stop_by = self.stop_by.or(Some(now.after(SHUTDOWN)));
+        if control == Control::Shutdown && self.stop_by.is_none() {
+            self.stop_by = Some(now.after(SHUTDOWN));
+            self.halted = self.core.engine.halted();
         }
         self.core.input(now, &Record::Control { now, control }, &Input::Control(control), now);
         1
@@ -181,7 +196,7 @@ impl<S: Strategy> StrategyAgent<S> {
             match item {
                 FeedItem::Packet { events, .. } => *left = *events,
                 FeedItem::Event(_) => *left = left.saturating_sub(1),
-                FeedItem::Status { .. } => {}
+                FeedItem::Status { .. } | FeedItem::CaptureLow { .. } => {}
             }
             core.on_feed_item(*id, item);
         })
@@ -231,7 +246,7 @@ impl<S: Strategy> Core<S> {
 
     #[inline]
     fn write(&mut self, record: &Record) {
-        let Some(journal) = &mut self.journal else { return };
+        let Some(journal) = self.journal.as_mut().filter(|_| !self.blind) else { return };
         if record.encode(|kind, bytes| journal.append(kind, bytes)).is_err() {
             self.refused();
         }
@@ -305,6 +320,10 @@ impl<S: Strategy> Core<S> {
     fn on_feed_item(&mut self, feed: FeedId, item: &FeedItem) {
         match *item {
             FeedItem::Packet { received, first, count, pushed, .. } => {
+                self.skipping = self.latched;
+                if self.skipping {
+                    return;
+                }
                 self.timed = pushed != Nanos::ZERO;
                 if self.timed {
                     self.publisher.feed_ring.record(self.clock.now().since(pushed).0);
@@ -312,11 +331,14 @@ impl<S: Strategy> Core<S> {
                 self.packet_received = received;
                 self.write(&Record::Market { now: received, feed, count, first });
             }
+            FeedItem::Event(_) if self.skipping => {}
             FeedItem::Event(event) => {
                 let received = self.packet_received;
                 self.apply(received, &Input::Market(feed, event), received);
             }
+            FeedItem::Status { .. } if self.latched => {}
             FeedItem::Status { received, status } => self.on_status(received, feed, status),
+            FeedItem::CaptureLow { received } => self.latch(received),
         }
     }
 
@@ -364,12 +386,19 @@ impl<S: Strategy> Core<S> {
         }
     }
 
-    /// Latches trading while the journal can still take the cancels, and gives the engine the time when it asks for it.
-    fn keep_time(&mut self, now: Nanos) -> usize {
-        if !self.latched && self.journal.as_ref().is_some_and(Writer::low) {
-            self.latched = true;
+    /// Halts trading for good, once.
+    #[cold]
+    fn latch(&mut self, now: Nanos) {
+        if !std::mem::replace(&mut self.latched, true) {
             let control = Control::Halt(HaltReason::Journal);
             self.input(now, &Record::Control { now, control }, &Input::Control(control), now);
+        }
+    }
+
+    /// Latches trading while the journal can still take the cancels, and gives the engine the time when it asks for it.
+    fn keep_time(&mut self, now: Nanos) -> usize {
+        if self.journal.as_ref().is_some_and(Writer::low) {
+            self.latch(now);
         }
         let due = self.engine.next_timer().is_some_and(|at| at <= now);
         if !due || self.room_for_inputs() == 0 {
@@ -408,17 +437,17 @@ impl<S: Strategy> Agent for StrategyAgent<S> {
             }
         }
         self.tidy_up(now, work);
-        if self.stop_by.is_some() && self.is_done() {
+        if self.is_done() {
             self.leave.store(true, Ordering::Release);
         }
         work
     }
 
-    /// Done when a shutdown was asked for and nothing is open any more, or the venue had its time to say so.
+    /// Done when a shutdown was asked for and nothing is open any more, or the venue had its time to say so. Done too when the journal takes nothing
+    /// more: then no input may be taken, a shutdown included.
     fn is_done(&self) -> bool {
-        let Some(stop_by) = self.stop_by else { return false };
-        let flat = self.core.engine.orders().open() == 0 && self.core.engine.next_timer().is_none();
-        let over = flat || self.core.cycle >= stop_by;
+        let flat = || self.core.engine.orders().open() == 0 && self.core.engine.next_timer().is_none();
+        let over = self.stop_by.is_some_and(|stop_by| self.core.cycle >= stop_by || flat());
         self.core.blind || (over && self.open_packet().is_none())
     }
 

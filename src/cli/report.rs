@@ -124,6 +124,21 @@ pub fn grouped(v: u64) -> String {
     out
 }
 
+/// Checks that a report can be written to this file: before the run, for a report that cannot be written after it is lost.
+///
+/// # Errors
+/// One sentence with the file.
+pub fn check_folder(to: &Path) -> Result<(), Failure> {
+    let folder = to.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if to == Path::new("-") || (folder.is_dir() && !to.is_dir()) {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "{}: no report can be written there: not a file in a folder that exists",
+        to.display()
+    )))
+}
+
 /// Writes a value to a file, or with `-` to stdout.
 ///
 /// # Errors
