@@ -157,6 +157,10 @@ impl ControlServer {
         }
         let mut chunk = [0u8; 512];
         let open = loop {
+            // One that asks and does not read is not asked what else it wants: answers are far longer than questions.
+            if !c.answer.is_empty() {
+                break true;
+            }
             match c.stream.read(&mut chunk) {
                 Ok(0) => break false,
                 Ok(n) => c.request.extend_from_slice(&chunk[..n]),
