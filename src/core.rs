@@ -34,6 +34,7 @@ use crate::journal::{Record, RunDir, RunError, TokenBlocks, record, take_name};
 use crate::logs::{LogWriter, Names};
 use crate::telemetry::counters::agent as counter;
 use crate::telemetry::publish::Publication;
+use crate::telemetry::region_path;
 use crate::telemetry::snapshot::{Percentiles, SnapshotError, Viewer, halt_word};
 
 /// Control inputs that may wait for the strategy thread.
@@ -183,6 +184,33 @@ pub struct RunReport {
     pub failures: Vec<String>,
 }
 
+/// What a start has made so far. When the start fails it is taken away again: a run that never was leaves no journal and no region.
+struct Begun {
+    run: Option<PathBuf>,
+    region: Option<PathBuf>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Begun {
+    fn succeeded(&mut self) {
+        (self.run, self.region) = (None, None);
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if let Some(run) = self.run.take() {
+            // Where the host gave the first threads and then no more.
+            self.stop.store(true, Ordering::Release);
+            // The failure itself is what the person is told; what cannot be removed is in nobody's way.
+            let _ = std::fs::remove_dir_all(run);
+        }
+        if let Some(region) = self.region.take() {
+            let _ = std::fs::remove_file(region);
+        }
+    }
+}
+
 /// Builds a core and starts its threads.
 ///
 /// # Errors
@@ -209,6 +237,8 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
     let toml = config.to_toml();
     let name = take_name(&config.name)?;
     let run = RunDir::create(&config.journal_dir, &toml)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut begun = Begun { run: Some(run.path.clone()), region: None, stop: Arc::clone(&stop) };
     let mut tokens = TokenBlocks::open(&config.journal_dir)?;
     let granted = tokens.grant()?;
 
@@ -244,8 +274,8 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
 
     let names = agent_names(config, plan.topology);
     let mut publication = Publication::create(config, &names, clock.now())?;
+    begun.region = Some(region_path(&config.name));
     let leave = Arc::new(AtomicBool::new(false));
-    let stop = Arc::new(AtomicBool::new(false));
     let cold_stop = Arc::new(AtomicBool::new(false));
 
     let mut feed_agents = Vec::new();
@@ -373,6 +403,7 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
     }
     note(&mut warnings, &cold);
     let config = config.clone();
+    begun.succeeded();
     Ok(Running {
         hot,
         cold,

@@ -57,7 +57,11 @@ impl RunDir {
         let path = journal_dir.join(format!("run-{number:06}"));
         fs::create_dir(&path).map_err(at(&path))?;
         let config = path.join("config.toml");
-        fs::write(&config, config_toml).map_err(at(&config))?;
+        if let Err(e) = fs::write(&config, config_toml) {
+            // A run that never was leaves no folder.
+            let _ = fs::remove_dir_all(&path);
+            return Err(at(&config)(e));
+        }
         Ok(RunDir { path, number, _lock: lock })
     }
 
