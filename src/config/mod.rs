@@ -267,9 +267,23 @@ pub fn parse_toml<T: DeserializeOwned>(text: &str, file: &Path) -> Result<T, Con
             problems: vec![Problem { key, found: format!("{found} (line {line})"), allowed }],
         }
     };
-    let de = toml::Deserializer::parse(text).map_err(|e| problem("(syntax)".into(), &e))?;
+    let de = toml::Deserializer::parse(text).map_err(|e| {
+        let key = e.span().and_then(|s| key_of_line(text, s.start)).unwrap_or("(syntax)");
+        let mut error = problem(key.into(), &e);
+        error.problems.iter_mut().for_each(|p| p.found = format!("not TOML: {}", p.found));
+        error
+    })?;
     serde_path_to_error::deserialize(de).map_err(|e| {
         let path = e.path().to_string();
         problem(path, e.inner())
     })
+}
+
+/// The key that the line around a place sets, where it looks like one. Never the value: somebody may have put a secret there.
+fn key_of_line(text: &str, at: usize) -> Option<&str> {
+    let start = text.get(..at)?.rfind('\n').map_or(0, |n| n + 1);
+    let (key, _) = text[start..].lines().next()?.split_once('=')?;
+    let key = key.trim();
+    let keyed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    ((1..=64).contains(&key.len()) && key.bytes().all(keyed)).then_some(key)
 }
