@@ -171,7 +171,7 @@ pub struct RunReport {
     pub pnl: Usd,
     /// The engine's hash.
     pub state_hash: u64,
-    /// Why trading was halted at the end, beside the shutdown itself.
+    /// Why trading was halted, beside the shutdown itself.
     pub halted: Option<HaltReason>,
     /// Latencies by stage.
     pub latency_ns: BTreeMap<&'static str, Percentiles>,
@@ -265,7 +265,7 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
         })
         .map_err(io(format!("feed {}", f.id)))?;
         feed_agents.push(agent);
-        feed_ports.push(FeedPort { id, items });
+        feed_ports.push(FeedPort::new(id, items));
     }
     let mut gateway_agents = Vec::new();
     let mut gateway_ports = Vec::new();
@@ -494,7 +494,7 @@ impl<S: Strategy> Running<S> {
             open_orders: engine.map_or(0, |e| e.orders().open()),
             pnl: engine.map(Engine::pnl).unwrap_or_default(),
             state_hash: engine.map_or(0, Engine::state_hash),
-            halted: engine.and_then(Engine::halted).filter(|r| *r != HaltReason::Shutdown),
+            halted: strategy.as_ref().and_then(StrategyAgent::halted),
             latency_ns: snapshot.latency_ns,
             feeds: sum(&snapshot.feeds),
             gateways: sum(&snapshot.gateways),

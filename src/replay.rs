@@ -1,7 +1,7 @@
 //! Replay: a journal's inputs through the same engine, each command compared with the one that was sent.
 //!
 //! The first difference ends it, by record. A journal whose run was killed may end in the middle of an input: then what the journal holds has to be a prefix of
-//! what the engine says. Market data comes from the captures beside the journal, or from files that hold the same sessions ([`market`]).
+//! what the engine says. Market data comes from the captures beside the journal, or from files that hold the same sessions.
 
 mod market;
 

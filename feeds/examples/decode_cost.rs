@@ -1,6 +1,7 @@
 //! What decoding costs, ns a message, beside the floor of only walking: `cargo run --release -p feeds --example decode_cost -- FILE.itch`
 //!
 //! Five ways over the same file, interleaved; the best and the median of 41 rounds of each.
+#![expect(clippy::disallowed_methods, reason = "an example measures; the crate itself is told the time")]
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
 use std::collections::BTreeSet;

@@ -59,6 +59,7 @@ pub struct FeedAgent {
     channel: Channel,
     batch: Batch,
     capture: Option<Writer>,
+    capture_low: bool,
     out: Producer<FeedItem>,
     pushed: usize,
     publisher: FeedPublisher,
@@ -104,6 +105,7 @@ impl FeedAgent {
             channel,
             batch: Batch::new(&p.instruments, p.config.reorder_window, p.capture.is_some()),
             capture: p.capture,
+            capture_low: false,
             out: p.out,
             pushed: 0,
             publisher: p.publisher,
@@ -155,6 +157,10 @@ impl FeedAgent {
                 }
             }
             self.batch.bytes.clear();
+            if !self.capture_low && log.low() {
+                self.capture_low = true;
+                self.batch.items.push(FeedItem::CaptureLow { received: now });
+            }
         }
         let waiting = &self.batch.items[self.pushed..];
         let n = waiting.len().min(self.out.free());

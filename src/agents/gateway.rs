@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use gateways::gateway::{Notice, OuchGateway, ReportSink, SINK_BURST};
 use gateways::ouch50::EncodeError;
+use gateways::soupbintcp::SessionName;
 use model::{ExecutionReport, GatewayId, Nanos, SessionEvent};
 use net::tcp::TcpLink;
 use net::{ByteStream, Received};
@@ -103,7 +104,12 @@ struct Upward {
     login_rejects: u64,
     last_sequence: u64,
     ready: bool,
+    /// The venue does not have the session that was asked for.
+    no_such_session: bool,
 }
+
+/// Code of a login that is refused because the session asked for is not there.
+const NO_SUCH_SESSION: u8 = b'S';
 
 impl Upward {
     fn push(&mut self, item: GatewayItem) {
@@ -131,7 +137,10 @@ impl ReportSink for Upward {
     fn session(&mut self, event: SessionEvent) {
         match event {
             SessionEvent::Disconnected => self.epoch = self.epoch.wrapping_add(1),
-            SessionEvent::LoginRejected { .. } => self.login_rejects += 1,
+            SessionEvent::LoginRejected { code } => {
+                self.login_rejects += 1;
+                self.no_such_session = code == NO_SUCH_SESSION;
+            }
             _ => {}
         }
         self.ready = matches!(event, SessionEvent::Ready { .. });
@@ -144,7 +153,10 @@ impl ReportSink for Upward {
             Notice::Session { continued: false, .. } => {
                 self.push(GatewayItem::Session { received, event: SessionEvent::NewSession });
             }
-            Notice::Session { asked, next, .. } if next > asked => self.push(GatewayItem::Doubt { received }),
+            // Above: messages are missing. Below: the venue's stream is shorter than what it told us of it, so some of that is no more.
+            Notice::Session { asked, next, .. } if next != asked => {
+                self.push(GatewayItem::Doubt { received })
+            }
             Notice::Undecodable { .. } => {
                 self.undecodable += 1;
                 self.push(GatewayItem::Doubt { received });
@@ -185,6 +197,7 @@ impl GatewayAgent {
                 login_rejects: 0,
                 last_sequence: 0,
                 ready: false,
+                no_such_session: false,
             },
             publisher: p.publisher,
             clock: p.clock,
@@ -364,8 +377,15 @@ impl GatewayAgent {
             self.drop_link(now);
         } else if self.gateway.is_over() {
             self.drop_link(now);
-            // The venue refused us or ended its day: asking again at once would be a storm.
-            self.retry = RETRY_MAX;
+            let remembered = self.gateway.position().0 != SessionName::BLANK;
+            if std::mem::take(&mut self.up.no_such_session) && remembered {
+                // The venue began another session while we were away: join that one from its start. The engine hears that it is another, and
+                // halts where the last one left orders open.
+                self.gateway.forget_session();
+            } else {
+                // The venue refused us or ended its day: asking again at once would be a storm.
+                self.retry = RETRY_MAX;
+            }
         } else if self.up.ready {
             self.retry = RETRY_MIN;
         }

@@ -53,6 +53,11 @@ pub enum FeedItem {
         /// What.
         status: FeedStatus,
     },
+    /// The capture beside the journal takes little more: what the engine sees after that could not be replayed. Said once.
+    CaptureLow {
+        /// When.
+        received: Nanos,
+    },
 }
 
 const _: () = assert!(size_of::<FeedItem>() <= 64, "one cache line");

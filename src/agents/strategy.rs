@@ -38,6 +38,16 @@ pub struct FeedPort {
     pub id: FeedId,
     /// What it sends.
     pub items: Consumer<FeedItem>,
+    /// Events of the packet being taken that are still to come; 0 between packets.
+    left: u32,
+}
+
+impl FeedPort {
+    /// Between packets.
+    #[must_use]
+    pub fn new(id: FeedId, items: Consumer<FeedItem>) -> FeedPort {
+        FeedPort { id, items, left: 0 }
+    }
 }
 
 /// A gateway's side of the strategy.
@@ -79,6 +89,8 @@ pub struct StrategyAgent<S> {
     hashed: Nanos,
     hashed_inputs: u64,
     stop_by: Option<Nanos>,
+    /// Why trading was halted when the shutdown came, which is a halt of its own.
+    halted: Option<HaltReason>,
     leave: Arc<AtomicBool>,
 }
 
@@ -102,7 +114,11 @@ struct Core<S> {
     /// The packet whose events are being taken is timed.
     timed: bool,
     packet_received: Nanos,
+    /// Trading is halted for good, for the journal or a capture runs out. What room is left belongs to the cancels and to what the venue says of them:
+    /// market data is taken no further.
     latched: bool,
+    /// The events of a packet that was not taken are passed over.
+    skipping: bool,
     /// The journal refused a record: nothing more is taken.
     blind: bool,
 }
@@ -132,12 +148,14 @@ impl<S: Strategy> StrategyAgent<S> {
                 timed: false,
                 packet_received: Nanos::ZERO,
                 latched: false,
+                skipping: false,
                 blind: false,
             },
             published: Nanos::ZERO,
             hashed: Nanos::ZERO,
             hashed_inputs: 0,
             stop_by: None,
+            halted: None,
             leave: p.leave,
         }
     }
@@ -148,21 +166,49 @@ impl<S: Strategy> StrategyAgent<S> {
         &self.core.engine
     }
 
+    /// Why trading is halted, or was before the shutdown.
+    #[must_use]
+    pub fn halted(&self) -> Option<HaltReason> {
+        self.halted.or(self.core.engine.halted()).filter(|why| *why != HaltReason::Shutdown)
+    }
+
     fn take_control(&mut self, now: Nanos) -> usize {
         let Some(control) = self.control.pop() else { return 0 };
-        if control == Control::Shutdown {
-            self.stop_by = self.stop_by.or(Some(now.after(SHUTDOWN)));
+        if control == Control::Shutdown && self.stop_by.is_none() {
+            self.stop_by = Some(now.after(SHUTDOWN));
+            self.halted = self.core.engine.halted();
         }
         self.core.input(now, &Record::Control { now, control }, &Input::Control(control), now);
         1
     }
 
+    /// The feed in the middle of whose packet the last cycle stopped. The journal names a packet as a whole, so nothing else may reach the engine before
+    /// the rest of it has.
+    fn open_packet(&self) -> Option<usize> {
+        self.feeds.iter().position(|f| f.left > 0)
+    }
+
+    fn take_feed(&mut self, k: usize) -> usize {
+        let room = self.core.room_for_inputs().min(FEED_BATCH);
+        let (port, core) = (&mut self.feeds[k], &mut self.core);
+        let FeedPort { id, items, left } = port;
+        items.drain(room, |item| {
+            match item {
+                FeedItem::Packet { events, .. } => *left = *events,
+                FeedItem::Event(_) => *left = left.saturating_sub(1),
+                FeedItem::Status { .. } | FeedItem::CaptureLow { .. } => {}
+            }
+            core.on_feed_item(*id, item);
+        })
+    }
+
     fn take_feeds(&mut self) -> usize {
         let mut work = 0;
-        for port in &mut self.feeds {
-            let room = self.core.room_for_inputs().min(FEED_BATCH);
-            let core = &mut self.core;
-            work += port.items.drain(room, |item| core.on_feed_item(port.id, item));
+        for k in 0..self.feeds.len() {
+            work += self.take_feed(k);
+            if self.feeds[k].left > 0 {
+                break;
+            }
         }
         work
     }
@@ -178,7 +224,8 @@ impl<S: Strategy> StrategyAgent<S> {
                 self.core.publisher.counters.set(counter::journal_records, j.next_index());
             }
         }
-        if now.since(self.hashed).0 >= HASH.0 && inputs != self.hashed_inputs {
+        let due = now.since(self.hashed).0 >= HASH.0 && inputs != self.hashed_inputs;
+        if due && self.open_packet().is_none() {
             self.hashed = now;
             self.hashed_inputs = inputs;
             let hash = self.core.engine.state_hash();
@@ -199,7 +246,7 @@ impl<S: Strategy> Core<S> {
 
     #[inline]
     fn write(&mut self, record: &Record) {
-        let Some(journal) = &mut self.journal else { return };
+        let Some(journal) = self.journal.as_mut().filter(|_| !self.blind) else { return };
         if record.encode(|kind, bytes| journal.append(kind, bytes)).is_err() {
             self.refused();
         }
@@ -273,6 +320,10 @@ impl<S: Strategy> Core<S> {
     fn on_feed_item(&mut self, feed: FeedId, item: &FeedItem) {
         match *item {
             FeedItem::Packet { received, first, count, pushed, .. } => {
+                self.skipping = self.latched;
+                if self.skipping {
+                    return;
+                }
                 self.timed = pushed != Nanos::ZERO;
                 if self.timed {
                     self.publisher.feed_ring.record(self.clock.now().since(pushed).0);
@@ -280,11 +331,14 @@ impl<S: Strategy> Core<S> {
                 self.packet_received = received;
                 self.write(&Record::Market { now: received, feed, count, first });
             }
+            FeedItem::Event(_) if self.skipping => {}
             FeedItem::Event(event) => {
                 let received = self.packet_received;
                 self.apply(received, &Input::Market(feed, event), received);
             }
+            FeedItem::Status { .. } if self.latched => {}
             FeedItem::Status { received, status } => self.on_status(received, feed, status),
+            FeedItem::CaptureLow { received } => self.latch(received),
         }
     }
 
@@ -332,12 +386,19 @@ impl<S: Strategy> Core<S> {
         }
     }
 
-    /// Latches trading while the journal can still take the cancels, and gives the engine the time when it asks for it.
-    fn keep_time(&mut self, now: Nanos) -> usize {
-        if !self.latched && self.journal.as_ref().is_some_and(Writer::low) {
-            self.latched = true;
+    /// Halts trading for good, once.
+    #[cold]
+    fn latch(&mut self, now: Nanos) {
+        if !std::mem::replace(&mut self.latched, true) {
             let control = Control::Halt(HaltReason::Journal);
             self.input(now, &Record::Control { now, control }, &Input::Control(control), now);
+        }
+    }
+
+    /// Latches trading while the journal can still take the cancels, and gives the engine the time when it asks for it.
+    fn keep_time(&mut self, now: Nanos) -> usize {
+        if self.journal.as_ref().is_some_and(Writer::low) {
+            self.latch(now);
         }
         let due = self.engine.next_timer().is_some_and(|at| at <= now);
         if !due || self.room_for_inputs() == 0 {
@@ -365,29 +426,36 @@ impl<S: Strategy> Agent for StrategyAgent<S> {
             if !self.core.blind {
                 self.core.publisher.counters.add(counter::order_ring_full, 1);
             }
+        } else if let Some(k) = self.open_packet() {
+            work += self.take_feed(k);
         } else {
             work += self.take_control(now);
             work += self.core.take_reports();
             work += self.take_feeds();
-            work += self.core.keep_time(now);
+            if self.open_packet().is_none() {
+                work += self.core.keep_time(now);
+            }
         }
         self.tidy_up(now, work);
-        if self.stop_by.is_some() && self.is_done() {
+        if self.is_done() {
             self.leave.store(true, Ordering::Release);
         }
         work
     }
 
-    /// Done when a shutdown was asked for and nothing is open any more, or the venue had its time to say so.
+    /// Done when a shutdown was asked for and nothing is open any more, or the venue had its time to say so. Done too when the journal takes nothing
+    /// more: then no input may be taken, a shutdown included.
     fn is_done(&self) -> bool {
-        let Some(stop_by) = self.stop_by else { return false };
-        let flat = self.core.engine.orders().open() == 0 && self.core.engine.next_timer().is_none();
-        flat || self.core.blind || self.core.cycle >= stop_by
+        let flat = || self.core.engine.orders().open() == 0 && self.core.engine.next_timer().is_none();
+        let over = self.stop_by.is_some_and(|stop_by| self.core.cycle >= stop_by || flat());
+        self.core.blind || (over && self.open_packet().is_none())
     }
 
     fn on_close(&mut self) {
         // Receipts of the last cancels may still be on their way up.
-        self.core.take_reports();
+        if self.open_packet().is_none() {
+            self.core.take_reports();
+        }
         let hash = self.core.engine.state_hash();
         self.core.write(&Record::Hash { inputs: self.core.engine.stats().inputs, hash });
         self.core.write(&Record::End { hash });

@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long, default_value = "quoter")]
     strategy: String,
     /// How agents are put on threads; by default what this host has cores for.
-    #[arg(long)]
+    #[arg(long, value_parser = ["pipelined", "inline"])]
     topology: Option<String>,
     /// Seed of the generated flow.
     #[arg(long, default_value_t = 1)]
@@ -40,7 +40,7 @@ pub struct Args {
     #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     rate: u64,
     /// Share of datagrams that each line loses, percent; re-requests bring them back.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, value_parser = percent)]
     loss: f64,
     /// Names the region, control socket and journal folder.
     #[arg(long)]
@@ -53,6 +53,12 @@ pub struct Args {
     json: Option<PathBuf>,
 }
 
+/// A share that a line may lose, percent.
+fn percent(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=50.0).contains(share));
+    share.ok_or_else(|| "a number from 0 to 50".into())
+}
+
 /// Runs it.
 ///
 /// # Errors
@@ -62,8 +68,8 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
         let names = registry.names();
         return Err(Failure::with(Exit::Config, format!("--strategy {:?}; allowed: {names}", args.strategy)));
     };
-    if !(0.0..=50.0).contains(&args.loss) {
-        return Err(Failure::with(Exit::Usage, format!("--loss {}; allowed: 0 to 50 percent", args.loss)));
+    if let Some(file) = &args.json {
+        report::check_folder(file)?;
     }
     let (symbols, flow) = background(args)?;
     // The venue's thread wants a core of its own too.

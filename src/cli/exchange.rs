@@ -40,6 +40,9 @@ pub fn run(args: &Args) -> Outcome {
     };
     let config =
         ExchangeConfig::from_toml(&text, file.parent().unwrap_or(Path::new("."))).map_err(invalid)?;
+    if let Some(file) = &args.json {
+        report::check_folder(file)?;
+    }
     let venue = exchange::spawn(config).map_err(invalid)?;
     let rerequest = venue.rerequest.map_or_else(|| "none".into(), |a| a.to_string());
     live::say(&format!("exchange: order entry on {}, re-requests on {rerequest}", venue.ouch));

@@ -116,12 +116,27 @@ pub fn grouped(v: u64) -> String {
     let digits = v.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (k, c) in digits.chars().enumerate() {
-        if k > 0 && (digits.len() - k) % 3 == 0 {
+        if k > 0 && (digits.len() - k).is_multiple_of(3) {
             out.push(',');
         }
         out.push(c);
     }
     out
+}
+
+/// Checks that a report can be written to this file: before the run, for a report that cannot be written after it is lost.
+///
+/// # Errors
+/// One sentence with the file.
+pub fn check_folder(to: &Path) -> Result<(), Failure> {
+    let folder = to.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if to == Path::new("-") || (folder.is_dir() && !to.is_dir()) {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "{}: no report can be written there: not a file in a folder that exists",
+        to.display()
+    )))
 }
 
 /// Writes a value to a file, or with `-` to stdout.

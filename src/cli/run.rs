@@ -44,6 +44,9 @@ pub struct Args {
 /// In a sentence, with the exit code.
 pub fn run(args: &Args, registry: &Registry) -> Outcome {
     let config = load(&args.config, registry, Secrets::Read)?;
+    if let Some(file) = &args.json {
+        report::check_folder(file)?;
+    }
     if args.mode == Mode::Live {
         return Err(Failure::with(
             Exit::Gate,

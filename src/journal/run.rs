@@ -53,7 +53,7 @@ impl RunDir {
     pub fn create(journal_dir: &Path, config_toml: &str) -> Result<RunDir, RunError> {
         fs::create_dir_all(journal_dir).map_err(at(journal_dir))?;
         let lock = lock(journal_dir.join("lock"))?;
-        let number = last_run(journal_dir)?.map_or(1, |(n, _)| n + 1);
+        let number = last_run(journal_dir)?.map_or(1, |(n, _)| n.saturating_add(1));
         let path = journal_dir.join(format!("run-{number:06}"));
         fs::create_dir(&path).map_err(at(&path))?;
         let config = path.join("config.toml");

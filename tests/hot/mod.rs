@@ -213,7 +213,7 @@ impl World {
         control.push(Control::Tokens { first: Token(1), end: Token(1_000_000) }).unwrap();
         let strategy = StrategyAgent::new(StrategyParts {
             engine: Engine::new(&config.engine(), Quoter::new(&mut config.params.clone()).unwrap()),
-            feeds: vec![FeedPort { id: FeedId(0), items }],
+            feeds: vec![FeedPort::new(FeedId(0), items)],
             gateways: vec![GatewayPort { id: GatewayId(0), items: reports, orders: to_gateway }],
             control: controls,
             journal: open("core"),

@@ -124,7 +124,7 @@ fn a_run_without_captures_replays_from_a_file() {
     let all: Vec<_> = made.batches.iter().flat_map(|(_, _, m)| m.clone()).collect();
     let file = dir.path().join("f1.itch");
     fs::write(&file, framed(&all)).unwrap();
-    assert!(replayed(&run, &[file.clone()]).unwrap_or_else(|e| panic!("{e}")).ended);
+    assert!(replayed(&run, std::slice::from_ref(&file)).unwrap_or_else(|e| panic!("{e}")).ended);
 
     let (exit, message) = exit_of(by_command(&run, &[]).0);
     assert!(exit == Exit::Failure && message.contains("feed f1") && message.contains("--data"), "{message}");
@@ -132,10 +132,10 @@ fn a_run_without_captures_replays_from_a_file() {
     assert_eq!(exit, Exit::Usage);
     // Not the session's: its beginning is missing.
     fs::write(&file, framed(&all[3..])).unwrap();
-    assert_eq!(exit_of(by_command(&run, &[file.clone()]).0).0, Exit::Difference);
+    assert_eq!(exit_of(by_command(&run, std::slice::from_ref(&file)).0).0, Exit::Difference);
     // Ends too early, and is cut.
     fs::write(&file, framed(&all[..9])).unwrap();
-    let (exit, message) = exit_of(by_command(&run, &[file.clone()]).0);
+    let (exit, message) = exit_of(by_command(&run, std::slice::from_ref(&file)).0);
     assert!(exit == Exit::Difference && message.contains("there is no market data"), "{message}");
     fs::write(&file, &framed(&all)[..777]).unwrap();
     let (exit, message) = exit_of(by_command(&run, &[file]).0);
@@ -150,8 +150,8 @@ fn what_the_run_lost_is_not_learned_from_the_file() {
     let lost = vec![named(b'R', 7, AAPL), named(b'H', 7, AAPL), add(7, AAPL, 1, true, 900_000)];
     let from = core.next;
     core.status(FeedStatus::Lost { from, to: from + lost.len() as u64 });
-    core.packet(&[delete(7, 1)]);
-    core.packet(&[named(b'H', 7, AAPL), add(7, AAPL, 2, true, 900_100)]);
+    // So the delete means nothing to the run, in a packet that does.
+    core.packet(&[delete(7, 1), named(b'H', 7, AAPL), add(7, AAPL, 2, true, 900_100)]);
     trade(&mut core, 7, 8, 1..10);
     let made = core.end();
     let dir = tempfile::tempdir().unwrap();

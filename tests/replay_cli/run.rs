@@ -10,8 +10,8 @@ use engine::strategy::{Intents, ParamError, Params, Strategy, View};
 use engine::{Engine, Outbox};
 use feeds::itch50::Subscription;
 use model::{
-    CommandKind, Control, ExecutionReport, FeedId, FeedStatus, GatewayId, Input, Nanos, Px, Qty, ReportKind,
-    SessionEvent, Side, Token, VenueRef,
+    CommandKind, Control, ExecutionReport, FeedId, FeedStatus, GatewayId, Input, InstrumentId, Nanos, Px,
+    Qty, ReportKind, SessionEvent, Side, Token, VenueRef,
 };
 use ringbuf::log::{self, LogConfig, SyncPolicy};
 
@@ -88,7 +88,7 @@ pub struct Core {
     now: Nanos,
     pub next: u64,
     reports: u64,
-    unanswered: Vec<Token>,
+    unanswered: Vec<(Token, Px, Qty)>,
 }
 
 impl Core {
@@ -137,8 +137,8 @@ impl Core {
                 decided: now,
                 sent: now.after(Nanos(9)),
             }));
-            if matches!(a.command().kind, CommandKind::New { .. }) {
-                self.unanswered.push(token);
+            if let CommandKind::New { qty, px, .. } = a.command().kind {
+                self.unanswered.push((token, px, qty));
             }
         }
         self.run.records.extend(self.outbox.refusals().iter().map(|r| Record::Refusal(*r)));
@@ -173,22 +173,17 @@ impl Core {
 
     /// The venue answers what was sent, and time passes.
     pub fn answer(&mut self) {
-        for token in std::mem::take(&mut self.unanswered) {
+        for (token, px, qty) in std::mem::take(&mut self.unanswered) {
             for kind in [
                 ReportKind::Accepted {
                     order: VenueRef(u64::from(token.0)),
-                    px: Px(1_000_000),
-                    qty: Qty(10),
+                    px,
+                    qty,
                     side: Side::Buy,
-                    instrument: None,
+                    instrument: Some(InstrumentId(0)),
                     dead: false,
                 },
-                ReportKind::Executed {
-                    qty: Qty(10),
-                    px: Px(1_000_000),
-                    match_number: u64::from(token.0),
-                    liquidity: b'A',
-                },
+                ReportKind::Executed { qty, px, match_number: u64::from(token.0), liquidity: b'A' },
             ] {
                 self.reports += 1;
                 let (now, gateway, seq) = (self.now, GatewayId(0), self.reports);

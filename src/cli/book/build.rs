@@ -343,3 +343,92 @@ fn sum(a: BookStats, b: BookStats) -> BookStats {
         instrument_mismatches: a.instrument_mismatches + b.instrument_mismatches,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::VenueRef;
+
+    use super::*;
+
+    /// Adds at spread prices of ever more instruments and references, every third order deleted again.
+    fn flow(n: u64) -> Vec<Vec<u8>> {
+        let mut out = Vec::new();
+        for k in 1..=n {
+            let locate = (k % (1 + k / 40)) as u16;
+            let mut add = vec![0; 36];
+            add[0] = b'A';
+            add[1..3].copy_from_slice(&locate.to_be_bytes());
+            add[11..19].copy_from_slice(&(k * k).to_be_bytes());
+            add[19] = if k % 2 == 0 { b'B' } else { b'S' };
+            add[20..24].copy_from_slice(&(k as u32).to_be_bytes());
+            add[24..32].copy_from_slice(format!("S{locate:<7}").as_bytes());
+            add[32..36].copy_from_slice(&(10_000 + 100 * (k as u32 % 17)).to_be_bytes());
+            out.push(add);
+            if k % 3 == 0 {
+                let mut delete = vec![0; 19];
+                delete[0] = b'D';
+                delete[1..3].copy_from_slice(&locate.to_be_bytes());
+                delete[11..19].copy_from_slice(&(k * k).to_be_bytes());
+                out.push(delete.clone());
+                // Nobody knows it any more.
+                out.push(delete);
+            }
+        }
+        out
+    }
+
+    fn built(messages: &[Vec<u8>], stretch: usize, check: bool) -> (Builder, Vec<Row>) {
+        let mut builder = Builder::new(&[], check);
+        let mut rows = Vec::new();
+        for chunk in messages.chunks(stretch) {
+            let framed: Vec<u8> =
+                chunk.iter().flat_map(|m| [&(m.len() as u16).to_be_bytes()[..], m].concat()).collect();
+            builder.stretch(&framed, Some(&mut rows)).map_err(|e| e.map(|d| d.what)).expect("it is built");
+        }
+        builder.finish().map_err(|d| d.what).expect("it agrees");
+        (builder, rows)
+    }
+
+    #[test]
+    fn books_that_are_moved_into_larger_ones_are_the_same() {
+        let messages = flow(3_000);
+        let (whole, rows) = built(&messages, usize::MAX, false);
+        assert!(whole.stats().unknown_refs.delete == 1_000 && rows.len() > 1_000);
+        for (stretch, check) in [(1, false), (7, true), (500, true)] {
+            let (parts, part_rows) = built(&messages, stretch, check);
+            assert_eq!(part_rows, rows, "{stretch}");
+            assert_eq!(parts.stats(), whole.stats());
+            assert_eq!(parts.tally(), whole.tally());
+            for id in whole.instruments() {
+                assert_eq!(parts.books().hash(id), whole.books().hash(id), "{stretch}");
+                for side in [Side::Buy, Side::Sell] {
+                    // In the same place of the same queue.
+                    let orders = |b: &Builder| {
+                        let mut all = Vec::new();
+                        b.books().for_each_order(id, side, |r, px, qty| all.push((r, px, qty)));
+                        all
+                    };
+                    assert_eq!(orders(&parts), orders(&whole));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_difference_names_its_message() {
+        let messages = flow(50);
+        let mut builder = Builder::new(&[], true);
+        let framed = |m: &[u8]| [&(m.len() as u16).to_be_bytes()[..], m].concat();
+        for m in &messages[..20] {
+            assert!(builder.stretch(&framed(m), None).is_ok());
+        }
+        // One order less in one of the two.
+        let order = VenueRef(11 * 11);
+        let body = MarketBody::Delete { order };
+        builder.books.apply(&MarketEvent { ts_event: Nanos::ZERO, instrument: InstrumentId(0), body });
+        match builder.stretch(&framed(&messages[20]), None) {
+            Err(Ok(difference)) => assert_eq!(difference.index, 21),
+            _ => panic!("the books differ"),
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Values of one cache line from one thread to another.
+//!
+//! Round trip, each (there and back: two hops):
+//!
+//! | | |
+//! |---|---|
+//! | floor, cache line | the value itself, its last word saying that it is new: one line there, one back |
+//! | ours, spsc | `ringbuf::spsc`, a push and a pop each way |
+//! | peers | `rtrb`, which ours is made of; `std::sync::mpsc::sync_channel` |
+//!
+//! Stream, each value:
+//!
+//! | | |
+//! |---|---|
+//! | floor, memcpy | copied from one buffer to another by one thread |
+//! | ours, spsc; spsc batch | one at a time; 16 published at once and drained |
+//! | peers | `rtrb` one at a time and 16 at once, `sync_channel` |
+//!
+//! All wait the same way, by looking again (`sync_channel` too: blocking it would add a wake-up by the kernel). The two threads are
+//! pinned to the first two cores that the process may use; where these share their execution units, or other work runs on
+//! them, that is what is measured. With one core only there is nothing to see.
+
+mod measure;
+
+use std::hint::{black_box, spin_loop};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::thread::{self, JoinHandle};
+
+use criterion::Criterion;
+use measure::{Role, Stage};
+use ringbuf::spsc;
+
+/// One cache line.
+type Value = [u64; 8];
+
+const ROUND_TRIPS: usize = 256;
+const VALUES: usize = 8_192;
+const BATCH: usize = 16;
+const SLOTS: usize = 1_024;
+
+fn main() {
+    pin(0);
+    measure::run(&[round_trip, stream]);
+}
+
+/// Puts this thread onto the `nth` core that the process may use, if there is one.
+fn pin(nth: usize) {
+    if let Some(core) = core_affinity::get_core_ids().and_then(|cores| cores.get(nth).copied()) {
+        core_affinity::set_for_current(core);
+    }
+}
+
+/// Waits a moment; now and then in favour of whoever else wants this core.
+fn pause(idle: &mut u32) {
+    *idle = idle.wrapping_add(1);
+    if idle.is_multiple_of(4_096) {
+        thread::yield_now();
+    } else {
+        spin_loop();
+    }
+}
+
+/// The other thread: does its turn again and again until this is dropped.
+struct Far {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Far {
+    /// `turn` tells whether there was something to do.
+    fn start(mut turn: impl FnMut() -> bool + Send + 'static) -> Far {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let body = move || {
+            pin(1);
+            let mut idle = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                if !turn() {
+                    pause(&mut idle);
+                }
+            }
+        };
+        Far { stop, thread: Some(thread::spawn(body)) }
+    }
+}
+
+impl Drop for Far {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let joined = self.thread.take().map(JoinHandle::join);
+        assert!(matches!(joined, Some(Ok(()))), "the other thread panicked");
+    }
+}
+
+/// A line that one thread writes and one reads; two lines apart from any other, for the prefetcher takes pairs.
+#[derive(Default)]
+#[repr(align(128))]
+struct Line([AtomicU64; 8]);
+
+impl Line {
+    #[inline]
+    fn put(&self, value: Value) {
+        let [words @ .., last] = &self.0;
+        for (word, v) in words.iter().zip(value) {
+            word.store(v, Ordering::Relaxed);
+        }
+        // Release: whoever sees the last word sees the others.
+        last.store(value[7], Ordering::Release);
+    }
+
+    /// The value, if its last word is not the one seen before.
+    #[inline]
+    fn take(&self, seen: u64) -> Option<Value> {
+        // Acquire: partner of the release in `put`.
+        if self.0[7].load(Ordering::Acquire) == seen {
+            return None;
+        }
+        Some(std::array::from_fn(|k| self.0[k].load(Ordering::Relaxed)))
+    }
+}
+
+fn round_trip(criterion: &mut Criterion) {
+    let mut stage = Stage::new(criterion, "ring round trip");
+
+    let lines = Arc::new([Line::default(), Line::default()]);
+    let (theirs, mut echoed, mut seen) = (Arc::clone(&lines), 0, 0);
+    let echo = move || {
+        let Some(value) = theirs[0].take(echoed) else { return false };
+        echoed = value[7];
+        theirs[1].put(value);
+        true
+    };
+    let answer = |lines: &[Line; 2]| lines[1].take(seen).inspect(|value| seen = value[7]);
+    let mut answer = answer;
+    there_and_back(&mut stage, Role::Floor, "cache line", echo, |v| lines[0].put(v), || answer(&lines));
+
+    let (mut tx, mut far_rx) = spsc::channel::<Value>(SLOTS);
+    let (mut far_tx, mut rx) = spsc::channel::<Value>(SLOTS);
+    let echo = move || far_rx.pop().is_some_and(|value| far_tx.push(value).is_ok());
+    there_and_back(&mut stage, Role::Ours, "spsc", echo, |v| assert!(tx.push(v).is_ok()), || rx.pop());
+
+    let (mut tx, mut far_rx) = rtrb::RingBuffer::<Value>::new(SLOTS);
+    let (mut far_tx, mut rx) = rtrb::RingBuffer::<Value>::new(SLOTS);
+    let echo = move || far_rx.pop().is_ok_and(|value| far_tx.push(value).is_ok());
+    there_and_back(&mut stage, Role::Peer, "rtrb", echo, |v| assert!(tx.push(v).is_ok()), || rx.pop().ok());
+
+    let (tx, far_rx) = sync_channel::<Value>(SLOTS);
+    let (far_tx, rx) = sync_channel::<Value>(SLOTS);
+    let echo = move || far_rx.try_recv().is_ok_and(|value| far_tx.try_send(value).is_ok());
+    let send = |v| assert!(tx.try_send(v).is_ok());
+    there_and_back(&mut stage, Role::Peer, "std sync_channel", echo, send, || rx.try_recv().ok());
+}
+
+fn there_and_back(
+    stage: &mut Stage<'_>,
+    role: Role,
+    name: &str,
+    echo: impl FnMut() -> bool + Send + 'static,
+    mut send: impl FnMut(Value),
+    mut receive: impl FnMut() -> Option<Value>,
+) {
+    let _far = Far::start(echo);
+    let pass = |number: &mut u64| {
+        for _ in 0..ROUND_TRIPS {
+            *number += 1;
+            send([*number; 8]);
+            let mut idle = 0;
+            let back = loop {
+                match receive() {
+                    Some(value) => break value,
+                    None => pause(&mut idle),
+                }
+            };
+            assert_eq!(back, [*number; 8]);
+        }
+    };
+    stage.time(role, name, ROUND_TRIPS, &mut 0, |_| {}, pass);
+}
+
+fn stream(criterion: &mut Criterion) {
+    let mut stage = Stage::new(criterion, "ring stream value");
+
+    let from: Vec<Value> = (0..VALUES as u64).map(|k| [k; 8]).collect();
+    let copy = |to: &mut Vec<Value>| {
+        for (to, from) in to.iter_mut().zip(&from) {
+            *to = *black_box(from);
+        }
+        black_box(to);
+    };
+    stage.time(Role::Floor, "memcpy", VALUES, &mut vec![[0; 8]; VALUES], |_| {}, copy);
+
+    let (mut tx, mut rx) = spsc::channel::<Value>(SLOTS);
+    let take = move || usize::from(rx.pop().map(black_box).is_some());
+    one_way(&mut stage, Role::Ours, "spsc", take, |first| usize::from(tx.push([first; 8]).is_ok()));
+
+    let (mut tx, mut rx) = spsc::channel::<Value>(SLOTS);
+    let take = move || {
+        rx.drain(SLOTS, |value| {
+            black_box(value);
+        })
+    };
+    one_way(&mut stage, Role::Ours, "spsc batch", take, |first| match tx.push_all(&batch(first)) {
+        Ok(()) => BATCH,
+        Err(_) => 0,
+    });
+
+    let (mut tx, mut rx) = rtrb::RingBuffer::<Value>::new(SLOTS);
+    let take = move || usize::from(rx.pop().map(black_box).is_ok());
+    one_way(&mut stage, Role::Peer, "rtrb", take, |first| usize::from(tx.push([first; 8]).is_ok()));
+
+    let (mut tx, mut rx) = rtrb::RingBuffer::<Value>::new(SLOTS);
+    let take = move || {
+        let Ok(chunk) = rx.read_chunk(rx.slots()) else { return 0 };
+        let (a, b) = chunk.as_slices();
+        for value in a.iter().chain(b) {
+            black_box(value);
+        }
+        let taken = chunk.len();
+        chunk.commit_all();
+        taken
+    };
+    let send = |first| match tx.push_entire_slice(&batch(first)) {
+        Ok(()) => BATCH,
+        Err(_) => 0,
+    };
+    one_way(&mut stage, Role::Peer, "rtrb batch", take, send);
+
+    let (tx, rx) = sync_channel::<Value>(SLOTS);
+    let take = move || usize::from(rx.try_recv().map(black_box).is_ok());
+    let send = |first| usize::from(tx.try_send([first; 8]).is_ok());
+    one_way(&mut stage, Role::Peer, "std sync_channel", take, send);
+}
+
+fn batch(first: u64) -> [Value; BATCH] {
+    std::array::from_fn(|k| [first + k as u64; 8])
+}
+
+/// `send` gets the next number and tells how many values it sent; `take` how many it took. A pass ends when the last one was taken.
+fn one_way(
+    stage: &mut Stage<'_>,
+    role: Role,
+    name: &str,
+    mut take: impl FnMut() -> usize + Send + 'static,
+    mut send: impl FnMut(u64) -> usize,
+) {
+    let taken = Arc::new(Line::default());
+    let told = Arc::clone(&taken);
+    let mut total = 0;
+    let _far = Far::start(move || {
+        let n = take() as u64;
+        total += n;
+        if n != 0 {
+            told.0[0].store(total, Ordering::Release);
+        }
+        n != 0
+    });
+    let pass = |sent: &mut u64| {
+        let end = *sent + VALUES as u64;
+        let mut idle = 0;
+        while *sent < end {
+            match send(*sent) {
+                0 => pause(&mut idle),
+                n => *sent += n as u64,
+            }
+        }
+        while taken.0[0].load(Ordering::Acquire) < end {
+            pause(&mut idle);
+        }
+    };
+    stage.time(role, name, VALUES, &mut 0, |_| {}, pass);
+}

@@ -1,0 +1,233 @@
+//! `colo run` against `colo exchange`, two processes: a day's start, its end, a restart, and what either does when the other is gone.
+
+mod program;
+
+use std::path::{Path, PathBuf};
+
+use colo::journal::Record;
+use program::desk::Desk;
+use program::json::Report;
+use program::{Ended, until};
+use ringbuf::log::{self, End};
+
+/// The records of a core journal.
+fn records(run: &Path) -> Vec<Record> {
+    let mut reader = log::Reader::open(run.join("core")).expect("a core journal");
+    let mut records = Vec::new();
+    while let Some(r) = reader.next().expect("a whole journal") {
+        records.push(Record::decode(r.kind, r.payload).expect("a record"));
+    }
+    records
+}
+
+fn tokens_of(records: &[Record]) -> Vec<u32> {
+    let commands = records.iter().filter_map(|r| match r {
+        Record::Command(c) => Some(c),
+        _ => None,
+    });
+    let named = commands.filter_map(|c| match c.kind {
+        model::CommandKind::New { token, .. } | model::CommandKind::Replace { token, .. } => Some(token.0),
+        model::CommandKind::Cancel { .. } => None,
+    });
+    named.collect()
+}
+
+/// The journal of the last run.
+fn journal(report: &Report) -> PathBuf {
+    PathBuf::from(report.at("/journal").as_str().expect("a folder"))
+}
+
+/// What a run that ended in order shows.
+#[track_caller]
+fn ended_in_order(desk: &Desk, ended: Ended, code: i32) -> Report {
+    ended.exits(code);
+    let report = desk.report();
+    report.is("/reconciled", true).is("/open_orders", 0).is("/rejected", 0).is("/gaps_open", 0);
+    report.is("/failures", Vec::<String>::new());
+    let run = journal(&report);
+    for log in ["core", "feed-f1"] {
+        let verified = log::verify(run.join(log)).unwrap_or_else(|e| panic!("{log}: {e}"));
+        assert_eq!(verified.end, End::Clean, "{log}");
+    }
+    assert!(matches!(records(&run).last(), Some(Record::End { .. })), "the journal has no end");
+    report
+}
+
+#[test]
+fn a_run_and_a_restart_reconcile_and_use_no_token_twice() {
+    let desk = Desk::new();
+    let venue = desk.start_venue(&desk.venue());
+    let first = ended_in_order(&desk, desk.run_core(&desk.core(), &["--seconds", "3"]), 0);
+    first.some("/orders_sent").some("/fills").is("/halted", ());
+    let (next, sent) = (desk.next_token(), first.count("/orders_sent"));
+
+    let again = ended_in_order(&desk, desk.run_core(&desk.core(), &["--seconds", "3"]), 0);
+    assert!(again.count("/fills") > first.count("/fills"), "the venue's replay counts too: {again:?}");
+    assert!(desk.next_token() > next, "a restart takes tokens of its own");
+    let (old, new) = (tokens_of(&records(&journal(&first))), tokens_of(&records(&journal(&again))));
+    let (highest, lowest) = (old.iter().max().expect("orders"), new.iter().min().expect("orders"));
+    assert!(highest < lowest, "tokens up to {highest} were used, and {lowest} again");
+
+    let truth = desk.end_venue(venue);
+    let ours = again.count("/orders_sent") + sent;
+    assert_eq!(truth.count("/accounts/0/accepted"), ours, "every order was accepted: {truth:?} {again:?}");
+    truth.is("/accounts/0/rejected", 0).is("/accounts/0/live_orders", 0).is("/logins", 4);
+    for pointer in ["fills", "shares"] {
+        let (at_venue, here) = (format!("/accounts/0/{pointer}"), format!("/{pointer}"));
+        assert_eq!(truth.count(&at_venue), again.count(&here), "{pointer}: {truth:?} {again:?}");
+    }
+    let position = truth.0.pointer("/accounts/0/positions/AAPL").and_then(|p| p.as_i64()).unwrap_or(0);
+    again.is("/positions/AAPL", position);
+}
+
+#[test]
+fn inline_runs_against_a_venue_too() {
+    let desk = Desk::new();
+    let _venue = desk.start_venue(&desk.venue());
+    let config = desk.core().replace("pipelined", "inline");
+    ended_in_order(&desk, desk.run_core(&config, &["--seconds", "2"]), 0).some("/fills");
+}
+
+#[test]
+fn a_signal_ends_a_run_in_order() {
+    for signal in ["TERM", "INT"] {
+        let desk = Desk::new();
+        let venue = desk.start_venue(&desk.venue());
+        let mut core = desk.start_core(&desk.core(), &[]);
+        desk.until_trading(&mut core);
+        core.signal(signal);
+        ended_in_order(&desk, core.end(), 130).some("/cancels_sent").some("/fills");
+        assert!(!desk.in_shared_memory().iter().any(|f| f.ends_with(".sock")), "the control socket is gone");
+        let (code, sentence) = (1, "no core named");
+        desk.ctl("status").exits(code).says(&[sentence, &desk.name]);
+        desk.end_venue(venue).is("/accounts/0/live_orders", 0);
+    }
+}
+
+#[test]
+fn a_core_that_was_killed_comes_back_and_takes_its_orders_over() {
+    let desk = Desk::new();
+    let venue = desk.start_venue(&desk.venue());
+    let mut core = desk.start_core(&desk.core(), &[]);
+    desk.until_trading(&mut core);
+    core.kill();
+    let first = desk.journals().join("run-000001");
+    // What was committed is there: the log ends where the writer was, and nothing in it is damaged.
+    let verified = log::verify(first.join("core")).expect("a journal without damage");
+    assert!(matches!(verified.end, End::Torn { .. }), "{verified:?}");
+
+    let again = ended_in_order(&desk, desk.run_core(&desk.core(), &["--seconds", "2"]), 0);
+    again.some("/orders_sent");
+    let (old, new) = (tokens_of(&records(&first)), tokens_of(&records(&journal(&again))));
+    assert!(old.iter().max() < new.iter().min(), "a token was used twice");
+    let truth = desk.end_venue(venue);
+    truth.is("/accounts/0/rejected", 0).is("/accounts/0/live_orders", 0);
+    assert_eq!(truth.count("/accounts/0/fills"), again.count("/fills"));
+}
+
+#[test]
+fn a_name_runs_once() {
+    let desk = Desk::new();
+    let _venue = desk.start_venue(&desk.venue());
+    let mut core = desk.start_core(&desk.core(), &[]);
+    desk.until_status("the first core", &mut core, |_| true);
+    let journals = std::fs::read_dir(desk.journals()).unwrap().count();
+    let second = program::colo(["run".as_ref(), "--config".as_ref(), desk.file("colo.toml").as_os_str()]);
+    second.exits(1).says(&[&desk.name, "running already"]);
+    assert_eq!(std::fs::read_dir(desk.journals()).unwrap().count(), journals, "the second made a run");
+    core.signal("TERM");
+    ended_in_order(&desk, core.end(), 130);
+}
+
+#[test]
+fn a_venue_that_lost_our_orders_halts_the_core_for_reconciliation() {
+    let desk = Desk::new();
+    let session = |name: &str| format!("session = \"{name}\"\n{}", desk.venue());
+    let venue = desk.start_venue(&session("DAY1"));
+    let mut core = desk.start_core(&desk.core(), &[]);
+    desk.until_trading(&mut core);
+    venue.kill();
+    desk.until_status("the disconnect", &mut core, |s| s.count("/gateways/0/disconnects") > 0);
+
+    let _venue = desk.start_venue(&session("DAY2"));
+    // Orders that were open are nowhere any more, and nobody can say what became of them: the core does not guess.
+    desk.until_status("the halt", &mut core, |s| {
+        s.0.pointer("/risk/halted").is_some_and(|h| h == "reconciliation")
+    });
+    let sent = desk.status().map(|s| s.count("/engine/new_orders"));
+    let now = desk.until_status("the session", &mut core, |s| s.count("/gateways/0/state") == 3);
+    assert_eq!(Some(now.count("/engine/new_orders")), sent, "new orders after the halt");
+    core.signal("TERM");
+    let ended = core.end().exits(5);
+    assert!(ended.stdout.is_empty() || ended.stdout.contains("NOT RECONCILED"), "{ended:#?}");
+    let report = desk.report();
+    report.is("/reconciled", false).is("/halted", "reconciliation").some("/open_orders");
+    assert!(!report.at("/differences").as_array().expect("a list").is_empty(), "{report:?}");
+}
+
+#[test]
+fn a_venue_that_restarts_its_session_empty_is_not_believed_either() {
+    let desk = Desk::new();
+    let config = format!("session = \"DAY1\"\n{}", desk.venue());
+    let venue = desk.start_venue(&config);
+    let mut core = desk.start_core(&desk.core(), &[]);
+    desk.until_trading(&mut core);
+    venue.kill();
+    desk.until_status("the disconnect", &mut core, |s| s.count("/gateways/0/disconnects") > 0);
+    // The same session by name, but its stream begins again: what we remember of it never happened.
+    let _venue = desk.start_venue(&config);
+    desk.until_status("the halt", &mut core, |s| {
+        s.0.pointer("/risk/halted").is_some_and(|h| h == "reconciliation")
+    });
+    core.signal("TERM");
+    core.end().exits(5);
+    desk.report().is("/reconciled", false).is("/halted", "reconciliation");
+}
+
+#[test]
+fn a_venue_that_never_comes_back_is_told_in_the_verdict() {
+    let desk = Desk::new();
+    let venue = desk.start_venue(&desk.venue());
+    let mut core = desk.start_core(&desk.core(), &[]);
+    desk.until_trading(&mut core);
+    venue.kill();
+    desk.until_status("the disconnect", &mut core, |s| s.count("/gateways/0/disconnects") > 0);
+    core.signal("TERM");
+    core.end().exits(5);
+    let report = desk.report();
+    report.is("/reconciled", false);
+    let why = report.at("/differences/0").as_str().expect("a sentence");
+    assert!(why.contains("g1") && why.contains(&desk.ouch.to_string()), "{why}");
+}
+
+#[test]
+fn a_venue_that_closes_its_day_ends_nothing_but_the_day() {
+    let desk = Desk::new();
+    let venue = desk.start_venue(&desk.venue());
+    let mut core = desk.start_core(&desk.core(), &[]);
+    desk.until_trading(&mut core);
+    desk.end_venue(venue).is("/accounts/0/live_orders", 0);
+    desk.until_status("the end of the session", &mut core, |s| s.count("/gateways/0/state") == 0);
+    // The venue canceled what was open before it went: nothing is left to wait for.
+    desk.until_status("no open orders", &mut core, |s| program::desk::open_orders(s) == 0);
+    core.signal("TERM");
+    // There is nobody left to ask, and that is what the verdict says.
+    core.end().exits(5);
+    desk.report().is("/reconciled", false).is("/open_orders", 0);
+}
+
+#[test]
+fn a_venue_that_comes_late_is_waited_for() {
+    let desk = Desk::new();
+    let mut core = desk.start_core(&desk.core(), &[]);
+    desk.until_status("the first refused connection", &mut core, |s| s.count("/gateways/0/state") < 2);
+    until("the warning", || {
+        assert!(core.runs(), "{}", core.stderr());
+        core.stderr().contains("cannot be reached").then_some(())
+    });
+    let venue = desk.start_venue(&desk.venue());
+    desk.until_trading(&mut core);
+    core.signal("TERM");
+    ended_in_order(&desk, core.end(), 130).some("/fills");
+    desk.end_venue(venue).is("/accounts/0/live_orders", 0);
+}
