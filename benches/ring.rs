@@ -132,9 +132,8 @@ fn round_trip(criterion: &mut Criterion) {
         theirs[1].put(value);
         true
     };
-    let answer = |lines: &[Line; 2]| lines[1].take(seen).inspect(|value| seen = value[7]);
-    let mut answer = answer;
-    there_and_back(&mut stage, Role::Floor, "cache line", echo, |v| lines[0].put(v), || answer(&lines));
+    let answer = || lines[1].take(seen).inspect(|value| seen = value[7]);
+    there_and_back(&mut stage, Role::Floor, "cache line", echo, |v| lines[0].put(v), answer);
 
     let (mut tx, mut far_rx) = spsc::channel::<Value>(SLOTS);
     let (mut far_tx, mut rx) = spsc::channel::<Value>(SLOTS);
