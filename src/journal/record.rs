@@ -612,5 +612,6 @@ mod tests {
             assert_eq!(reject(r as u8), Ok(r));
             assert_eq!(r as usize, k + 1, "codes are stable and dense");
         }
+        assert_eq!(RiskReject::ALL.last(), Some(&RiskReject::ShortMark), "a new code goes into the list too");
     }
 }

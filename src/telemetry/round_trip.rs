@@ -183,16 +183,18 @@ fn what_is_published_is_read() {
 
     let risk = s.risk.unwrap();
     assert_eq!((risk.now_ns, risk.halted, risk.open_orders), (5_000_000_000, None, 2));
-    assert_eq!((risk.max_open_orders, risk.max_position, risk.tradable), (3, 5_000, 1));
+    // A message that does not fit the book makes its instrument stale: it cannot be traded.
+    assert_eq!((risk.max_open_orders, risk.max_position, risk.tradable), (3, 5_000, 0));
     assert_eq!((risk.max_daily_loss, risk.tokens_left), (700.0, u64::from(engine.tokens_left())));
     assert_eq!(risk.pnl, engine.pnl().0 as f64 / 10_000.0);
     let aapl = &s.instruments[0];
-    assert_eq!((aapl.symbol.as_str(), aapl.validity, aapl.trading), ("AAPL", "valid", "trading"));
+    assert_eq!((aapl.symbol.as_str(), aapl.validity, aapl.trading), ("AAPL", "stale", "trading"));
     assert_eq!((aapl.bid, aapl.bid_qty, aapl.ask, aapl.ask_qty), (99.98, 300, 100.02, 300));
     assert_eq!((aapl.position, aapl.cash, aapl.fills, aapl.bought, aapl.sold), (40, -3999.2, 1, 40, 0));
     assert_eq!((s.instruments[1].symbol.as_str(), s.instruments[1].position), ("MSFT", 0));
+    // The quoter pulls what stands in a market that it cannot trust.
     let bid = s.orders.iter().find(|o| o.side == 'B').unwrap();
-    assert_eq!((bid.symbol.as_str(), bid.state.as_str(), bid.px), ("AAPL", "live", 99.98));
+    assert_eq!((bid.symbol.as_str(), bid.state.as_str(), bid.px), ("AAPL", "pending_cancel", 99.98));
     assert_eq!((bid.open, bid.executed), (60, 40));
     assert_eq!(s.orders.len(), 2);
     let max = s.latency_ns.iter().map(|(k, p)| (*k, (p.max, p.n))).collect::<Vec<_>>();

@@ -63,7 +63,7 @@ pub enum RiskReject {
 
 impl RiskReject {
     /// Every one, by code.
-    pub const ALL: [RiskReject; 21] = {
+    pub const ALL: [RiskReject; 22] = {
         use RiskReject::*;
         [
             Halted,
@@ -87,6 +87,7 @@ impl RiskReject {
             Overflow,
             TooManyIntents,
             ShortSale,
+            ShortMark,
         ]
     };
 }
