@@ -385,7 +385,7 @@ impl Channel {
     #[cold]
     fn lose<S: Sink>(&mut self, to: u64, sink: &mut S) {
         sink.status(FeedStatus::Lost { from: self.expected, to });
-        self.stats.messages_lost += to - self.expected;
+        self.stats.messages_lost = self.stats.messages_lost.saturating_add(to - self.expected);
         self.intact = false;
         if let Some(gap) = &mut self.gap {
             gap.lossy = true;
