@@ -42,7 +42,7 @@ fn good() -> &'static [u8] {
             let (kind, payload) = written(index);
             let place = at..at + record_bytes(payload.len()) / 8;
             at = place.end;
-            publish(&words[place], header.seed(), index, kind, 0, &[&payload]);
+            publish(&words[place], header.seed(), index, kind, 0, &payload);
         }
         publish(&words[at..at + record_bytes(0) / 8], header.seed(), RECORDS, 0, END, &[]);
         words.iter().flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes()).collect()
