@@ -1,4 +1,5 @@
-//! Order entry sessions: while one is not ready its orders are unknown, and nothing but the venue's replayed stream settles them.
+//! Order entry sessions: while one is not ready its orders are unknown, and nothing but the venue's own stream settles them: replayed in full after a
+//! login, or ended with its day.
 
 use model::{GatewayId, SessionEvent, Token};
 
@@ -39,7 +40,7 @@ impl<S: Strategy> Engine<S> {
             SessionEvent::EndOfSession => {
                 // The next session counts its messages from 1.
                 self.sessions[gateway.index()].last_seq = 0;
-                self.each_order_of(gateway, Order::on_disconnected);
+                self.each_order_of(gateway, Order::on_day_over);
                 false
             }
         };

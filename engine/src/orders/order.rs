@@ -344,6 +344,19 @@ impl Order {
         self.unknown = true;
     }
 
+    /// The venue ended its day, after every report of it: an order that it never accepted, it never will. What becomes of the others it did not
+    /// say, so they stay unknown.
+    pub(crate) fn on_day_over(&mut self) {
+        match self.venue_ref {
+            None if !self.phase.is_final() => {
+                self.unknown = false;
+                self.finish(OrderState::Rejected);
+            }
+            None => {}
+            Some(_) => self.on_disconnected(),
+        }
+    }
+
     /// Every report up to now was seen. What was sent and never answered was never processed: OUCH 5.0 answers each request it processes, in
     /// the sequenced stream that was just replayed in full.
     pub(crate) fn on_settled(&mut self) {

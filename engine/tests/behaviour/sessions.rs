@@ -186,3 +186,28 @@ fn a_broken_trade_of_a_chain_is_found_by_its_number() {
     kit.report(n, ReportKind::Broken { match_number: 41, reason: b'E' });
     assert_eq!((kit.shares(A), kit.engine.halted()), (0, None));
 }
+
+#[test]
+fn the_end_of_the_venues_day_settles_what_it_never_took_and_nothing_else() {
+    let mut kit = Kit::ready(wide());
+    let live = kit.live(buy(A, 100, MID));
+    let ending = kit.live(sell(A, 50, MID + 300));
+    kit.ask(cancel(ending)).unwrap();
+    let sent = kit.passes(buy(A, 10, MID - 100));
+    kit.session(0, SessionEvent::EndOfSession);
+    assert_eq!(kit.state(sent), None, "every report of the day was seen, and none was of it");
+    for t in [live, ending] {
+        assert_eq!(kit.state(t), Some(OrderState::Unknown), "the venue did not say what became of it");
+    }
+    let e = kit.engine.orders().exposure(A);
+    assert_eq!((e.buy, e.sell, e.orders), (100, 50, 2));
+
+    // An order of which a disconnect before the end had made a question, too.
+    let mut kit = Kit::ready(wide());
+    let sent = kit.passes(buy(A, 10, MID));
+    kit.session(0, SessionEvent::Disconnected);
+    assert_eq!(kit.state(sent), Some(OrderState::Unknown));
+    kit.session(0, SessionEvent::LoggedIn);
+    kit.session(0, SessionEvent::EndOfSession);
+    assert_eq!((kit.state(sent), kit.engine.orders().exposure(A).buy), (None, 0));
+}
