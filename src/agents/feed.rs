@@ -55,6 +55,8 @@ pub struct FeedParts {
 pub struct FeedAgent {
     name: String,
     lines: Vec<UdpLine>,
+    /// The line that is asked first.
+    first_line: usize,
     servers: Vec<UdpRequest>,
     channel: Channel,
     batch: Batch,
@@ -101,6 +103,7 @@ impl FeedAgent {
         Ok(FeedAgent {
             name: format!("feed-{}", p.config.id),
             lines,
+            first_line: 0,
             servers,
             channel,
             batch: Batch::new(&p.instruments, p.config.reorder_window, p.capture.is_some()),
@@ -125,13 +128,15 @@ impl FeedAgent {
         self.lines.iter().map(UdpLine::local_addr)
     }
 
-    fn on_datagram(&mut self, line: u8, len: usize) {
+    /// Whether it had something for the strategy.
+    fn on_datagram(&mut self, line: u8, len: usize) -> bool {
         let received = self.clock.now();
         self.datagrams += 1;
         self.batch.begin(received);
         self.channel.on_datagram(received, line, &self.buffer[..len], &mut self.batch);
         self.batch.close();
-        if self.sample_every != 0 {
+        // Of the packets that bring something: where two lines take turns, one datagram in an even number might always be the duplicate.
+        if self.sample_every != 0 && !self.batch.items.is_empty() {
             self.until_sample -= 1;
             if self.until_sample == 0 {
                 self.until_sample = self.sample_every;
@@ -143,7 +148,9 @@ impl FeedAgent {
         if self.batch.items.is_empty() && received.since(self.last_push).0 > LIVENESS.0 {
             self.batch.items.push(FeedItem::Status { received, status: FeedStatus::Heartbeat });
         }
+        let any = !self.batch.items.is_empty();
         self.pass_on(received);
+        any
     }
 
     /// Captures the batch, then pushes it; what does not fit waits, and no socket is read meanwhile.
@@ -177,36 +184,43 @@ impl FeedAgent {
         n
     }
 
+    /// Takes datagrams until one had something for the strategy: on one hot thread that goes to it before any line is asked again, for each question is
+    /// a system call. The next cycle starts with the next line, so that no line starves another.
     fn poll_lines(&mut self) -> usize {
-        let mut work = 0;
-        for k in 0..self.lines.len() {
+        let (mut work, lines) = (0, self.lines.len());
+        for turn in 0..lines {
+            let k = (self.first_line + turn) % lines;
             for _ in 0..BURST {
                 match self.lines[k].recv(&mut self.buffer) {
-                    Ok(Some(len)) => self.on_datagram(k as u8, len),
+                    Ok(Some(len)) => {
+                        work += 1;
+                        if self.on_datagram(k as u8, len) {
+                            self.first_line = (k + 1) % lines;
+                            return work;
+                        }
+                    }
                     Ok(None) => break,
                     Err(_) => {
+                        work += 1;
                         self.malformed_datagrams += 1;
                         break;
                     }
-                }
-                work += 1;
-                if !self.batch.items.is_empty() {
-                    return work;
                 }
             }
         }
         work
     }
 
+    /// Servers are asked for their answers while a gap is open; an answer after that says nothing new, and waits for the next gap.
     fn poll_servers(&mut self, now: Nanos) -> usize {
         let mut work = 0;
-        for k in 0..self.servers.len() {
+        let asked = if self.channel.stats().gaps_open() > 0 { self.servers.len() } else { 0 };
+        for k in 0..asked {
             for _ in 0..BURST {
                 // A refused port on loopback shows as an error here; the channel's own timeout deals with a server that is gone.
                 let Ok(Some(len)) = self.servers[k].recv(&mut self.buffer) else { break };
-                self.on_datagram(REREQUEST, len);
                 work += 1;
-                if !self.batch.items.is_empty() {
+                if self.on_datagram(REREQUEST, len) {
                     return work;
                 }
             }
@@ -236,7 +250,7 @@ impl FeedAgent {
         c.set(counter::gaps, s.gaps_opened);
         c.set(counter::gaps_filled, s.gaps_filled);
         c.set(counter::gaps_lost, s.gaps_lost);
-        c.set(counter::gaps_open, s.gaps_opened - s.gaps_filled - s.gaps_lost);
+        c.set(counter::gaps_open, s.gaps_open());
         c.set(counter::messages_lost, s.messages_lost);
         c.set(counter::rerequests, s.requests);
         c.set(counter::malformed, self.batch.malformed);

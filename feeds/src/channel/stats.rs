@@ -78,6 +78,13 @@ pub struct ChannelStats {
 }
 
 impl ChannelStats {
+    /// Gaps open now: 0 or 1.
+    #[inline]
+    #[must_use]
+    pub const fn gaps_open(&self) -> u64 {
+        self.gaps_opened - self.gaps_filled - self.gaps_lost
+    }
+
     pub(super) fn new(lines: usize) -> ChannelStats {
         ChannelStats {
             lines: vec![LineStats::default(); lines].into(),
