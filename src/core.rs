@@ -153,6 +153,8 @@ pub struct Running<S> {
     /// Keeps cores out of deep idle states for as long as the core lives.
     _latency_hold: Option<host::CpuLatencyHold>,
     config: Config,
+    /// What stands behind books and rings.
+    pub memory: host::Backed,
     /// What the host refused, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -217,12 +219,6 @@ impl Drop for Begun {
 /// [`StartError`]: nothing was started.
 pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<Running<S>, StartError> {
     let mut warnings = plan.warnings.clone();
-    if config.cores.lock_memory {
-        let outcome = host::lock_memory();
-        if !outcome.is_done() {
-            warnings.push(outcome.to_string());
-        }
-    }
     let mut latency_hold = None;
     if config.cores.realtime.is_some() {
         let (hold, outcome) = host::hold_cpu_latency(0);
@@ -352,6 +348,16 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
         asked_to_end: Arc::clone(&asked_to_end),
     });
 
+    // Everything hot is allocated, and nothing hot runs.
+    let (memory, refused) = host::back_memory();
+    warnings.extend(refused.iter().map(ToString::to_string));
+    if config.cores.lock_memory {
+        let outcome = host::lock_memory();
+        if !outcome.is_done() {
+            warnings.push(outcome.to_string());
+        }
+    }
+
     let mut next_agent = 0;
     let mut heartbeat = |core: Option<usize>| -> Result<RegionHeartbeat, RegionError> {
         let mut c = publication.agent(next_agent)?;
@@ -416,6 +422,7 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
         _name: name,
         _latency_hold: latency_hold,
         config,
+        memory,
         warnings,
     })
 }

@@ -48,6 +48,7 @@ fn run<S: Strategy>(config: &Config, plan: &Plan, watch: Watch<'_>) -> Result<Ru
     for w in &running.warnings {
         super::warn(w);
     }
+    super::live::say(&format!("memory: {}", running.memory));
     while !running.has_ended() && watch(running.viewer(), running.journal()) {
         std::thread::sleep(core::LOOK);
     }
