@@ -219,6 +219,12 @@ impl Drop for Begun {
 /// [`StartError`]: nothing was started.
 pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<Running<S>, StartError> {
     let mut warnings = plan.warnings.clone();
+    for f in config.feeds.iter().filter(|f| f.glimpse.is_some()) {
+        warnings.push(format!(
+            "feed {}: `glimpse` is not used: this version takes no snapshots, and re-requests what is missing",
+            f.id
+        ));
+    }
     let mut latency_hold = None;
     if config.cores.realtime.is_some() {
         let (hold, outcome) = host::hold_cpu_latency(0);
@@ -274,6 +280,31 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
     let leave = Arc::new(AtomicBool::new(false));
     let cold_stop = Arc::new(AtomicBool::new(false));
 
+    let mut gateway_agents = Vec::new();
+    let mut gateway_ports = Vec::new();
+    for (k, g) in config.gateways.iter().enumerate() {
+        let (to_gateway, orders) = spsc::channel(config.capacity.gateway_ring);
+        let (out, items) = spsc::channel(config.capacity.gateway_ring);
+        let id = GatewayId(k as u8);
+        let mut session =
+            GatewayConfig::new(id, g.firm, ClientConfig::new(&g.account.username, &g.account.password));
+        session.barrier = if g.account_query { Barrier::AccountQuery } else { Barrier::None };
+        let gateway = OuchGateway::new(session, &config.instruments)
+            .map_err(|source| StartError::Gateway { id: g.id.clone(), source })?;
+        gateway_agents.push(GatewayAgent::new(GatewayParts {
+            id,
+            name: g.id.clone(),
+            address: g.account.address,
+            gateway,
+            orders,
+            out,
+            publisher: publication.gateway(k)?,
+            clock: clock.clone(),
+            sample_every: config.sample_every,
+            leave: Arc::clone(&leave),
+        }));
+        gateway_ports.push(GatewayPort { id, items, orders: to_gateway });
+    }
     let mut feed_agents = Vec::new();
     let mut feed_ports = Vec::new();
     for (k, (f, capture)) in config.feeds.iter().zip(captures).enumerate() {
@@ -292,30 +323,6 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
         .map_err(io(format!("feed {}", f.id)))?;
         feed_agents.push(agent);
         feed_ports.push(FeedPort::new(id, items));
-    }
-    let mut gateway_agents = Vec::new();
-    let mut gateway_ports = Vec::new();
-    for (k, g) in config.gateways.iter().enumerate() {
-        let (to_gateway, orders) = spsc::channel(config.capacity.gateway_ring);
-        let (out, items) = spsc::channel(config.capacity.gateway_ring);
-        let id = GatewayId(k as u8);
-        let mut session = GatewayConfig::new(id, g.firm, ClientConfig::new(&g.username, &g.password));
-        session.barrier = if g.account_query { Barrier::AccountQuery } else { Barrier::None };
-        let gateway = OuchGateway::new(session, &config.instruments)
-            .map_err(|source| StartError::Gateway { id: g.id.clone(), source })?;
-        gateway_agents.push(GatewayAgent::new(GatewayParts {
-            id,
-            name: g.id.clone(),
-            address: g.address,
-            gateway,
-            orders,
-            out,
-            publisher: publication.gateway(k)?,
-            clock: clock.clone(),
-            sample_every: config.sample_every,
-            leave: Arc::clone(&leave),
-        }));
-        gateway_ports.push(GatewayPort { id, items, orders: to_gateway });
     }
     let (control_ring, control) = spsc::channel::<Control>(CONTROL_RING);
     let strategy_agent = StrategyAgent::new(StrategyParts {

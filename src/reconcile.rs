@@ -152,10 +152,11 @@ pub fn from_stream(
     instruments: &[Instrument],
 ) -> Result<Figures, String> {
     let clock = Clock::new();
-    let mut session = GatewayConfig::new(id, g.firm, ClientConfig::new(&g.username, &g.password));
+    let mut session =
+        GatewayConfig::new(id, g.firm, ClientConfig::new(&g.account.username, &g.account.password));
     session.barrier = if g.account_query { Barrier::AccountQuery } else { Barrier::None };
     let mut gateway = OuchGateway::new(session, instruments).map_err(|e| e.to_string())?;
-    let mut link = TcpLink::start(g.address).map_err(|e| e.to_string())?;
+    let mut link = TcpLink::start(g.account.address).map_err(|e| e.to_string())?;
     let mut ledger = Ledger::new(instruments);
     let started = Instant::now();
     let mut up = false;

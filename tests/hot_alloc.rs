@@ -139,6 +139,17 @@ impl<A: Agent> Agent for Counted<A> {
     }
 }
 
+/// Warms up the world's agents, of which `threads` are wrapped, and lets them do everything once more.
+fn work_armed(world: &mut World, signal: &Signal, threads: usize) {
+    let cold = hot::Work::default();
+    world.wait_for("the end of the warm-up", |work| work.is_all_since(&cold));
+    signal.over.store(true, Ordering::Release);
+    let warm = world.wait_for("armed threads", |_| signal.armed.load(Ordering::Acquire) == threads);
+    let done = world.wait_for("enough work", |work| work.is_all_since(&warm));
+    world.stop();
+    println!("warm: {warm:?}\ndone: {done:?}");
+}
+
 #[test]
 fn hot_agents_allocate_nothing_after_the_warm_up() {
     let dir = tempfile::tempdir().unwrap();
@@ -148,22 +159,26 @@ fn hot_agents_allocate_nothing_after_the_warm_up() {
     let gateway = world.spawn(Counted::new(gateway, &signal));
     let strategy = world.spawn(Counted::new(strategy, &signal));
     let feed = world.spawn(Counted::new(feed, &signal));
-
-    let cold = hot::Work::default();
-    world.wait_for("the end of the warm-up", |work| work.is_all_since(&cold));
-    signal.over.store(true, Ordering::Release);
-    let warm = world.wait_for("three armed threads", |_| signal.armed.load(Ordering::Acquire) == 3);
-    let done = world.wait_for("enough work", |work| work.is_all_since(&warm));
-    world.stop();
+    work_armed(&mut world, &signal, 3);
     let counts = [
         ("feed", feed.join().unwrap().counts),
         ("strategy", strategy.join().unwrap().counts),
         ("gateway", gateway.join().unwrap().counts),
     ];
-    println!("warm: {warm:?}\ndone: {done:?}");
     for (agent, counts) in counts {
         assert_eq!(counts, Counts::default(), "{agent} allocated; its first allocation is above");
     }
+}
+
+#[test]
+fn nor_do_they_on_one_thread() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut world, hot) = World::new(dir.path(), &format!("hot-alloc-inline-{}", std::process::id()));
+    let signal = Signal::default();
+    let all = world.spawn(Counted::new(hot.inline(), &signal));
+    work_armed(&mut world, &signal, 1);
+    let counts = all.join().unwrap().counts;
+    assert_eq!(counts, Counts::default(), "the first allocation is above");
 }
 
 /// Grows a vector, or not, in each cycle after the warm-up.

@@ -119,6 +119,7 @@ fn part_of_a_child() {
         "" => {}
         "agents" => live(false),
         "canary" => live(true),
+        "inline" => live_in_one_cage(Path::new(&env(DIR)), &env(NAME)),
         "clock" => read_the_clock(),
         other => panic!("no part {other:?}"),
     }
@@ -197,14 +198,7 @@ fn live_in_cages(dir: &Path, name: &str, leaky: bool) -> ! {
     let _gateway = world.spawn(Caged::new(gateway, &cage));
     let _strategy = world.spawn(Caged::new(Leaky { agent: strategy, leak: Arc::clone(&leak) }, &cage));
     let _feed = world.spawn(Caged::new(feed, &cage));
-
-    let cold = hot::Work::default();
-    world.wait_for("the end of the warm-up", |work| work.is_all_since(&cold));
-    cage.over.store(true, Ordering::Release);
-    let warm = world.wait_for("three cages", |_| cage.caged.load(Ordering::Acquire) == 3);
-    eprintln!("caged: {warm:?}");
-    let done = world.wait_for("enough work", |work| work.is_all_since(&warm));
-    eprintln!("done:  {done:?}");
+    work_in_cages(&mut world, &cage, 3);
     if leaky {
         leak.store(true, Ordering::Release);
         world.wait_for("the leak", |_| !leak.load(Ordering::Acquire));
@@ -215,14 +209,36 @@ fn live_in_cages(dir: &Path, name: &str, leaky: bool) -> ! {
     std::process::exit(0)
 }
 
+/// As [`live_in_cages`], all agents on one thread.
+fn live_in_one_cage(dir: &Path, name: &str) -> ! {
+    let (mut world, hot) = World::new(dir, name);
+    let cage = Cage::new(&allowed());
+    let _all = world.spawn(Caged::new(hot.inline(), &cage));
+    work_in_cages(&mut world, &cage, 1);
+    std::process::exit(0)
+}
+
+fn work_in_cages(world: &mut World, cage: &Cage, threads: usize) {
+    let cold = hot::Work::default();
+    world.wait_for("the end of the warm-up", |work| work.is_all_since(&cold));
+    cage.over.store(true, Ordering::Release);
+    let warm = world.wait_for("the cages", |_| cage.caged.load(Ordering::Acquire) == threads);
+    eprintln!("caged: {warm:?}");
+    let done = world.wait_for("enough work", |work| work.is_all_since(&warm));
+    eprintln!("done:  {done:?}");
+}
+
 #[test]
 fn hot_agents_make_no_calls_but_their_sockets() {
-    let output = child("agents", clock_is_free());
-    let told = String::from_utf8_lossy(&output.stderr);
-    println!("{told}");
-    assert_ne!(output.status.signal(), Some(libc::SIGSYS), "an agent made another call:\n{told}");
-    assert_eq!(output.status.code(), Some(0), "{}:\n{told}", output.status);
-    assert!(told.contains("done:"), "the part was played: {told}");
+    let clock_is_free = clock_is_free();
+    for part in ["agents", "inline"] {
+        let output = child(part, clock_is_free);
+        let told = String::from_utf8_lossy(&output.stderr);
+        println!("{part}: {told}");
+        assert_ne!(output.status.signal(), Some(libc::SIGSYS), "{part}: another call was made:\n{told}");
+        assert_eq!(output.status.code(), Some(0), "{part}: {}:\n{told}", output.status);
+        assert!(told.contains("done:"), "the part was played: {told}");
+    }
 }
 
 #[test]

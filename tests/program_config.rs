@@ -57,6 +57,7 @@ const VALUES: &[Case] = &[
     ("idle = \"yield\"", "idle = \"sleep\"", &["idle", "sleep", "spin", "park"]),
     ("protocol = \"itch50\"", "protocol = \"itch41\"", &["feeds[0].protocol", "itch41", "itch50"]),
     ("protocol = \"ouch50\"", "protocol = \"fix44\"", &["gateways[0].protocol", "fix44", "ouch50"]),
+    ("environment = \"test\"\n", "", &["gateways[0].environment", "not given", "production"]),
     ("environment = \"test\"", "environment = \"prod\"", &["gateways[0].environment", "prod", "production"]),
     ("feed = \"f1\"", "feed = \"f2\"", &["instruments[0].feed", "f2", "f1"]),
     ("gateway = \"g1\"", "gateway = \"g2\"", &["instruments[0].gateway", "g2", "g1"]),
@@ -68,6 +69,26 @@ const VALUES: &[Case] = &[
     ("firm = \"ABCD\"", "firm = \"ABCDE\"", &["gateways[0].firm", "ABCDE"]),
     ("firm = \"ABCD\"", "firm = \"\"", &["gateways[0].firm"]),
     ("username = \"user01\"", "username = \"user0001\"", &["gateways[0].username", "user0001"]),
+    (
+        "[[instruments]]",
+        "[[instruments]]\nsymbol = \"AAPL\"\nfeed = \"f1\"\ngateway = \"g1\"\n[[instruments]]",
+        &["instruments[1].symbol", "AAPL", "once"],
+    ),
+    (
+        "interface =",
+        "glimpse = { address = \"127.0.0.1:1\" }\ninterface =",
+        &["feeds[0].glimpse", "username"],
+    ),
+    (
+        "interface =",
+        "glimpse = { address = \"here\", username = \"user01\", password_file = \"pw\" }\ninterface =",
+        &["feeds[0].glimpse.address", "here"],
+    ),
+    (
+        "interface =",
+        "glimpse = { address = \"127.0.0.1:1\", username = \"user01\", password_file = \"missing\" }\ninterface =",
+        &["feeds[0].glimpse.password_file", "missing"],
+    ),
     ("username = \"user01\"", "username = \"us er\"", &["gateways[0].username"]),
     ("password_file = \"pw\"", "password_file = \"missing\"", &["gateways[0].password_file", "missing"]),
     ("password_file = \"pw\"", "password_file = \".\"", &["gateways[0].password_file"]),
@@ -249,13 +270,20 @@ fn files_that_are_no_configuration_are_refused() {
 #[test]
 fn what_is_right_is_shown_whole_and_without_its_secret() {
     let desk = desk();
-    let file = desk.write("colo.toml", desk.core());
+    let glimpse =
+        "glimpse = { address = \"127.0.0.1:9\", username = \"user01\", password_file = \"pw\" }\ninterface =";
+    let file = desk.write("colo.toml", desk.core().replacen("interface =", glimpse, 1));
     let ok = colo(["config".as_ref(), "check".as_ref(), file.as_os_str()]).exits(0);
     assert_eq!((ok.stdout, ok.stderr), (format!("{}: ok\n", file.display()), String::new()));
     let show = |file: &Path| colo(["config".as_ref(), "show".as_ref(), file.as_os_str()]).exits(0).stdout;
     let shown = show(&file);
-    for (word, there) in [("silence_ms", true), ("segment_mib", true), ("\"pw\"", true), ("secret77", false)]
-    {
+    for (word, there) in [
+        ("silence_ms", true),
+        ("segment_mib", true),
+        ("glimpse", true),
+        ("\"pw\"", true),
+        ("secret77", false),
+    ] {
         assert_eq!(shown.contains(word), there, "{word}: {shown}");
     }
     // What is shown is a configuration, and the same one.

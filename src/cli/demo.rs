@@ -223,7 +223,7 @@ fn config(
     let file = Path::new("demo.toml");
     let written = parse_toml(&text, file).map_err(invalid)?;
     let mut config = Config::resolve(written, file, Secrets::Skip).map_err(invalid)?;
-    config.gateways[0].password = "demo".into();
+    config.gateways[0].account.password = "demo".into();
     Ok(config)
 }
 

@@ -14,6 +14,8 @@ use crate::reconcile::{self, Figures, Verdict};
 /// Where orders go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
+    /// Nowhere: fills are simulated against the live market.
+    Paper,
     /// To gateways marked `environment = "test"`.
     Test,
     /// To production.
@@ -47,11 +49,17 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
     if let Some(file) = &args.json {
         report::check_folder(file)?;
     }
-    if args.mode == Mode::Live {
-        return Err(Failure::with(
-            Exit::Gate,
-            "--mode live needs a valid approval of this binary and configuration, and this version cannot check one; use --mode test",
-        ));
+    let unmet = match args.mode {
+        Mode::Test => None,
+        Mode::Live => Some(
+            "--mode live needs a valid approval of this binary and configuration, and this version cannot check one",
+        ),
+        Mode::Paper => Some(
+            "--mode paper simulates fills against a live market, and this version has no simulation of fills",
+        ),
+    };
+    if let Some(why) = unmet {
+        return Err(Failure::with(Exit::Gate, format!("{why}; use --mode test")));
     }
     if let Some(k) = config.gateways.iter().position(|g| g.environment == Environment::Production) {
         let key = format!("{}: `gateways[{k}].environment` is \"production\"", args.config.display());
@@ -99,8 +107,11 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
 
 fn unreached(config: &Config, g: &crate::telemetry::snapshot::Port) -> String {
     let of = |k: &str| g.counters.get(k).copied().unwrap_or(0);
-    let address =
-        config.gateways.iter().find(|c| c.id == g.id).map_or_else(String::new, |c| c.address.to_string());
+    let address = config
+        .gateways
+        .iter()
+        .find(|c| c.id == g.id)
+        .map_or_else(String::new, |c| c.account.address.to_string());
     if of("login_rejects") > 0 {
         format!("gateway {}: {address} refuses the login (username, password or session); trying again", g.id)
     } else if of("connects") == 0 {

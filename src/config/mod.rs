@@ -96,6 +96,8 @@ pub struct Feed {
     pub interface: Ipv4Addr,
     /// Re-request servers.
     pub rerequest: Vec<SocketAddr>,
+    /// The snapshot server.
+    pub glimpse: Option<Account>,
     /// Wait before asking.
     pub gap_wait: Nanos,
     /// Silence that makes it stale.
@@ -108,6 +110,23 @@ pub struct Feed {
     pub busy_poll_us: Option<u32>,
 }
 
+/// A SoupBinTCP session of ours at a venue.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The venue.
+    pub address: SocketAddr,
+    /// The account.
+    pub username: String,
+    /// Its password; empty where secrets were not asked for.
+    pub password: String,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.username, self.address)
+    }
+}
+
 /// Whether a gateway leads to real money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Environment {
@@ -118,33 +137,18 @@ pub enum Environment {
 }
 
 /// A gateway, resolved.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gateway {
     /// Its name.
     pub id: String,
     /// Where it leads.
     pub environment: Environment,
-    /// The venue.
-    pub address: SocketAddr,
-    /// The account.
-    pub username: String,
-    /// Its password; empty where secrets were not asked for.
-    pub password: String,
+    /// The session.
+    pub account: Account,
     /// Four letters.
     pub firm: [u8; 4],
     /// Whether an account query marks the end of the venue's replay.
     pub account_query: bool,
-}
-
-impl fmt::Debug for Gateway {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gateway")
-            .field("id", &self.id)
-            .field("address", &self.address)
-            .field("username", &self.username)
-            .field("password", &"***")
-            .finish_non_exhaustive()
-    }
 }
 
 /// Journal policy, resolved.

@@ -11,8 +11,9 @@ use model::{FeedId, GatewayId, Instrument, InstrumentId, Nanos, Qty, Symbol, Usd
 use ringbuf::log::SyncPolicy;
 
 use super::written::{self, Written};
-use super::{Config, ConfigError, Cores, Environment, Feed, Gateway, Journal, Problem, Topology};
+use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Journal, Problem, Topology};
 use crate::agent::IdleStrategy;
+use crate::telemetry::layout::PORTS_MAX;
 
 /// Whether passwords are read: a replay needs none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +99,8 @@ pub(super) fn resolve(written: Written, file: &Path, secrets: Secrets) -> Result
     let idle = c.word("idle", &written.idle, &idles).unwrap_or(IdleStrategy::Park);
     c.names("feeds", written.feeds.iter().map(|f| &f.id));
     c.names("gateways", written.gateways.iter().map(|g| &g.id));
-    let feeds: Vec<_> = written.feeds.iter().enumerate().map(|(k, f)| feed(&mut c, k, f)).collect();
+    let feeds: Vec<_> =
+        written.feeds.iter().enumerate().map(|(k, f)| feed(&mut c, k, f, base, secrets)).collect();
     let gateways: Vec<_> =
         written.gateways.iter().enumerate().map(|(k, g)| gateway(&mut c, k, g, base, secrets)).collect();
     let instruments = instruments(&mut c, &written);
@@ -129,7 +131,7 @@ pub(super) fn resolve(written: Written, file: &Path, secrets: Secrets) -> Result
     })
 }
 
-fn feed(c: &mut Checks, k: usize, f: &written::Feed) -> Feed {
+fn feed(c: &mut Checks, k: usize, f: &written::Feed, base: &Path, secrets: Secrets) -> Feed {
     let key = |name: &str| format!("feeds[{k}].{name}");
     c.word(&key("protocol"), &f.protocol, &[("itch50", ())]);
     if !(1..=4).contains(&f.lines.len()) {
@@ -146,8 +148,19 @@ fn feed(c: &mut Checks, k: usize, f: &written::Feed) -> Feed {
     let ranged = |c: &mut Checks, name: &str, v: u64, min: i64, max: i64| {
         c.range(&key(name), Some(i64::try_from(v).unwrap_or(i64::MAX)), min, min, max) as u64
     };
+    let glimpse = f.glimpse.as_ref().map(|g| {
+        let given = Given {
+            key: key("glimpse"),
+            address: &g.address,
+            username: &g.username,
+            password_file: g.password_file.as_ref(),
+            password_env: g.password_env.as_ref(),
+        };
+        account(c, &given, base, secrets)
+    });
     Feed {
         id: f.id.clone(),
+        glimpse,
         interface,
         rerequest: f.rerequest.iter().map(|a| c.address(&key("rerequest"), a)).collect(),
         gap_wait: Nanos(ranged(c, "gap_wait_us", f.gap_wait_us, 0, 10_000_000) * 1_000),
@@ -165,7 +178,13 @@ fn gateway(c: &mut Checks, k: usize, g: &written::Gateway, base: &Path, secrets:
     let key = |name: &str| format!("gateways[{k}].{name}");
     c.word(&key("protocol"), &g.protocol, &[("ouch50", ())]);
     let environments = [("test", Environment::Test), ("production", Environment::Production)];
-    let environment = c.word(&key("environment"), &g.environment, &environments);
+    let environment = match &g.environment {
+        Some(word) => c.word(&key("environment"), word, &environments),
+        None => {
+            c.problem(key("environment"), "not given", "\"test\" or \"production\"");
+            None
+        }
+    };
     let account_query =
         c.word(&key("barrier"), &g.barrier, &[("account_query", true), ("none", false)]).unwrap_or(true);
     let mut firm = [b' '; 4];
@@ -175,27 +194,49 @@ fn gateway(c: &mut Checks, k: usize, g: &written::Gateway, base: &Path, secrets:
         }
         _ => c.problem(key("firm"), format!("{:?}", g.firm), "1 to 4 letters or digits"),
     }
-    if !(1..=6).contains(&g.username.len()) || !g.username.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        c.problem(key("username"), format!("{:?}", g.username), "1 to 6 letters or digits (SoupBinTCP)");
-    }
-    let password = match secrets {
-        Secrets::Skip => String::new(),
-        Secrets::Read => password(c, &key, g, base),
+    let given = Given {
+        key: format!("gateways[{k}]"),
+        address: &g.address,
+        username: &g.username,
+        password_file: g.password_file.as_ref(),
+        password_env: g.password_env.as_ref(),
     };
     Gateway {
         id: g.id.clone(),
         environment: environment.unwrap_or(Environment::Production),
-        address: c.address(&key("address"), &g.address),
-        username: g.username.clone(),
-        password,
+        account: account(c, &given, base, secrets),
         firm,
         account_query,
     }
 }
 
+/// What a configuration says of a session at a venue, under `key`.
+struct Given<'a> {
+    key: String,
+    address: &'a str,
+    username: &'a str,
+    password_file: Option<&'a String>,
+    password_env: Option<&'a String>,
+}
+
+fn account(c: &mut Checks, given: &Given<'_>, base: &Path, secrets: Secrets) -> Account {
+    let username = given.username;
+    if !(1..=6).contains(&username.len()) || !username.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        let key = format!("{}.username", given.key);
+        c.problem(key, format!("{username:?}"), "1 to 6 letters or digits (SoupBinTCP)");
+    }
+    let password = match secrets {
+        Secrets::Skip => String::new(),
+        Secrets::Read => password(c, given, base),
+    };
+    let address = c.address(&format!("{}.address", given.key), given.address);
+    Account { address, username: username.to_owned(), password }
+}
+
 /// Reads a password. Its text is in no error.
-fn password(c: &mut Checks, key: &impl Fn(&str) -> String, g: &written::Gateway, base: &Path) -> String {
-    let (name, text) = match (&g.password_file, &g.password_env) {
+fn password(c: &mut Checks, given: &Given<'_>, base: &Path) -> String {
+    let key = |name: &str| format!("{}.{name}", given.key);
+    let (name, text) = match (given.password_file, given.password_env) {
         (Some(file), None) => {
             let path = base.join(file);
             match std::fs::read_to_string(&path) {
@@ -250,8 +291,9 @@ fn instruments(c: &mut Checks, w: &Written) -> Vec<Instrument> {
         if symbol.is_none() {
             c.problem(key("symbol"), format!("{:?}", i.symbol), "1 to 8 printable characters without spaces");
         }
-        if !seen.insert((&i.symbol, &i.feed)) {
-            c.problem(key("symbol"), format!("{:?}, named before", i.symbol), "each symbol once a feed");
+        // Positions and limits are kept by instrument: one that is traded at two venues would have each limit twice.
+        if !seen.insert(&i.symbol) {
+            c.problem(key("symbol"), format!("{:?}, named before", i.symbol), "each symbol once");
         }
         let known = |ids: Vec<&String>| ids.iter().map(|s| format!("{s:?}")).collect::<Vec<_>>().join(", ");
         let feed = w.feeds.iter().position(|f| f.id == i.feed);
@@ -272,8 +314,8 @@ fn instruments(c: &mut Checks, w: &Written) -> Vec<Instrument> {
         });
     }
     for (what, n) in [("feeds", w.feeds.len()), ("gateways", w.gateways.len())] {
-        if !(1..=16).contains(&n) {
-            c.problem(what, format!("{n} entries"), "1 to 16");
+        if !(1..=PORTS_MAX).contains(&n) {
+            c.problem(what, format!("{n} entries"), format!("1 to {PORTS_MAX}"));
         }
     }
     out

@@ -97,6 +97,9 @@ pub struct Feed {
     /// Re-request servers, asked in turn.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rerequest: Vec<String>,
+    /// The snapshot server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub glimpse: Option<Glimpse>,
     /// Wait this long for another line before asking for a gap.
     #[serde(default = "gap_wait_us")]
     pub gap_wait_us: u64,
@@ -112,6 +115,22 @@ pub struct Feed {
     /// SO_BUSY_POLL, microseconds; 0 off.
     #[serde(default)]
     pub busy_poll_us: u32,
+}
+
+/// A GLIMPSE snapshot server, over SoupBinTCP.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Glimpse {
+    /// The venue.
+    pub address: String,
+    /// The account.
+    pub username: String,
+    /// A file that holds the password, relative to the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<String>,
+    /// An environment variable that holds the password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_env: Option<String>,
 }
 
 fn loopback() -> String {
@@ -138,9 +157,9 @@ pub struct Gateway {
     pub id: String,
     /// `ouch50`.
     pub protocol: String,
-    /// `test` or `production`.
-    #[serde(default = "test")]
-    pub environment: String,
+    /// `test` or `production`; must be said, for a default would send orders somewhere by omission.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// The venue.
     pub address: String,
     /// The account.
@@ -158,9 +177,6 @@ pub struct Gateway {
     pub barrier: String,
 }
 
-fn test() -> String {
-    "test".into()
-}
 fn account_query() -> String {
     "account_query".into()
 }

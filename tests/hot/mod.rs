@@ -1,5 +1,5 @@
-//! A world for the hot agents: the embedded exchange on loopback sockets with a generated flow and lossy lines, and the three agents of a pipelined core
-//! before it, each to be wrapped by a test and run on a thread of its own.
+//! A world for the hot agents: the embedded exchange on loopback sockets with a generated flow and lossy lines, and the three agents of a core
+//! before it, each to be wrapped by a test and run on a thread of its own, or all on one.
 //!
 //! What `colo::core` does around the agents is done here by the test's own thread: it tends the logs while it waits. Segments are small, so that the logs
 //! roll while a test watches, and both lines lose datagrams, so that gaps are opened, asked for and filled: what is proven of the hot path is proven
@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use colo::agent::{Agent, AgentCounters, AgentHandle, CoreConfig, IdleStrategy, spawn};
 use colo::agents::{
-    FeedAgent, FeedParts, FeedPort, GatewayAgent, GatewayParts, GatewayPort, StrategyAgent, StrategyParts,
+    FeedAgent, FeedParts, FeedPort, GatewayAgent, GatewayParts, GatewayPort, Inline, StrategyAgent,
+    StrategyParts,
 };
 use colo::clock::Clock;
 use colo::config::{Config, Secrets, Written, parse_toml};
@@ -47,6 +48,7 @@ const CORE: &str = r#"
     [[gateways]]
     id = "g1"
     protocol = "ouch50"
+    environment = "test"
     address = "127.0.0.1:1"
     username = "user01"
     password_file = "unread"
@@ -96,11 +98,18 @@ const VENUE: &str = r#"
     line_b = { loss = 0.15, duplicate = 0.02, reorder = 0.02 }
 "#;
 
-/// The three agents of a pipelined core.
+/// The three agents of a core.
 pub struct Hot {
     pub feed: FeedAgent,
     pub strategy: StrategyAgent<Quoter>,
     pub gateway: GatewayAgent,
+}
+
+impl Hot {
+    /// All on one thread.
+    pub fn inline(self) -> Inline<StrategyAgent<Quoter>> {
+        Inline::new(vec![self.feed], self.strategy, vec![self.gateway], Clock::new())
+    }
 }
 
 /// What a run has done so far.
@@ -143,7 +152,7 @@ fn start_venue(core: &mut Config) -> exchange::Running {
     core.feeds[0].lines.clone_from(&venue.lines);
     let running = exchange::spawn(venue).unwrap();
     core.feeds[0].rerequest = running.rerequest.into_iter().collect();
-    core.gateways[0].address = running.ouch;
+    core.gateways[0].account.address = running.ouch;
     running
 }
 
@@ -195,12 +204,13 @@ impl World {
         let (to_gateway, orders) = spsc::channel(config.capacity.gateway_ring);
         let (out, reports) = spsc::channel(config.capacity.gateway_ring);
         let (g, leave) = (&config.gateways[0], Arc::new(AtomicBool::new(false)));
-        let mut session = GatewayConfig::new(GatewayId(0), g.firm, ClientConfig::new(&g.username, "pass"));
+        let mut session =
+            GatewayConfig::new(GatewayId(0), g.firm, ClientConfig::new(&g.account.username, "pass"));
         session.barrier = Barrier::AccountQuery;
         let gateway = GatewayAgent::new(GatewayParts {
             id: GatewayId(0),
             name: g.id.clone(),
-            address: g.address,
+            address: g.account.address,
             gateway: OuchGateway::new(session, &config.instruments).unwrap(),
             orders,
             out,
