@@ -6,7 +6,11 @@
 //!
 //! The first allocation of an armed thread prints where it came from.
 
-#![allow(clippy::print_stderr, reason = "where an allocation came from is known only there and then")]
+#![allow(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "where an allocation came from is known only there and then"
+)]
 
 mod hot;
 

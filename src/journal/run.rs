@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use model::Token;
@@ -99,7 +100,10 @@ pub fn take_name(name: &str) -> Result<File, RunError> {
 }
 
 fn lock(path: PathBuf) -> Result<File, RunError> {
-    let file = File::create(&path).map_err(at(&path))?;
+    // In a folder that anyone may write to, a link of this name might point anywhere.
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+    let file = options.open(&path).map_err(at(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(RunError::Locked(path)),

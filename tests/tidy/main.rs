@@ -65,6 +65,11 @@ fn unsafe_stays_home() {
 }
 
 #[test]
+fn the_venue_takes_nothing_from_what_it_judges() {
+    obeyed(purity::oracle);
+}
+
+#[test]
 fn deterministic_crates_forbid_unsafe() {
     obeyed(purity::forbid_unsafe);
 }

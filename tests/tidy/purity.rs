@@ -3,6 +3,12 @@
 use crate::checkout::{Checkout, File, Finding};
 use crate::lexer::{is_word, words_of};
 
+/// The simulated venue.
+const VENUE: &[&str] = &["src/exchange/"];
+
+/// The crates that a core is judged by the venue with, so that the venue takes nothing from them.
+const JUDGED: &[&str] = &["feeds", "engine", "gateways"];
+
 /// The crates whose output is a function of their input.
 const DETERMINISTIC: &[&str] = &["model/", "feeds/", "gateways/", "engine/"];
 
@@ -57,6 +63,23 @@ fn unsafe_homes_but(checkout: &Checkout, exceptions: &[(&str, &str)]) -> Vec<Fin
         }
         for (line, _) in source.words().filter(|(_, word)| *word == "unsafe") {
             findings.push(file.finding(line, "`unsafe` outside its homes"));
+        }
+    }
+    findings
+}
+
+/// The simulated venue is the oracle of the core: it takes no decoder, encoder, book or order of it.
+pub fn oracle(checkout: &Checkout) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (file, source) in checkout.sources().filter(|(file, _)| file.under(VENUE)) {
+        for krate in JUDGED {
+            let path = format!("{krate}::");
+            for (at, _) in source.code.match_indices(&path) {
+                if !source.code[..at].ends_with(is_word) {
+                    let line = 1 + source.code[..at].matches('\n').count();
+                    findings.push(file.finding(line, format!("the venue takes nothing from `{krate}`")));
+                }
+            }
         }
     }
     findings
@@ -226,6 +249,17 @@ mod tests {
         ];
         let found = unsafe_homes_but(&Checkout::of(&files), &[("tests/alloc.rs", "counts allocations")]);
         assert_eq!(lines(&found), ["engine/src/a.rs:2", "ringbuf/tests/a.rs:1"]);
+    }
+
+    #[test]
+    fn a_venue_that_borrows_is_found() {
+        let files = [
+            ("src/exchange/mod.rs", "use model::Px;\nuse feeds::itch50::wire;\n"),
+            ("src/exchange/a.rs", "fn f(engine: u8) { my_engine::g(); engine::book::f() }\n// feeds::x\n"),
+            ("src/agents/a.rs", "use engine::Engine;\n"),
+        ];
+        let found = oracle(&Checkout::of(&files));
+        assert_eq!(lines(&found), ["src/exchange/mod.rs:2", "src/exchange/a.rs:1"]);
     }
 
     #[test]
