@@ -81,6 +81,7 @@ lines = ["127.0.0.1:26001"]
 [[gateways]]
 id = "g1"
 protocol = "ouch50"
+environment = "test"
 address = "127.0.0.1:26010"
 username = "user01"
 password_file = "pw"
