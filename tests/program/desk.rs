@@ -213,7 +213,9 @@ messages_per_second = 2000
     /// Waits until the core has sent orders and some traded.
     #[track_caller]
     pub fn until_trading(&self, core: &mut Program) -> Report {
-        self.until_status("trading", core, |s| s.count("/engine/fills") > 0 && open_orders(s) > 0)
+        self.until_status("trading", core, |s| {
+            s.count("/engine/new_orders") > 0 && s.count("/engine/fills") > 0 && open_orders(s) > 0
+        })
     }
 
     /// What this core has left in shared memory.
