@@ -2,8 +2,8 @@
 //!
 //! One clock read a packet: the `received` stamp right after the socket gave it. One packet in `sample_every` is read a second time, after it was decoded.
 
-use feeds::channel::{Channel, ChannelConfig, REREQUEST, Sink};
-use feeds::itch50::Subscription;
+use feeds::channel::{Channel, ChannelConfig, REREQUEST, Sink, Taken};
+use feeds::itch50::{DecodeError, Subscription};
 use model::{FeedId, FeedStatus, Instrument, Nanos};
 use net::udp::{LineConfig, UdpLine, UdpRequest};
 use net::{DatagramSend, Datagrams};
@@ -254,6 +254,9 @@ impl FeedAgent {
         c.set(counter::messages_lost, s.messages_lost);
         c.set(counter::rerequests, s.requests);
         c.set(counter::malformed, self.batch.malformed);
+        c.set(counter::undecodable, s.undecodable);
+        c.set(counter::unknown_types, self.batch.unknown_types);
+        c.set(counter::odd_executions, self.batch.subscription.odd_executions());
         c.set(counter::rejected_datagrams, s.rejected.total() + self.malformed_datagrams);
         c.set(counter::expected, self.channel.expected());
         c.set(counter::synced, self.channel.is_synced().into());
@@ -315,6 +318,7 @@ struct Batch {
     open: Option<(usize, u64, u32, usize)>,
     events: u64,
     malformed: u64,
+    unknown_types: u64,
 }
 
 impl Batch {
@@ -336,7 +340,18 @@ impl Batch {
             open: None,
             events: 0,
             malformed: 0,
+            unknown_types: 0,
         }
+    }
+
+    /// What to say of a message that is no event.
+    #[cold]
+    fn refuse(&mut self, error: DecodeError) -> Taken {
+        match error {
+            DecodeError::Unknown(_) | DecodeError::Empty => self.unknown_types += 1,
+            DecodeError::Short { .. } | DecodeError::Field { .. } => self.malformed += 1,
+        }
+        if error.is_loss() { Taken::Undecodable } else { Taken::Whole }
     }
 
     fn begin(&mut self, received: Nanos) {
@@ -369,7 +384,7 @@ impl Batch {
 
 impl Sink for Batch {
     #[inline]
-    fn message(&mut self, seq: u64, msg: &[u8]) {
+    fn message(&mut self, seq: u64, msg: &[u8]) -> Taken {
         let full = |(_, first, count, start): (usize, u64, u32, usize), len: usize| {
             count >= PACKET_MESSAGES || len - start >= PACKET_BYTES || first + u64::from(count) != seq
         };
@@ -400,8 +415,9 @@ impl Sink for Batch {
                 self.items.push(FeedItem::Event(event));
             }
             Ok(None) => {}
-            Err(_) => self.malformed += 1,
+            Err(error) => return self.refuse(error),
         }
+        Taken::Whole
     }
 
     fn status(&mut self, status: FeedStatus) {

@@ -61,13 +61,16 @@ counters! {
         gaps_open: "1", "Gaps open now";
         messages_lost: "1", "Messages that never came";
         rerequests: "1", "Re-requests sent";
-        malformed: "1", "Messages that are no ITCH";
+        malformed: "1", "Messages of a known type that are too short or hold a letter that cannot be";
         rejected_datagrams: "1", "Datagrams that are no MoldUDP64 of this session";
         ring_full: "1", "Times that the ring to the strategy was full and the sockets were left waiting";
         expected: "1", "The next sequence expected";
         synced: "1", "1 while every message was delivered";
         kernel_drops: "1", "Datagrams that the kernel dropped for want of buffer; asked once, at the end, for asking is a syscall";
         capture_refused: "1", "Batches that the capture could not take";
+        undecodable: "1", "Of the malformed those that a book or a trading state may hang on: the feed's books are stale until its next session";
+        unknown_types: "1", "Messages of a type that is not known, skipped; a newer feed has them";
+        odd_executions: "1", "Executions whose printable letter is neither Y nor N, taken as not printable";
     }
 }
 

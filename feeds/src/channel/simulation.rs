@@ -14,7 +14,7 @@ use std::collections::BinaryHeap;
 
 use model::{FeedStatus, Nanos};
 
-use super::{Channel, ChannelConfig, REREQUEST, Sink, Transmit};
+use super::{Channel, ChannelConfig, REREQUEST, Sink, Taken, Transmit};
 use crate::moldudp64::testing::{SESSION, end_of_session, heartbeat, packet};
 use crate::moldudp64::{Packet, Request};
 
@@ -80,9 +80,10 @@ impl Checker {
 }
 
 impl Sink for Checker {
-    fn message(&mut self, seq: u64, msg: &[u8]) {
+    fn message(&mut self, seq: u64, msg: &[u8]) -> Taken {
         if seq != self.next {
-            return self.refuse(format!("message {seq} where {} was due", self.next));
+            self.refuse(format!("message {seq} where {} was due", self.next));
+            return Taken::Whole;
         }
         if self.over {
             self.refuse(format!("message {seq} after the end"));
@@ -91,6 +92,7 @@ impl Sink for Checker {
             self.refuse(format!("message {seq} is not what was published"));
         }
         self.next += 1;
+        Taken::Whole
     }
 
     fn status(&mut self, status: FeedStatus) {
@@ -356,7 +358,7 @@ impl Arbiter for ByPacket {
         let Ok(packet) = Packet::parse(bytes) else { return };
         if packet.sequence >= self.0 {
             for (seq, msg) in (packet.sequence..).zip(packet.blocks()) {
-                sink.message(seq, msg);
+                let _ = sink.message(seq, msg);
             }
             self.0 = packet.end();
         }
@@ -391,8 +393,8 @@ enum How {
 struct Muffled<'a>(&'a mut Checker);
 
 impl Sink for Muffled<'_> {
-    fn message(&mut self, seq: u64, msg: &[u8]) {
-        self.0.message(seq, msg);
+    fn message(&mut self, seq: u64, msg: &[u8]) -> Taken {
+        self.0.message(seq, msg)
     }
     fn status(&mut self, status: FeedStatus) {
         if !matches!(status, FeedStatus::Lost { .. }) {

@@ -59,6 +59,8 @@ pub struct ChannelStats {
     pub gaps_lost: u64,
     /// Messages that were given up.
     pub messages_lost: u64,
+    /// Messages that were delivered and that the sink could not decode.
+    pub undecodable: u64,
     /// Requests handed out to be sent.
     pub requests: u64,
     /// Requests that no server answered in time.
@@ -94,6 +96,7 @@ impl ChannelStats {
             gaps_filled: 0,
             gaps_lost: 0,
             messages_lost: 0,
+            undecodable: 0,
             requests: 0,
             request_timeouts: 0,
             truncated: 0,

@@ -3,7 +3,7 @@
 use model::FeedStatus::{self, EndOfSession, Heartbeat, Lost, NewSession, Recovering, Silent, Synced};
 use model::Nanos;
 
-use super::{Channel, ChannelConfig, REREQUEST, Sink, Transmit};
+use super::{Channel, ChannelConfig, REREQUEST, Sink, Taken, Transmit};
 use crate::moldudp64::testing::{SESSION, end_of_session, heartbeat, packet};
 use crate::moldudp64::{Request, Session};
 
@@ -11,6 +11,8 @@ const A: u8 = 0;
 const B: u8 = 1;
 const NEXT: Session = *b"000010059C";
 const MS: u64 = 1_000_000;
+/// A message that the sink cannot decode.
+const UNDECODABLE: &[u8] = b"?";
 
 /// What was said, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +25,9 @@ enum Said {
 struct Log(Vec<Said>);
 
 impl Sink for Log {
-    fn message(&mut self, seq: u64, msg: &[u8]) {
+    fn message(&mut self, seq: u64, msg: &[u8]) -> Taken {
         self.0.push(Said::Message(seq, msg.to_vec()));
+        if msg == UNDECODABLE { Taken::Undecodable } else { Taken::Whole }
     }
     fn status(&mut self, status: FeedStatus) {
         self.0.push(Said::Status(status));
@@ -431,6 +434,44 @@ fn a_stray_session_does_not_shut_out_the_real_one_for_good() {
     assert_eq!(b.pass(5_000), said(0, 0, &[Silent]));
     let got = b.data(A, 4, 5);
     assert_eq!(got, said(0, 0, &[NewSession, Recovering { from: 1, to: 4 }]));
+}
+
+#[test]
+fn a_message_that_cannot_be_decoded_is_lost_where_it_stands() {
+    let lost = |seq: u64| {
+        let message = Said::Message(seq, UNDECODABLE.to_vec());
+        vec![message, Said::Status(Lost { from: seq, to: seq + 1 })]
+    };
+    // In the packet that begins a session, in a later one, and behind a gap: Synced is never said again.
+    let mut b = Bench::with_servers(1);
+    let first = packet(SESSION, 1, &[body(1), UNDECODABLE.to_vec(), body(3)]);
+    assert_eq!(b.feed(A, &first), [said(1, 2, &[]), lost(2), said(3, 4, &[])].concat());
+    assert_eq!(b.data(B, 2, 6), said(4, 6, &[]));
+    assert!(!b.channel.is_synced());
+
+    let mut b = Bench::with_servers(1);
+    b.data(A, 1, 3);
+    assert!(b.channel.is_synced());
+    let steady = packet(SESSION, 3, &[UNDECODABLE.to_vec(), body(4)]);
+    assert_eq!(b.feed(A, &steady), [lost(3), said(4, 5, &[])].concat());
+    assert!(!b.channel.is_synced());
+    assert_eq!(b.data(A, 6, 7), said(0, 0, &[Recovering { from: 5, to: 6 }]));
+    assert_eq!(b.data(B, 5, 6), said(5, 7, &[]), "the gap is filled, the loss is not");
+    assert_eq!(b.pass(5_000), said(0, 0, &[Silent]));
+    assert_eq!(b.feed(A, &heartbeat(SESSION, 7)), said(0, 0, &[Heartbeat]));
+    // One that follows adds nothing to what is known, and is counted.
+    assert_eq!(b.feed(A, &packet(SESSION, 7, &[UNDECODABLE])).len(), 1);
+    let stats = b.channel.stats();
+    assert_eq!((stats.undecodable, stats.messages_lost, stats.delivered), (2, 0, 7));
+    assert_eq!((stats.gaps_opened, stats.gaps_filled, stats.gaps_lost), (1, 1, 0));
+
+    let mut b = Bench::with_servers(1);
+    b.data(A, 1, 3);
+    b.feed(A, &packet(SESSION, 4, &[UNDECODABLE.to_vec(), body(5)]));
+    assert_eq!(b.data(B, 3, 4), [said(3, 4, &[]), lost(4), said(5, 6, &[])].concat());
+    b.feed(A, &end_of_session(SESSION, 6));
+    let got = b.feed(A, &data(NEXT, 1, 2));
+    assert_eq!(got, [said(0, 0, &[NewSession]), said(1, 2, &[Synced { next: 2 }])].concat());
 }
 
 #[test]
