@@ -23,6 +23,8 @@
 //!   that lost one already it is only counted: nothing more can become of its books.
 //! * `expected == seen_end` exactly when nothing is missing. [`FeedStatus::Synced`] is said only then, and never again in
 //!   a session that lost a message: its books cannot be whole.
+//! * A session is left only when it is over or was silent on all lines for as long as makes a feed silent: until then a packet of
+//!   another session is one that strayed here, and a book is not given up for it.
 //! * No allocation after [`Channel::new`]. At most one request is unanswered.
 //!
 //! A full store does not give up a gap while a server may fill it: what does not fit is dropped and asked for when its
@@ -285,7 +287,10 @@ impl Channel {
             return;
         }
         if packet.session != self.session && !self.adopt(now, packet.session, sink) {
-            self.stats.rejected.old_session += 1;
+            match self.retired.contains(&packet.session) {
+                true => self.stats.rejected.old_session += 1,
+                false => self.stats.rejected.other_session += 1,
+            }
             return;
         }
         if self.over {
@@ -483,10 +488,12 @@ impl Channel {
         }
     }
 
-    /// Goes over to another session unless it is one that is over. What the old one still misses is lost.
+    /// Goes over to another session when the one that is followed has announced its end, or was silent: while it is heard, a packet
+    /// of another session is a stray one (a line that is bound to another channel, a venue's test, a late copy of yesterday). What
+    /// the old one still misses is lost.
     ///
-    /// A session that was left is believed again when the one it was left for has been silent: a stray packet must
-    /// not shut out the real stream for good.
+    /// A session that was left is believed again only when the one it was left for has been silent, for its own late packets follow
+    /// its end; and it is believed then, so that a stray packet does not shut out the real stream for good.
     #[cold]
     fn adopt<S: Sink>(&mut self, now: Nanos, session: Session, sink: &mut S) -> bool {
         if self.session == NUL {
@@ -494,7 +501,8 @@ impl Channel {
             return true;
         }
         let is_silent = self.heard.is_none_or(|heard| heard.after(self.silence) <= now);
-        if self.retired.contains(&session) && !is_silent {
+        let is_ended = self.end.is_some() && !self.retired.contains(&session);
+        if !is_ended && !is_silent {
             return false;
         }
         while self.expected < self.seen_end {

@@ -132,6 +132,7 @@ struct Outcome {
     lost: u64,
     requests: u64,
     statuses: u64,
+    strays: u64,
 }
 
 /// A datagram on its way: when, in which order, on which line.
@@ -140,6 +141,7 @@ type Flight = Reverse<(u64, u64, u8, Vec<u8>)>;
 struct Network {
     flights: BinaryHeap<Flight>,
     sent: u64,
+    strays: u64,
 }
 
 impl Network {
@@ -158,6 +160,16 @@ impl Network {
             // Message n is published at n * 10 us; a packet leaves with its last one.
             let leaves = (seq + count) * 10_000;
             losing = if losing { rng.chance(weather.burst) } else { rng.chance(weather.loss) };
+            // Once the stream is heard, packets of another session stray here: whatever they claim, it goes on as it was.
+            if seq > joined + 400 && rng.chance(2) {
+                let stray = match rng.below(3) {
+                    0 => heartbeat(*b"STRAY     ", seq),
+                    1 => end_of_session(*b"STRAY     ", seq),
+                    _ => packet(*b"STRAY     ", 1 + rng.below(2 * end), &[b"stray"]),
+                };
+                self.strays += 1;
+                self.send(leaves, line, stray);
+            }
             let copies = 1 + u64::from(rng.chance(weather.copies));
             for _ in 0..copies {
                 let delay = rng.below(weather.delay_ns + 1);
@@ -221,7 +233,7 @@ fn run(
             (0..len).map(|_| rng.next() as u8).collect()
         })
         .collect();
-    let mut network = Network { flights: BinaryHeap::new(), sent: 0 };
+    let mut network = Network { flights: BinaryHeap::new(), sent: 0, strays: 0 };
     for line in 0..2 {
         network.publish(&mut rng, weather, line, &published, joined);
     }
@@ -270,7 +282,7 @@ fn run(
     if checker.next != messages + 1 || !checker.over {
         return Err(format!("ended at {} of {}, over: {}", checker.next, messages + 1, checker.over));
     }
-    Ok(Outcome { lost: checker.lost, requests, statuses: checker.statuses })
+    Ok(Outcome { lost: checker.lost, requests, statuses: checker.statuses, strays: network.strays })
 }
 
 /// A few seeds, or the one that is asked for.
@@ -298,7 +310,12 @@ fn check_stats(channel: &Channel, outcome: &Outcome, messages: u64, seed: u64) {
     assert_eq!(s.gaps_opened, s.gaps_filled + s.gaps_lost, "seed {seed}");
     assert_eq!(s.delivered + s.messages_lost, messages, "seed {seed}");
     assert_eq!((s.messages_lost, s.requests), (outcome.lost, outcome.requests), "seed {seed}");
-    assert_eq!((s.buffered, s.rejected.total(), s.truncated), (0, 0, 0), "seed {seed}");
+    assert_eq!(
+        (s.buffered, s.rejected.total(), s.truncated),
+        (0, s.rejected.other_session, 0),
+        "seed {seed}"
+    );
+    assert_eq!((s.rejected.other_session, s.new_sessions), (outcome.strays, 0), "seed {seed}");
     let won: u64 = s.lines.iter().map(|l| l.won).sum::<u64>() + s.answers.won;
     assert_eq!(won, s.delivered, "seed {seed}");
 }

@@ -406,10 +406,11 @@ fn sequences_at_the_end_of_u64() {
 }
 
 #[test]
-fn a_new_session_voids_the_old_one_whose_packets_are_dropped() {
+fn a_new_session_after_the_end_voids_the_old_one_whose_packets_are_dropped() {
     let mut b = Bench::with_servers(1);
     b.data(A, 1, 3);
     b.data(A, 5, 6);
+    b.feed(A, &end_of_session(SESSION, 6));
     let got = b.feed(A, &data(NEXT, 1, 3));
     let want = [
         said(0, 0, &[Lost { from: 3, to: 5 }]),
@@ -418,22 +419,75 @@ fn a_new_session_voids_the_old_one_whose_packets_are_dropped() {
     ];
     assert_eq!(got, want.concat());
     assert_eq!(b.data(B, 6, 9), [], "the other line is behind");
+    assert_eq!(b.feed(B, &end_of_session(SESSION, 6)), [], "and ends a session that nobody follows");
     assert_eq!(b.data(REREQUEST, 3, 5), []);
     assert_eq!((b.pass(100), b.request()), (vec![], None));
     let stats = b.channel.stats();
-    assert_eq!((stats.rejected.old_session, stats.rejected.answer, stats.new_sessions), (1, 1, 1));
+    assert_eq!((stats.rejected.old_session, stats.rejected.answer, stats.new_sessions), (2, 1, 1));
     assert_eq!((stats.gaps_opened, stats.gaps_lost, stats.messages_lost), (1, 1, 2));
+    // When that one has ended too, the first is still the first one's late packets.
+    b.feed(A, &end_of_session(NEXT, 3));
+    assert_eq!(b.data(B, 1, 3), []);
+    assert_eq!(b.channel.session(), Some(NEXT));
+}
+
+#[test]
+fn a_venue_that_comes_back_under_another_name_is_followed_once_the_old_one_is_silent() {
+    let mut b = Bench::with_servers(0);
+    b.data(A, 1, 3);
+    b.pass(4_999);
+    assert_eq!(b.feed(A, &data(NEXT, 1, 3)), [], "the old one may go on");
+    assert_eq!(
+        b.pass(1),
+        said(0, 0, &[Silent]),
+        "a packet of another session is no sign of life of this one"
+    );
+    let got = b.feed(A, &data(NEXT, 1, 5));
+    assert_eq!(got, [said(0, 0, &[NewSession]), said(1, 5, &[Synced { next: 5 }])].concat());
+    assert_eq!(b.data(B, 3, 5), []);
+    let rejected = b.channel.stats().rejected;
+    assert_eq!((rejected.other_session, rejected.old_session), (1, 1));
+}
+
+#[test]
+fn packets_of_another_session_do_not_disturb_one_that_is_heard() {
+    let mut b = Bench::with_servers(1);
+    b.data(A, 1, 3);
+    b.data(A, 5, 6);
+    // Any number of them, on any line, of any kind, while a gap is open and while none is.
+    for round in 0..2 {
+        for line in [A, B] {
+            assert_eq!(b.feed(line, &data(NEXT, 1, 9)), []);
+            assert_eq!(b.feed(line, &data(NEXT, 9, 12)), []);
+            assert_eq!(b.feed(line, &heartbeat(*b"STRAY     ", 1)), []);
+            assert_eq!(b.feed(line, &end_of_session(NEXT, 12)), []);
+        }
+        match round {
+            0 => assert_eq!(b.data(B, 3, 5), said(3, 6, &[Synced { next: 6 }])),
+            _ => assert_eq!(b.data(B, 6, 7), said(6, 7, &[])),
+        }
+        b.pass(4_000);
+    }
+    let stats = b.channel.stats();
+    assert_eq!((stats.rejected.other_session, stats.new_sessions, stats.messages_lost), (16, 0, 0));
+    assert!(b.channel.is_synced());
 }
 
 #[test]
 fn a_stray_session_does_not_shut_out_the_real_one_for_good() {
     let mut b = Bench::with_servers(0);
-    b.data(A, 1, 3);
     b.feed(B, &heartbeat(*b"STRAY     ", 1));
-    assert_eq!(b.data(A, 3, 4), []);
+    assert_eq!(b.data(A, 3, 4), [], "the first to be heard is followed");
     assert_eq!(b.pass(5_000), said(0, 0, &[Silent]));
     let got = b.data(A, 4, 5);
     assert_eq!(got, said(0, 0, &[NewSession, Recovering { from: 1, to: 4 }]));
+    // And where a stray one came into a silence.
+    b.pass(5_000);
+    b.feed(B, &heartbeat(*b"STRAY     ", 1));
+    assert_eq!(b.data(A, 5, 6), []);
+    b.pass(5_000);
+    assert_eq!(b.data(A, 6, 7)[0], Said::Status(NewSession));
+    assert_eq!(b.channel.session(), Some(SESSION));
 }
 
 #[test]
