@@ -303,7 +303,7 @@ impl Capture {
         self.mold += 1;
         if packet.sequence == 0 || packet.session == [0; 10] {
             for msg in packet.blocks() {
-                self.queue.message(self.queue.count + 1, msg);
+                let _ = self.queue.message(self.queue.count + 1, msg);
             }
             return;
         }
