@@ -113,6 +113,24 @@ fn lines_may_cut_the_stream_differently() {
 }
 
 #[test]
+fn one_packet_may_be_old_missing_held_and_new() {
+    let mut b = Bench::with_servers(1);
+    b.data(A, 1, 5);
+    b.data(A, 7, 9);
+    b.data(A, 11, 12);
+    // 3 and 4 are old, 5 and 6 were missing, 7 and 8 are held, 9 is new, 10 still misses and 11 is held.
+    assert_eq!(b.data(B, 3, 10), said(5, 10, &[Recovering { from: 10, to: 11 }]));
+    b.pass(1);
+    assert_eq!(b.request(), Some((0, 10, 1)));
+    // The answer brings more than was asked for, old and held again.
+    assert_eq!(b.data(REREQUEST, 8, 13), said(10, 13, &[Synced { next: 13 }]));
+    let stats = b.channel.stats();
+    assert_eq!((stats.lines[1].won, stats.lines[1].duplicates), (3, 4));
+    assert_eq!((stats.answers.won, stats.answers.duplicates), (2, 3));
+    assert_eq!((stats.delivered, stats.gaps_opened, stats.gaps_filled), (12, 2, 2));
+}
+
+#[test]
 fn the_other_line_fills_a_gap_without_a_request() {
     let mut b = Bench::with_servers(1);
     b.data(A, 1, 3);
