@@ -378,7 +378,7 @@ fn a_loss_by_decoding_replays_the_same() {
     let _ = std::fs::remove_file(region_path(&name));
 
     let mut statuses = Vec::new();
-    let mut reader = Reader::open(&RunDir::core(&report.journal)).unwrap();
+    let mut reader = Reader::open(RunDir::core(&report.journal)).unwrap();
     while let Some(r) = reader.next().unwrap() {
         if let Record::Feed { status, .. } = Record::decode(r.kind, r.payload).unwrap() {
             statuses.push(status);
