@@ -193,7 +193,13 @@ fn agents(s: &Snapshot, now: Nanos) -> [String; STAGES.len() + 1] {
             0 => "-".into(),
             n => (n - 1).to_string(),
         };
-        let _ = write!(line, "{:<16.16}{:>8} {core:>5}", a.name, span(age));
+        // One that has ended is not merely late.
+        let beat = match a.counters["phase"] {
+            2 => "ended".into(),
+            3 => "FAILED".into(),
+            _ => span(age),
+        };
+        let _ = write!(line, "{:<16.16}{beat:>8} {core:>5}", a.name);
     }
     lines
 }
@@ -360,6 +366,7 @@ mod tests {
                 .collect(),
             feeds: (0..many).map(|k| port("feed", k, table(&counters::feed::TABLE, number))).collect(),
             gateways: (0..many).map(|k| port("g", k, table(&counters::gateway::TABLE, number))).collect(),
+            control: table(&counters::control::TABLE, number),
             engine: table(&counters::engine::TABLE, number),
             risk: Some(Risk {
                 now_ns: number,
