@@ -25,6 +25,8 @@ mod ending;
 mod feed;
 mod gateway;
 mod inline;
+#[cfg(test)]
+mod rig;
 mod strategy;
 
 pub use cold::{ColdAgent, ColdParts};

@@ -217,7 +217,7 @@ impl<S: Strategy> StrategyAgent<S> {
     }
 
     fn take_control(&mut self, now: Nanos) -> usize {
-        if self.core.least_room() < CONTROL_NEEDS {
+        if (self.control.is_empty() && !self.shutdown_due) || self.core.least_room() < CONTROL_NEEDS {
             return 0;
         }
         let control = match self.control.pop() {

@@ -13,9 +13,10 @@ use model::{Px, Qty};
 use ringbuf::log::DiskOp;
 
 use super::*;
+use crate::agents::SWEEP_TOKENS;
 use crate::config::{Secrets, parse_toml};
 use crate::exchange::{self, ExchangeConfig};
-use crate::reconcile;
+use crate::{control, reconcile};
 
 /// Orders that the strategy keeps open.
 const ORDERS: usize = 5;
@@ -182,6 +183,31 @@ fn a_strategy_that_panics_leaves_nothing_open() {
 }
 
 #[test]
+fn the_last_tokens_of_a_durable_block_are_left_to_the_gateways() {
+    let world = World::new("tokens", "inline", "");
+    let core = world.start(&mut |_, log| log::create(log));
+    world.until_live(&core);
+    let tokens = core.journal().parent().unwrap().join("tokens");
+    assert_eq!(std::fs::read_to_string(tokens).unwrap(), "next = 65537\n");
+    let mut journal = log::Reader::open(RunDir::core(core.journal())).unwrap();
+    let granted = loop {
+        let record = journal.next().unwrap().expect("a grant");
+        if let Ok(Record::Control { control: Control::Tokens { first, end }, .. }) =
+            Record::decode(record.kind, record.payload)
+        {
+            break (first.0, end.0);
+        }
+    };
+    assert_eq!(granted, (1, 65_537 - SWEEP_TOKENS));
+    let report = world.end(core);
+    assert_eq!(
+        (report.failures, report.gateways["mass_cancels"]),
+        (Vec::new(), 0),
+        "an end in order needs none"
+    );
+}
+
+#[test]
 fn a_core_whose_cold_thread_panics_ends_in_order() {
     let world = World::new("cold", "pipelined", "[journal]\nsync = \"interval\"\n");
     let broken = Arc::new(AtomicBool::new(false));
@@ -228,4 +254,31 @@ fn a_journal_that_takes_no_more_leaves_nothing_open() {
         assert_eq!(report.gateways["mass_canceled"], 1, "{topology}");
         assert!(report.open_orders > 0, "the engine never heard of it");
     }
+}
+
+#[test]
+fn a_disk_that_stands_still_keeps_no_halt_and_no_end_waiting() {
+    let world = World::new("disk", "pipelined", "");
+    let (held, stuck) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let core = world.start(&mut |_, log| {
+        let (held, stuck) = (Arc::clone(&held), Arc::clone(&stuck));
+        log::create_gated(log, move |_| {
+            while held.load(Ordering::Acquire) {
+                stuck.store(true, Ordering::Release);
+                std::thread::park_timeout(LOOK);
+            }
+            Ok(())
+        })
+    });
+    world.until_live(&core);
+    held.store(true, Ordering::Release);
+    look("the disk", || stuck.load(Ordering::Acquire));
+    let answer = control::ask(&world.config.name, control::Command::Halt).expect("an answer");
+    assert_eq!(answer["ok"], true, "{answer}");
+    look("the halt", || core.viewer().read().risk.is_some_and(|r| r.halted == Some("operator")));
+    core.ask_to_end();
+    look("the end of the strategy", || core.has_ended());
+    held.store(false, Ordering::Release);
+    let report = world.end(core);
+    assert_eq!((report.open_orders, report.failures), (0, Vec::new()));
 }
