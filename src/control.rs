@@ -3,7 +3,7 @@
 //! Request: `{"command": "status" | "halt" | "resume" | "cancel-all" | "shutdown"}`. Answer: `{"ok": true, ...}` or `{"ok": false, "error": "..."}`.
 //!
 //! The server is polled by the control thread, which serves nothing else, through `mio`. It never waits for a client that is there: one that is slow, silent or
-//! talks nonsense is dropped. With none it waits in the kernel, for [`IDLE`] at most.
+//! talks nonsense is dropped. With none it waits in the kernel, for some milliseconds at most.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -126,7 +126,7 @@ impl ControlServer {
         self.ring.full_count()
     }
 
-    /// Serves whoever is there; with nobody there waits for one, [`IDLE`] at most.
+    /// Serves whoever is there; with nobody there waits for one, some milliseconds at most.
     ///
     /// # Errors
     /// The poll's own; clients' errors end only them.

@@ -416,6 +416,17 @@ mod tests {
     }
 
     #[test]
+    fn an_agent_that_has_ended_is_not_merely_late() {
+        let mut s = core(3, 1);
+        for (agent, phase) in s.agents.iter_mut().zip([1, 2, 3]) {
+            agent.counters.insert("phase", phase);
+        }
+        let view = lines(&s, Nanos(2_000_000));
+        let beats: Vec<_> = view[4..7].iter().map(|l| l[16..24].trim().to_owned()).collect();
+        assert_eq!(beats, ["2.0 ms", "ended", "FAILED"], "{view:#?}");
+    }
+
+    #[test]
     fn it_fits_whatever_there_is() {
         for many in [0, 1, 2, 3, 5, 16, 300] {
             for number in [0, 1, 3, 999_999, 1_234_567_890_123, i64::MAX as u64, u64::MAX] {

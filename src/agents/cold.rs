@@ -111,6 +111,10 @@ impl ColdAgent {
     }
 
     fn tend_tokens(&mut self, now: Nanos) {
+        // The first grant was passed on before the first cycle, and is to show in the region before it is judged.
+        if self.tokens_seen == Nanos::ZERO {
+            self.tokens_seen = now;
+        }
         if now.since(self.tokens_seen).0 < TOKENS.0 {
             return;
         }
