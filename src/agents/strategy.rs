@@ -379,8 +379,13 @@ impl<S: Strategy> Core<S> {
                 );
             }
             GatewayItem::Doubt { received: now } => {
-                let control = Control::Halt(HaltReason::Reconciliation);
-                self.input(now, &Record::Control { now, control }, &Input::Control(control), now);
+                let event = SessionEvent::Doubt;
+                self.input(
+                    now,
+                    &Record::Session { now, gateway, event },
+                    &Input::Session(gateway, event),
+                    now,
+                );
             }
             GatewayItem::Sent(receipt) => self.write(&Record::Receipt(receipt)),
         }
@@ -446,7 +451,7 @@ impl<S: Strategy> Agent for StrategyAgent<S> {
     /// Done when a shutdown was asked for and nothing is open any more, or the venue had its time to say so. Done too when the journal takes nothing
     /// more: then no input may be taken, a shutdown included.
     fn is_done(&self) -> bool {
-        let flat = || self.core.engine.orders().open() == 0 && self.core.engine.next_timer().is_none();
+        let flat = || self.core.engine.orders().open() == 0 && !self.core.engine.has_backlog();
         let over = self.stop_by.is_some_and(|stop_by| self.core.cycle >= stop_by || flat());
         self.core.blind || (over && self.open_packet().is_none())
     }

@@ -26,7 +26,7 @@ use ringbuf::histogram;
 use super::counters;
 
 /// Version of this layout.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Words of a name: 32 bytes, padded with NUL.
 pub const NAME: usize = 4;

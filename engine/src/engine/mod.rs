@@ -65,6 +65,8 @@ pub struct EngineConfig {
 pub(crate) struct Session {
     pub(crate) ready: bool,
     last_seq: u64,
+    /// Some of its orders may be unsettled: to be looked at when the venue has processed a token. Follows from the orders.
+    unsettled: bool,
 }
 
 /// The deterministic core over one strategy.

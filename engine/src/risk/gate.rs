@@ -271,10 +271,10 @@ impl Gate {
         Ok((Approved::seal(command), token, Qty(total)))
     }
 
-    /// Approves a cancel of all that is open. It passes whatever the limits say; it counts as a message.
-    pub(crate) fn cancel(&mut self, now: Nanos, order: &Order) -> Approved {
+    /// Approves a cancel of all that is open of `order`, by `token`, which is its own or that of its replace in flight. It passes whatever the limits say; it counts as a message.
+    pub(crate) fn cancel(&mut self, now: Nanos, order: &Order, token: Token) -> Approved {
         self.rate.count(now);
-        let kind = CommandKind::Cancel { token: order.token, qty: Qty::ZERO };
+        let kind = CommandKind::Cancel { token, qty: Qty::ZERO };
         Approved::seal(OrderCommand { gateway: order.gateway, instrument: order.instrument, kind })
     }
 

@@ -75,7 +75,7 @@ fn a_book_synced_has_a_reference_at_once_and_not_an_old_one() {
     // A late join: the book was built before it was valid.
     let mut kit = Kit::new(wide());
     kit.tokens(1, 9);
-    kit.session(0, model::SessionEvent::Ready { next_token: model::Token(0) });
+    kit.session(0, model::SessionEvent::Ready { next_token: model::Token(0), proven: true });
     kit.trading(A, TradingState::Trading);
     kit.quote(A, Side::Buy, 10, MID - 100);
     kit.quote(A, Side::Sell, 10, MID + 100);

@@ -25,7 +25,7 @@ fn session_down() {
     kit.session(0, SessionEvent::LoggedIn);
     assert_eq!(kit.refused(buy(A, 1, MID)), RiskReject::SessionDown, "reports are still being replayed");
     kit.passes(buy(C, 1, MID)); // the other gateway's
-    kit.session(0, SessionEvent::Ready { next_token: Token(0) });
+    kit.session(0, SessionEvent::Ready { next_token: Token(0), proven: true });
     kit.passes(buy(A, 1, MID));
 }
 
@@ -443,7 +443,7 @@ fn overflow() {
     // Only a venue that says absurd things can bring it about.
     let mut kit = Kit::ready(wide());
     let token = kit.live(buy(A, 10, MID));
-    kit.report(token, ReportKind::Modified { qty: Qty(u32::MAX), side: Side::Buy });
+    kit.report(token, ReportKind::Modified { qty: Qty(u32::MAX), side: Side::Buy, short: false });
     kit.report(token, executed(u32::MAX - 5, 1, 1));
     kit.report(token, ReportKind::CancelRejected); // that halted, and the halt's cancel was refused
     kit.control(Control::Resume);

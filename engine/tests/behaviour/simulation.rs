@@ -236,7 +236,7 @@ impl World {
             self.deliver()?;
         }
         let next_token = if self.rng.one_in(2) { Token(self.venue.last_token + 1) } else { Token(0) };
-        self.give(Input::Session(GATEWAY, SessionEvent::Ready { next_token }))
+        self.give(Input::Session(GATEWAY, SessionEvent::Ready { next_token, proven: true }))
     }
 
     /// Lets everything in flight arrive, then compares with the venue.
