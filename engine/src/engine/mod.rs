@@ -71,7 +71,10 @@ pub(crate) struct Session {
 
 /// The deterministic core over one strategy.
 pub struct Engine<S> {
+    /// The latest time that any input brought.
     now: Nanos,
+    /// The time that this input brought: a packet's is when it was received, and others may have moved `now` on since.
+    stamp: Nanos,
     strategy: S,
     intents: Intents,
     books: Vec<Book>,
@@ -110,6 +113,7 @@ impl<S: Strategy> Engine<S> {
         assert!(n <= INSTRUMENTS_MAX && n <= config.book.instruments, "every instrument has a book");
         let mut engine = Engine {
             now: Nanos::ZERO,
+            stamp: Nanos::ZERO,
             strategy,
             intents: Intents::new(),
             books: (0..config.feeds).map(|_| Book::new(&config.book)).collect(),
@@ -137,6 +141,7 @@ impl<S: Strategy> Engine<S> {
     #[inline]
     pub fn apply(&mut self, now: Nanos, input: &Input, out: &mut Outbox) {
         self.now = self.now.max(now);
+        self.stamp = now;
         self.stats.inputs += 1;
         match input {
             Input::Market(feed, event) => self.on_market(*feed, event, out),
