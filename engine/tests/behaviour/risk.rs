@@ -278,6 +278,22 @@ fn duplicate() {
 }
 
 #[test]
+fn a_duplicate_is_found_behind_everything_that_the_window_holds() {
+    let limits = RiskLimits { duplicate_window: Nanos(60 * SECOND), max_messages_per_second: 4, ..wide() };
+    let mut kit = Kit::ready(RiskLimits { max_market_age: Nanos(u64::MAX), ..limits });
+    kit.passes(buy(A, 7, MID - 200));
+    for n in 0..3 * 59 {
+        kit.passes(buy(A, 100 + n, MID - 200));
+        if n % 3 == 0 {
+            kit.now.0 += SECOND;
+        }
+    }
+    assert_eq!(kit.refused(buy(A, 7, MID - 200)), RiskReject::Duplicate);
+    kit.now.0 += SECOND;
+    kit.passes(buy(A, 7, MID - 200));
+}
+
+#[test]
 fn self_trade() {
     let mut kit = Kit::ready(wide());
     let ours = kit.passes(sell(A, 10, MID + 200)); // not yet accepted: it counts all the same
