@@ -357,7 +357,7 @@ mod tests {
         let symbol = model::Symbol::new("A").unwrap();
         let mut ledger =
             Ledger::new(&[Instrument { id, symbol, feed: model::FeedId(0), gateway: GatewayId(0) }]);
-        let mut say = |ledger: &mut Ledger, token, kind| {
+        let say = |ledger: &mut Ledger, token, kind| {
             let (ts_event, token) = (model::Nanos(0), Token(token));
             ledger.report(ExecutionReport { ts_event, seq: 0, token, gateway: GatewayId(0), kind });
         };

@@ -245,8 +245,10 @@ impl<S: Strategy> Engine<S> {
         &self.strategy
     }
 
-    /// A hash over everything of the engine that can influence a later command: orders, positions, fills, risk counts, instruments, books by level,
-    /// sessions, and the work left over. What the strategy keeps to itself is not in it, nor are [`EngineStats`]. Equal inputs give equal hashes.
+    /// A hash over what of the engine can influence a later command: orders, positions, fills, risk counts, instruments, books by level, sessions, and the
+    /// work left over. Equal inputs give equal hashes. Equal hashes do not mean equal books: which orders make up a level (their references, sizes and
+    /// places in the queue) is not in it, so two books that differ there alone part later, when a message names such an order or a strategy asks for its place.
+    /// Nor is in it what the strategy keeps to itself, nor [`EngineStats`].
     /// Cost: a pass over the order slots, the instruments and their levels; allocates nothing.
     #[must_use]
     pub fn state_hash(&self) -> u64 {

@@ -94,9 +94,17 @@ impl<S: Strategy> Engine<S> {
         f: impl FnOnce(&mut Order) -> Result<(), Contradiction>,
     ) {
         let ready = self.sessions[r.gateway.index()].ready;
+        let whole = matches!(
+            r.kind,
+            ReportKind::Accepted { .. } | ReportKind::Replaced { .. } | ReportKind::Modified { .. }
+        );
+        let answers_itself = matches!(r.kind, ReportKind::Accepted { .. } | ReportKind::Rejected { .. });
         let heard = |o: &mut Order| {
+            if !answers_itself {
+                o.on_named(r.token);
+            }
             let truth = f(o);
-            o.on_heard(ready);
+            o.on_heard(whole, ready);
             truth
         };
         match self.orders.change(r.token, heard) {
@@ -121,8 +129,9 @@ impl<S: Strategy> Engine<S> {
     ) {
         let ready = self.sessions[r.gateway.index()].ready;
         let filled = |o: &mut Order| {
+            o.on_named(r.token);
             let within = o.on_executed(qty);
-            o.on_heard(ready);
+            o.on_heard(false, ready);
             within
         };
         let Some((order, within)) = self.orders.change(r.token, filled) else {

@@ -75,6 +75,9 @@ fn truth(holds: bool) -> Result<(), Contradiction> {
 /// OUCH cancel reason: self-match prevention took the shares off, and goes on counting them in the chain's total.
 const SELF_MATCH: u8 = b'Q';
 
+/// OUCH cancel reason: we asked for it, and we only ever cancel the whole.
+const USER: u8 = b'U';
+
 /// What a replace in flight asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PendingReplace {
@@ -196,7 +199,7 @@ impl Order {
     }
 
     /// Shares open once this replace is done, as things stand.
-    fn open_after(&self, r: PendingReplace) -> Qty {
+    pub(super) fn open_after(&self, r: PendingReplace) -> Qty {
         r.total.saturating_sub(self.executed).saturating_sub(self.prevented)
     }
 
@@ -308,7 +311,8 @@ impl Order {
             self.prevented = Qty(self.prevented.0.saturating_add(qty.0));
         }
         self.open = self.open.saturating_sub(qty);
-        if self.open.is_zero() {
+        // Of an orphan parts may have left unheard, so that what is open here is more than what the venue canceled.
+        if self.open.is_zero() || (self.orphaned && reason == USER) {
             self.finish(OrderState::Canceled);
         }
         truth(within)

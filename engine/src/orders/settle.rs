@@ -18,7 +18,7 @@
 //! * The end of the venue's day.
 //!
 //! None of them says anything about an order that is *orphaned*: the venue began another session, or a part of its stream is lost, and what was said there of
-//! the order will not be said again. A report about it (it lives, or it ended) or a person's word settles it; until then it keeps its reservation, and trading
+//! the order will not be said again. A report that it ended or of what is open of it, or a person's word settles it; until then it keeps its reservation, and trading
 //! is not resumed.
 
 use model::Token;
@@ -117,10 +117,22 @@ impl Order {
         }
     }
 
-    /// A report about it came and was applied. `ready`: the session stands. With a request unanswered it settles nothing: the answer may be among what was
-    /// lost, and with it the token that the order has now.
-    pub(crate) fn on_heard(&mut self, ready: bool) {
-        if self.phase.is_final() || self.unanswered().is_some() {
+    /// A report under `token` is about to be applied. Under the new token of a replace it says that the replace was done, though the message that said so was lost:
+    /// else the size of the old order would be taken for that of the new one.
+    pub(crate) fn on_named(&mut self, token: Token) {
+        if let Some(r) = self.replace.take_if(|r| r.token == token) {
+            self.open = self.open_after(r);
+            (self.token, self.px, self.tif) = (r.token, r.px, r.tif);
+            if self.phase == OrderState::PendingReplace {
+                self.phase = OrderState::Live;
+            }
+        }
+    }
+
+    /// A report about it came and was applied; `whole` if it says what is open, not what left. `ready`: the session stands. A part that left says nothing of
+    /// those that left before and were not heard of, and with a request unanswered the answer may be among what was lost, and with it the token.
+    pub(crate) fn on_heard(&mut self, whole: bool, ready: bool) {
+        if self.phase.is_final() || self.unanswered().is_some() || (self.orphaned && !whole) {
             return;
         }
         self.orphaned = false;
@@ -188,7 +200,7 @@ mod tests {
         assert_eq!((o.state(), o.reserved()), (OrderState::Unknown, Qty(100)));
         // The replay brings a fill that was missed.
         o.on_executed(Qty(10)).unwrap();
-        o.on_heard(false);
+        o.on_heard(false, false);
         assert_eq!((o.state(), o.reserved()), (OrderState::Unknown, Qty(90)));
         o.on_ready(None);
         assert_eq!((o.state(), o.cancel_wanted), (OrderState::Live, true));
@@ -238,6 +250,21 @@ mod tests {
     }
 
     #[test]
+    fn a_report_under_the_new_token_says_that_the_replace_was_done() {
+        let mut o = moving();
+        o.on_orphaned(true);
+        o.on_named(Token(1));
+        assert_eq!((o.open, o.reserved()), (Qty(100), Qty(300)));
+        o.on_named(Token(5));
+        o.on_executed(Qty(120)).unwrap();
+        o.on_heard(false, true);
+        assert_eq!(
+            (o.state(), o.token, o.px, o.reserved()),
+            (OrderState::Unknown, Token(5), Px(90), Qty(180))
+        );
+    }
+
+    #[test]
     fn nothing_of_a_later_stream_settles_an_orphan_but_a_report_about_it() {
         for (mut o, kept) in [(sent(5, 10), 10), (live(10), 10), (moving(), 300)] {
             o.on_disconnected();
@@ -254,7 +281,14 @@ mod tests {
         let mut o = sent(5, 10);
         o.on_orphaned(true);
         o.on_accepted(VenueRef(1), (Side::Buy, false), Px(100), Qty(10), false).unwrap();
-        o.on_heard(true);
+        o.on_heard(true, true);
         assert_eq!((o.state(), o.is_orphaned()), (OrderState::Live, false));
+        // What left before is not known, so what leaves now does not say how much is left; that all was canceled does.
+        o.on_orphaned(true);
+        o.on_canceled(Qty(3), b'S').unwrap();
+        o.on_heard(false, true);
+        assert_eq!((o.state(), o.reserved(), o.is_orphaned()), (OrderState::Unknown, Qty(7), true));
+        o.on_canceled(Qty(3), b'U').unwrap();
+        assert_eq!((o.state(), o.reserved()), (OrderState::Canceled, Qty(0)));
     }
 }

@@ -75,9 +75,13 @@ fn a_report_or_a_person_settles_an_orphan() {
     assert_eq!(kit.state(live), Some(OrderState::Unknown), "more may follow");
     kit.session(0, ready(1, true));
     assert_eq!(kit.cancels()[0], live);
-    assert_eq!(kit.state(live), Some(OrderState::PendingCancel));
-    kit.report(live, canceled(60));
-    assert_eq!((kit.state(live), reserved(&kit)), (None, (10, 300)));
+    assert_eq!(kit.state(live), Some(OrderState::Unknown), "what else left it was perhaps not heard");
+    kit.report(live, canceled(50));
+    assert_eq!(
+        (kit.state(live), reserved(&kit)),
+        (None, (10, 300)),
+        "the answer to our cancel, which is of all"
+    );
 
     kit.told();
     for (token, refused) in [(live, 1), (9_999, 2)] {
@@ -131,7 +135,10 @@ fn a_hole_in_the_stream_halts_and_leaves_what_it_may_have_told_unknown() {
     kit.report(moving, executed(5, MID + 200, 1));
     assert_eq!(kit.state(moving), Some(OrderState::Unknown));
     assert_eq!(reserved(&kit), (10, 295));
-    kit.report(moving, canceled(195));
+    // A report under the new token says that it is.
+    kit.report(moved, executed(200, MID + 100, 2));
+    assert_eq!((kit.order(moving).token, reserved(&kit)), (Token(moved), (10, 95)));
+    kit.report(moved, canceled(95));
     assert_eq!((kit.state(moving), reserved(&kit)), (None, (10, 0)));
 }
 

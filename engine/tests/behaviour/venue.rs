@@ -202,6 +202,13 @@ impl Venue {
         }
     }
 
+    /// Begins another session: what was said in the last one is never said again, and what is open lives on. Its trades are not broken any more.
+    pub fn roll_over(&mut self) {
+        self.stream.clear();
+        self.trades.clear();
+        self.last_token = 0;
+    }
+
     /// Breaks an earlier trade, if there is one.
     pub fn break_trade(&mut self, rng: &mut Rng) {
         if self.trades.is_empty() {
