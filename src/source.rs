@@ -1,11 +1,11 @@
 //! Historical market data: one stream of messages out of whatever kind of file holds it.
 //!
 //! ```text
-//!   file --+------------------> Window --+-- BinaryFILE ----------------------------------> messages
-//!          +-- gzip: unpacked --^        +-- pcap, pcapng --> frame --> MoldUDP64 channel --^
+//!   file --+---------------------> Window --+-- BinaryFILE ----------------------------------> messages
+//!          +-- gzip, zstd: unpacked once --^  +-- pcap, pcapng --> frame --> MoldUDP64 channel --^
 //! ```
 //!
-//! The kind is told from the first bytes ([`feeds::binaryfile::sniff`]), of a gzip from the first bytes inside. Everything is read once, front
+//! The kind is told from the first bytes ([`feeds::binaryfile::sniff`]), of a packed file from the first bytes inside. Everything is read once, front
 //! to back, through a window of fixed size ([`WINDOW`]), so that a pipe will do and memory stays flat whatever the file's size. Nothing is
 //! mapped: a file that shrinks while it is mapped ends the process by a signal, one that shrinks while it is read is a sentence.
 //!
@@ -47,7 +47,7 @@ pub enum SourceError {
     Read {
         /// The file.
         path: PathBuf,
-        /// How far it was read; of a gzip, in what it unpacks to.
+        /// How far it was read; of a packed file, in what it unpacks to.
         offset: u64,
         /// What the system or the unpacking said.
         source: io::Error,
@@ -164,12 +164,16 @@ impl Source {
         }
         match sniff(head) {
             Kind::ItchBinaryFile => Ok(()),
-            Kind::Gzip if self.unpacked => {
-                Err(Fault::Other("a gzip file inside a gzip file: unpack it once (gunzip)".into()))
-            }
-            Kind::Gzip => {
+            kind @ (Kind::Gzip | Kind::Zstd) if self.unpacked => Err(Fault::Other(format!(
+                "a {} file inside a packed file: unpack it once",
+                if kind == Kind::Gzip { "gzip" } else { "zstd" }
+            ))),
+            kind @ (Kind::Gzip | Kind::Zstd) => {
                 let packed = std::mem::replace(window, Window::new(io::empty()));
-                *window = Window::new(MultiGzDecoder::new(packed));
+                *window = match kind {
+                    Kind::Gzip => Window::new(MultiGzDecoder::new(packed)),
+                    _ => Window::new(zstd::Decoder::new(packed)?),
+                };
                 self.unpacked = true;
                 self.settle_kind()
             }
@@ -178,9 +182,6 @@ impl Source {
                 self.stream = Stream::Capture(Box::new(Capture::open(window)?));
                 Ok(())
             }
-            Kind::Zstd => Err(Fault::Other(
-                "a zstd file, which cannot be read yet: decompress it first (unzstd)".into(),
-            )),
             Kind::Unknown => Err(Fault::Other(Kind::Unknown.to_string())),
         }
     }
