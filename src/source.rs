@@ -3,6 +3,7 @@
 //! ```text
 //!   file --+---------------------> Window --+-- BinaryFILE ----------------------------------> messages
 //!          +-- gzip, zstd: unpacked once --^  +-- pcap, pcapng --> frame --> MoldUDP64 channel --^
+//!                                             +-- LOBSTER messages --> made into ITCH 5.0 ------^
 //! ```
 //!
 //! The kind is told from the first bytes ([`feeds::binaryfile::sniff`]), of a packed file from the first bytes inside. Everything is read once, front
@@ -11,9 +12,14 @@
 //!
 //! What a capture holds goes through the same arbitration as a live feed ([`feeds::channel`]): lines A and B in one capture give each message once and
 //! in sequence. Packets whose header was wiped (session NUL or sequence 0), as in published samples, are taken in file order.
+//!
+//! Other formats of orders and trades are made into the ITCH 5.0 messages that say the same ([`lobster`]), so that whatever
+//! reads a stream reads them by the one path. What had to be made up and what is lost stands there.
 
 mod capture;
 mod frame;
+mod lobster;
+mod made;
 mod window;
 
 use std::fs::File;
@@ -24,6 +30,7 @@ use feeds::binaryfile::{Kind, Messages, sniff};
 use flate2::read::MultiGzDecoder;
 
 use capture::Capture;
+use lobster::Lobster;
 use window::Window;
 
 pub use window::WINDOW;
@@ -72,6 +79,18 @@ pub enum SourceError {
         /// Whether the offset is one of the unpacked bytes.
         unpacked: bool,
     },
+    /// A row or record says what cannot be.
+    #[error("{}: {kind} {number}: {what}", path.display())]
+    Entry {
+        /// The file.
+        path: PathBuf,
+        /// What the file counts: lines or records.
+        kind: &'static str,
+        /// Which one, from 1.
+        number: u64,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The capture's own structure does not hold.
     #[error("{}: damaged at byte {offset}{}: {what}", path.display(), of_what(*unpacked))]
     Malformed {
@@ -95,6 +114,7 @@ enum Fault {
     Io(io::Error),
     Truncated { offset: u64, what: &'static str },
     Malformed { offset: u64, what: &'static str },
+    Entry { what: String, kind: &'static str, number: u64 },
     Other(String),
 }
 
@@ -123,6 +143,7 @@ pub struct Source {
 enum Stream {
     BinaryFile { window: Window, taken: u64, ended: bool },
     Capture(Box<Capture>),
+    Lobster(Box<Lobster>),
 }
 
 impl Source {
@@ -182,8 +203,27 @@ impl Source {
                 self.stream = Stream::Capture(Box::new(Capture::open(window)?));
                 Ok(())
             }
-            Kind::Unknown => Err(Fault::Other(Kind::Unknown.to_string())),
+            Kind::Unknown => self.settle_text(),
         }
+    }
+
+    /// Rows of LOBSTER messages are told by the first of them, or by the file's name: one with a bad first row is then named by its line.
+    fn settle_text(&mut self) -> Result<(), Fault> {
+        let Stream::BinaryFile { window, .. } = &mut self.stream else { return Ok(()) };
+        let is_rows = lobster::sniff(window.want(HEAD)?);
+        let symbol = match lobster::ticker(&self.path) {
+            Some(symbol) => symbol,
+            None if is_rows => {
+                return Err(Fault::Other(
+                    "rows as of a LOBSTER message file, whose name says the ticker: TICKER_YYYY-MM-DD_.._message_N.csv"
+                        .into(),
+                ));
+            }
+            None => return Err(Fault::Other(format!("{}, LOBSTER messages", Kind::Unknown))),
+        };
+        let window = std::mem::replace(window, Window::new(io::empty()));
+        self.stream = Stream::Lobster(Box::new(Lobster::new(window, symbol)));
+        Ok(())
     }
 
     /// The next message, or `None` at the end. No allocation except where a capture's packet is larger than any before.
@@ -207,6 +247,7 @@ impl Source {
                     Message { sequence: *taken, bytes: &window.passed()[2..] }
                 }
                 Stream::Capture(capture) => capture.message(),
+                Stream::Lobster(rows) => rows.message(),
             })),
             Err(fault) => Err(self.error(fault)),
         }
@@ -216,6 +257,7 @@ impl Source {
     fn advance(&mut self) -> Result<bool, Fault> {
         let (window, taken, ended) = match &mut self.stream {
             Stream::Capture(capture) => return capture.advance(),
+            Stream::Lobster(rows) => return rows.advance(),
             Stream::BinaryFile { window, taken, ended } => (window, taken, ended),
         };
         if *ended {
@@ -259,7 +301,7 @@ impl Source {
     #[must_use]
     pub fn remarks(&self) -> Vec<String> {
         match &self.stream {
-            Stream::BinaryFile { .. } => Vec::new(),
+            Stream::BinaryFile { .. } | Stream::Lobster(_) => Vec::new(),
             Stream::Capture(capture) => {
                 let path = self.path.display();
                 capture.remarks().into_iter().map(|r| format!("{path}: {r}")).collect()
@@ -275,11 +317,13 @@ impl Source {
                 let offset = match &self.stream {
                     Stream::BinaryFile { window, .. } => window.offset(),
                     Stream::Capture(capture) => capture.offset(),
+                    Stream::Lobster(rows) => rows.offset(),
                 };
                 SourceError::Read { path, offset, source }
             }
             Fault::Truncated { offset, what } => SourceError::Truncated { path, offset, what, unpacked },
             Fault::Malformed { offset, what } => SourceError::Malformed { path, offset, what, unpacked },
+            Fault::Entry { what, kind, number } => SourceError::Entry { path, kind, number, what },
             Fault::Other(found) => SourceError::Kind { path, found },
         }
     }
