@@ -3,7 +3,7 @@
 //! ```text
 //!   file --+---------------------> Window --+-- BinaryFILE ----------------------------------> messages
 //!          +-- gzip, zstd: unpacked once --^  +-- pcap, pcapng --> frame --> MoldUDP64 channel --^
-//!                                             +-- LOBSTER messages --> made into ITCH 5.0 ------^
+//!                                             +-- LOBSTER messages, DBN --> made into ITCH 5.0 -^
 //! ```
 //!
 //! The kind is told from the first bytes ([`feeds::binaryfile::sniff`]), of a packed file from the first bytes inside. Everything is read once, front
@@ -13,10 +13,11 @@
 //! What a capture holds goes through the same arbitration as a live feed ([`feeds::channel`]): lines A and B in one capture give each message once and
 //! in sequence. Packets whose header was wiped (session NUL or sequence 0), as in published samples, are taken in file order.
 //!
-//! Other formats of orders and trades are made into the ITCH 5.0 messages that say the same ([`lobster`]), so that whatever
+//! Other formats of orders and trades are made into the ITCH 5.0 messages that say the same ([`lobster`], [`databento`]), so that whatever
 //! reads a stream reads them by the one path. What had to be made up and what is lost stands there.
 
 mod capture;
+mod databento;
 mod frame;
 mod lobster;
 mod made;
@@ -30,6 +31,7 @@ use feeds::binaryfile::{Kind, Messages, sniff};
 use flate2::read::MultiGzDecoder;
 
 use capture::Capture;
+use databento::Databento;
 use lobster::Lobster;
 use window::Window;
 
@@ -144,6 +146,7 @@ enum Stream {
     BinaryFile { window: Window, taken: u64, ended: bool },
     Capture(Box<Capture>),
     Lobster(Box<Lobster>),
+    Databento(Box<Databento>),
 }
 
 impl Source {
@@ -183,6 +186,11 @@ impl Source {
         if head.is_empty() {
             return Err(Fault::Other("it is empty".into()));
         }
+        if head.starts_with(databento::MAGIC) {
+            let window = std::mem::replace(window, Window::new(io::empty()));
+            self.stream = Stream::Databento(Box::new(Databento::open(window)?));
+            return Ok(());
+        }
         match sniff(head) {
             Kind::ItchBinaryFile => Ok(()),
             kind @ (Kind::Gzip | Kind::Zstd) if self.unpacked => Err(Fault::Other(format!(
@@ -219,7 +227,7 @@ impl Source {
                         .into(),
                 ));
             }
-            None => return Err(Fault::Other(format!("{}, LOBSTER messages", Kind::Unknown))),
+            None => return Err(Fault::Other(format!("{}, LOBSTER messages or DBN", Kind::Unknown))),
         };
         let window = std::mem::replace(window, Window::new(io::empty()));
         self.stream = Stream::Lobster(Box::new(Lobster::new(window, symbol)));
@@ -248,6 +256,7 @@ impl Source {
                 }
                 Stream::Capture(capture) => capture.message(),
                 Stream::Lobster(rows) => rows.message(),
+                Stream::Databento(records) => records.message(),
             })),
             Err(fault) => Err(self.error(fault)),
         }
@@ -258,6 +267,7 @@ impl Source {
         let (window, taken, ended) = match &mut self.stream {
             Stream::Capture(capture) => return capture.advance(),
             Stream::Lobster(rows) => return rows.advance(),
+            Stream::Databento(records) => return records.advance(),
             Stream::BinaryFile { window, taken, ended } => (window, taken, ended),
         };
         if *ended {
@@ -297,16 +307,15 @@ impl Source {
         Ok(count)
     }
 
-    /// What a person should know of the stream that was read, one sentence each: messages that a capture lacks.
+    /// What a person should know of the stream that was read, one sentence each: what the file lacks, or what of it cannot be said in ITCH 5.0.
     #[must_use]
     pub fn remarks(&self) -> Vec<String> {
-        match &self.stream {
+        let remarks = match &self.stream {
             Stream::BinaryFile { .. } | Stream::Lobster(_) => Vec::new(),
-            Stream::Capture(capture) => {
-                let path = self.path.display();
-                capture.remarks().into_iter().map(|r| format!("{path}: {r}")).collect()
-            }
-        }
+            Stream::Capture(capture) => capture.remarks(),
+            Stream::Databento(records) => records.remarks(),
+        };
+        remarks.into_iter().map(|r| format!("{}: {r}", self.path.display())).collect()
     }
 
     #[cold]
@@ -318,6 +327,7 @@ impl Source {
                     Stream::BinaryFile { window, .. } => window.offset(),
                     Stream::Capture(capture) => capture.offset(),
                     Stream::Lobster(rows) => rows.offset(),
+                    Stream::Databento(records) => records.offset(),
                 };
                 SourceError::Read { path, offset, source }
             }

@@ -144,3 +144,281 @@ fn the_published_lobster_sample_gives_the_books_beside_it() {
     let framed = source::read_all(&path).unwrap();
     assert_eq!(framed.messages, 1_000, "999 rows and the ticker");
 }
+
+/// A DBN file of schema `schema` with these records.
+fn dbn(version: u8, schema: u16, records: &[Vec<u8>]) -> Vec<u8> {
+    let mut meta = Vec::new();
+    meta.extend_from_slice(b"XNAS.ITCH\0\0\0\0\0\0\0");
+    meta.extend_from_slice(&schema.to_le_bytes());
+    for n in [DAY, u64::MAX, 0] {
+        meta.extend_from_slice(&n.to_le_bytes());
+    }
+    let symbol_len: u16 = if version == 1 { 22 } else { 71 };
+    if version == 1 {
+        meta.extend_from_slice(&[0xFF; 8]);
+    }
+    // Raw symbols in, instrument numbers out, no time of sending behind each record.
+    meta.extend_from_slice(&[1, 0, 0]);
+    if version > 1 {
+        meta.extend_from_slice(&symbol_len.to_le_bytes());
+    }
+    meta.extend_from_slice(&vec![0; if version == 1 { 47 } else { 53 }]);
+    let symbol = |s: &str| [s.as_bytes(), &vec![0; usize::from(symbol_len) - s.len()]].concat();
+    meta.extend_from_slice(&[0; 4 * 4]);
+    meta.extend_from_slice(&2u32.to_le_bytes());
+    for (name, number) in [("AAPL", "7"), ("A NAME TOO LONG", "9")] {
+        meta.extend_from_slice(&symbol(name));
+        for n in [1, 2024_01_02, 2024_01_03u32] {
+            meta.extend_from_slice(&n.to_le_bytes());
+        }
+        meta.extend_from_slice(&symbol(number));
+    }
+    meta.resize(meta.len().next_multiple_of(8), 0);
+    let mut file = [&b"DBN"[..], &[version], &(meta.len() as u32).to_le_bytes(), &meta].concat();
+    records.iter().for_each(|r| file.extend_from_slice(r));
+    file
+}
+
+/// Midnight, UTC, of 2 January 2024.
+const DAY: u64 = 1_704_153_600_000_000_000;
+const UNDEF: i64 = i64::MAX;
+
+#[derive(Clone, Copy)]
+struct Mbo(u8, u8, u32, u64, i64, u32);
+
+impl Mbo {
+    /// Action, side, instrument, order, price in 1e-9, size; the n-th is stamped n seconds after midnight.
+    fn record(self, n: u64) -> Vec<u8> {
+        let Mbo(action, side, instrument, order, price, size) = self;
+        let ts = DAY + n * 1_000_000_000;
+        let mut r = vec![14, 0xA0, 2, 0];
+        r.extend_from_slice(&instrument.to_le_bytes());
+        r.extend_from_slice(&ts.to_le_bytes());
+        r.extend_from_slice(&order.to_le_bytes());
+        r.extend_from_slice(&price.to_le_bytes());
+        r.extend_from_slice(&size.to_le_bytes());
+        r.extend_from_slice(&[128, 0, action, side]);
+        r.extend_from_slice(&(ts + 5_000).to_le_bytes());
+        r.extend_from_slice(&[0; 8]);
+        assert_eq!(r.len(), 56);
+        r
+    }
+}
+
+fn records(of: &[Mbo]) -> Vec<Vec<u8>> {
+    of.iter().zip(1..).map(|(m, n)| m.record(n)).collect()
+}
+
+const USD: i64 = 1_000_000_000;
+
+#[test]
+fn dbn_actions_have_the_effect_on_the_book_that_the_format_says() {
+    let day = [
+        Mbo(b'R', b'N', 7, 0, UNDEF, 0),
+        Mbo(b'A', b'B', 7, 100, 10 * USD, 50),
+        Mbo(b'A', b'A', 7, 200, 11 * USD, 40),
+        Mbo(b'A', b'B', 9, 300, 5 * USD, 30),
+        // Ten of order 200 trade: the cancel behind the fill takes them.
+        Mbo(b'T', b'B', 7, 0, 11 * USD, 10),
+        Mbo(b'F', b'A', 7, 200, 11 * USD, 10),
+        Mbo(b'C', b'A', 7, 200, 11 * USD, 10),
+        // Less at the same price keeps its place, more or another price does not.
+        Mbo(b'M', b'B', 7, 100, 10 * USD, 20),
+        Mbo(b'M', b'B', 7, 100, 10 * USD, 60),
+        Mbo(b'M', b'B', 7, 100, 9 * USD, 60),
+        Mbo(b'M', b'B', 7, 100, 9 * USD, 60),
+        Mbo(b'C', b'A', 7, 200, 11 * USD, 30),
+        Mbo(b'N', b'N', 7, 0, UNDEF, 0),
+        // Of before the file, and more than there is.
+        Mbo(b'C', b'B', 7, 77, 10 * USD, 5),
+        Mbo(b'M', b'B', 7, 78, 10 * USD, 5),
+        Mbo(b'C', b'B', 9, 300, 5 * USD, 31),
+        Mbo(b'A', b'B', 7, 90, 8 * USD, 1),
+        Mbo(b'T', b'A', 7, 0, 11 * USD + 1, 10),
+        Mbo(b'A', b'A', 7, 91, UNDEF, 1),
+        Mbo(b'R', b'N', 7, 0, UNDEF, 0),
+        Mbo(b'C', b'B', 7, 100, 9 * USD, 60),
+    ];
+    let file = dbn(3, 0, &records(&day));
+    let events = events_of("day.dbn", file.clone()).unwrap();
+    let (one, other) = (InstrumentId(1), InstrumentId(2));
+    let add = |order, side, qty, px| MarketBody::Add {
+        order: VenueRef(order),
+        px: Px(px),
+        qty: Qty(qty),
+        side,
+        mpid: *b"    ",
+    };
+    let reduce = |order, qty| MarketBody::Reduce { order: VenueRef(order), qty: Qty(qty) };
+    let replace = |order, qty, px| MarketBody::Replace {
+        old: VenueRef(order),
+        new: VenueRef(order),
+        qty: Qty(qty),
+        px: Px(px),
+    };
+    let delete = |order| MarketBody::Delete { order: VenueRef(order) };
+    let want = [
+        (2, one, add(100, Side::Buy, 50, 100_000)),
+        (3, one, add(200, Side::Sell, 40, 110_000)),
+        (4, other, add(300, Side::Buy, 30, 50_000)),
+        (5, one, MarketBody::Trade { px: Px(110_000), qty: Qty(10), match_number: 1, side: Side::Sell }),
+        (7, one, reduce(200, 10)),
+        (8, one, reduce(100, 30)),
+        (9, one, replace(100, 60, 100_000)),
+        (10, one, replace(100, 60, 90_000)),
+        (12, one, delete(200)),
+        (14, one, reduce(77, 5)),
+        (15, one, replace(78, 5, 100_000)),
+        (16, other, reduce(300, 31)),
+        (17, one, add(90, Side::Buy, 1, 80_000)),
+        (20, one, delete(90)),
+        (20, one, delete(100)),
+        (21, one, reduce(100, 60)),
+    ];
+    let named: Vec<_> = events
+        .iter()
+        .filter_map(|e| match e.body {
+            MarketBody::Directory { symbol, .. } => Some((e.instrument, symbol.to_string())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(named, [(one, "AAPL".to_string()), (other, "#9".to_string())]);
+    let got: Vec<_> = events
+        .iter()
+        .filter(|e| !matches!(e.body, MarketBody::Directory { .. }))
+        .map(|e| (e.ts_event.0 / 1_000_000_000, e.instrument, e.body))
+        .collect();
+    assert_eq!(got, want);
+
+    let mut source = Source::read(Path::new("day.dbn"), std::io::Cursor::new(file)).unwrap();
+    let capacity = BookCapacity { instruments: 3, live_orders: 64, levels: 64, direct_refs: 0 };
+    let (mut fast, mut naive) = (FlatBooks::new(&capacity), NaiveBooks::new(&capacity));
+    while let Some(m) = source.next().unwrap() {
+        let event = decode(m).unwrap();
+        assert_eq!(fast.apply(&event), naive.apply(&event));
+        assert_eq!(fast.top(one), naive.top(one));
+    }
+    assert_eq!(fast.live_orders(), 0);
+    assert_eq!(fast.stats().unknown_refs.total(), 3, "orders 77, 78 and the one that was cleared");
+    let remarks = source.remarks().join("\n");
+    assert!(remarks.contains("1 trade(s) without") && remarks.contains("1 order(s) without"), "{remarks}");
+}
+
+#[test]
+fn dbn_says_the_same_in_every_version_packed_and_beside_other_records() {
+    let day = records(&[Mbo(b'A', b'B', 7, 100, 10 * USD, 50), Mbo(b'C', b'B', 7, 100, 10 * USD, 20)]);
+    let want = bodies_of("a.dbn", dbn(3, 0, &day));
+    assert_eq!(want.len(), 3);
+    let mut mixed = day.clone();
+    let mut system = vec![0; 40];
+    (system[0], system[1]) = (10, 0x17);
+    mixed.insert(1, system);
+    // A time of sending behind each record makes it eight bytes longer.
+    let sent: Vec<_> = day.iter().map(|r| [&[16], &r[1..], &[9; 8]].concat()).collect();
+    for (name, file) in [
+        ("1", dbn(1, 0, &day)),
+        ("2", dbn(2, 0, &day)),
+        ("zst", zstd::encode_all(&dbn(2, 0, &day)[..], 3).unwrap()),
+        ("other", dbn(3, 0, &mixed)),
+        ("ts_out", dbn(3, 0, &sent)),
+    ] {
+        assert_eq!(bodies_of(name, file), want, "{name}");
+    }
+}
+
+#[test]
+fn a_wrong_dbn_file_is_one_sentence_with_its_record() {
+    let one = |m: Mbo| dbn(3, 0, &records(&[Mbo(b'R', b'N', 7, 0, UNDEF, 0), m]));
+    let good = Mbo(b'A', b'B', 7, 100, 10 * USD, 50);
+    let whole = one(good);
+    let mut publisher = records(&[good, good]);
+    publisher[1][2] = 3;
+    let late = good.record(4 * 86_400);
+    let mut short = good.record(1);
+    short[0] = 13;
+    short.truncate(52);
+    for (file, says) in [
+        (dbn(3, 2, &[]), "a DBN file of schema mbp-10, which has no orders"),
+        (dbn(3, u16::MAX, &[]), "a DBN file of several schemas"),
+        (dbn(4, 0, &[]), "a DBN file of version 4; 1 to 3 are read here"),
+        (b"DBN\x03\xFF\xFF\xFF\x7F".to_vec(), "bytes of metadata, more than any has"),
+        (b"DBN\x03\x04\0\0\0....".to_vec(), "a DBN file whose metadata cannot be read: "),
+        (whole[..100].to_vec(), "cut off at byte 0: the metadata"),
+        (whole[..whole.len() - 1].to_vec(), "the record that starts there is not complete"),
+        (one(Mbo(b'A', b'B', 7, 1, 10 * USD + 1, 50)), "record 2: the price 10000000001 (of 1e-9)"),
+        (one(Mbo(b'A', b'B', 7, 1, -USD, 50)), "record 2: the price -1000000000"),
+        (one(Mbo(b'M', b'B', 7, 1, 430_000 * USD, 50)), "record 2: the price 430000000000000"),
+        (one(Mbo(b'A', b'N', 7, 1, USD, 50)), "record 2: an order without a side"),
+        (one(Mbo(b'A', b'x', 7, 1, USD, 50)), "record 2: 0x78 is no side"),
+        (one(Mbo(b'?', b'B', 7, 1, USD, 50)), "record 2: 0x3f is no action"),
+        (dbn(3, 0, &publisher), "record 2: of publisher 3 in a file of publisher 2"),
+        (dbn(3, 0, &[good.record(1), late]), "record 2: more than three days"),
+        (dbn(3, 0, &[short]), "record 1: its length is less than an MBO record's"),
+        (dbn(3, 0, &[vec![0; 56]]), "record 1: its length is less than a record's head"),
+    ] {
+        let e = events_of("day.dbn", file).expect_err(says).to_string();
+        assert!(e.starts_with("day.dbn: ") && e.contains(says) && !e.contains('\n'), "{says}: {e}");
+    }
+}
+
+#[test]
+fn the_published_dbn_files_of_every_version_hold_the_same_messages() {
+    let files = ["mbo.dbn", "mbo.v1.dbn.zst", "mbo.v2.dbn.zst", "mbo.v3.dbn", "mbo.v3.dbn.zst"];
+    let mut all = Vec::new();
+    for file in files {
+        let Some(path) = shared(&format!("dbn/test_data.{file}")) else { return };
+        all.push(source::read_all(&path).unwrap_or_else(|e| panic!("{e}")));
+    }
+    assert!(all.iter().all(|f| *f == all[0]));
+    let events: Vec<_> = all[0].iter().map(|m| decode(m).unwrap()).collect();
+    assert!(matches!(events[0].body, MarketBody::Directory { symbol, .. } if symbol.to_string() == "ESH1"));
+    // Both records take a contract off an order of before the file.
+    let reduce = |order| MarketBody::Reduce { order: VenueRef(order), qty: Qty(1) };
+    assert_eq!(events[1].body, reduce(647_784_973_705));
+    assert_eq!(events[2].body, reduce(647_784_973_631));
+    assert_eq!(events.len(), 3);
+    // 1,609,160,400,000,429,831 ns after 1970 is 13 o'clock and a little, UTC.
+    assert_eq!(events[1].ts_event.0, 13 * 3_600_000_000_000 + 429_831);
+    for (file, schema) in [("mbp-10.dbn", "mbp-10"), ("trades.v3.dbn.zst", "trades")] {
+        let Some(path) = shared(&format!("dbn/test_data.{file}")) else { return };
+        let e = Source::open(&path).err().expect("no orders in it").to_string();
+        assert!(e.contains(&format!("a DBN file of schema {schema}")), "{e}");
+    }
+}
+
+/// Cut anywhere and with bytes changed, every format ends in messages or a sentence.
+#[test]
+fn hostile_files_never_panic_nor_hang() {
+    let day = records(&[
+        Mbo(b'A', b'B', 7, 100, 10 * USD, 50),
+        Mbo(b'M', b'B', 7, 100, 10 * USD, 20),
+        Mbo(b'R', b'B', 7, 100, 10 * USD, 20),
+    ]);
+    let mut seed = 0x5EED_D011u64;
+    let mut below = |n: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 33) as usize % n.max(1)
+    };
+    for (name, whole) in [
+        (LOBSTER, ROWS.as_bytes().to_vec()),
+        ("day.dbn", dbn(1, 0, &day)),
+        ("day.dbn", dbn(3, 0, &day)),
+        ("day.dbn.zst", zstd::encode_all(&dbn(3, 0, &day)[..], 3).unwrap()),
+    ] {
+        for _ in 0..2_000 {
+            let mut bad = whole.clone();
+            bad.truncate(whole.len() - below(whole.len()) * below(2));
+            for _ in 0..below(5) {
+                let at = below(bad.len());
+                bad[at] = [0, 0xFF, b'-', b',', below(256) as u8][below(5)];
+            }
+            let Ok(mut source) = Source::read(Path::new(name), std::io::Cursor::new(bad)) else { continue };
+            let mut count = 0;
+            while let Ok(Some(m)) = source.next() {
+                assert!(decode(m).is_ok());
+                count += 1;
+                assert!(count <= whole.len(), "more messages than bytes");
+            }
+        }
+    }
+}
