@@ -26,8 +26,11 @@ mod window;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use feeds::binaryfile::{Kind, Messages, sniff};
+use feeds::channel::ChannelStats;
 use flate2::read::MultiGzDecoder;
 
 use capture::Capture;
@@ -140,6 +143,23 @@ pub struct Source {
     path: PathBuf,
     unpacked: bool,
     stream: Stream,
+    /// Bytes of the file read so far, packed as they are.
+    read: Arc<AtomicU64>,
+    size: Option<u64>,
+}
+
+/// Counts what is read through it.
+struct Counted<R> {
+    input: R,
+    read: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = self.input.read(out)?;
+        self.read.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
 }
 
 enum Stream {
@@ -162,7 +182,10 @@ impl Source {
             let found = "a folder, where a file of market data is wanted".into();
             return Err(SourceError::Kind { path: path.to_path_buf(), found });
         }
-        Source::read(path, file)
+        let mut source = Source::read(path, file)?;
+        // A pipe or a device has no size.
+        source.size = about.is_file().then_some(about.len());
+        Ok(source)
     }
 
     /// As [`Source::open`], of anything that can be read; `path` names it in errors.
@@ -170,10 +193,14 @@ impl Source {
     /// # Errors
     /// As [`Source::open`].
     pub fn read(path: &Path, input: impl Read + Send + 'static) -> Result<Source, SourceError> {
+        let read = Arc::new(AtomicU64::new(0));
+        let window = Window::new(Counted { input, read: Arc::clone(&read) });
         let mut source = Source {
             path: path.to_path_buf(),
             unpacked: false,
-            stream: Stream::BinaryFile { window: Window::new(input), taken: 0, ended: false },
+            stream: Stream::BinaryFile { window, taken: 0, ended: false },
+            read,
+            size: None,
         };
         source.settle_kind().map_err(|fault| source.error(fault))?;
         Ok(source)
@@ -305,6 +332,27 @@ impl Source {
             count += 1;
         }
         Ok(count)
+    }
+
+    /// Bytes of the file read so far, packed as they are; ahead of the message that is out by at most a window and what an unpacking holds.
+    #[must_use]
+    pub fn bytes_read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// The file's size when it was opened; `None` where it has none.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    /// What the arbitration of a capture's packets counted, all of them as one line; `None` for other kinds.
+    #[must_use]
+    pub fn arbitration(&self) -> Option<&ChannelStats> {
+        match &self.stream {
+            Stream::Capture(capture) => Some(capture.arbitration()),
+            _ => None,
+        }
     }
 
     /// What a person should know of the stream that was read, one sentence each: what the file lacks, or what of it cannot be said in ITCH 5.0.
