@@ -168,7 +168,7 @@ fn dbn(version: u8, schema: u16, records: &[Vec<u8>]) -> Vec<u8> {
     meta.extend_from_slice(&2u32.to_le_bytes());
     for (name, number) in [("AAPL", "7"), ("A NAME TOO LONG", "9")] {
         meta.extend_from_slice(&symbol(name));
-        for n in [1, 2024_01_02, 2024_01_03u32] {
+        for n in [1, 20_240_102, 20_240_103_u32] {
             meta.extend_from_slice(&n.to_le_bytes());
         }
         meta.extend_from_slice(&symbol(number));
