@@ -13,7 +13,7 @@
 //! What a capture holds goes through the same arbitration as a live feed ([`feeds::channel`]): lines A and B in one capture give each message once and
 //! in sequence. Packets whose header was wiped (session NUL or sequence 0), as in published samples, are taken in file order.
 //!
-//! Other formats of orders and trades are made into the ITCH 5.0 messages that say the same ([`lobster`], [`databento`]), so that whatever
+//! Other formats of orders and trades are made into the ITCH 5.0 messages that say the same (`lobster`, `databento`), so that whatever
 //! reads a stream reads them by the one path. What had to be made up and what is lost stands there.
 
 mod capture;

@@ -90,6 +90,19 @@ fn lobster_reads_the_same_with_other_line_ends_packed_and_cut_anywhere_between_r
 }
 
 #[test]
+fn a_source_says_how_much_of_its_file_it_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(format!("{LOBSTER}.zst"));
+    fs::write(&path, zstd::encode_all(ROWS.as_bytes(), 3).unwrap()).unwrap();
+    let size = fs::metadata(&path).unwrap().len();
+    let mut source = Source::open(&path).unwrap();
+    assert_eq!(source.size(), Some(size));
+    while source.next().unwrap().is_some() {}
+    assert_eq!(source.bytes_read(), size, "packed as it is");
+    assert_eq!(Source::read(&path, ROWS.as_bytes()).unwrap().size(), None);
+}
+
+#[test]
 fn a_wrong_lobster_file_is_one_sentence_with_its_line() {
     for (name, rows, says) in [
         (LOBSTER, format!("{ROWS}34201,1,5,6"), format!("{LOBSTER}: line 11: a row has six columns")),

@@ -24,6 +24,7 @@
 //!
 //! Refused, because a book would be wrong without it: an order's price that is no multiple of 1e-4 or not within 32 bits of them, an order without a side, records of a second
 //! publisher (order numbers are a venue's own). Left out and told by [`Databento::remarks`]: trades at such prices, orders without a price (they rest nowhere).
+//! An order number that rests under two instruments at once is taken as it is: the book counts the second as a duplicate.
 //! Orders of before the file are unknown references, which the books count. Memory follows the orders that rest, as a book's does: `M` and `R` need them.
 
 use std::collections::HashMap;
