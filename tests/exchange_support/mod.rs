@@ -9,6 +9,7 @@ use colo::exchange::faults::LineFaults;
 use colo::exchange::flow::Flow;
 use colo::exchange::flow::file::{FileFlow, Speed};
 use colo::exchange::flow::reader::BinaryFile;
+use colo::exchange::glimpse::SnapshotFaults;
 use colo::exchange::{BookSnapshot, Venue, VenueConfig};
 use model::{Px, Qty, Side, Symbol};
 
@@ -34,6 +35,7 @@ pub fn config() -> VenueConfig {
         symbols: vec![symbol("AAPL"), symbol("MSFT")],
         lines: vec![LineFaults::default(), LineFaults::default()],
         rerequest_loss: 0.0,
+        snapshot_faults: SnapshotFaults::default(),
         accounts: vec![account("user01"), account("user02")],
         flow: Flow::Silent,
         seed: 1,
