@@ -27,7 +27,7 @@ use criterion::Criterion;
 use desk::{FEED, GATEWAY, INSTRUMENTS, START, STEP, Taker, Venue};
 use engine::strategy::{Observer, Strategy};
 use engine::{Engine, Outbox};
-use feeds::channel::{Channel, ChannelConfig, Sink};
+use feeds::channel::{Channel, ChannelConfig, Sink, Taken};
 use feeds::itch50::Subscription;
 use gateways::gateway::{Barrier, GatewayConfig, Notice, OuchGateway, ReportSink};
 use gateways::soupbintcp::ClientConfig;
@@ -74,12 +74,13 @@ struct Decoded {
 
 impl Sink for Decoded {
     #[inline]
-    fn message(&mut self, seq: u64, message: &[u8]) {
+    fn message(&mut self, seq: u64, message: &[u8]) -> Taken {
         if self.count == 0 {
             self.first = seq;
         }
         self.count += 1;
         self.events.extend(self.subscription.event(message).ok().flatten());
+        Taken::Whole
     }
 
     fn status(&mut self, status: FeedStatus) {

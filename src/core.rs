@@ -307,6 +307,7 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
     }
     let mut feed_agents = Vec::new();
     let mut feed_ports = Vec::new();
+    let mut watches = Vec::new();
     for (k, (f, capture)) in config.feeds.iter().zip(captures).enumerate() {
         let (out, items) = spsc::channel(config.capacity.feed_ring);
         let id = FeedId(k as u8);
@@ -321,6 +322,8 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
             sample_every: config.sample_every,
         })
         .map_err(io(format!("feed {}", f.id)))?;
+        warnings.extend(agent.warnings());
+        watches.push(agent.watch().map_err(io(format!("feed {}", f.id)))?);
         feed_agents.push(agent);
         feed_ports.push(FeedPort::new(id, items));
     }
@@ -347,6 +350,7 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
     let asked_to_end = Arc::new(AtomicBool::new(false));
     let cold_agent = ColdAgent::new(ColdParts {
         keepers,
+        watches,
         log,
         control: socket,
         tokens,
@@ -521,9 +525,9 @@ impl<S: Strategy> Running<S> {
             Err(p) => failures.push(p.to_string()),
         }
         let snapshot = self.viewer.read();
-        let sum = |ports: &[crate::telemetry::snapshot::Port]| {
+        let sum = |ports: &mut dyn Iterator<Item = &BTreeMap<&'static str, u64>>| {
             let mut all = BTreeMap::new();
-            for (name, v) in ports.iter().flat_map(|p| &p.counters) {
+            for (name, v) in ports.flatten() {
                 *all.entry(*name).or_default() += v;
             }
             all
@@ -541,8 +545,8 @@ impl<S: Strategy> Running<S> {
             state_hash: engine.map_or(0, Engine::state_hash),
             halted: strategy.as_ref().and_then(StrategyAgent::halted),
             latency_ns: snapshot.latency_ns,
-            feeds: sum(&snapshot.feeds),
-            gateways: sum(&snapshot.gateways),
+            feeds: sum(&mut snapshot.feeds.iter().map(|f| &f.counters)),
+            gateways: sum(&mut snapshot.gateways.iter().map(|g| &g.counters)),
             failures,
         }
     }

@@ -547,13 +547,14 @@ fn a_queue_survives_a_crowd<T: Books>() {
     assert_eq!(f.orders(Buy), expected);
 }
 
-/// Historical flow, where the shared material is beside the repository.
+/// Historical flow, where the shared material is beside the repository; with `COLO_REQUIRE_SHARED=1` it has to be there.
 #[test]
 #[allow(clippy::print_stdout)]
 fn historical_flow_is_the_same_in_both() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/itch50");
     for name in ["aapl_20120621_0930.itch", "three_symbols_20101224.itch"] {
         let Ok(file) = std::fs::read(format!("{root}/{name}")) else {
+            assert!(std::env::var("COLO_REQUIRE_SHARED").as_deref() != Ok("1"), "no {root}/{name}");
             println!("skipped: no {name} beside the repository");
             continue;
         };

@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use feeds::binaryfile::Messages;
-use feeds::channel::{Channel, ChannelConfig, Sink};
+use feeds::channel::{Channel, ChannelConfig, Sink, Taken};
 use feeds::itch50::{self, Subscription, wire};
 use model::{FeedId, FeedStatus, GatewayId, Instrument, InstrumentId, Nanos};
 
@@ -18,8 +18,9 @@ use model::{FeedId, FeedStatus, GatewayId, Instrument, InstrumentId, Nanos};
 struct Taste(u64);
 
 impl Sink for Taste {
-    fn message(&mut self, _: u64, msg: &[u8]) {
+    fn message(&mut self, _: u64, msg: &[u8]) -> Taken {
         self.0 += msg.first().map_or(0, |b| u64::from(*b));
+        Taken::Whole
     }
     fn status(&mut self, _: FeedStatus) {}
 }

@@ -1,5 +1,5 @@
 //! Decoding against material that others made: every field of every type from expected values, real captures of three
-//! markets, and whole files. Skipped, and said so, where the material is not beside the repository.
+//! markets, and whole files. Skipped, and said so, where the material is not beside the repository; a failure with `COLO_REQUIRE_SHARED=1`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ fn shared() -> Option<PathBuf> {
     if data.is_dir() {
         return Some(data);
     }
+    assert!(std::env::var("COLO_REQUIRE_SHARED").as_deref() != Ok("1"), "{} is absent", data.display());
     eprintln!("skipped: {} is absent", data.display());
     None
 }

@@ -4,7 +4,7 @@
 //! bytes came, which may claim to be any message); and an end to what one turn of its agent does.
 #![no_main]
 
-use feeds::channel::{Channel, ChannelConfig, REREQUEST, Sink, Transmit};
+use feeds::channel::{Channel, ChannelConfig, REREQUEST, Sink, Taken, Transmit};
 use feeds::moldudp64::{Packet, Request, Session};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
@@ -42,16 +42,23 @@ fn packet(session: &Session, sequence: u64, count: u16, messages: u64) -> Vec<u8
     bytes
 }
 
+/// Some messages are taken for undecodable.
+fn is_undecodable(seq: u64) -> bool {
+    seq % 37 == 36
+}
+
 /// Compares what is delivered with what was published.
 struct Checker {
     next: u64,
     session: Option<u8>,
     /// Raw bytes came: a message may be anything, its number may not.
     raw: bool,
+    /// A loss was told in this session.
+    lossy: bool,
 }
 
 impl Sink for Checker {
-    fn message(&mut self, seq: u64, msg: &[u8]) {
+    fn message(&mut self, seq: u64, msg: &[u8]) -> Taken {
         assert_eq!(seq, self.next, "in order, once");
         self.next += 1;
         if !self.raw {
@@ -59,18 +66,26 @@ impl Sink for Checker {
             assert_eq!(msg[0], session, "of the session");
             assert_eq!(msg[1..], seq.to_be_bytes(), "as published");
         }
+        if is_undecodable(seq) { Taken::Undecodable } else { Taken::Whole }
     }
 
     fn status(&mut self, status: FeedStatus) {
         match status {
-            FeedStatus::Synced { next } => assert_eq!(next, self.next),
+            FeedStatus::Synced { next } => assert!(next == self.next && !self.lossy),
             FeedStatus::Recovering { from, to } => assert!(from == self.next && from < to),
+            // A message that could not be decoded, once in a session, right behind it.
+            FeedStatus::Lost { from, to } if to == self.next => {
+                assert!(from + 1 == to && is_undecodable(from) && !self.lossy);
+                self.lossy = true;
+            }
             FeedStatus::Lost { from, to } => {
                 assert!(from == self.next && from < to);
                 self.next = to;
+                self.lossy = true;
             }
             FeedStatus::NewSession => {
                 self.next = 1;
+                self.lossy = false;
                 self.session = None;
             }
             FeedStatus::Silent | FeedStatus::Heartbeat | FeedStatus::EndOfSession => {}
@@ -87,7 +102,7 @@ fuzz_target!(|steps: Vec<Step>| {
         ..ChannelConfig::default()
     };
     let mut channel = Channel::new(config);
-    let mut checker = Checker { next: 1, session: None, raw: false };
+    let mut checker = Checker { next: 1, session: None, raw: false, lossy: false };
     let mut now = Nanos(0);
     let mut asked: Option<Transmit> = None;
 

@@ -1,5 +1,5 @@
 //! ITCH 5.0: any message gives an event or a typed error; bytes after its type's length change nothing; and a subscription
-//! says of a message what the decoder says of it.
+//! says of a message what the decoder says of it, and learns nothing of one that cannot be decoded.
 #![no_main]
 
 use feeds::binaryfile::Messages;
@@ -29,6 +29,13 @@ fuzz_target!(|bytes: &[u8]| {
         }
         let wanted = locate(message).and_then(|locate| subscription.instrument(locate));
         let event = subscription.event(message);
+        if let (Err(error), Some(at)) = (event, locate(message)) {
+            assert_eq!(subscription.instrument(at), wanted, "nothing is learned of what cannot be decoded");
+            assert!(
+                !error.is_loss() || wire::length(message[0]).is_some(),
+                "a type that is not known is no loss"
+            );
+        }
         if let (Some(id), Ok(Some(event)), Ok(decoded)) = (wanted, event, decoded)
             && !matches!(message[0], b'S' | b'V' | b'W' | b'R' | b'H' | b'K')
         {

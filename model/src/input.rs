@@ -37,7 +37,7 @@ pub enum FeedStatus {
         /// First not missing.
         to: u64,
     },
-    /// `[from, to)` will not come; delivery goes on after it.
+    /// `[from, to)` will not come, or cannot be decoded; delivery goes on after it.
     Lost {
         /// First lost.
         from: u64,

@@ -16,10 +16,10 @@
 //!   call but the socket's own. Error paths allocate their message.
 //!
 //! `tests/conformance.rs` holds every implementation to this. A new transport is a file here, a `mod` line and
-//! a line there. Linux only: `recvmmsg`, `SO_BUSY_POLL` and `SO_MEMINFO` are what make the UDP line worth having.
+//! a line there. Linux only: `SO_BUSY_POLL` and `SO_MEMINFO` are what make the UDP line worth having.
 
 #[cfg(not(target_os = "linux"))]
-compile_error!("the `net` crate is for Linux: its sockets rely on recvmmsg, SO_BUSY_POLL and SO_MEMINFO");
+compile_error!("the `net` crate is for Linux: its sockets rely on SO_BUSY_POLL and SO_MEMINFO");
 
 use std::fmt::Display;
 use std::io;

@@ -1,5 +1,4 @@
-//! The few socket calls that neither `std` nor `socket2` offers safely. All `unsafe` of the crate is here and in
-//! `udp::burst`.
+//! The few socket calls that neither `std` nor `socket2` offers safely. All `unsafe` of the crate is here.
 
 use std::ffi::c_int;
 use std::io;

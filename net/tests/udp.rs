@@ -1,4 +1,4 @@
-//! What UDP sockets do beyond the common contract: bursts, counts, refusals, joins.
+//! What UDP sockets do beyond the common contract: counts, refusals, joins.
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 use std::io;
@@ -19,79 +19,28 @@ fn pair(config: &LineConfig) -> (UdpSender, UdpLine) {
     (sender, line)
 }
 
-#[test]
-fn a_burst_is_whole_in_order_and_bounded() {
-    let (mut tx, mut line) = pair(&LineConfig { burst: 8, ..LineConfig::new(any_port()) });
-    assert_eq!(line.recv_burst(|_| panic!("nothing was sent")).unwrap(), 0);
-    for i in 0..20u8 {
-        assert!(tx.send(&vec![i; usize::from(i)]).unwrap());
-    }
-    let (mut got, mut polls) = (Vec::new(), 0);
-    while got.len() < 20 && polls < POLLS_MAX {
-        let before = got.len();
-        let n = line.recv_burst(|bytes| got.push(bytes.to_vec())).unwrap();
-        assert!(n <= 8);
-        assert_eq!(n, got.len() - before);
-        polls += 1;
-    }
-    assert_eq!(got, (0..20u8).map(|i| vec![i; usize::from(i)]).collect::<Vec<_>>());
+/// Asks again and again until something is there.
+fn next(line: &mut UdpLine, buf: &mut [u8]) -> Vec<u8> {
+    let n = (0..POLLS_MAX).find_map(|_| line.recv(buf).unwrap()).expect("a datagram");
+    buf[..n].to_vec()
 }
 
 #[test]
-fn an_over_long_datagram_is_counted_in_a_burst_and_alone() {
-    let (mut tx, mut line) = pair(&LineConfig { datagram_max: 16, ..LineConfig::new(any_port()) });
+fn an_over_long_datagram_is_dropped_whole_and_counted() {
+    let (mut tx, mut line) = pair(&LineConfig::new(any_port()));
     for bytes in [&[1u8; 16][..], &[2; 17], &[3; 4]] {
         assert!(tx.send(bytes).unwrap());
     }
-    let (mut got, mut polls) = (Vec::new(), 0);
-    while got.len() < 2 && polls < POLLS_MAX {
-        line.recv_burst(|bytes| got.push(bytes.to_vec())).unwrap();
-        polls += 1;
-    }
-    assert_eq!(got, [vec![1; 16], vec![3; 4]]);
+    let mut buf = [0; 16];
+    assert_eq!([next(&mut line, &mut buf), next(&mut line, &mut buf)], [vec![1; 16], vec![3; 4]]);
     assert_eq!(line.oversize(), 1);
-
-    assert!(tx.send(&[4; 17]).unwrap());
-    polls = 0;
-    while line.oversize() < 2 && polls < POLLS_MAX {
-        assert_eq!(line.recv(&mut [0; 16]).unwrap(), None);
-        polls += 1;
-    }
-    assert_eq!(line.oversize(), 2);
-}
-
-#[test]
-fn a_panic_in_a_burst_leaves_the_line_usable() {
-    let (mut tx, mut line) = pair(&LineConfig::new(any_port()));
-    assert!(tx.send(b"boom").unwrap());
-    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        for _ in 0..POLLS_MAX {
-            line.recv_burst(|_| panic!("decoder bug")).unwrap();
-        }
-    }));
-    assert!(caught.is_err());
-    assert!(tx.send(b"next").unwrap());
-    let (mut got, mut polls) = (Vec::new(), 0);
-    while got.is_empty() && polls < POLLS_MAX {
-        line.recv_burst(|bytes| got = bytes.to_vec()).unwrap();
-        polls += 1;
-    }
-    assert_eq!(got, b"next");
 }
 
 #[test]
 fn a_line_moves_to_another_thread() {
     let (mut tx, mut line) = pair(&LineConfig::new(any_port()));
     assert!(tx.send(b"over there").unwrap());
-    let got = std::thread::spawn(move || {
-        let mut got = Vec::new();
-        let mut polls = 0;
-        while got.is_empty() && polls < POLLS_MAX {
-            line.recv_burst(|bytes| got = bytes.to_vec()).unwrap();
-            polls += 1;
-        }
-        got
-    });
+    let got = std::thread::spawn(move || next(&mut line, &mut [0; 64]));
     assert_eq!(got.join().unwrap(), b"over there");
 }
 
@@ -113,6 +62,8 @@ fn the_kernels_drops_are_counted() {
     }
     assert!(got < sent, "the buffer of 4 KiB held {got} KB");
     assert_eq!(line.kernel_drops().unwrap(), sent - got, "every datagram is either received or counted");
+    let count = line.drop_count().unwrap();
+    assert_eq!(std::thread::spawn(move || count.read().unwrap()).join().unwrap(), sent - got);
 }
 
 #[test]
@@ -125,6 +76,10 @@ fn the_granted_buffer_is_readable_and_less_than_asked_is_a_refusal() {
     let large = UdpLine::open(&LineConfig { receive_buffer: asked, ..LineConfig::new(any_port()) }).unwrap();
     let refused = large.refusals().iter().any(|r| r.option == "SO_RCVBUF");
     assert_eq!(refused, large.receive_buffer() < asked, "{} of {asked} bytes", large.receive_buffer());
+    for refusal in large.refusals() {
+        let said = refusal.to_string();
+        assert!(said.starts_with("SO_RCVBUF: asked for 1073741824 bytes, granted "), "{said}");
+    }
 }
 
 #[test]

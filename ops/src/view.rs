@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use colo::telemetry::snapshot::{Instrument, OpenOrder, Percentiles, Port, Snapshot};
+use colo::telemetry::snapshot::{Feed, Instrument, OpenOrder, Percentiles, Port, Snapshot};
 use model::Nanos;
 
 use crate::life;
@@ -226,13 +226,16 @@ fn fit(t: &str, columns: usize) -> String {
     }
 }
 
-fn feeds(ports: &[Port]) -> List {
-    let rows = ports.iter().map(|p| {
-        let c = |name| short(p.counters[name]);
-        let synced = if p.counters["synced"] == 1 { "yes" } else { "NO" };
+fn feeds(feeds: &[Feed]) -> List {
+    let rows = feeds.iter().map(|f| {
+        let c = |name| short(f.counters[name]);
+        let synced = if f.counters["synced"] == 1 { "yes" } else { "NO" };
+        // Each line by its letter, one that is silent as a dash.
+        let heard = |(line, letter): (&BTreeMap<_, _>, char)| if line["silent"] == 0 { letter } else { '-' };
+        let lines: String = f.lines.iter().zip('A'..='Z').map(heard).collect();
         format!(
-            "{:<16.16}{synced:>6} {:>9} {:>9} {:>6} {:>6} {:>6} {:>8}",
-            p.id,
+            "{:<16.16}{synced:>6} {lines:>5} {:>9} {:>9} {:>6} {:>6} {:>6} {:>8}",
+            f.id,
             c("messages"),
             c("events"),
             c("gaps"),
@@ -243,10 +246,10 @@ fn feeds(ports: &[Port]) -> List {
     });
     List {
         name: "FEEDS",
-        all: ports.len(),
+        all: feeds.len(),
         columns: format!(
-            "{:>6} {:>9} {:>9} {:>6} {:>6} {:>6} {:>8}",
-            "SYNCED", "MESSAGES", "EVENTS", "GAPS", "OPEN", "LOST", "RINGFULL"
+            "{:>6} {:>5} {:>9} {:>9} {:>6} {:>6} {:>6} {:>8}",
+            "SYNCED", "LINES", "MESSAGES", "EVENTS", "GAPS", "OPEN", "LOST", "RINGFULL"
         ),
         rows: rows.collect(),
     }
@@ -349,7 +352,6 @@ mod tests {
     fn core(many: usize, number: u64) -> Snapshot {
         let money = number as f64 / 10_000.0;
         let id = |what: &str, k: usize| format!("{what}-with-a-long-name-of-32-{k}");
-        let port = |what, k, table| Port { id: id(what, k), counters: table };
         Snapshot {
             name: "n".repeat(32),
             pid: number,
@@ -358,8 +360,16 @@ mod tests {
             agents: (0..many)
                 .map(|k| Agent { name: id("agent", k), counters: table(&counters::agent::TABLE, number) })
                 .collect(),
-            feeds: (0..many).map(|k| port("feed", k, table(&counters::feed::TABLE, number))).collect(),
-            gateways: (0..many).map(|k| port("g", k, table(&counters::gateway::TABLE, number))).collect(),
+            feeds: (0..many)
+                .map(|k| Feed {
+                    id: id("feed", k),
+                    counters: table(&counters::feed::TABLE, number),
+                    lines: vec![table(&counters::line::TABLE, number); many.min(4)],
+                })
+                .collect(),
+            gateways: (0..many)
+                .map(|k| Port { id: id("g", k), counters: table(&counters::gateway::TABLE, number) })
+                .collect(),
             engine: table(&counters::engine::TABLE, number),
             risk: Some(Risk {
                 now_ns: number,
@@ -432,6 +442,14 @@ mod tests {
             assert!(text.contains(part), "{part} in\n{text}");
         }
         assert_eq!(text.lines().count(), LINES, "two rows of each list fill it");
+    }
+
+    #[test]
+    fn a_silent_line_is_seen() {
+        let mut s = core(1, 0);
+        s.feeds[0].lines = [0, 1, 0].map(|silent| table(&counters::line::TABLE, silent)).into();
+        let text = lines(&s, Nanos(1)).join("\n");
+        assert!(text.contains("LINES") && text.contains("A-C"), "{text}");
     }
 
     #[test]

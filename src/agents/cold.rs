@@ -1,4 +1,4 @@
-//! The cold agent: everything slow. It keeps the logs (next segments, sync), writes what people read, serves the control socket, grants tokens.
+//! The cold agent: everything slow. It keeps the logs (next segments, sync), writes what people read, watches the feeds' lines, serves the control socket, grants tokens.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,6 +7,7 @@ use model::{Control, Nanos};
 use ringbuf::log::{Keeper, LogError, WriterState};
 use serde_json::json;
 
+use super::LineWatch;
 use crate::agent::Agent;
 use crate::control::{Command, ControlServer};
 use crate::journal::{RunError, TokenBlocks};
@@ -20,6 +21,8 @@ const TOKENS: Nanos = Nanos::from_millis(500);
 pub struct ColdParts {
     /// The core journal's keeper first, then the captures'.
     pub keepers: Vec<(String, Keeper)>,
+    /// The lines of the feeds.
+    pub watches: Vec<LineWatch>,
     /// The log.
     pub log: LogWriter,
     /// The control socket and the ring behind it.
@@ -37,6 +40,7 @@ pub struct ColdParts {
 /// See the module.
 pub struct ColdAgent {
     keepers: Vec<(String, Option<Keeper>)>,
+    watches: Vec<LineWatch>,
     log: LogWriter,
     control: ControlServer,
     tokens: TokenBlocks,
@@ -57,6 +61,7 @@ impl ColdAgent {
         let (first, end) = p.granted;
         ColdAgent {
             keepers: p.keepers.into_iter().map(|(n, k)| (n, Some(k))).collect(),
+            watches: p.watches,
             log: p.log,
             control: p.control,
             tokens: p.tokens,
@@ -162,6 +167,7 @@ impl Agent for ColdAgent {
     fn do_work(&mut self, now: Nanos) -> usize {
         let mut work = self.tend_logs(now);
         self.tend_tokens(now);
+        self.watches.iter_mut().for_each(|w| w.tend(now, &mut self.log));
         work += self.serve(now);
         work + self.log.follow()
     }

@@ -2,20 +2,24 @@
 //!
 //! One clock read a packet: the `received` stamp right after the socket gave it. One packet in `sample_every` is read a second time, after it was decoded.
 
-use feeds::channel::{Channel, ChannelConfig, REREQUEST, Sink};
-use feeds::itch50::Subscription;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use feeds::channel::{Channel, ChannelConfig, REREQUEST, Sink, Taken};
+use feeds::itch50::{DecodeError, Subscription};
 use model::{FeedId, FeedStatus, Instrument, Nanos};
 use net::udp::{LineConfig, UdpLine, UdpRequest};
 use net::{DatagramSend, Datagrams};
 use ringbuf::log::Writer;
 use ringbuf::spsc::Producer;
 
-use super::FeedItem;
+use super::lines::{LineState, Watched};
+use super::{FeedItem, LineWatch};
 use crate::agent::Agent;
 use crate::clock::Clock;
 use crate::config;
 use crate::journal::Batch as CaptureBatch;
-use crate::telemetry::counters::feed as counter;
+use crate::telemetry::counters::{feed as counter, line as line_counter};
 use crate::telemetry::publish::FeedPublisher;
 
 /// Datagrams taken from one line in a duty cycle, so that no line starves the other.
@@ -54,7 +58,12 @@ pub struct FeedParts {
 /// See the module.
 pub struct FeedAgent {
     name: String,
+    /// Its id in the configuration.
+    id: String,
     lines: Vec<UdpLine>,
+    line_states: Vec<Arc<LineState>>,
+    silence: Nanos,
+    opened: Nanos,
     /// The line that is asked first.
     first_line: usize,
     servers: Vec<UdpRequest>,
@@ -102,7 +111,11 @@ impl FeedAgent {
         });
         Ok(FeedAgent {
             name: format!("feed-{}", p.config.id),
+            id: p.config.id,
+            line_states: lines.iter().map(|_| Arc::default()).collect(),
             lines,
+            silence: p.config.silence,
+            opened: p.clock.now(),
             first_line: 0,
             servers,
             channel,
@@ -121,6 +134,29 @@ impl FeedAgent {
             published: Nanos::ZERO,
             buffer: vec![0; DATAGRAM].into_boxed_slice(),
         })
+    }
+
+    /// What the host refused to its lines, one sentence each.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let of = |line: &UdpLine| {
+            let place = format!("feed {}, line {}", self.id, line.local_addr());
+            line.refusals().iter().map(|r| format!("{place}: {r}")).collect::<Vec<_>>()
+        };
+        self.lines.iter().flat_map(of).collect()
+    }
+
+    /// The cold thread's part of it.
+    ///
+    /// # Errors
+    /// No descriptor is to be had.
+    pub fn watch(&self) -> std::io::Result<LineWatch> {
+        let watched = |(line, state): (&UdpLine, &Arc<LineState>)| {
+            let (drops, state) = (line.drop_count()?, Arc::clone(state));
+            Ok(Watched { address: line.local_addr(), drops, state, told: false })
+        };
+        let lines = self.lines.iter().zip(&self.line_states).map(watched).collect::<std::io::Result<_>>()?;
+        Ok(LineWatch::new(self.id.clone(), lines))
     }
 
     /// The addresses that the lines are bound to.
@@ -254,9 +290,38 @@ impl FeedAgent {
         c.set(counter::messages_lost, s.messages_lost);
         c.set(counter::rerequests, s.requests);
         c.set(counter::malformed, self.batch.malformed);
+        c.set(counter::undecodable, s.undecodable);
+        c.set(counter::unknown_types, self.batch.unknown_types);
+        c.set(counter::odd_executions, self.batch.subscription.odd_executions());
         c.set(counter::rejected_datagrams, s.rejected.total() + self.malformed_datagrams);
         c.set(counter::expected, self.channel.expected());
         c.set(counter::synced, self.channel.is_synced().into());
+        let servers = || self.servers.iter();
+        let oversize = self.lines.iter().map(UdpLine::oversize).chain(servers().map(UdpRequest::oversize));
+        c.set(counter::oversize, oversize.sum());
+        c.set(counter::refused, servers().map(UdpRequest::refused).sum());
+        c.set(counter::line_count, self.lines.len() as u64);
+        self.publish_lines(now);
+    }
+
+    fn publish_lines(&mut self, now: Nanos) {
+        let stats = self.channel.stats();
+        let mut all_drops = 0;
+        for ((line, state), c) in stats.lines.iter().zip(&self.line_states).zip(&mut self.publisher.lines) {
+            // Behind the end of a session there is nothing to be heard.
+            let heard = line.last_heard.0.max(self.opened.0);
+            let is_silent = !self.channel.is_over() && now.since(Nanos(heard)).0 >= self.silence.0;
+            let drops = state.kernel_drops.load(Ordering::Relaxed);
+            state.silent.store(is_silent, Ordering::Relaxed);
+            c.set(line_counter::packets, line.packets);
+            c.set(line_counter::won, line.won);
+            c.set(line_counter::duplicates, line.duplicates);
+            c.set(line_counter::last_heard_ns, line.last_heard.0);
+            c.set(line_counter::silent, is_silent.into());
+            c.set(line_counter::kernel_drops, drops);
+            all_drops += drops;
+        }
+        self.publisher.counters.set(counter::kernel_drops, all_drops);
     }
 }
 
@@ -285,9 +350,12 @@ impl Agent for FeedAgent {
 
     fn on_close(&mut self) {
         let now = self.clock.now();
+        for (line, state) in self.lines.iter().zip(&self.line_states) {
+            if let Ok(drops) = line.kernel_drops() {
+                state.kernel_drops.store(drops.into(), Ordering::Relaxed);
+            }
+        }
         self.publish(now);
-        let drops: u64 = self.lines.iter().filter_map(|l| l.kernel_drops().ok()).map(u64::from).sum();
-        self.publisher.counters.set(counter::kernel_drops, drops);
         if let Some(log) = self.capture.take() {
             log.finish();
         }
@@ -315,6 +383,7 @@ struct Batch {
     open: Option<(usize, u64, u32, usize)>,
     events: u64,
     malformed: u64,
+    unknown_types: u64,
 }
 
 impl Batch {
@@ -336,7 +405,18 @@ impl Batch {
             open: None,
             events: 0,
             malformed: 0,
+            unknown_types: 0,
         }
+    }
+
+    /// What to say of a message that is no event.
+    #[cold]
+    fn refuse(&mut self, error: DecodeError) -> Taken {
+        match error {
+            DecodeError::Unknown(_) | DecodeError::Empty => self.unknown_types += 1,
+            DecodeError::Short { .. } | DecodeError::Field { .. } => self.malformed += 1,
+        }
+        if error.is_loss() { Taken::Undecodable } else { Taken::Whole }
     }
 
     fn begin(&mut self, received: Nanos) {
@@ -369,7 +449,7 @@ impl Batch {
 
 impl Sink for Batch {
     #[inline]
-    fn message(&mut self, seq: u64, msg: &[u8]) {
+    fn message(&mut self, seq: u64, msg: &[u8]) -> Taken {
         let full = |(_, first, count, start): (usize, u64, u32, usize), len: usize| {
             count >= PACKET_MESSAGES || len - start >= PACKET_BYTES || first + u64::from(count) != seq
         };
@@ -400,8 +480,9 @@ impl Sink for Batch {
                 self.items.push(FeedItem::Event(event));
             }
             Ok(None) => {}
-            Err(_) => self.malformed += 1,
+            Err(error) => return self.refuse(error),
         }
+        Taken::Whole
     }
 
     fn status(&mut self, status: FeedStatus) {

@@ -15,12 +15,14 @@ mod cold;
 mod feed;
 mod gateway;
 mod inline;
+mod lines;
 mod strategy;
 
 pub use cold::{ColdAgent, ColdParts};
 pub use feed::{FeedAgent, FeedParts};
 pub use gateway::{GatewayAgent, GatewayParts};
 pub use inline::Inline;
+pub use lines::LineWatch;
 pub use strategy::{FeedPort, GatewayPort, StrategyAgent, StrategyParts};
 
 use engine::Approved;

@@ -86,8 +86,13 @@ fn status(s: &Value) -> String {
     }
     for f in s["feeds"].as_array().into_iter().flatten() {
         let synced = if f["synced"] == 1 { "synced" } else { "NOT SYNCED" };
+        let lines = f["lines"].as_array().into_iter().flatten().enumerate();
+        let silent: String = lines
+            .filter(|(_, line)| line["silent"] == 1)
+            .map(|(k, _)| format!(", LINE {k} SILENT"))
+            .collect();
         out.push_str(&format!(
-            "feed    {:<10} {synced}, {} messages, {} gaps ({} open)\n",
+            "feed    {:<10} {synced}, {} messages, {} gaps ({} open){silent}\n",
             text(&f["id"]),
             f["messages"],
             f["gaps"],

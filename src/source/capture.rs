@@ -12,7 +12,7 @@
 //! Specifications: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng. A datagram counts as MoldUDP64 when its session is printable and its blocks fill it exactly
 //! ([`mold`]): a capture may hold re-requests and other traffic too.
 
-use feeds::channel::{Channel, ChannelConfig, Sink};
+use feeds::channel::{Channel, ChannelConfig, Sink, Taken};
 use feeds::moldudp64::{HEADER, Packet, PacketKind};
 use model::{FeedStatus, Nanos};
 
@@ -66,16 +66,17 @@ struct Queue {
 }
 
 impl Sink for Queue {
-    fn message(&mut self, sequence: u64, msg: &[u8]) {
+    fn message(&mut self, sequence: u64, msg: &[u8]) -> Taken {
         if msg.is_empty() {
             // In BinaryFILE framing it would be the end of the stream.
             self.empty += 1;
-            return;
+            return Taken::Whole;
         }
         self.bytes.extend_from_slice(&sequence.to_ne_bytes());
         self.bytes.extend_from_slice(&(msg.len() as u16).to_ne_bytes());
         self.bytes.extend_from_slice(msg);
         self.count += 1;
+        Taken::Whole
     }
 
     fn status(&mut self, _status: FeedStatus) {}
@@ -302,7 +303,7 @@ impl Capture {
         self.mold += 1;
         if packet.sequence == 0 || packet.session == [0; 10] {
             for msg in packet.blocks() {
-                self.queue.message(self.queue.count + 1, msg);
+                let _ = self.queue.message(self.queue.count + 1, msg);
             }
             return;
         }

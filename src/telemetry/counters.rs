@@ -61,13 +61,31 @@ counters! {
         gaps_open: "1", "Gaps open now";
         messages_lost: "1", "Messages that never came";
         rerequests: "1", "Re-requests sent";
-        malformed: "1", "Messages that are no ITCH";
+        malformed: "1", "Messages of a known type that are too short or hold a letter that cannot be";
         rejected_datagrams: "1", "Datagrams that are no MoldUDP64 of this session";
         ring_full: "1", "Times that the ring to the strategy was full and the sockets were left waiting";
         expected: "1", "The next sequence expected";
         synced: "1", "1 while every message was delivered";
-        kernel_drops: "1", "Datagrams that the kernel dropped for want of buffer; asked once, at the end, for asking is a syscall";
+        kernel_drops: "1", "Datagrams that the kernel dropped for want of buffer; asked by the cold thread, for asking is a syscall";
         capture_refused: "1", "Batches that the capture could not take";
+        undecodable: "1", "Of the malformed those that a book or a trading state may hang on: the feed's books are stale until its next session";
+        unknown_types: "1", "Messages of a type that is not known, skipped; a newer feed has them";
+        odd_executions: "1", "Executions whose printable letter is neither Y nor N, taken as not printable";
+        oversize: "1", "Datagrams dropped because they were longer than the buffer, on lines and from re-request servers";
+        refused: "1", "Times that a re-request server's host said that nobody listens there";
+        line_count: "1", "Lines that are configured";
+    }
+}
+
+counters! {
+    /// Of one line of a feed.
+    line {
+        packets: "1", "Datagrams received, rejected ones included";
+        won: "1", "Messages that came here first";
+        duplicates: "1", "Messages that another line had brought before";
+        last_heard_ns: "ns", "When the last packet of the session came, since the Unix epoch; 0 for never";
+        silent: "1", "1 while the session was not heard here for longer than makes a feed silent";
+        kernel_drops: "1", "Datagrams that the kernel dropped here for want of buffer";
     }
 }
 
@@ -127,7 +145,7 @@ mod tests {
 
     #[test]
     fn names_are_words_of_their_own_and_say_something() {
-        for table in [&agent::TABLE[..], &feed::TABLE, &gateway::TABLE, &engine::TABLE] {
+        for table in [&agent::TABLE[..], &feed::TABLE, &line::TABLE, &gateway::TABLE, &engine::TABLE] {
             let names: BTreeSet<_> = table.iter().map(|e| e.name).collect();
             assert_eq!(names.len(), table.len(), "each name once");
             for e in table {

@@ -3,7 +3,7 @@
 //! ```text
 //!   word 0          SHAPE     agents | feeds | gateways | instruments | orders | max open orders | name (4 words) | 6 spare
 //!        16         AGENTS    for each: name (4 words), counters::agent, padding
-//!                   FEEDS     for each: name (4 words), counters::feed, histogram `decode`, padding
+//!                   FEEDS     for each: name (4 words), counters::feed, counters::line for each of 4 lines, histogram `decode`, padding
 //!                   GATEWAYS  for each: name (4 words), counters::gateway, histograms `order_ring`, `encode`, `tick_to_order`, padding
 //!                   ENGINE    counters::engine, histograms `feed_ring`, `book`, `strategy_risk`, padding
 //!                   RISK      seqlock cell of 8 words
@@ -26,7 +26,7 @@ use ringbuf::histogram;
 use super::counters;
 
 /// Version of this layout.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Words of a name: 32 bytes, padded with NUL.
 pub const NAME: usize = 4;
@@ -42,6 +42,8 @@ pub const ORDER: usize = 6;
 pub const ORDERS_SHOWN_MAX: usize = 256;
 /// Feeds and gateways of a core at most, each.
 pub const PORTS_MAX: usize = 16;
+/// Lines of a feed at most.
+pub const LINES_MAX: usize = 4;
 /// Agents of a core at most: one for each feed and gateway, the strategy and the cold one.
 pub const AGENTS_MAX: usize = 2 * PORTS_MAX + 2;
 
@@ -76,7 +78,9 @@ impl Shape {
 const APART: usize = 16;
 const SHAPE: usize = 16;
 const AGENT: usize = (NAME + counters::agent::COUNT).next_multiple_of(APART);
-const FEED: usize = (NAME + counters::feed::COUNT + histogram::WORDS).next_multiple_of(APART);
+const FEED_LINES: usize = NAME + counters::feed::COUNT;
+const FEED_DECODE: usize = FEED_LINES + LINES_MAX * counters::line::COUNT;
+const FEED: usize = (FEED_DECODE + histogram::WORDS).next_multiple_of(APART);
 const GATEWAY: usize = (NAME + counters::gateway::COUNT + 3 * histogram::WORDS).next_multiple_of(APART);
 const ENGINE: usize = (counters::engine::COUNT + 3 * histogram::WORDS).next_multiple_of(APART);
 const INSTRUMENT: usize = 1 + (MARKET + 1) + (POSITION + 1);
@@ -156,10 +160,17 @@ impl Layout {
         Span::new(self.feeds + k * FEED + NAME, counters::feed::COUNT)
     }
 
+    /// The counters of line `n` of a feed; those behind its last line are 0.
+    #[must_use]
+    pub const fn feed_line(&self, k: usize, n: usize) -> Span {
+        let at = self.feeds + k * FEED + FEED_LINES;
+        Span::new(at + n * counters::line::COUNT, counters::line::COUNT)
+    }
+
     /// A feed's histogram of the decode stage.
     #[must_use]
     pub const fn feed_decode(&self, k: usize) -> Span {
-        Span::new(self.feeds + k * FEED + NAME + counters::feed::COUNT, histogram::WORDS)
+        Span::new(self.feeds + k * FEED + FEED_DECODE, histogram::WORDS)
     }
 
     /// A gateway's name.
@@ -244,7 +255,9 @@ mod tests {
             all.extend([l.agent_name(k), l.agent(k)].map(|s| (s, format!("agent {k}"))));
         }
         for k in 0..shape.feeds {
-            all.extend([l.feed_name(k), l.feed(k), l.feed_decode(k)].map(|s| (s, format!("feed {k}"))));
+            let lines = (0..LINES_MAX).map(|n| l.feed_line(k, n));
+            let spans = [l.feed_name(k), l.feed(k), l.feed_decode(k)].into_iter().chain(lines);
+            all.extend(spans.map(|s| (s, format!("feed {k}"))));
         }
         for k in 0..shape.gateways {
             let stages = [0, 1, 2].map(|n| l.gateway_stage(k, n));

@@ -9,7 +9,7 @@ use ringbuf::histogram::Histogram;
 use ringbuf::region::{Region, RegionError, RegionMut};
 
 use super::counters;
-use super::layout::{self, Layout, ORDERS_SHOWN_MAX, Shape, Span};
+use super::layout::{self, LINES_MAX, Layout, ORDERS_SHOWN_MAX, Shape, Span};
 use crate::config::Config;
 
 /// A region being handed out to its writers.
@@ -91,8 +91,13 @@ impl Publication {
     /// # Errors
     /// [`RegionError`] where it was taken before.
     pub fn feed(&mut self, k: usize) -> Result<FeedPublisher, RegionError> {
-        let (counters, decode) = (self.layout.feed(k), self.layout.feed_decode(k));
-        Ok(FeedPublisher { counters: self.counters(counters)?, decode: self.histogram(decode)? })
+        let l = self.layout;
+        let lines = (0..LINES_MAX).map(|n| self.counters(l.feed_line(k, n))).collect::<Result<_, _>>()?;
+        Ok(FeedPublisher {
+            counters: self.counters(l.feed(k))?,
+            lines,
+            decode: self.histogram(l.feed_decode(k))?,
+        })
     }
 
     /// The writing end of a gateway's thread.
@@ -145,6 +150,8 @@ fn name_words(name: &str) -> [u64; layout::NAME] {
 pub struct FeedPublisher {
     /// [`counters::feed`].
     pub counters: Counters,
+    /// [`counters::line`] for each line that a feed may have.
+    pub lines: Vec<Counters>,
     /// Time to arbitrate and decode one datagram, ns.
     pub decode: Histogram,
 }

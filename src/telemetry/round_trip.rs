@@ -157,6 +157,10 @@ fn what_is_published_is_read() {
     core.publish(&engine);
     let mut feed = p.publication.feed(0).unwrap();
     feed.counters.set(counters::feed::capture_refused, 8);
+    feed.counters.set(counters::feed::line_count, 2);
+    feed.lines[1].set(counters::line::packets, 4);
+    feed.lines[1].set(counters::line::silent, 1);
+    feed.lines[2].set(counters::line::packets, 9);
     feed.decode.record(250);
     let mut gateway = p.publication.gateway(0).unwrap();
     gateway.counters.set(counters::gateway::state, 3);
@@ -175,6 +179,8 @@ fn what_is_published_is_read() {
     let agents: Vec<_> = s.agents.iter().map(|a| (a.name.as_str(), a.counters["heartbeat_ns"])).collect();
     assert_eq!(agents, [("gateway-g1", 10), ("strategy", 11), ("feed-f1", 12), ("cold", 13)]);
     assert_eq!((s.feeds[0].id.as_str(), s.feeds[0].counters["capture_refused"]), ("f1", 8));
+    let lines: Vec<_> = s.feeds[0].lines.iter().map(|l| (l["packets"], l["silent"])).collect();
+    assert_eq!(lines, [(0, 0), (4, 1)], "as many as the feed has");
     assert_eq!((s.gateways[0].id.as_str(), s.gateways[0].counters["state"]), ("g1", 3));
     assert_eq!(s.gateways[0].counters["undecodable"], 6, "the last of its table");
     let stats = engine.stats();
@@ -244,16 +250,23 @@ fn json_field_names_are_stable() {
     let mut p = Published::new("json");
     let engine = quoting(&p.config);
     core(&mut p).publish(&engine);
+    p.publication.feed(0).unwrap().counters.set(counters::feed::line_count, u64::MAX);
     let json = serde_json::to_value(p.view().read()).unwrap();
     assert_eq!(
         keys(&json),
         "agents alive engine feeds gateways instruments latency_ns name orders pid risk started_ns"
     );
+    assert_eq!(json["feeds"][0]["lines"].as_array().unwrap().len(), super::layout::LINES_MAX);
     assert_eq!(keys(&json["agents"][0]), "core cycles heartbeat_ns name work");
     assert_eq!(
         keys(&json["feeds"][0]),
         "capture_refused datagrams duplicates events expected gaps gaps_filled gaps_lost gaps_open id \
-         kernel_drops malformed messages messages_lost rejected_datagrams rerequests ring_full synced"
+         kernel_drops line_count lines malformed messages messages_lost odd_executions oversize refused \
+         rejected_datagrams rerequests ring_full synced undecodable unknown_types"
+    );
+    assert_eq!(
+        keys(&json["feeds"][0]["lines"][0]),
+        "duplicates kernel_drops last_heard_ns packets silent won"
     );
     assert_eq!(
         keys(&json["gateways"][0]),

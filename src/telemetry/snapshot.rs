@@ -16,7 +16,7 @@ use ringbuf::region::{Region, RegionError};
 use serde::Serialize;
 
 use super::counters::{self, Entry};
-use super::layout::{self, Layout, Shape, Span};
+use super::layout::{self, LINES_MAX, Layout, Shape, Span};
 
 /// Why there is nothing to show.
 #[derive(Debug, thiserror::Error)]
@@ -100,12 +100,24 @@ pub struct Agent {
     pub counters: BTreeMap<&'static str, u64>,
 }
 
-/// One feed or gateway.
+/// One feed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Feed {
+    /// Its id.
+    pub id: String,
+    /// [`counters::feed`].
+    #[serde(flatten)]
+    pub counters: BTreeMap<&'static str, u64>,
+    /// [`counters::line`] of each of its lines, in the configuration's order.
+    pub lines: Vec<BTreeMap<&'static str, u64>>,
+}
+
+/// One gateway.
 #[derive(Clone, Debug, Serialize)]
 pub struct Port {
     /// Its id.
     pub id: String,
-    /// [`counters::feed`] or [`counters::gateway`].
+    /// [`counters::gateway`].
     #[serde(flatten)]
     pub counters: BTreeMap<&'static str, u64>,
 }
@@ -201,7 +213,7 @@ pub struct Snapshot {
     /// Agents.
     pub agents: Vec<Agent>,
     /// Feeds.
-    pub feeds: Vec<Port>,
+    pub feeds: Vec<Feed>,
     /// Gateways.
     pub gateways: Vec<Port>,
     /// [`counters::engine`].
@@ -261,10 +273,6 @@ impl Viewer {
         let symbols: Vec<String> = (0..l.shape.instruments)
             .map(|k| Symbol(self.word(l.symbol(k).at).to_le_bytes()).to_string())
             .collect();
-        let port = |name: Span, counters: Span, table: &'static [Entry]| Port {
-            id: self.name(name.at),
-            counters: self.table(counters, table),
-        };
         Snapshot {
             name: self.name(6),
             pid,
@@ -276,11 +284,12 @@ impl Viewer {
                     counters: self.table(l.agent(k), &counters::agent::TABLE),
                 })
                 .collect(),
-            feeds: (0..l.shape.feeds)
-                .map(|k| port(l.feed_name(k), l.feed(k), &counters::feed::TABLE))
-                .collect(),
+            feeds: (0..l.shape.feeds).map(|k| self.feed(k)).collect(),
             gateways: (0..l.shape.gateways)
-                .map(|k| port(l.gateway_name(k), l.gateway(k), &counters::gateway::TABLE))
+                .map(|k| Port {
+                    id: self.name(l.gateway_name(k).at),
+                    counters: self.table(l.gateway(k), &counters::gateway::TABLE),
+                })
                 .collect(),
             engine: self.table(l.engine(), &counters::engine::TABLE),
             risk: self.risk(),
@@ -363,6 +372,17 @@ impl Viewer {
             tokens_left: tokens,
             tradable,
         })
+    }
+
+    fn feed(&self, k: usize) -> Feed {
+        let l = self.layout;
+        let table = self.table(l.feed(k), &counters::feed::TABLE);
+        let lines = table["line_count"].min(LINES_MAX as u64) as usize;
+        Feed {
+            id: self.name(l.feed_name(k).at),
+            counters: table,
+            lines: (0..lines).map(|n| self.table(l.feed_line(k, n), &counters::line::TABLE)).collect(),
+        }
     }
 
     fn instrument(&self, k: usize, symbol: &str) -> Option<Instrument> {

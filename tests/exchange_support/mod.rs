@@ -205,12 +205,13 @@ impl Bench {
     }
 }
 
-/// The stored public data, where this checkout has it beside the repository.
+/// The stored public data, where this checkout has it beside the repository; with `COLO_REQUIRE_SHARED=1` it has to be there.
 pub fn shared(path: &str) -> Option<std::path::PathBuf> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(path);
     if path.exists() {
         return Some(path);
     }
+    assert!(std::env::var("COLO_REQUIRE_SHARED").as_deref() != Ok("1"), "{} is absent", path.display());
     let mut err = std::io::stderr();
     let _ =
         std::io::Write::write_all(&mut err, format!("skipped: {} is absent\n", path.display()).as_bytes());

@@ -156,14 +156,15 @@ pub fn colo<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -
     Program::colo(arguments).end()
 }
 
-/// A file of the material beside the repository; says that the test is skipped where there is none.
-#[allow(clippy::print_stderr)]
+/// A file of the material beside the repository. Where there is none the test is skipped and says so, or fails with `COLO_REQUIRE_SHARED=1`.
 pub fn shared(path: &str) -> Option<PathBuf> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(path);
     if file.exists() {
         return Some(file);
     }
-    eprintln!("skipped: {} is not there", file.display());
+    let why = format!("{} is not there", file.display());
+    assert!(std::env::var("COLO_REQUIRE_SHARED").as_deref() != Ok("1"), "{why}");
+    skipped(&why);
     None
 }
 

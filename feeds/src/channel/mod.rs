@@ -19,8 +19,12 @@
 //! Invariants:
 //! * `expected` only grows within a session. A message is delivered when it equals `expected`, which then grows by one; it
 //!   jumps over `[from, to)` only with [`FeedStatus::Lost`], and what is lost is never delivered.
+//! * A message that the sink cannot decode is as good as lost, and [`FeedStatus::Lost`] is said of it right behind it. Of a session
+//!   that lost one already it is only counted: nothing more can become of its books.
 //! * `expected == seen_end` exactly when nothing is missing. [`FeedStatus::Synced`] is said only then, and never again in
 //!   a session that lost a message: its books cannot be whole.
+//! * A session is left only when it is over or was silent on all lines for as long as makes a feed silent: until then a packet of
+//!   another session is one that strayed here, and a book is not given up for it.
 //! * No allocation after [`Channel::new`]. At most one request is unanswered.
 //!
 //! A full store does not give up a gap while a server may fill it: what does not fit is dropped and asked for when its
@@ -59,11 +63,21 @@ const HEARTBEAT_SPACING: Nanos = Nanos::from_millis(1_000);
 /// Sessions that are remembered as over.
 const RETIRED: usize = 4;
 
+/// What a sink made of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Taken {
+    /// It is what the venue said, or nothing that a book hangs on.
+    Whole,
+    /// It may have changed a book, and cannot be decoded.
+    Undecodable,
+}
+
 /// Where the stream goes.
 pub trait Sink {
     /// The next message. `seq` is one more than the last one's, except after [`FeedStatus::Lost`] and [`FeedStatus::NewSession`].
     /// The bytes are the packet's own where nothing was missing.
-    fn message(&mut self, seq: u64, msg: &[u8]);
+    fn message(&mut self, seq: u64, msg: &[u8]) -> Taken;
 
     /// What became of the feed; said between the messages before and after which it is true.
     fn status(&mut self, status: FeedStatus);
@@ -173,7 +187,8 @@ impl Channel {
     /// What is next and comes in order goes straight from `bytes` to the sink. No allocation, whatever the bytes.
     #[inline]
     pub fn on_datagram<S: Sink>(&mut self, now: Nanos, line: u8, bytes: &[u8], sink: &mut S) {
-        let Some(counted) = self.stats.lines.get_mut(usize::from(line)) else {
+        let at = usize::from(line);
+        let Some(counted) = self.stats.lines.get_mut(at) else {
             return self.on_other_line(now, line, bytes, sink);
         };
         counted.packets += 1;
@@ -186,9 +201,12 @@ impl Channel {
             if packet.sequence == self.expected {
                 let mut seq = packet.sequence;
                 for msg in packet.blocks() {
-                    sink.message(seq, msg);
+                    if sink.message(seq, msg) == Taken::Undecodable {
+                        self.spoil(seq, sink);
+                    }
                     seq += 1;
                 }
+                let counted = &mut self.stats.lines[at];
                 counted.won += seq - self.expected;
                 counted.last_heard = now;
                 self.stats.delivered += seq - self.expected;
@@ -269,7 +287,10 @@ impl Channel {
             return;
         }
         if packet.session != self.session && !self.adopt(now, packet.session, sink) {
-            self.stats.rejected.old_session += 1;
+            match self.retired.contains(&packet.session) {
+                true => self.stats.rejected.old_session += 1,
+                false => self.stats.rejected.other_session += 1,
+            }
             return;
         }
         if self.over {
@@ -352,9 +373,8 @@ impl Channel {
                 return Held::Duplicate;
             }
             if seq == self.expected {
-                sink.message(seq, msg);
-                self.stats.delivered += 1;
-                self.expected += 1;
+                let taken = sink.message(seq, msg);
+                self.delivered(taken, sink);
                 self.drain(sink);
                 return Held::New;
             }
@@ -370,9 +390,27 @@ impl Channel {
     /// Delivers what is held from `expected` on.
     fn drain<S: Sink>(&mut self, sink: &mut S) {
         while let Some(msg) = self.store.take(self.expected) {
-            sink.message(self.expected, msg);
-            self.stats.delivered += 1;
-            self.expected += 1;
+            let taken = sink.message(self.expected, msg);
+            self.delivered(taken, sink);
+        }
+    }
+
+    /// The message at `expected` was delivered.
+    fn delivered<S: Sink>(&mut self, taken: Taken, sink: &mut S) {
+        self.stats.delivered += 1;
+        self.expected += 1;
+        if taken == Taken::Undecodable {
+            self.spoil(self.expected - 1, sink);
+        }
+    }
+
+    /// Message `seq` came and cannot be decoded.
+    #[cold]
+    fn spoil<S: Sink>(&mut self, seq: u64, sink: &mut S) {
+        self.stats.undecodable += 1;
+        self.synced = false;
+        if std::mem::replace(&mut self.intact, false) {
+            sink.status(FeedStatus::Lost { from: seq, to: seq + 1 });
         }
     }
 
@@ -450,10 +488,12 @@ impl Channel {
         }
     }
 
-    /// Goes over to another session unless it is one that is over. What the old one still misses is lost.
+    /// Goes over to another session when the one that is followed has announced its end, or was silent: while it is heard, a packet
+    /// of another session is a stray one (a line that is bound to another channel, a venue's test, a late copy of yesterday). What
+    /// the old one still misses is lost.
     ///
-    /// A session that was left is believed again when the one it was left for has been silent: a stray packet must
-    /// not shut out the real stream for good.
+    /// A session that was left is believed again only when the one it was left for has been silent, for its own late packets follow
+    /// its end; and it is believed then, so that a stray packet does not shut out the real stream for good.
     #[cold]
     fn adopt<S: Sink>(&mut self, now: Nanos, session: Session, sink: &mut S) -> bool {
         if self.session == NUL {
@@ -461,7 +501,8 @@ impl Channel {
             return true;
         }
         let is_silent = self.heard.is_none_or(|heard| heard.after(self.silence) <= now);
-        if self.retired.contains(&session) && !is_silent {
+        let is_ended = self.end.is_some() && !self.retired.contains(&session);
+        if !is_ended && !is_silent {
             return false;
         }
         while self.expected < self.seen_end {

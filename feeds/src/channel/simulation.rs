@@ -14,7 +14,7 @@ use std::collections::BinaryHeap;
 
 use model::{FeedStatus, Nanos};
 
-use super::{Channel, ChannelConfig, REREQUEST, Sink, Transmit};
+use super::{Channel, ChannelConfig, REREQUEST, Sink, Taken, Transmit};
 use crate::moldudp64::testing::{SESSION, end_of_session, heartbeat, packet};
 use crate::moldudp64::{Packet, Request};
 
@@ -80,9 +80,10 @@ impl Checker {
 }
 
 impl Sink for Checker {
-    fn message(&mut self, seq: u64, msg: &[u8]) {
+    fn message(&mut self, seq: u64, msg: &[u8]) -> Taken {
         if seq != self.next {
-            return self.refuse(format!("message {seq} where {} was due", self.next));
+            self.refuse(format!("message {seq} where {} was due", self.next));
+            return Taken::Whole;
         }
         if self.over {
             self.refuse(format!("message {seq} after the end"));
@@ -91,6 +92,7 @@ impl Sink for Checker {
             self.refuse(format!("message {seq} is not what was published"));
         }
         self.next += 1;
+        Taken::Whole
     }
 
     fn status(&mut self, status: FeedStatus) {
@@ -130,6 +132,7 @@ struct Outcome {
     lost: u64,
     requests: u64,
     statuses: u64,
+    strays: u64,
 }
 
 /// A datagram on its way: when, in which order, on which line.
@@ -138,6 +141,7 @@ type Flight = Reverse<(u64, u64, u8, Vec<u8>)>;
 struct Network {
     flights: BinaryHeap<Flight>,
     sent: u64,
+    strays: u64,
 }
 
 impl Network {
@@ -156,6 +160,16 @@ impl Network {
             // Message n is published at n * 10 us; a packet leaves with its last one.
             let leaves = (seq + count) * 10_000;
             losing = if losing { rng.chance(weather.burst) } else { rng.chance(weather.loss) };
+            // Once the stream is heard, packets of another session stray here: whatever they claim, it goes on as it was.
+            if seq > joined + 400 && rng.chance(2) {
+                let stray = match rng.below(3) {
+                    0 => heartbeat(*b"STRAY     ", seq),
+                    1 => end_of_session(*b"STRAY     ", seq),
+                    _ => packet(*b"STRAY     ", 1 + rng.below(2 * end), &[b"stray"]),
+                };
+                self.strays += 1;
+                self.send(leaves, line, stray);
+            }
             let copies = 1 + u64::from(rng.chance(weather.copies));
             for _ in 0..copies {
                 let delay = rng.below(weather.delay_ns + 1);
@@ -219,7 +233,7 @@ fn run(
             (0..len).map(|_| rng.next() as u8).collect()
         })
         .collect();
-    let mut network = Network { flights: BinaryHeap::new(), sent: 0 };
+    let mut network = Network { flights: BinaryHeap::new(), sent: 0, strays: 0 };
     for line in 0..2 {
         network.publish(&mut rng, weather, line, &published, joined);
     }
@@ -268,7 +282,7 @@ fn run(
     if checker.next != messages + 1 || !checker.over {
         return Err(format!("ended at {} of {}, over: {}", checker.next, messages + 1, checker.over));
     }
-    Ok(Outcome { lost: checker.lost, requests, statuses: checker.statuses })
+    Ok(Outcome { lost: checker.lost, requests, statuses: checker.statuses, strays: network.strays })
 }
 
 /// A few seeds, or the one that is asked for.
@@ -296,7 +310,12 @@ fn check_stats(channel: &Channel, outcome: &Outcome, messages: u64, seed: u64) {
     assert_eq!(s.gaps_opened, s.gaps_filled + s.gaps_lost, "seed {seed}");
     assert_eq!(s.delivered + s.messages_lost, messages, "seed {seed}");
     assert_eq!((s.messages_lost, s.requests), (outcome.lost, outcome.requests), "seed {seed}");
-    assert_eq!((s.buffered, s.rejected.total(), s.truncated), (0, 0, 0), "seed {seed}");
+    assert_eq!(
+        (s.buffered, s.rejected.total(), s.truncated),
+        (0, s.rejected.other_session, 0),
+        "seed {seed}"
+    );
+    assert_eq!((s.rejected.other_session, s.new_sessions), (outcome.strays, 0), "seed {seed}");
     let won: u64 = s.lines.iter().map(|l| l.won).sum::<u64>() + s.answers.won;
     assert_eq!(won, s.delivered, "seed {seed}");
 }
@@ -356,7 +375,7 @@ impl Arbiter for ByPacket {
         let Ok(packet) = Packet::parse(bytes) else { return };
         if packet.sequence >= self.0 {
             for (seq, msg) in (packet.sequence..).zip(packet.blocks()) {
-                sink.message(seq, msg);
+                let _ = sink.message(seq, msg);
             }
             self.0 = packet.end();
         }
@@ -391,8 +410,8 @@ enum How {
 struct Muffled<'a>(&'a mut Checker);
 
 impl Sink for Muffled<'_> {
-    fn message(&mut self, seq: u64, msg: &[u8]) {
-        self.0.message(seq, msg);
+    fn message(&mut self, seq: u64, msg: &[u8]) -> Taken {
+        self.0.message(seq, msg)
     }
     fn status(&mut self, status: FeedStatus) {
         if !matches!(status, FeedStatus::Lost { .. }) {

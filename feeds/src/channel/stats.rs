@@ -24,8 +24,10 @@ pub struct Rejected {
     pub overflow: u64,
     /// A session of NULs or sequence 0: a wiped header.
     pub zeroed: u64,
-    /// A session that was already over.
+    /// A session that was already left.
     pub old_session: u64,
+    /// A session that is not followed while the one that is goes on.
+    pub other_session: u64,
     /// A server's answer of another session, or without messages.
     pub answer: u64,
     /// From a line that the configuration does not have.
@@ -38,7 +40,14 @@ impl Rejected {
     /// All of them.
     #[must_use]
     pub const fn total(&self) -> u64 {
-        self.short + self.overflow + self.zeroed + self.old_session + self.answer + self.line + self.after_end
+        self.short
+            + self.overflow
+            + self.zeroed
+            + self.old_session
+            + self.other_session
+            + self.answer
+            + self.line
+            + self.after_end
     }
 }
 
@@ -59,6 +68,8 @@ pub struct ChannelStats {
     pub gaps_lost: u64,
     /// Messages that were given up.
     pub messages_lost: u64,
+    /// Messages that were delivered and that the sink could not decode.
+    pub undecodable: u64,
     /// Requests handed out to be sent.
     pub requests: u64,
     /// Requests that no server answered in time.
@@ -94,6 +105,7 @@ impl ChannelStats {
             gaps_filled: 0,
             gaps_lost: 0,
             messages_lost: 0,
+            undecodable: 0,
             requests: 0,
             request_timeouts: 0,
             truncated: 0,

@@ -3,7 +3,7 @@
 use model::FeedStatus::{self, EndOfSession, Heartbeat, Lost, NewSession, Recovering, Silent, Synced};
 use model::Nanos;
 
-use super::{Channel, ChannelConfig, REREQUEST, Sink, Transmit};
+use super::{Channel, ChannelConfig, REREQUEST, Sink, Taken, Transmit};
 use crate::moldudp64::testing::{SESSION, end_of_session, heartbeat, packet};
 use crate::moldudp64::{Request, Session};
 
@@ -11,6 +11,8 @@ const A: u8 = 0;
 const B: u8 = 1;
 const NEXT: Session = *b"000010059C";
 const MS: u64 = 1_000_000;
+/// A message that the sink cannot decode.
+const UNDECODABLE: &[u8] = b"?";
 
 /// What was said, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +25,9 @@ enum Said {
 struct Log(Vec<Said>);
 
 impl Sink for Log {
-    fn message(&mut self, seq: u64, msg: &[u8]) {
+    fn message(&mut self, seq: u64, msg: &[u8]) -> Taken {
         self.0.push(Said::Message(seq, msg.to_vec()));
+        if msg == UNDECODABLE { Taken::Undecodable } else { Taken::Whole }
     }
     fn status(&mut self, status: FeedStatus) {
         self.0.push(Said::Status(status));
@@ -107,6 +110,24 @@ fn lines_may_cut_the_stream_differently() {
     assert_eq!(b.data(B, 2, 6), said(4, 6, &[]), "the new half of a packet that is partly old");
     assert_eq!(b.data(A, 4, 9), said(6, 9, &[]));
     assert_eq!(b.channel.stats().lines[0].duplicates, 2);
+}
+
+#[test]
+fn one_packet_may_be_old_missing_held_and_new() {
+    let mut b = Bench::with_servers(1);
+    b.data(A, 1, 5);
+    b.data(A, 7, 9);
+    b.data(A, 11, 12);
+    // 3 and 4 are old, 5 and 6 were missing, 7 and 8 are held, 9 is new, 10 still misses and 11 is held.
+    assert_eq!(b.data(B, 3, 10), said(5, 10, &[Recovering { from: 10, to: 11 }]));
+    b.pass(1);
+    assert_eq!(b.request(), Some((0, 10, 1)));
+    // The answer brings more than was asked for, old and held again.
+    assert_eq!(b.data(REREQUEST, 8, 13), said(10, 13, &[Synced { next: 13 }]));
+    let stats = b.channel.stats();
+    assert_eq!((stats.lines[1].won, stats.lines[1].duplicates), (3, 4));
+    assert_eq!((stats.answers.won, stats.answers.duplicates), (2, 3));
+    assert_eq!((stats.delivered, stats.gaps_opened, stats.gaps_filled), (12, 2, 2));
 }
 
 #[test]
@@ -403,10 +424,11 @@ fn sequences_at_the_end_of_u64() {
 }
 
 #[test]
-fn a_new_session_voids_the_old_one_whose_packets_are_dropped() {
+fn a_new_session_after_the_end_voids_the_old_one_whose_packets_are_dropped() {
     let mut b = Bench::with_servers(1);
     b.data(A, 1, 3);
     b.data(A, 5, 6);
+    b.feed(A, &end_of_session(SESSION, 6));
     let got = b.feed(A, &data(NEXT, 1, 3));
     let want = [
         said(0, 0, &[Lost { from: 3, to: 5 }]),
@@ -415,22 +437,113 @@ fn a_new_session_voids_the_old_one_whose_packets_are_dropped() {
     ];
     assert_eq!(got, want.concat());
     assert_eq!(b.data(B, 6, 9), [], "the other line is behind");
+    assert_eq!(b.feed(B, &end_of_session(SESSION, 6)), [], "and ends a session that nobody follows");
     assert_eq!(b.data(REREQUEST, 3, 5), []);
     assert_eq!((b.pass(100), b.request()), (vec![], None));
     let stats = b.channel.stats();
-    assert_eq!((stats.rejected.old_session, stats.rejected.answer, stats.new_sessions), (1, 1, 1));
+    assert_eq!((stats.rejected.old_session, stats.rejected.answer, stats.new_sessions), (2, 1, 1));
     assert_eq!((stats.gaps_opened, stats.gaps_lost, stats.messages_lost), (1, 1, 2));
+    // When that one has ended too, the first is still the first one's late packets.
+    b.feed(A, &end_of_session(NEXT, 3));
+    assert_eq!(b.data(B, 1, 3), []);
+    assert_eq!(b.channel.session(), Some(NEXT));
+}
+
+#[test]
+fn a_venue_that_comes_back_under_another_name_is_followed_once_the_old_one_is_silent() {
+    let mut b = Bench::with_servers(0);
+    b.data(A, 1, 3);
+    b.pass(4_999);
+    assert_eq!(b.feed(A, &data(NEXT, 1, 3)), [], "the old one may go on");
+    assert_eq!(
+        b.pass(1),
+        said(0, 0, &[Silent]),
+        "a packet of another session is no sign of life of this one"
+    );
+    let got = b.feed(A, &data(NEXT, 1, 5));
+    assert_eq!(got, [said(0, 0, &[NewSession]), said(1, 5, &[Synced { next: 5 }])].concat());
+    assert_eq!(b.data(B, 3, 5), []);
+    let rejected = b.channel.stats().rejected;
+    assert_eq!((rejected.other_session, rejected.old_session), (1, 1));
+}
+
+#[test]
+fn packets_of_another_session_do_not_disturb_one_that_is_heard() {
+    let mut b = Bench::with_servers(1);
+    b.data(A, 1, 3);
+    b.data(A, 5, 6);
+    // Any number of them, on any line, of any kind, while a gap is open and while none is.
+    for round in 0..2 {
+        for line in [A, B] {
+            assert_eq!(b.feed(line, &data(NEXT, 1, 9)), []);
+            assert_eq!(b.feed(line, &data(NEXT, 9, 12)), []);
+            assert_eq!(b.feed(line, &heartbeat(*b"STRAY     ", 1)), []);
+            assert_eq!(b.feed(line, &end_of_session(NEXT, 12)), []);
+        }
+        match round {
+            0 => assert_eq!(b.data(B, 3, 5), said(3, 6, &[Synced { next: 6 }])),
+            _ => assert_eq!(b.data(B, 6, 7), said(6, 7, &[])),
+        }
+        b.pass(4_000);
+    }
+    let stats = b.channel.stats();
+    assert_eq!((stats.rejected.other_session, stats.new_sessions, stats.messages_lost), (16, 0, 0));
+    assert!(b.channel.is_synced());
 }
 
 #[test]
 fn a_stray_session_does_not_shut_out_the_real_one_for_good() {
     let mut b = Bench::with_servers(0);
-    b.data(A, 1, 3);
     b.feed(B, &heartbeat(*b"STRAY     ", 1));
-    assert_eq!(b.data(A, 3, 4), []);
+    assert_eq!(b.data(A, 3, 4), [], "the first to be heard is followed");
     assert_eq!(b.pass(5_000), said(0, 0, &[Silent]));
     let got = b.data(A, 4, 5);
     assert_eq!(got, said(0, 0, &[NewSession, Recovering { from: 1, to: 4 }]));
+    // And where a stray one came into a silence.
+    b.pass(5_000);
+    b.feed(B, &heartbeat(*b"STRAY     ", 1));
+    assert_eq!(b.data(A, 5, 6), []);
+    b.pass(5_000);
+    assert_eq!(b.data(A, 6, 7)[0], Said::Status(NewSession));
+    assert_eq!(b.channel.session(), Some(SESSION));
+}
+
+#[test]
+fn a_message_that_cannot_be_decoded_is_lost_where_it_stands() {
+    let lost = |seq: u64| {
+        let message = Said::Message(seq, UNDECODABLE.to_vec());
+        vec![message, Said::Status(Lost { from: seq, to: seq + 1 })]
+    };
+    // In the packet that begins a session, in a later one, and behind a gap: Synced is never said again.
+    let mut b = Bench::with_servers(1);
+    let first = packet(SESSION, 1, &[body(1), UNDECODABLE.to_vec(), body(3)]);
+    assert_eq!(b.feed(A, &first), [said(1, 2, &[]), lost(2), said(3, 4, &[])].concat());
+    assert_eq!(b.data(B, 2, 6), said(4, 6, &[]));
+    assert!(!b.channel.is_synced());
+
+    let mut b = Bench::with_servers(1);
+    b.data(A, 1, 3);
+    assert!(b.channel.is_synced());
+    let steady = packet(SESSION, 3, &[UNDECODABLE.to_vec(), body(4)]);
+    assert_eq!(b.feed(A, &steady), [lost(3), said(4, 5, &[])].concat());
+    assert!(!b.channel.is_synced());
+    assert_eq!(b.data(A, 6, 7), said(0, 0, &[Recovering { from: 5, to: 6 }]));
+    assert_eq!(b.data(B, 5, 6), said(5, 7, &[]), "the gap is filled, the loss is not");
+    assert_eq!(b.pass(5_000), said(0, 0, &[Silent]));
+    assert_eq!(b.feed(A, &heartbeat(SESSION, 7)), said(0, 0, &[Heartbeat]));
+    // One that follows adds nothing to what is known, and is counted.
+    assert_eq!(b.feed(A, &packet(SESSION, 7, &[UNDECODABLE])).len(), 1);
+    let stats = b.channel.stats();
+    assert_eq!((stats.undecodable, stats.messages_lost, stats.delivered), (2, 0, 7));
+    assert_eq!((stats.gaps_opened, stats.gaps_filled, stats.gaps_lost), (1, 1, 0));
+
+    let mut b = Bench::with_servers(1);
+    b.data(A, 1, 3);
+    b.feed(A, &packet(SESSION, 4, &[UNDECODABLE.to_vec(), body(5)]));
+    assert_eq!(b.data(B, 3, 4), [said(3, 4, &[]), lost(4), said(5, 6, &[])].concat());
+    b.feed(A, &end_of_session(SESSION, 6));
+    let got = b.feed(A, &data(NEXT, 1, 2));
+    assert_eq!(got, [said(0, 0, &[NewSession]), said(1, 2, &[Synced { next: 2 }])].concat());
 }
 
 #[test]

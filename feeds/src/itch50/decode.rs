@@ -41,6 +41,21 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
+    /// Whether an order book or a trading state may hang on what could not be decoded, so that what is believed of its instruments
+    /// may be wrong from here on. A type that is not known is none of these: it is skipped by its length.
+    #[must_use]
+    pub const fn is_loss(&self) -> bool {
+        match self {
+            DecodeError::Short { kind, .. } | DecodeError::Field { kind, .. } => {
+                matches!(
+                    kind,
+                    b'A' | b'F' | b'E' | b'C' | b'X' | b'D' | b'U' | b'R' | b'H' | b'h' | b'Y' | b'W' | b'S'
+                )
+            }
+            DecodeError::Unknown(_) | DecodeError::Empty => false,
+        }
+    }
+
     #[cold]
     pub(super) const fn short(kind: u8, len: usize, need: usize) -> DecodeError {
         DecodeError::Short { kind, len, need }
@@ -66,7 +81,8 @@ pub fn locate(msg: &[u8]) -> Option<u16> {
 /// One message as an event; its instrument is the message's stock locate.
 ///
 /// Bytes beyond the type's length are ignored. A trading state whose letter is not known becomes
-/// [`TradingState::Unknown`], so that a stock never keeps trading on a word that was not understood.
+/// [`TradingState::Unknown`], so that a stock never keeps trading on a word that was not understood. An execution whose
+/// printable letter is not known still takes its shares from the book, and is not printable ([`is_odd_execution`]).
 /// No allocation; about 10 ns.
 ///
 /// # Errors
@@ -75,6 +91,12 @@ pub fn locate(msg: &[u8]) -> Option<u16> {
 pub fn decode(msg: &[u8]) -> Result<MarketEvent, DecodeError> {
     // Too short for a locate is too short for any type, so this 0 is never seen.
     decode_as(InstrumentId(locate(msg).unwrap_or(0)), msg)
+}
+
+/// Whether a message is a `C` whose printable letter is neither `Y` nor `N`.
+#[must_use]
+pub fn is_odd_execution(msg: &[u8]) -> bool {
+    OrderExecutedWithPrice::new(msg).is_ok_and(|m| !matches!(m.printable(), b'Y' | b'N'))
 }
 
 /// One message as an event of an instrument that is known otherwise.
@@ -125,7 +147,7 @@ pub(super) fn decode_as(instrument: InstrumentId, msg: &[u8]) -> Result<MarketEv
             qty: Qty(m.executed_shares()),
             match_number: m.match_number(),
             px: Px::from_wire(m.execution_price()),
-            printable: printable(m.printable())?,
+            printable: m.printable() == b'Y',
         }),
         b'P' => event!(Trade, m => MarketBody::Trade {
             px: Px::from_wire(m.price()),
@@ -233,15 +255,6 @@ const fn side(kind: u8, letter: u8) -> Result<Side, DecodeError> {
     }
 }
 
-#[inline(always)]
-const fn printable(letter: u8) -> Result<bool, DecodeError> {
-    match letter {
-        b'Y' => Ok(true),
-        b'N' => Ok(false),
-        value => Err(DecodeError::field(b'C', "printable", value)),
-    }
-}
-
 const fn cross(letter: u8) -> CrossKind {
     match letter {
         b'O' => CrossKind::Opening,
@@ -309,9 +322,7 @@ mod tests {
 
     #[test]
     fn letters_the_book_cannot_do_without_are_refused() {
-        for (kind, at, field) in
-            [(b'A', 19, "side"), (b'F', 19, "side"), (b'P', 19, "side"), (b'C', 31, "printable")]
-        {
+        for (kind, at, field) in [(b'A', 19, "side"), (b'F', 19, "side"), (b'P', 19, "side")] {
             let mut msg = valid(kind);
             for value in [b' ', 0, b'b', 0xFF] {
                 msg[at] = value;
@@ -327,6 +338,33 @@ mod tests {
         msg[32..36].copy_from_slice(&0x7735_9400u32.to_be_bytes());
         let MarketBody::ExecuteAt { px, printable, .. } = decode(&msg).unwrap().body else { panic!() };
         assert_eq!((px, printable), (Px(2_000_000_000), false));
+    }
+
+    #[test]
+    fn an_execution_of_an_odd_letter_takes_its_shares_and_is_not_printed() {
+        let mut msg = valid(b'C');
+        msg[19..23].copy_from_slice(&70u32.to_be_bytes());
+        for (letter, odd) in [(b'Y', false), (b'N', false), (b' ', true), (0, true), (b'y', true)] {
+            msg[31] = letter;
+            let MarketBody::ExecuteAt { qty, printable, .. } = decode(&msg).unwrap().body else { panic!() };
+            assert_eq!((qty, printable), (Qty(70), letter == b'Y'));
+            assert_eq!(is_odd_execution(&msg), odd);
+        }
+        assert!(!is_odd_execution(&msg[..35]) && !is_odd_execution(&valid(b'E')));
+    }
+
+    #[test]
+    fn what_no_book_hangs_on_is_no_loss() {
+        let losses: Vec<u8> = TYPES
+            .iter()
+            .filter(|(kind, need)| decode(&valid(*kind)[..need - 1]).unwrap_err().is_loss())
+            .map(|(kind, _)| *kind)
+            .collect();
+        for kind in 0..=255u8 {
+            assert_eq!(losses.contains(&kind), b"AFECXDURHhYWS".contains(&kind), "{}", kind as char);
+        }
+        assert!(!DecodeError::Unknown(b'z').is_loss() && !DecodeError::Empty.is_loss());
+        assert!(DecodeError::field(b'A', "side", b'?').is_loss());
     }
 
     #[test]

@@ -16,13 +16,13 @@
 //! * [`Tally`]: messages counted by type.
 //!
 //! A message longer than its type's length is a future extension and decodes; a shorter one is refused; a type that
-//! is not known is [`DecodeError::Unknown`], which the caller counts and skips.
+//! is not known is [`DecodeError::Unknown`], which the caller counts and skips. [`DecodeError::is_loss`] tells the two apart.
 
 mod decode;
 mod subscription;
 mod tally;
 pub mod wire;
 
-pub use decode::{DecodeError, decode, locate};
+pub use decode::{DecodeError, decode, is_odd_execution, locate};
 pub use subscription::Subscription;
 pub use tally::Tally;

@@ -16,7 +16,7 @@ use model::{Instrument, InstrumentId, MarketEvent, Symbol};
 
 use super::decode::decode_as;
 use super::wire::{AddOrder, AddOrderMpid, IpoQuoting, LENGTHS, StockDirectory, TradingAction};
-use super::{DecodeError, Tally, decode, locate};
+use super::{DecodeError, Tally, decode, is_odd_execution, locate};
 
 const LOCATES: usize = 1 << 16;
 /// No message of this locate named its ticker yet.
@@ -39,6 +39,7 @@ pub struct Subscription {
     wanted: Box<[Wanted]>,
     tally: Tally,
     filtered: u64,
+    odd_executions: u64,
 }
 
 impl Subscription {
@@ -62,6 +63,7 @@ impl Subscription {
             wanted: wanted.into(),
             tally: Tally::new(),
             filtered: 0,
+            odd_executions: 0,
         }
     }
 
@@ -95,7 +97,7 @@ impl Subscription {
         let Some(locate) = locate(msg) else { return decode(msg).map(Some) };
         match self.instrument(locate) {
             // The one test on the type before decoding is a bit test that is almost never true.
-            Some(id) if !matches!(msg[0], b'S' | b'V' | b'W' | b'R' | b'H' | b'K') => {
+            Some(id) if !matches!(msg[0], b'S' | b'V' | b'W' | b'R' | b'H' | b'K' | b'C') => {
                 decode_as(id, msg).map(Some)
             }
             known => self.by_kind(locate, known, msg),
@@ -112,24 +114,31 @@ impl Subscription {
     ) -> Result<Option<MarketEvent>, DecodeError> {
         let instrument = match msg[0] {
             b'S' | b'V' | b'W' => Some(InstrumentId(0)),
-            b'R' | b'H' | b'K' | b'A' | b'F' => self.named(locate, msg)?,
+            b'R' | b'H' | b'K' | b'A' | b'F' => return self.named(locate, msg),
+            b'C' => {
+                self.odd_executions += u64::from(known.is_some() && is_odd_execution(msg));
+                known
+            }
             _ => known,
         };
         match instrument {
             Some(id) => decode_as(id, msg).map(Some),
             None if LENGTHS[usize::from(msg[0])] == 0 => Err(DecodeError::Unknown(msg[0])),
-            None => {
-                self.filtered += 1;
-                Ok(None)
-            }
+            None => Ok(self.filter()),
         }
     }
 
-    /// The instrument of a message that carries its ticker, learning the locate.
-    fn named(&mut self, locate: u16, msg: &[u8]) -> Result<Option<InstrumentId>, DecodeError> {
+    fn filter(&mut self) -> Option<MarketEvent> {
+        self.filtered += 1;
+        None
+    }
+
+    /// A message that carries its ticker, learning the locate. Nothing is learned of one that cannot be decoded: it counts as lost, and
+    /// who reads the same stream without it has to know the same.
+    fn named(&mut self, locate: u16, msg: &[u8]) -> Result<Option<MarketEvent>, DecodeError> {
         let symbol = match msg[0] {
             // Adds come by the million: once the locate is known to be another's, its ticker is not looked up again.
-            b'A' | b'F' if self.by_locate[usize::from(locate)] == OTHER => return Ok(None),
+            b'A' | b'F' if self.by_locate[usize::from(locate)] == OTHER => return Ok(self.filter()),
             b'A' => AddOrder::new(msg)?.stock(),
             b'F' => AddOrderMpid::new(msg)?.stock(),
             b'H' => TradingAction::new(msg)?.stock(),
@@ -137,11 +146,12 @@ impl Subscription {
             _ => StockDirectory::new(msg)?.stock(),
         };
         let found = self.wanted.binary_search_by_key(&symbol, |w| w.symbol).ok();
+        let event = found.map(|at| decode_as(self.wanted[at].id, msg)).transpose()?;
         // Locate 0 is the whole market's and never one instrument's (`K` may come with it, beside its ticker).
         if locate != 0 {
             self.learn(locate, found);
         }
-        Ok(found.map(|at| self.wanted[at].id))
+        if event.is_none() { Ok(self.filter()) } else { Ok(event) }
     }
 
     fn learn(&mut self, locate: u16, found: Option<usize>) {
@@ -164,6 +174,12 @@ impl Subscription {
     #[must_use]
     pub fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// Executions whose printable letter is neither `Y` nor `N`: they reduce the book and are taken as not printable.
+    #[must_use]
+    pub fn odd_executions(&self) -> u64 {
+        self.odd_executions
     }
 
     /// Messages of instruments that are not wanted.
@@ -284,7 +300,27 @@ mod tests {
             let short = s.event(&msg[..msg.len() - 1]);
             assert!(matches!(short, Err(DecodeError::Short { .. })), "{}", kind as char);
         }
+        let mut no_side = message(b'A', 14, "AAPL");
+        no_side[19] = b'?';
+        assert!(matches!(s.event(&no_side), Err(DecodeError::Field { .. })));
         assert_eq!(s.instrument(14), None, "nothing is learned from half a message");
-        assert_eq!((s.tally().unknown(), s.tally().empty(), s.tally().total()), (2, 1, 12));
+        assert_eq!((s.tally().unknown(), s.tally().empty(), s.tally().total()), (2, 1, 13));
+    }
+
+    #[test]
+    fn an_execution_of_an_odd_letter_is_an_event_and_is_counted() {
+        let mut s = subscription();
+        s.event(&message(b'R', 14, "AAPL")).unwrap();
+        for (letter, odd) in [(b'Y', 0), (b'N', 0), (b' ', 1), (b'?', 2)] {
+            let mut msg = message(b'C', 14, "");
+            msg[31] = letter;
+            let event = s.event(&msg).unwrap().unwrap();
+            let is_printed = matches!(event.body, MarketBody::ExecuteAt { printable: true, .. });
+            assert_eq!((event.instrument, is_printed), (InstrumentId(7), letter == b'Y'));
+            assert_eq!(s.odd_executions(), odd);
+            msg[2] = 15;
+            assert_eq!(s.event(&msg), Ok(None), "of another instrument nothing is looked at");
+            assert_eq!(s.odd_executions(), odd);
+        }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-/// A file of the shared material; `None`, and a line on the test's output, where it is absent.
+/// A file of the shared material; `None`, and a line on the test's output, where it is absent, or a failure with `COLO_REQUIRE_SHARED=1`.
 #[allow(clippy::print_stderr)]
 pub fn find(path: &str) -> Option<PathBuf> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data").join(path);
     if !file.exists() {
+        assert!(std::env::var("COLO_REQUIRE_SHARED").as_deref() != Ok("1"), "no {}", file.display());
         eprintln!("skipped: no {}", file.display());
         return None;
     }

@@ -15,7 +15,6 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::burst::Burst;
 use super::{OVERSIZE_SKIPPED_MAX, group_of};
 use crate::{Datagrams, context, is_later, sys};
 
@@ -32,15 +31,10 @@ pub struct LineConfig {
     pub receive_buffer: usize,
     /// Let `recv` poll the device queue for up to this many microseconds (`SO_BUSY_POLL`, with `SO_PREFER_BUSY_POLL`).
     pub busy_poll_us: Option<u32>,
-    /// Datagrams that one [`UdpLine::recv_burst`] may bring, 1 to 1,024.
-    pub burst: usize,
-    /// Longest datagram in bytes that [`UdpLine::recv_burst`] delivers.
-    pub datagram_max: usize,
 }
 
 impl LineConfig {
-    /// `address` on any interface with a 4 MiB receive buffer, no busy polling and bursts of 32 datagrams of up to 2,048 bytes
-    /// (an Ethernet frame carries 1,472).
+    /// `address` on any interface with a 4 MiB receive buffer and no busy polling.
     #[must_use]
     pub fn new(address: SocketAddr) -> LineConfig {
         LineConfig {
@@ -49,8 +43,6 @@ impl LineConfig {
             source: None,
             receive_buffer: 4 << 20,
             busy_poll_us: None,
-            burst: 32,
-            datagram_max: 2048,
         }
     }
 }
@@ -64,27 +56,24 @@ pub struct Refusal {
     pub error: io::Error,
 }
 
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.option, self.error)
+    }
+}
+
 /// A receiving UDP socket.
+#[derive(Debug)]
 pub struct UdpLine {
     socket: UdpSocket,
     local: SocketAddr,
-    burst: Burst,
     receive_buffer: usize,
     refusals: Vec<Refusal>,
     oversize: u64,
 }
 
-impl std::fmt::Debug for UdpLine {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("UdpLine")
-            .field("local", &self.local)
-            .field("oversize", &self.oversize)
-            .finish_non_exhaustive()
-    }
-}
-
 impl UdpLine {
-    /// Opens, binds and, for a group, joins. Allocates the burst buffers.
+    /// Opens, binds and, for a group, joins. Allocates what it has to say of refusals.
     ///
     /// # Errors
     /// The address cannot be bound or the group not joined (`Unsupported` for IPv6 groups), with the address in the message.
@@ -122,8 +111,7 @@ impl UdpLine {
 
         let socket = UdpSocket::from(socket);
         let local = socket.local_addr().map_err(|e| context(e, "udp local address", address))?;
-        let burst = Burst::new(config.burst, config.datagram_max);
-        Ok(UdpLine { socket, local, burst, receive_buffer, refusals, oversize: 0 })
+        Ok(UdpLine { socket, local, receive_buffer, refusals, oversize: 0 })
     }
 
     /// The address this line is bound to: with the real port where port 0 was asked; the group itself for multicast.
@@ -144,7 +132,7 @@ impl UdpLine {
         &self.refusals
     }
 
-    /// Datagrams dropped here because they were longer than the buffer or slot given.
+    /// Datagrams dropped here because they were longer than the buffer given.
     #[must_use]
     pub fn oversize(&self) -> u64 {
         self.oversize
@@ -162,31 +150,30 @@ impl UdpLine {
         sys::socket_drops(&self.socket).map_err(|e| context(e, "udp drop count of", self.local))
     }
 
-    /// Brings up to `burst` datagrams by one `recvmmsg` and calls `f` with each in order of arrival. Returns how many
-    /// it was called with; 0 when nothing is there now (or all that came was over-long).
+    /// The same count for another thread to ask for, so that the line's own makes no call for it.
     ///
     /// # Errors
-    /// As [`Datagrams::recv`].
+    /// No descriptor is to be had.
+    pub fn drop_count(&self) -> io::Result<DropCount> {
+        let socket = self.socket.try_clone().map_err(|e| context(e, "udp drop count of", self.local))?;
+        Ok(DropCount { socket, local: self.local })
+    }
+}
+
+/// Asks for [`UdpLine::kernel_drops`] by a descriptor of its own. The line's port stays taken for as long as this lives.
+#[derive(Debug)]
+pub struct DropCount {
+    socket: UdpSocket,
+    local: SocketAddr,
+}
+
+impl DropCount {
+    /// As [`UdpLine::kernel_drops`].
     ///
-    /// Cost: one system call for the whole burst; no copy beyond the kernel's; no allocation.
-    #[inline]
-    pub fn recv_burst(&mut self, mut f: impl FnMut(&[u8])) -> io::Result<usize> {
-        let n = match self.burst.fill(&self.socket) {
-            Ok(n) => n,
-            Err(e) if is_later(&e) => return Ok(0),
-            Err(e) => return Err(context(e, "udp recvmmsg on", self.local)),
-        };
-        let mut delivered = 0;
-        for i in 0..n {
-            match self.burst.datagram(i) {
-                Some(bytes) => {
-                    f(bytes);
-                    delivered += 1;
-                }
-                None => self.oversize += 1,
-            }
-        }
-        Ok(delivered)
+    /// # Errors
+    /// As there.
+    pub fn read(&self) -> io::Result<u32> {
+        sys::socket_drops(&self.socket).map_err(|e| context(e, "udp drop count of", self.local))
     }
 }
 

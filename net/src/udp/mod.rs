@@ -2,16 +2,16 @@
 //!
 //! | type | is | traits |
 //! |---|---|---|
-//! | [`UdpLine`] | one line (A or B) of a feed: a unicast port or a multicast group | [`Datagrams`](crate::Datagrams), and [`UdpLine::recv_burst`] |
+//! | [`UdpLine`] | one line (A or B) of a feed: a unicast port or a multicast group | [`Datagrams`](crate::Datagrams) |
+//! | [`DropCount`] | what the kernel dropped at a line, for another thread to ask | |
 //! | [`UdpSender`] | the other end of a line | [`DatagramSend`](crate::DatagramSend) |
 //! | [`UdpRequest`] | a connected socket to one peer: questions out, answers in | both |
 
-mod burst;
 mod line;
 mod request;
 mod sender;
 
-pub use line::{LineConfig, Refusal, UdpLine};
+pub use line::{DropCount, LineConfig, Refusal, UdpLine};
 pub use request::UdpRequest;
 pub use sender::{SenderConfig, UdpSender};
 

@@ -1,0 +1,397 @@
+//! A feed agent on real sockets: what comes on its lines, in the order in which the strategy gets it, and what it tells of its lines.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
+
+use colo::agent::Agent;
+use colo::agents::{FeedAgent, FeedItem, FeedParts};
+use colo::clock::Clock;
+use colo::config::{Config, Secrets, parse_toml};
+use colo::core::{Plan, start};
+use colo::journal::{Record, RunDir};
+use colo::logs::{LogWriter, Names};
+use colo::replay::{Journal, replay};
+use colo::telemetry::publish::Publication;
+use colo::telemetry::region_path;
+use colo::telemetry::snapshot::{Feed, Viewer};
+use engine::strategy::Quoter;
+use model::{FeedId, FeedStatus, MarketBody, Nanos, Qty};
+use ringbuf::log::Reader;
+use ringbuf::spsc::{self, Consumer};
+
+const CORE: &str = r#"
+    [[feeds]]
+    id = "f1"
+    protocol = "itch50"
+    lines = ["127.0.0.1:1", "127.0.0.1:2"]
+    silence_ms = 60000
+    [[gateways]]
+    id = "g1"
+    protocol = "ouch50"
+    address = "127.0.0.1:1"
+    username = "user01"
+    password_file = "unread"
+    firm = "ABCD"
+    [[instruments]]
+    symbol = "AAPL"
+    feed = "f1"
+    gateway = "g1"
+    [strategy]
+    name = "quoter"
+    params = { quantity = 100 }
+    [risk]
+    max_open_orders = 3
+    max_position = 5000
+    max_daily_loss_usd = 700
+    [capacity]
+    live_orders = 1000
+    levels = 100
+    direct_refs = 1000
+"#;
+const POLLS_MAX: u32 = 2_000_000;
+
+const SESSION: &[u8; 10] = b"000010059B";
+const NEXT: &[u8; 10] = b"000010059C";
+const HEARTBEAT: u16 = 0;
+const END: u16 = u16::MAX;
+
+fn config(name: &str) -> Config {
+    let file = Path::new("feed.toml");
+    let written = parse_toml(&format!("name = \"{name}\"\n{CORE}"), file).unwrap();
+    Config::resolve(written, file, Secrets::Skip).unwrap()
+}
+
+fn header(session: &[u8; 10], sequence: u64, count: u16) -> Vec<u8> {
+    [&session[..], &sequence.to_be_bytes(), &count.to_be_bytes()].concat()
+}
+
+fn packet(session: &[u8; 10], sequence: u64, messages: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = header(session, sequence, messages.len() as u16);
+    bytes.extend(framed(messages));
+    bytes
+}
+
+fn framed(messages: &[Vec<u8>]) -> Vec<u8> {
+    messages.iter().flat_map(|m| [&(m.len() as u16).to_be_bytes()[..], m].concat()).collect()
+}
+
+/// A message of AAPL's locate with these fields at their offsets.
+fn message(kind: u8, len: usize, fields: &[(usize, &[u8])]) -> Vec<u8> {
+    let mut m = vec![0; len];
+    m[0] = kind;
+    m[2] = 7;
+    for (at, bytes) in fields {
+        m[*at..at + bytes.len()].copy_from_slice(bytes);
+    }
+    m
+}
+
+fn directory() -> Vec<u8> {
+    message(b'R', 39, &[(11, b"AAPL    ")])
+}
+
+fn add(order: u64, shares: u32) -> Vec<u8> {
+    let (order, shares, px) = (order.to_be_bytes(), shares.to_be_bytes(), 1_000_000u32.to_be_bytes());
+    message(b'A', 36, &[(11, &order), (19, b"B"), (20, &shares), (24, b"AAPL    "), (32, &px)])
+}
+
+fn delete(order: u64) -> Vec<u8> {
+    message(b'D', 19, &[(11, &order.to_be_bytes())])
+}
+
+/// The agent with both ends of its lines.
+struct Bench {
+    name: String,
+    clock: Clock,
+    agent: FeedAgent,
+    items: Consumer<FeedItem>,
+    lines: Vec<SocketAddr>,
+    sender: UdpSocket,
+    viewer: Viewer,
+    datagrams: u64,
+}
+
+impl Bench {
+    fn new(name: &str, change: impl FnOnce(&mut Config)) -> Bench {
+        let name = format!("feed-{name}-{}", std::process::id());
+        let mut config = config(&name);
+        config.feeds[0].lines = vec!["127.0.0.1:0".parse().unwrap(); 2];
+        change(&mut config);
+        let clock = Clock::new();
+        let mut publication = Publication::create(&config, &["feed-f1".into()], clock.now()).unwrap();
+        let (out, items) = spsc::channel(1024);
+        let agent = FeedAgent::open(FeedParts {
+            id: FeedId(0),
+            config: config.feeds[0].clone(),
+            instruments: config.instruments.clone(),
+            out,
+            capture: None,
+            publisher: publication.feed(0).unwrap(),
+            clock: clock.clone(),
+            sample_every: 0,
+        })
+        .unwrap();
+        let lines = agent.local_addrs().collect();
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let viewer = Viewer::open(&name).unwrap();
+        Bench { name, clock, agent, items, lines, sender, viewer, datagrams: 0 }
+    }
+
+    /// A duty cycle at `now`; what it counted.
+    fn cycle(&mut self, now: Nanos) -> Feed {
+        self.agent.do_work(now);
+        self.viewer.read().feeds.remove(0)
+    }
+
+    /// Sends a datagram to a line and has the agent take it; what it said, without times.
+    fn give(&mut self, line: usize, bytes: &[u8]) -> Vec<String> {
+        self.sender.send_to(bytes, self.lines[line]).unwrap();
+        self.datagrams += 1;
+        let mut now = self.clock.now();
+        let taken = (0..POLLS_MAX).any(|_| {
+            // Counters are published only so often.
+            now = now.after(Nanos(10_000_000));
+            self.agent.do_work(now);
+            self.viewer.read().feeds[0].counters["datagrams"] == self.datagrams
+        });
+        assert!(taken, "the datagram came");
+        let mut said = Vec::new();
+        while let Some(item) = self.items.pop() {
+            said.push(match item {
+                FeedItem::Packet { first, count, events, .. } => format!("{first}+{count}: {events}"),
+                FeedItem::Event(e) => match e.body {
+                    MarketBody::Add { order, .. } => format!("add {}", order.0),
+                    MarketBody::Delete { order } => format!("delete {}", order.0),
+                    MarketBody::ExecuteAt { qty: Qty(n), printable, .. } => {
+                        format!("execute {n} {printable}")
+                    }
+                    _ => "other".into(),
+                },
+                FeedItem::Status { status, .. } => format!("{status:?}"),
+                FeedItem::CaptureLow { .. } => "capture low".into(),
+            });
+        }
+        said
+    }
+
+    fn count(&self, counter: &str) -> u64 {
+        self.viewer.read().feeds[0].counters[counter]
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(region_path(&self.name));
+    }
+}
+
+#[test]
+fn a_book_message_that_cannot_be_decoded_is_a_loss_until_the_next_session() {
+    let mut b = Bench::new("loss", |_| {});
+    let said = b.give(0, &packet(SESSION, 1, &[directory(), add(1, 100), add(2, 100)]));
+    assert_eq!(said, ["1+3: 3", "other", "add 1", "add 2", "Synced { next: 4 }"]);
+    let cut = delete(1)[..18].to_vec();
+    let said = b.give(0, &packet(SESSION, 4, &[add(3, 100), cut.clone(), delete(2)]));
+    assert_eq!(said, ["4+2: 1", "add 3", "Lost { from: 5, to: 6 }", "6+1: 1", "delete 2"]);
+    assert_eq!(b.count("synced"), 0);
+    // More of them say nothing new; heartbeats and the other line do not heal it.
+    assert_eq!(b.give(0, &packet(SESSION, 7, &[cut, delete(3)])), ["7+2: 1", "delete 3"]);
+    assert_eq!(b.give(1, &header(SESSION, 9, HEARTBEAT)), ["Heartbeat"]);
+    assert_eq!((b.count("malformed"), b.count("undecodable"), b.count("synced")), (2, 2, 0));
+    // The next session is whole again.
+    assert_eq!(b.give(1, &header(SESSION, 9, END)), ["EndOfSession"]);
+    let said = b.give(0, &packet(NEXT, 1, &[directory()]));
+    assert_eq!(said, ["NewSession", "1+1: 1", "other", "Synced { next: 2 }"]);
+    assert_eq!(b.count("synced"), 1);
+}
+
+#[test]
+fn every_way_of_being_undecodable_is_a_loss_and_nothing_else_is() {
+    for (name, bad) in [
+        ("no side", message(b'A', 36, &[(19, b"?"), (24, b"AAPL    ")])),
+        ("short add of an unknown locate", vec![b'A', 0, 99, 0]),
+        ("short replace", message(b'U', 34, &[])),
+        ("short execution", message(b'E', 30, &[])),
+        ("short execution with price", message(b'C', 35, &[])),
+        ("short trading action", vec![b'H']),
+    ] {
+        let mut b = Bench::new("bad", |_| {});
+        b.give(0, &packet(SESSION, 1, &[directory(), add(1, 100)]));
+        let said = b.give(0, &packet(SESSION, 3, std::slice::from_ref(&bad)));
+        assert_eq!(said, ["Lost { from: 3, to: 4 }"], "{name}");
+        assert_eq!((b.count("malformed"), b.count("undecodable")), (1, 1), "{name}");
+    }
+    let mut b = Bench::new("good", |_| {});
+    b.give(0, &packet(SESSION, 1, &[directory(), add(1, 100)]));
+    let odd = message(b'C', 36, &[(18, b"\x01"), (19, &30u32.to_be_bytes()), (31, b"?")]);
+    assert_eq!(b.give(0, &packet(SESSION, 3, &[odd])), ["3+1: 1", "execute 30 false"]);
+    // Of another instrument, of a type that a newer feed has, empty, and of a type that no book hangs on.
+    let other = vec![b'D', 0, 8];
+    let newer = message(b'z', 50, &[]);
+    let trade = message(b'P', 43, &[]);
+    assert_eq!(b.give(0, &packet(SESSION, 4, &[other, newer, vec![], trade])), [""; 0]);
+    let counts =
+        ["odd_executions", "unknown_types", "malformed", "undecodable", "synced"].map(|c| b.count(c));
+    assert_eq!(counts, [1, 2, 1, 0, 1]);
+}
+
+#[test]
+fn a_datagram_of_another_session_does_not_disturb() {
+    let mut b = Bench::new("stray", |_| {});
+    b.give(0, &packet(SESSION, 1, &[directory(), add(1, 100)]));
+    assert_eq!(b.give(1, &packet(NEXT, 1, &[directory(), add(9, 100)])), [""; 0]);
+    assert_eq!(b.give(0, &packet(SESSION, 3, &[delete(1)])), ["3+1: 1", "delete 1"]);
+    assert_eq!((b.count("rejected_datagrams"), b.count("synced"), b.count("expected")), (1, 1, 4));
+}
+
+#[test]
+fn a_line_that_is_silent_while_another_is_heard_is_shown_and_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("log.jsonl");
+    let mut log = LogWriter::create(&file, dir.path(), Names::default()).unwrap();
+    let mut b = Bench::new("silent", |c| c.feeds[0].silence = Nanos::from_millis(50));
+    let mut watch = b.agent.watch().unwrap();
+    let silent = |b: &Bench| b.viewer.read().feeds[0].lines.iter().map(|l| l["silent"]).collect::<Vec<_>>();
+
+    b.give(0, &packet(SESSION, 1, &[directory(), add(1, 100)]));
+    b.give(0, &packet(SESSION, 1, &[directory(), add(1, 100)]));
+    let lines = b.viewer.read().feeds.remove(0).lines;
+    let of = |counter| [lines[0][counter], lines[1][counter]];
+    assert_eq!((of("packets"), of("won"), of("duplicates")), ([2, 0], [2, 0], [2, 0]));
+    assert!(of("last_heard_ns")[0] > 0 && of("last_heard_ns")[1] == 0);
+
+    let alone = (0..POLLS_MAX).any(|_| {
+        b.give(0, &header(SESSION, 3, HEARTBEAT));
+        silent(&b) == [0, 1]
+    });
+    assert!(alone, "line A is heard, line B is not");
+    watch.tend(Nanos(1_000_000_000), &mut log);
+    watch.tend(Nanos(2_000_000_000), &mut log);
+    let both = (0..POLLS_MAX).any(|_| {
+        b.give(0, &header(SESSION, 3, HEARTBEAT));
+        b.give(1, &header(SESSION, 3, HEARTBEAT));
+        silent(&b) == [0, 0]
+    });
+    assert!(both, "line B is back");
+    watch.tend(Nanos(3_000_000_000), &mut log);
+    // Where nothing is heard at all the feed is silent, and the journal says so.
+    let later = b.clock.now().after(Nanos(3_600_000_000_000));
+    assert_eq!(b.cycle(later).lines.iter().map(|l| l["silent"]).sum::<u64>(), 2);
+    watch.tend(Nanos(4_000_000_000), &mut log);
+
+    drop(log);
+    let text = std::fs::read_to_string(file).unwrap();
+    let said: Vec<serde_json::Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let said: Vec<_> = said.iter().map(|v| (v["message"].as_str().unwrap(), v["line"].as_u64())).collect();
+    assert_eq!(said, [("feed line silent", Some(1)), ("feed line heard again", Some(1))], "{text}");
+    assert!(text.contains(&b.lines[1].to_string()) && text.contains("\"f1\""), "{text}");
+}
+
+#[test]
+fn what_the_kernel_drops_is_shown_while_the_agent_runs() {
+    let mut b = Bench::new("drops", |c| c.feeds[0].receive_buffer = 4096);
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = LogWriter::create(&dir.path().join("log"), dir.path(), Names::default()).unwrap();
+    let mut watch = b.agent.watch().unwrap();
+    for _ in 0..500 {
+        b.sender.send_to(&[0; 1000], b.lines[1]).unwrap();
+    }
+    let now = b.clock.now();
+    watch.tend(now, &mut log);
+    let mut feed = b.cycle(now);
+    for turn in 1..=500 {
+        feed = b.cycle(now.after(Nanos(turn * 10_000_000)));
+    }
+    let (received, dropped) = (feed.counters["datagrams"], feed.counters["kernel_drops"]);
+    assert!(dropped > 0, "{feed:?}");
+    assert_eq!(received + dropped, 500, "{feed:?}");
+    assert_eq!((feed.lines[0]["kernel_drops"], feed.lines[1]["kernel_drops"]), (0, dropped));
+}
+
+#[test]
+fn what_the_host_refuses_to_a_line_is_told() {
+    // More than the kernel gives to anybody.
+    let b = Bench::new("refused", |c| c.feeds[0].receive_buffer = 1 << 31);
+    let warnings = b.agent.warnings();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    for (warning, line) in warnings.iter().zip(&b.lines) {
+        let place = format!("feed f1, line {line}: SO_RCVBUF: asked for 2147483648 bytes");
+        assert!(warning.starts_with(&place), "{warning}");
+    }
+    let b = Bench::new("granted", |c| c.feeds[0].receive_buffer = 65_536);
+    assert_eq!(b.agent.warnings(), [""; 0]);
+}
+
+#[test]
+fn a_server_that_is_not_there_is_counted() {
+    let nobody = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut b = Bench::new("nobody", |c| c.feeds[0].rerequest = vec![nobody]);
+    b.give(0, &packet(SESSION, 5, &[add(1, 100)]));
+    let mut now = b.clock.now();
+    let counted = (0..POLLS_MAX).any(|_| {
+        now = now.after(Nanos(10_000_000));
+        b.cycle(now).counters["refused"] > 0
+    });
+    assert!(counted, "loopback says that nobody listens");
+}
+
+/// A core on free ports, its gateway to nobody. What it saw is replayed from its capture, and from a file of the session.
+#[test]
+fn a_loss_by_decoding_replays_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let name = format!("feed-replay-{}", std::process::id());
+    let mut config = config(&name);
+    config.journal_dir = dir.path().join("journal");
+    let ports = [(), ()].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+    let lines: Vec<_> = ports.iter().map(|s| s.local_addr().unwrap()).collect();
+    config.feeds[0].lines.clone_from(&lines);
+    drop(ports);
+    let strategy: Quoter = colo::cli::make(&config).unwrap();
+    let running = start(&config, &Plan::new(&config, 1), strategy).unwrap();
+
+    // A locate that only a message which cannot be decoded names is not learned, live or later.
+    let other = |kind: u8, len: usize, fields: &[(usize, &[u8])]| {
+        let mut m = message(kind, len, fields);
+        m[2] = 9;
+        m
+    };
+    let bad = other(b'A', 36, &[(19, b"?"), (24, b"AAPL    ")]);
+    let messages = [
+        // By so many good ones a file is known.
+        [vec![directory()], (1..=8).map(|order| add(order, 100)).collect()].concat(),
+        vec![bad, other(b'D', 19, &[(18, b"\x01")])],
+        vec![add(11, 100), message(b'D', 18, &[]), delete(2), add(12, 400)],
+    ];
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut sequence = 1;
+    for part in &messages {
+        sender.send_to(&packet(SESSION, sequence, part), lines[0]).unwrap();
+        sequence += part.len() as u64;
+        let taken = (0..10_000).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            running.viewer().read().feeds[0].counters["messages"] == sequence - 1
+        });
+        assert!(taken, "the packet came");
+    }
+    let report = running.end();
+    assert_eq!(report.failures, [""; 0]);
+    let _ = std::fs::remove_file(region_path(&name));
+
+    let mut statuses = Vec::new();
+    let mut reader = Reader::open(RunDir::core(&report.journal)).unwrap();
+    while let Some(r) = reader.next().unwrap() {
+        if let Record::Feed { status, .. } = Record::decode(r.kind, r.payload).unwrap() {
+            statuses.push(status);
+        }
+    }
+    assert_eq!(statuses, [FeedStatus::Synced { next: 10 }, FeedStatus::Lost { from: 10, to: 11 }]);
+    let file = dir.path().join("f1.itch");
+    std::fs::write(&file, framed(&messages.concat())).unwrap();
+    for data in [&[][..], &[file]] {
+        let journal = Journal::open(&report.journal).unwrap().with_data(data).unwrap();
+        let replayed = replay::<Quoter>(&journal).unwrap_or_else(|e| panic!("{e}"));
+        assert!(replayed.ended);
+        assert_eq!((replayed.state_hash, replayed.stats), (report.state_hash, report.stats));
+        assert_eq!(replayed.stats.market_events, 12);
+    }
+}
