@@ -5,15 +5,16 @@
 //!
 //! ```text
 //!   spawn ──► thread: pin, schedule ──► on_start ──► ┌─ now ─ do_work(now) ─ heartbeat ─ idle ─┐
-//!                                                    └──── until is_done() or the stop flag ───┘ ──► on_close ──► join: the agent
+//!                                                    └─ until is_done(), or stopped and on_stop() ─┘ ──► on_close ──► join: the agent
 //!                                            a panic anywhere ──► stop flag set for all, join: AgentPanic
 //! ```
 //!
-//! The stop flag ends the loop at once. What needs duty cycles to wind down (cancel, await the reports, log out) is asked of the agents
-//! by message first; they then say [`Agent::is_done`].
+//! The stop flag ends the loop at once, save for an agent whose [`Agent::on_stop`] says that it has something to wind down: orders that are open at a
+//! venue do not go away with the thread that sent them. Such an agent is given cycles until it [is done](Agent::is_done), which it bounds in time itself.
 //!
 //! A panic is a bug, and after it the state of that agent is not to be trusted: it is dropped, the flag stops the others in order,
-//! and `join` reports it. Nothing is restarted.
+//! and `join` reports it. Nothing is restarted. An agent made of several ([`crate::agents::Inline`]) loses only the one that panicked
+//! ([`Agent::on_panic`]); the rest of it winds down.
 //!
 //! Cost of a cycle beyond the agent's own: one [`Clock::now`], one relaxed-cost load of the stop flag, the heartbeat's stores
 //! (for [`AgentCounters`]: three to one cache line that only readers share). No allocation, no lock; the idle strategies `Yield`
@@ -46,8 +47,20 @@ pub trait Agent: Send {
     /// Called once on its thread before the first cycle.
     fn on_start(&mut self) {}
 
-    /// Called once on its thread after the last cycle, however the loop ended, save by a panic.
+    /// Called on its thread after the last cycle, however the loop ended, save by a panic that was its last.
     fn on_close(&mut self) {}
+
+    /// Called once when the stop flag is seen: the core ends in disorder. Says whether there is something to wind down; if so, cycles go on until
+    /// [`Agent::is_done`], which must come true within a bounded time.
+    fn on_stop(&mut self, _now: Nanos) -> bool {
+        false
+    }
+
+    /// A call of it panicked with this message. An agent of several parts gives up the part that did, and says that the others go on: to wind down, for
+    /// the stop flag is set. Whoever says so remembers the panic, for `join` will not report it.
+    fn on_panic(&mut self, _message: &str) -> bool {
+        false
+    }
 
     /// Whether there is nothing left to do, ever. Asked after each cycle.
     fn is_done(&self) -> bool {
@@ -233,35 +246,42 @@ pub struct Runner<A, H> {
 }
 
 impl<A: Agent, H: Heartbeat> Runner<A, H> {
-    /// Runs the agent to its end and gives it back.
+    /// Runs the agent to its end and gives it back. Its phase is then `Closed`, or `Failed` where a part of it panicked.
     ///
     /// # Errors
-    /// The agent panicked; it has been dropped and the stop flag is set.
+    /// The agent panicked and did not go on; it has been dropped and the stop flag is set.
     pub fn run(self) -> Result<A, AgentPanic> {
         let Runner { mut agent, idle, clock, stop, mut heartbeat } = self;
         let name = agent.name().to_owned();
         heartbeat.phase(Phase::Starting);
-        // Unwind safety: after a panic nothing of the agent is looked at again; it is only dropped.
-        let ended = catch_unwind(AssertUnwindSafe(|| {
-            agent.on_start();
-            heartbeat.phase(Phase::Running);
-            cycle_until_stopped(&mut agent, Idler::new(idle), &clock, &stop, &mut heartbeat);
-            agent.on_close();
-        }));
-        match ended {
-            Ok(()) => {
-                heartbeat.phase(Phase::Closed);
-                Ok(agent)
-            }
-            Err(payload) => {
-                // First of all: nobody should trade on beside a core that is broken.
-                stop.store(true, Ordering::Release);
-                heartbeat.phase(Phase::Failed);
+        let (mut started, mut failed) = (false, false);
+        let mut pulse = Pulse::default();
+        loop {
+            // Unwind safety: after a panic nothing of the agent is looked at again but what `on_panic` vouches for; otherwise it is only dropped.
+            let ended = catch_unwind(AssertUnwindSafe(|| {
+                if !std::mem::replace(&mut started, true) {
+                    agent.on_start();
+                    heartbeat.phase(Phase::Running);
+                }
+                cycle_until_stopped(&mut agent, Idler::new(idle), &clock, &stop, &mut heartbeat, &mut pulse);
+                agent.on_close();
+            }));
+            let Err(payload) = ended else { break };
+            // First of all: nobody should trade on beside a core that is broken.
+            stop.store(true, Ordering::Release);
+            heartbeat.phase(Phase::Failed);
+            failed = true;
+            let message = message_of(&*payload);
+            if !catch_unwind(AssertUnwindSafe(|| agent.on_panic(&message))).unwrap_or(false) {
                 // A drop that panics over the broken state adds nothing to the report.
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(agent)));
-                Err(AgentPanic { name, message: message_of(&*payload) })
+                return Err(AgentPanic { name, message });
             }
         }
+        if !failed {
+            heartbeat.phase(Phase::Closed);
+        }
+        Ok(agent)
     }
 }
 
@@ -272,16 +292,23 @@ fn cycle_until_stopped<A: Agent, H: Heartbeat>(
     clock: &Clock,
     stop: &AtomicBool,
     heartbeat: &mut H,
+    pulse: &mut Pulse,
 ) {
-    let mut pulse = Pulse::default();
-    while !stop.load(Ordering::Acquire) {
+    let mut stopped = false;
+    loop {
         let now = clock.now();
+        if !stopped && stop.load(Ordering::Acquire) {
+            stopped = true;
+            if !agent.on_stop(now) {
+                break;
+            }
+        }
         let work = agent.do_work(now);
         pulse.now = now;
         pulse.cycles += 1;
         pulse.busy_cycles += u64::from(work > 0);
         pulse.work += work as u64;
-        heartbeat.pulse(&pulse);
+        heartbeat.pulse(pulse);
         if agent.is_done() {
             break;
         }
@@ -376,141 +403,4 @@ fn place(config: CoreConfig) -> Vec<Outcome> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Default)]
-    struct Counted {
-        cycles_left: usize,
-        panic_at: Option<usize>,
-        log: Vec<&'static str>,
-        last: Nanos,
-        thread: Option<String>,
-    }
-
-    impl Agent for Counted {
-        fn name(&self) -> &str {
-            "counted"
-        }
-        fn on_start(&mut self) {
-            self.log.push("start");
-            self.thread = thread::current().name().map(str::to_owned);
-        }
-        fn do_work(&mut self, now: Nanos) -> usize {
-            assert!(now >= self.last, "time went back");
-            self.last = now;
-            assert_ne!(Some(self.cycles_left), self.panic_at, "told to");
-            self.cycles_left = self.cycles_left.saturating_sub(1);
-            self.cycles_left % 3
-        }
-        fn on_close(&mut self) {
-            self.log.push("close");
-        }
-        fn is_done(&self) -> bool {
-            self.cycles_left == 0
-        }
-    }
-
-    type Shared = (Arc<AtomicBool>, Arc<AgentCounters>);
-
-    fn shared() -> Shared {
-        Shared::default()
-    }
-
-    #[test]
-    fn an_agent_runs_to_its_end_and_comes_back() {
-        for idle in [IdleStrategy::Spin, IdleStrategy::Yield, IdleStrategy::Park] {
-            let (stop, counters) = shared();
-            let agent = Counted { cycles_left: 300, ..Counted::default() };
-            let config = CoreConfig { idle, ..CoreConfig::default() };
-            let handle =
-                spawn(agent, config, Clock::new(), Arc::clone(&stop), Arc::clone(&counters)).unwrap();
-            assert!(handle.outcomes().is_empty(), "nothing was asked");
-            let agent = handle.join().unwrap();
-            assert_eq!(agent.log, ["start", "close"]);
-            assert_eq!(agent.thread.as_deref(), Some("counted"));
-            let pulse = counters.last();
-            assert_eq!((pulse.cycles, pulse.busy_cycles, pulse.work), (300, 200, 300));
-            assert_eq!(pulse.now, agent.last);
-            assert_eq!(counters.current_phase(), Phase::Closed);
-            assert!(!stop.load(Ordering::Relaxed), "an agent that is done stops nobody");
-        }
-    }
-
-    #[test]
-    fn the_stop_flag_ends_it_in_order() {
-        let (stop, counters) = shared();
-        let agent = Counted { cycles_left: usize::MAX, ..Counted::default() };
-        let handle =
-            spawn(agent, CoreConfig::default(), Clock::new(), Arc::clone(&stop), Arc::clone(&counters))
-                .unwrap();
-        while counters.last().cycles < 10 {
-            thread::yield_now();
-        }
-        assert_eq!(counters.current_phase(), Phase::Running);
-        stop.store(true, Ordering::Release);
-        assert_eq!(handle.join().unwrap().log, ["start", "close"]);
-        assert_eq!(counters.current_phase(), Phase::Closed);
-    }
-
-    #[test]
-    fn a_panic_is_reported_and_stops_the_others() {
-        let (stop, counters) = shared();
-        let other = Counted { cycles_left: usize::MAX, ..Counted::default() };
-        let other = spawn(other, CoreConfig::default(), Clock::new(), Arc::clone(&stop), shared().1).unwrap();
-        let agent = Counted { cycles_left: 50, panic_at: Some(20), ..Counted::default() };
-        let handle =
-            spawn(agent, CoreConfig::default(), Clock::new(), Arc::clone(&stop), Arc::clone(&counters))
-                .unwrap();
-        let panic = handle.join().err().expect("it was told to panic");
-        assert_eq!(panic.name, "counted");
-        assert!(panic.message.contains("told to"), "{panic}");
-        assert_eq!(counters.current_phase(), Phase::Failed);
-        assert_eq!(counters.last().cycles, 30);
-        assert_eq!(other.join().unwrap().log, ["start", "close"], "the other ends, and in order");
-    }
-
-    #[test]
-    fn a_panic_in_a_drop_is_no_abort() {
-        struct Bomb;
-        impl Agent for Bomb {
-            fn name(&self) -> &str {
-                "bo\0mb"
-            }
-            fn do_work(&mut self, _: Nanos) -> usize {
-                panic!("first")
-            }
-        }
-        impl Drop for Bomb {
-            fn drop(&mut self) {
-                panic!("second");
-            }
-        }
-        let (stop, counters) = shared();
-        let handle = spawn(Bomb, CoreConfig::default(), Clock::new(), Arc::clone(&stop), counters).unwrap();
-        assert_eq!(handle.join().err().unwrap().message, "first");
-        assert!(stop.load(Ordering::Acquire));
-    }
-
-    #[test]
-    fn placement_is_done_or_refused_by_name() {
-        let (stop, counters) = shared();
-        let agent = Counted { cycles_left: 1, ..Counted::default() };
-        // No host has this core; the agent runs all the same.
-        let config = CoreConfig { core: Some(1 << 20), ..CoreConfig::default() };
-        let handle = spawn(agent, config, Clock::new(), stop, counters).unwrap();
-        assert!(matches!(handle.outcomes(), [Outcome::Refused { .. }]), "{:?}", handle.outcomes());
-        assert!(handle.join().is_ok());
-    }
-
-    #[test]
-    fn an_idler_sleeps_only_after_spinning_and_yielding() {
-        let mut idler = Idler::new(IdleStrategy::Park);
-        for cycle in 1..SPINS_AND_YIELDS {
-            idler.idle(0);
-            assert_eq!(idler.idle_cycles, cycle);
-        }
-        idler.idle(1);
-        assert_eq!(idler.idle_cycles, 0, "work starts it anew");
-    }
-}
+mod tests;

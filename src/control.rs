@@ -2,7 +2,8 @@
 //!
 //! Request: `{"command": "status" | "halt" | "resume" | "cancel-all" | "shutdown"}`. Answer: `{"ok": true, ...}` or `{"ok": false, "error": "..."}`.
 //!
-//! The server is polled by the cold thread through `mio` and never waits for a client: one that is slow, silent or talks nonsense is dropped.
+//! The server is polled by the control thread, which serves nothing else, through `mio`. It never waits for a client that is there: one that is slow, silent or
+//! talks nonsense is dropped. With none it waits in the kernel, for some milliseconds at most.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -25,6 +26,8 @@ const REQUEST: usize = 4_096;
 const CLIENTS: usize = 16;
 /// A client that has said nothing whole for so long is dropped.
 const PATIENCE: Nanos = Nanos::from_millis(5_000);
+/// Wait for a client where there is none.
+const IDLE: Duration = Duration::from_millis(5);
 const LISTENER: Token = Token(usize::MAX);
 
 /// Where the socket of a core is.
@@ -111,12 +114,25 @@ impl ControlServer {
         self.ring.push(control).is_ok()
     }
 
-    /// Serves whoever is there, without waiting.
+    /// Clients that are connected.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// How often the ring to the strategy had no room.
+    #[must_use]
+    pub fn ring_full(&self) -> u64 {
+        self.ring.full_count()
+    }
+
+    /// Serves whoever is there; with nobody there waits for one, some milliseconds at most.
     ///
     /// # Errors
     /// The poll's own; clients' errors end only them.
     pub fn serve(&mut self, now: Nanos) -> io::Result<usize> {
-        match self.poll.poll(&mut self.events, Some(Duration::ZERO)) {
+        let wait = if self.clients.is_empty() { IDLE } else { Duration::ZERO };
+        match self.poll.poll(&mut self.events, Some(wait)) {
             Err(e) if e.kind() == ErrorKind::Interrupted => return Ok(0),
             other => other?,
         }
@@ -202,7 +218,11 @@ impl ControlServer {
             Command::Halt => Control::Halt(HaltReason::Operator),
             Command::Resume => Control::Resume,
             Command::CancelAll => Control::CancelAll,
-            Command::Shutdown => Control::Shutdown,
+            // Asked of the strategy thread without the ring, so that no full ring refuses it.
+            Command::Shutdown => {
+                self.carried_out.push(request.command);
+                return json!({"ok": true, "command": request.command});
+            }
         };
         if !self.send(control) {
             return json!({"ok": false, "error": "the strategy thread does not take commands: it is stopped or overloaded"});

@@ -1,30 +1,36 @@
 //! A core: agents, rings, journal, shared memory and threads put together from a configuration, and taken down in order.
 //!
 //! Start: lock and folder, logs, tokens, region, sockets, then threads; whatever fails, fails before the first thread runs.
-//! End: the strategy thread is told to shut down (no new orders, cancel all, wait for the venue), then gateways log out, then feeds stop, then the cold
-//! thread closes the logs.
+//! End: the strategy thread is told to shut down (no new orders, cancel all, wait for the venue), then gateways log out, then feeds stop, then control, then
+//! the cold thread closes the logs.
 
-use std::collections::BTreeMap;
-use std::fs::File;
+mod plan;
+mod running;
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use engine::Engine;
 use engine::strategy::Strategy;
-use engine::{Engine, EngineStats, Position};
 use gateways::gateway::{Barrier, GatewayConfig, OuchGateway};
 use gateways::soupbintcp::ClientConfig;
-use model::{Control, FeedId, GatewayId, HaltReason, Usd};
+use model::{Control, FeedId, GatewayId};
 use ringbuf::counters::Counters;
 use ringbuf::log::{self, LogConfig, LogError};
 use ringbuf::region::RegionError;
 use ringbuf::spsc;
 
-use crate::agent::{AgentHandle, AgentPanic, CoreConfig, Heartbeat, IdleStrategy, Phase, Pulse, spawn};
+pub use self::plan::Plan;
+use self::running::Hot;
+pub use self::running::{RunReport, Running};
+use crate::agent::{AgentHandle, CoreConfig, Heartbeat, IdleStrategy, Phase, Pulse, spawn};
 use crate::agents::{
-    ColdAgent, ColdParts, FeedAgent, FeedParts, FeedPort, GatewayAgent, GatewayParts, GatewayPort, Inline,
-    StrategyAgent, StrategyParts,
+    ColdAgent, ColdParts, ControlAgent, ControlParts, Ending, FeedAgent, FeedParts, FeedPort, GatewayAgent,
+    GatewayParts, GatewayPort, Inline, StrategyAgent, StrategyParts,
 };
 use crate::clock::Clock;
 use crate::config::{Config, Topology};
@@ -35,7 +41,7 @@ use crate::logs::{LogWriter, Names};
 use crate::telemetry::counters::agent as counter;
 use crate::telemetry::publish::Publication;
 use crate::telemetry::region_path;
-use crate::telemetry::snapshot::{Percentiles, SnapshotError, Viewer, halt_word};
+use crate::telemetry::snapshot::{SnapshotError, Viewer};
 
 /// Control inputs that may wait for the strategy thread.
 const CONTROL_RING: usize = 64;
@@ -80,39 +86,6 @@ fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> StartError {
     move |source| StartError::Io { what, source }
 }
 
-/// How a configuration is put on this host, and what had to give.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// The topology.
-    pub topology: Topology,
-    /// What idle threads do.
-    pub idle: IdleStrategy,
-    /// What the person should know, one sentence each.
-    pub warnings: Vec<String>,
-}
-
-impl Plan {
-    /// Fits the configuration to the cores there are. `others`: busy threads of this process beside the core's.
-    #[must_use]
-    pub fn new(config: &Config, others: usize) -> Plan {
-        let cores = host::available_core_count();
-        let hot = match config.topology {
-            Topology::Pipelined => config.feeds.len() + 1 + config.gateways.len(),
-            Topology::Inline => 1,
-        };
-        let mut plan = Plan { topology: config.topology, idle: config.idle, warnings: Vec::new() };
-        if hot + others > cores && plan.idle != IdleStrategy::Park {
-            plan.idle = IdleStrategy::Park;
-            plan.warnings.push(format!(
-                "{hot} hot thread(s) on {cores} core(s): idle threads back off and sleep instead of spinning, which adds tens of \
-                 microseconds; use topology \"inline\", or a host with at least {} cores",
-                hot + others + 1
-            ));
-        }
-        plan
-    }
-}
-
 /// Pulses into shared memory.
 struct RegionHeartbeat(Counters);
 
@@ -124,66 +97,9 @@ impl Heartbeat for RegionHeartbeat {
         self.0.set(counter::work, p.work);
     }
 
-    fn phase(&mut self, _phase: Phase) {}
-}
-
-/// The hot threads.
-enum Hot<S> {
-    Pipelined {
-        feeds: Vec<AgentHandle<FeedAgent>>,
-        strategy: AgentHandle<StrategyAgent<S>>,
-        gateways: Vec<AgentHandle<GatewayAgent>>,
-    },
-    Inline(AgentHandle<Inline<StrategyAgent<S>>>),
-}
-
-/// A running core.
-pub struct Running<S> {
-    hot: Hot<S>,
-    cold: AgentHandle<ColdAgent>,
-    /// Ends the feeds' and, after a panic, all hot threads at once.
-    stop: Arc<AtomicBool>,
-    cold_stop: Arc<AtomicBool>,
-    asked_to_end: Arc<AtomicBool>,
-    leave: Arc<AtomicBool>,
-    viewer: Viewer,
-    run: RunDir,
-    /// Keeps the name for as long as the core lives.
-    _name: File,
-    /// Keeps cores out of deep idle states for as long as the core lives.
-    _latency_hold: Option<host::CpuLatencyHold>,
-    config: Config,
-    /// What stands behind books and rings.
-    pub memory: host::Backed,
-    /// What the host refused, one sentence each.
-    pub warnings: Vec<String>,
-}
-
-/// What a core leaves behind.
-#[derive(Clone, Debug)]
-pub struct RunReport {
-    /// Journal folder of the run.
-    pub journal: PathBuf,
-    /// The engine's counts.
-    pub stats: EngineStats,
-    /// Positions by symbol.
-    pub positions: BTreeMap<String, Position>,
-    /// Orders still open: the venue did not confirm their end in time.
-    pub open_orders: usize,
-    /// Profit and loss.
-    pub pnl: Usd,
-    /// The engine's hash.
-    pub state_hash: u64,
-    /// Why trading was halted, beside the shutdown itself.
-    pub halted: Option<HaltReason>,
-    /// Latencies by stage.
-    pub latency_ns: BTreeMap<&'static str, Percentiles>,
-    /// Feed counters, summed over feeds.
-    pub feeds: BTreeMap<&'static str, u64>,
-    /// Gateway counters, summed over gateways.
-    pub gateways: BTreeMap<&'static str, u64>,
-    /// What went wrong, in words.
-    pub failures: Vec<String>,
+    fn phase(&mut self, phase: Phase) {
+        self.0.set(counter::phase, phase as u64);
+    }
 }
 
 /// What a start has made so far. When the start fails it is taken away again: a run that never was leaves no journal and no region.
@@ -218,6 +134,19 @@ impl Drop for Begun {
 /// # Errors
 /// [`StartError`]: nothing was started.
 pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<Running<S>, StartError> {
+    start_with(config, plan, strategy, &mut |_, log| log::create(log))
+}
+
+/// Opens a log, named as a person would.
+type Create<'a> = &'a mut dyn FnMut(&str, LogConfig) -> Result<(log::Writer, log::Keeper), LogError>;
+
+/// [`start`] with logs of one's own making, for drills of what fails.
+fn start_with<S: Strategy>(
+    config: &Config,
+    plan: &Plan,
+    strategy: S,
+    create: Create<'_>,
+) -> Result<Running<S>, StartError> {
     let mut warnings = plan.warnings.clone();
     for f in config.feeds.iter().filter(|f| f.glimpse.is_some()) {
         warnings.push(format!(
@@ -226,7 +155,7 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
         ));
     }
     let mut latency_hold = None;
-    if config.cores.realtime.is_some() {
+    if plan.realtime.is_some() {
         let (hold, outcome) = host::hold_cpu_latency(0);
         latency_hold = hold;
         if !outcome.is_done() {
@@ -246,12 +175,13 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
 
     let mut keepers = Vec::new();
     let mut open_log = |name: &str, dir: PathBuf| -> Result<log::Writer, LogError> {
-        let (writer, keeper) = log::create(LogConfig {
+        let log = LogConfig {
             dir,
             segment_bytes: config.journal.segment_bytes,
             reserve_bytes: RESERVE.min(config.journal.segment_bytes / 4),
             sync: config.journal.sync,
-        })?;
+        };
+        let (writer, keeper) = create(name, log)?;
         keepers.push((name.to_string(), keeper));
         Ok(writer)
     };
@@ -277,8 +207,7 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
     let names = agent_names(config, plan.topology);
     let mut publication = Publication::create(config, &names, clock.now())?;
     begun.region = Some(region_path(&config.name));
-    let leave = Arc::new(AtomicBool::new(false));
-    let cold_stop = Arc::new(AtomicBool::new(false));
+    let ending = Arc::new(Ending::default());
 
     let mut gateway_agents = Vec::new();
     let mut gateway_ports = Vec::new();
@@ -301,7 +230,7 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
             publisher: publication.gateway(k)?,
             clock: clock.clone(),
             sample_every: config.sample_every,
-            leave: Arc::clone(&leave),
+            ending: Arc::clone(&ending),
         }));
         gateway_ports.push(GatewayPort { id, items, orders: to_gateway });
     }
@@ -336,7 +265,7 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
         journal,
         publisher: publication.core()?,
         clock: clock.clone(),
-        leave: Arc::clone(&leave),
+        ending: Arc::clone(&ending),
     });
     let log_file = run.path.join("log.jsonl");
     let log_names = Names {
@@ -346,17 +275,26 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
     };
     let log =
         LogWriter::create(&log_file, &core_dir, log_names).map_err(io(log_file.display().to_string()))?;
-    let socket = ControlServer::bind(&config.name, control_ring).map_err(io("control socket"))?;
-    let asked_to_end = Arc::new(AtomicBool::new(false));
+    let server = ControlServer::bind(&config.name, control_ring).map_err(io("control socket"))?;
+    let (grants, tokens_granted) = mpsc::channel();
+    let (said, commands) = mpsc::channel();
+    let control_agent = ControlAgent::new(ControlParts {
+        server,
+        tokens: tokens_granted,
+        said,
+        counters: publication.control()?,
+        ending: Arc::clone(&ending),
+    });
     let cold_agent = ColdAgent::new(ColdParts {
         keepers,
         watches,
         log,
-        control: socket,
         tokens,
         granted,
+        grants,
+        said: commands,
         name: config.name.clone(),
-        asked_to_end: Arc::clone(&asked_to_end),
+        ending: Arc::clone(&ending),
     });
 
     // Everything hot is allocated, and nothing hot runs.
@@ -376,7 +314,7 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
         c.set(counter::core, core.map_or(0, |c| c as u64 + 1));
         Ok(RegionHeartbeat(c))
     };
-    let hot_core = |core| CoreConfig { core, scheduling: config.cores.realtime, idle: plan.idle };
+    let hot_core = |core| CoreConfig { core, scheduling: plan.realtime, idle: plan.idle };
     let hot = match plan.topology {
         Topology::Inline => {
             let agent = Inline::new(feed_agents, strategy_agent, gateway_agents, clock.clone());
@@ -406,9 +344,15 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
             Hot::Pipelined { feeds, strategy, gateways }
         }
     };
+    // Each with a stop flag of its own: one that panics must not take the other with it.
+    let cold_core = CoreConfig { core: config.cores.cold, scheduling: None, idle: IdleStrategy::Park };
+    let (cold_stop, control_stop) = (Arc::default(), Arc::default());
     let beat = heartbeat(config.cores.cold)?;
-    let core = CoreConfig { core: config.cores.cold, scheduling: None, idle: IdleStrategy::Park };
-    let cold = spawn(cold_agent, core, clock, Arc::clone(&cold_stop), beat).map_err(io("cold thread"))?;
+    let cold = spawn(cold_agent, cold_core, clock.clone(), Arc::clone(&cold_stop), beat)
+        .map_err(io("cold thread"))?;
+    let beat = heartbeat(config.cores.cold)?;
+    let control = spawn(control_agent, cold_core, clock, Arc::clone(&control_stop), beat)
+        .map_err(io("control thread"))?;
     let viewer = Viewer::open(&config.name)?;
     match &hot {
         Hot::Inline(h) => note(&mut warnings, h),
@@ -419,15 +363,17 @@ pub fn start<S: Strategy>(config: &Config, plan: &Plan, strategy: S) -> Result<R
         }
     }
     note(&mut warnings, &cold);
+    note(&mut warnings, &control);
     let config = config.clone();
     begun.succeeded();
     Ok(Running {
         hot,
         cold,
+        control,
         stop,
         cold_stop,
-        asked_to_end,
-        leave,
+        control_stop,
+        ending,
         viewer,
         run,
         _name: name,
@@ -457,7 +403,7 @@ fn agent_names(config: &Config, topology: Topology) -> Vec<String> {
             gateways.chain(["strategy".to_string()]).chain(feeds).collect()
         }
     };
-    names.push("cold".into());
+    names.extend(["cold", "control"].map(String::from));
     names
 }
 
@@ -465,99 +411,6 @@ fn agent_names(config: &Config, topology: Topology) -> Vec<String> {
 #[must_use]
 pub fn config_hash(toml: &str) -> u64 {
     toml.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
-}
-
-impl<S: Strategy> Running<S> {
-    /// The shared memory, for whoever shows progress.
-    #[must_use]
-    pub fn viewer(&self) -> &Viewer {
-        &self.viewer
-    }
-
-    /// Journal folder of the run.
-    #[must_use]
-    pub fn journal(&self) -> &std::path::Path {
-        &self.run.path
-    }
-
-    /// Asks it to end in order; returns at once.
-    pub fn ask_to_end(&self) {
-        self.asked_to_end.store(true, Ordering::Release);
-    }
-
-    /// Whether the strategy thread has ended, asked or not.
-    #[must_use]
-    pub fn has_ended(&self) -> bool {
-        match &self.hot {
-            Hot::Inline(h) => h.is_finished(),
-            Hot::Pipelined { strategy, .. } => strategy.is_finished(),
-        }
-    }
-
-    /// Ends it in order and waits.
-    #[must_use]
-    pub fn end(self) -> RunReport {
-        self.ask_to_end();
-        let mut failures = Vec::new();
-        let mut panicked = |p: AgentPanic| failures.push(p.to_string());
-        let strategy = match self.hot {
-            Hot::Inline(h) => {
-                let joined = h.join().map_err(&mut panicked).ok();
-                joined.map(|inline| inline.into_parts().1)
-            }
-            Hot::Pipelined { feeds, strategy, gateways } => {
-                let strategy = strategy.join().map_err(&mut panicked).ok();
-                // A strategy that panicked has told nobody that it is done.
-                self.leave.store(true, Ordering::Release);
-                for g in gateways {
-                    let _ = g.join().map_err(&mut panicked);
-                }
-                self.stop.store(true, Ordering::Release);
-                for f in feeds {
-                    let _ = f.join().map_err(&mut panicked);
-                }
-                strategy
-            }
-        };
-        self.cold_stop.store(true, Ordering::Release);
-        match self.cold.join() {
-            Ok(cold) => failures.extend(cold.failures().iter().cloned()),
-            Err(p) => failures.push(p.to_string()),
-        }
-        let snapshot = self.viewer.read();
-        let sum = |ports: &mut dyn Iterator<Item = &BTreeMap<&'static str, u64>>| {
-            let mut all = BTreeMap::new();
-            for (name, v) in ports.flatten() {
-                *all.entry(*name).or_default() += v;
-            }
-            all
-        };
-        let symbol = |k: usize| self.config.instruments[k].symbol.to_string();
-        let engine = strategy.as_ref().map(StrategyAgent::engine);
-        RunReport {
-            journal: self.run.path.clone(),
-            stats: engine.map(Engine::stats).unwrap_or_default(),
-            positions: engine
-                .map(|e| e.positions().all().iter().enumerate().map(|(k, p)| (symbol(k), *p)).collect())
-                .unwrap_or_default(),
-            open_orders: engine.map_or(0, |e| e.orders().open()),
-            pnl: engine.map(Engine::pnl).unwrap_or_default(),
-            state_hash: engine.map_or(0, Engine::state_hash),
-            halted: strategy.as_ref().and_then(StrategyAgent::halted),
-            latency_ns: snapshot.latency_ns,
-            feeds: sum(&mut snapshot.feeds.iter().map(|f| &f.counters)),
-            gateways: sum(&mut snapshot.gateways.iter().map(|g| &g.counters)),
-            failures,
-        }
-    }
-}
-
-impl RunReport {
-    /// Why trading had stopped, in one word.
-    #[must_use]
-    pub fn halt_word(&self) -> Option<&'static str> {
-        self.halted.map(halt_word)
-    }
 }
 
 /// How often something that waits looks again.

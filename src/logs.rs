@@ -139,6 +139,11 @@ impl LogWriter {
                         ("info", "session ready", json!({"next_token": next_token.0}))
                     }
                     SessionEvent::Disconnected => ("error", "session disconnected", json!({})),
+                    SessionEvent::LoginRejected { code: b'A' } => (
+                        "error",
+                        "session login rejected: user or password; no further attempt before a restart",
+                        json!({"code": "A"}),
+                    ),
                     SessionEvent::LoginRejected { code } => {
                         ("error", "session login rejected", json!({"code": (code as char).to_string()}))
                     }

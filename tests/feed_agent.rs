@@ -28,6 +28,7 @@ const CORE: &str = r#"
     [[gateways]]
     id = "g1"
     protocol = "ouch50"
+    environment = "test"
     address = "127.0.0.1:1"
     username = "user01"
     password_file = "unread"

@@ -60,7 +60,7 @@ fn status_shows_what_is_going_on() {
     status.is("/name", t.desk.name.clone()).is("/pid", t.core.pid()).is("/alive", true);
     status.is("/feeds/0/id", "f1").is("/feeds/0/synced", 1).is("/instruments/0/symbol", "AAPL");
     let names: Vec<_> = status.at("/agents").as_array().unwrap().iter().map(|a| a["name"].clone()).collect();
-    assert_eq!(names, ["gateway-g1", "strategy", "feed-f1", "cold"]);
+    assert_eq!(names, ["gateway-g1", "strategy", "feed-f1", "cold", "control"]);
 
     let text = t.desk.ctl("status").exits(0);
     for word in [&t.desk.name, "trading", "gateway g1", "ready", "feed    f1", "synced", "AAPL", "valid"] {

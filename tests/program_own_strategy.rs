@@ -3,12 +3,11 @@
 mod program;
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use program::Program;
 use program::desk::clear_shared_memory;
 use program::json::Report;
-use program::{COLO, Program};
 
 /// The README's strategy: its one block of Rust, from the first line to the last.
 fn main_rs() -> &'static str {
@@ -18,43 +17,11 @@ fn main_rs() -> &'static str {
     main
 }
 
-/// Makes the crate, outside any workspace, and builds it. It shares the target folder of this test, so that only what is its own is compiled.
-fn build(folder: &Path) -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let manifest = format!(
-        r#"[package]
-name = "own-strategy"
-version = "0.1.0"
-edition = "2024"
-
-[dependencies]
-colo = {{ path = {here:?} }}
-
-[workspace]
-
-[profile.dev]
-opt-level = 1
-debug = "line-tables-only"
-"#
-    );
-    fs::create_dir(folder.join("src")).expect("a folder");
-    fs::write(folder.join("Cargo.toml"), manifest).expect("a manifest");
-    fs::write(folder.join("src/main.rs"), main_rs()).expect("a source");
-    fs::copy(here.join("Cargo.lock"), folder.join("Cargo.lock")).expect("the lock file");
-    let profile = Path::new(COLO).parent().expect("the folder of a profile");
-    let target = profile.parent().expect("the target folder");
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--offline", "--quiet"]).env("CARGO_TARGET_DIR", target).current_dir(folder);
-    let built = cargo.output().expect("cargo");
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    target.join("debug").join("own-strategy")
-}
-
 #[test]
 fn a_strategy_of_a_users_own_is_one_file() {
     assert!(main_rs().lines().count() < 40, "a first strategy is short");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let binary = build(folder.path());
+    let binary = program::own_crate::build(folder.path(), "own-strategy", main_rs());
     let name = format!("t{}-own", std::process::id());
     let run = |arguments: &[&str]| {
         let mut command = Command::new(&binary);

@@ -104,6 +104,32 @@ fn inline_runs_against_a_venue_too() {
     trades(&desk, &config).some("/fills");
 }
 
+/// The configurations that come with it are those of one venue and one core before it. On ports of the desk's own here.
+#[test]
+fn the_configurations_that_come_with_it_trade() {
+    let desk = Desk::new();
+    let Desk { name, lines: [a, b], rerequest, ouch, .. } = &desk;
+    let own = |text: &str| {
+        let mut text =
+            text.replace("name = \"sim\"", &format!("name = \"{name}\"")).replace("../journal", "journal");
+        let ports = [
+            ("127.0.0.1:26001", a),
+            ("127.0.0.1:26002", b),
+            ("127.0.0.1:26003", rerequest),
+            ("127.0.0.1:26010", ouch),
+        ];
+        for (port, ours) in ports {
+            assert!(text.contains(port), "{port}");
+            text = text.replace(port, &ours.to_string());
+        }
+        text
+    };
+    desk.write("sim.password", include_str!("../configs/sim.password"));
+    let venue = desk.start_venue(&own(include_str!("../configs/exchange.toml")));
+    trades(&desk, &own(include_str!("../configs/sim.toml"))).some("/orders_sent").some("/fills");
+    desk.end_venue(venue).is("/accounts/0/live_orders", 0);
+}
+
 #[test]
 fn a_signal_ends_a_run_in_order() {
     for signal in ["TERM", "INT"] {

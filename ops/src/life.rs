@@ -179,6 +179,7 @@ mod tests {
             agents: beats.iter().enumerate().map(agent).collect(),
             feeds: Vec::new(),
             gateways: Vec::new(),
+            control: BTreeMap::new(),
             engine: BTreeMap::new(),
             risk: None,
             instruments: Vec::new(),

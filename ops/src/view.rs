@@ -193,7 +193,13 @@ fn agents(s: &Snapshot, now: Nanos) -> [String; STAGES.len() + 1] {
             0 => "-".into(),
             n => (n - 1).to_string(),
         };
-        let _ = write!(line, "{:<16.16}{:>8} {core:>5}", a.name, span(age));
+        // One that has ended is not merely late.
+        let beat = match a.counters["phase"] {
+            2 => "ended".into(),
+            3 => "FAILED".into(),
+            _ => span(age),
+        };
+        let _ = write!(line, "{:<16.16}{beat:>8} {core:>5}", a.name);
     }
     lines
 }
@@ -370,6 +376,7 @@ mod tests {
             gateways: (0..many)
                 .map(|k| Port { id: id("g", k), counters: table(&counters::gateway::TABLE, number) })
                 .collect(),
+            control: table(&counters::control::TABLE, number),
             engine: table(&counters::engine::TABLE, number),
             risk: Some(Risk {
                 now_ns: number,
@@ -416,6 +423,17 @@ mod tests {
                 .map(|s| (s, Percentiles { p50: number, p99: number, p999: number, max: number, n: number }))
                 .into(),
         }
+    }
+
+    #[test]
+    fn an_agent_that_has_ended_is_not_merely_late() {
+        let mut s = core(3, 1);
+        for (agent, phase) in s.agents.iter_mut().zip([1, 2, 3]) {
+            agent.counters.insert("phase", phase);
+        }
+        let view = lines(&s, Nanos(2_000_000));
+        let beats: Vec<_> = view[4..7].iter().map(|l| l[16..24].trim().to_owned()).collect();
+        assert_eq!(beats, ["2.0 ms", "ended", "FAILED"], "{view:#?}");
     }
 
     #[test]

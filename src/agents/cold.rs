@@ -1,20 +1,24 @@
-//! The cold agent: everything slow. It keeps the logs (next segments, sync), writes what people read, watches the feeds' lines, serves the control socket, grants tokens.
+//! The cold agent: everything slow. It keeps the logs (next segments, sync), writes what people read, watches the feeds' lines, grants tokens. It waits for the disk, so nobody waits
+//! for it: the control socket has a thread of its own ([`super::ControlAgent`]), and an end is asked for beside both ([`super::Ending`]).
+//!
+//! However it ends, the core ends with it, in order: without it the journal gets no further segments.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
 
-use model::{Control, Nanos};
+use model::{Control, Nanos, Token};
 use ringbuf::log::{Keeper, LogError, WriterState};
 use serde_json::json;
 
-use super::LineWatch;
+use super::ending::Ending;
+use super::{LineWatch, SWEEP_TOKENS};
 use crate::agent::Agent;
-use crate::control::{Command, ControlServer};
+use crate::control::Command;
 use crate::journal::{RunError, TokenBlocks};
 use crate::logs::LogWriter;
 use crate::telemetry::snapshot::Viewer;
 
-/// How often tokens are looked after: longer than a grant takes to show in the region, so that none is granted twice over.
+/// How often tokens are looked after: longer than a grant takes through the control agent and the engine to the region, so that none is granted twice over.
 const TOKENS: Nanos = Nanos::from_millis(500);
 
 /// What a cold agent is made from.
@@ -25,16 +29,18 @@ pub struct ColdParts {
     pub watches: Vec<LineWatch>,
     /// The log.
     pub log: LogWriter,
-    /// The control socket and the ring behind it.
-    pub control: ControlServer,
     /// Tokens.
     pub tokens: TokenBlocks,
     /// Tokens granted before the start.
-    pub granted: (model::Token, model::Token),
+    pub granted: (Token, Token),
+    /// To the control agent: what the engine may use of them.
+    pub grants: Sender<Control>,
+    /// From the control agent: commands that were carried out.
+    pub said: Receiver<(Nanos, Command)>,
     /// The core's name, to look at its own region.
     pub name: String,
-    /// Set by a signal: end in order.
-    pub asked_to_end: Arc<AtomicBool>,
+    /// Asked to end when this agent does.
+    pub ending: Arc<Ending>,
 }
 
 /// See the module.
@@ -42,35 +48,34 @@ pub struct ColdAgent {
     keepers: Vec<(String, Option<Keeper>)>,
     watches: Vec<LineWatch>,
     log: LogWriter,
-    control: ControlServer,
     tokens: TokenBlocks,
-    /// A block that is durable and not yet on the ring.
-    pending: Option<Control>,
+    grants: Sender<Control>,
+    said: Receiver<(Nanos, Command)>,
     name: String,
     viewer: Option<Viewer>,
     tokens_seen: Nanos,
-    asked_to_end: Arc<AtomicBool>,
-    end_sent: bool,
+    ending: Arc<Ending>,
     failures: Vec<String>,
 }
 
 impl ColdAgent {
-    /// Puts it together; the first grant goes out in the first duty cycle.
+    /// Puts it together, and passes the first grant on.
     #[must_use]
     pub fn new(p: ColdParts) -> ColdAgent {
         let (first, end) = p.granted;
+        // A control agent that is gone ends the core.
+        let _ = p.grants.send(Control::Tokens { first, end: before(end) });
         ColdAgent {
             keepers: p.keepers.into_iter().map(|(n, k)| (n, Some(k))).collect(),
             watches: p.watches,
             log: p.log,
-            control: p.control,
             tokens: p.tokens,
-            pending: Some(Control::Tokens { first, end }),
+            grants: p.grants,
+            said: p.said,
             name: p.name,
             viewer: None,
             tokens_seen: Nanos::ZERO,
-            asked_to_end: p.asked_to_end,
-            end_sent: false,
+            ending: p.ending,
             failures: Vec::new(),
         }
     }
@@ -110,12 +115,9 @@ impl ColdAgent {
     }
 
     fn tend_tokens(&mut self, now: Nanos) {
-        if let Some(grant) = self.pending {
-            if self.control.send(grant) {
-                self.pending = None;
-                self.tokens_seen = now;
-            }
-            return;
+        // The first grant was passed on before the first cycle, and is to show in the region before it is judged.
+        if self.tokens_seen == Nanos::ZERO {
+            self.tokens_seen = now;
         }
         if now.since(self.tokens_seen).0 < TOKENS.0 {
             return;
@@ -127,8 +129,9 @@ impl ColdAgent {
         let left = self.viewer.as_ref().and_then(Viewer::tokens_left);
         if left.is_some_and(|l| l < u64::from(TokenBlocks::BLOCK / 2)) {
             match self.tokens.grant() {
+                // Those of the block before that were kept for a sweep go to the engine; the last of this block are kept instead.
                 Ok((first, end)) => {
-                    self.pending = Some(Control::Tokens { first, end });
+                    let _ = self.grants.send(Control::Tokens { first: before(first), end: before(end) });
                 }
                 Err(e) => self.token_failure(now, &e),
             }
@@ -143,20 +146,19 @@ impl ColdAgent {
         }
     }
 
-    fn serve(&mut self, now: Nanos) -> usize {
-        let work = self.control.serve(now).unwrap_or(0);
-        for command in std::mem::take(&mut self.control.carried_out) {
-            if command == Command::Shutdown {
-                self.end_sent = true;
-                self.asked_to_end.store(true, Ordering::Release);
-            }
+    fn log_commands(&mut self) -> usize {
+        let mut work = 0;
+        for (now, command) in self.said.try_iter() {
             self.log.say(now, "warn", "control command", json!({"command": command}));
-        }
-        if self.asked_to_end.load(Ordering::Acquire) && !self.end_sent {
-            self.end_sent = self.control.send(Control::Shutdown);
+            work += 1;
         }
         work
     }
+}
+
+/// Where the engine's part of a block ends: the last of it is for the gateways, should they have to cancel all by themselves.
+fn before(end: Token) -> Token {
+    Token(end.0 - SWEEP_TOKENS)
 }
 
 impl Agent for ColdAgent {
@@ -168,12 +170,13 @@ impl Agent for ColdAgent {
         let mut work = self.tend_logs(now);
         self.tend_tokens(now);
         self.watches.iter_mut().for_each(|w| w.tend(now, &mut self.log));
-        work += self.serve(now);
+        work += self.log_commands();
         work + self.log.follow()
     }
 
     /// Last of all threads: the writers have finished, so their logs are closed.
     fn on_close(&mut self) {
+        self.log_commands();
         while self.log.follow() > 0 {}
         for (name, keeper) in std::mem::take(&mut self.keepers) {
             let Some(keeper) = keeper else { continue };
@@ -185,5 +188,11 @@ impl Agent for ColdAgent {
                 Err(_) => {}
             }
         }
+    }
+}
+
+impl Drop for ColdAgent {
+    fn drop(&mut self) {
+        self.ending.ask();
     }
 }

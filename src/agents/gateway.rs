@@ -5,26 +5,50 @@
 //! ```
 //!
 //! An order carries the count of disconnects that the engine had seen when it was approved. One that does not match the count here was approved for a
-//! session that is gone: it is dropped and counted, and the engine settles it when the session is [`SessionEvent::Ready`] again.
+//! session that is gone: it is dropped and counted, and the engine settles it when the session is `Ready` again.
+//!
+//! A login that the venue refuses as not authorised is not tried again before a restart: venues lock accounts that keep trying.
+//!
+//! # The end
+//!
+//! ```text
+//!            Farewell::LogOut                    ring empty
+//!   Staying ------------------> Leaving -------------------------+
+//!      |                           |                             v
+//!      +---------------------------+--> Sweeping -- over --> LoggedOut -- closed, or LOGOUT --> done
+//!            Farewell::Sweep, or the stop flag: an agent has panicked
+//! ```
+//!
+//! Orders do not go away with the process: where nobody is left to decide about them, or the venue did not confirm in time that nothing is open, the gateway
+//! drops new orders and replaces, passes on cancels, and cancels all by itself (`sweep`).
+
+mod sweep;
+#[cfg(test)]
+mod tests;
+mod upward;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use gateways::gateway::{Notice, OuchGateway, ReportSink, SINK_BURST};
+use gateways::gateway::{OuchGateway, ReportSink};
 use gateways::ouch50::EncodeError;
-use gateways::soupbintcp::SessionName;
-use model::{ExecutionReport, GatewayId, Nanos, SessionEvent};
+use gateways::soupbintcp::{SessionName, State};
+use model::{CommandKind, GatewayId, Nanos, Symbol, Token};
 use net::tcp::TcpLink;
 use net::{ByteStream, Received};
 use ringbuf::spsc::{Consumer, Producer};
 
+use self::sweep::Sweep;
+use self::upward::Upward;
+use super::ending::{Ending, Farewell};
 use super::{GatewayItem, OrderItem};
 use crate::agent::Agent;
 use crate::clock::Clock;
 use crate::journal::Receipt;
 use crate::telemetry::counters::gateway as counter;
 use crate::telemetry::publish::GatewayPublisher;
+
+pub use self::sweep::SWEEP_TOKENS;
 
 /// Orders encoded before the socket is written to.
 const BATCH: usize = 64;
@@ -59,8 +83,8 @@ pub struct GatewayParts {
     pub clock: Clock,
     /// One order in this many has its encoding timed; 0 none.
     pub sample_every: u32,
-    /// Set when the session is to be logged out: nothing new comes any more.
-    pub leave: Arc<AtomicBool>,
+    /// Tells when the session is to be ended, and how.
+    pub ending: Arc<Ending>,
 }
 
 enum Link {
@@ -87,97 +111,40 @@ pub struct GatewayAgent {
     sample_every: u32,
     until_sample: u32,
     retry: Nanos,
-    leave: Arc<AtomicBool>,
-    leaving: Option<Nanos>,
+    /// The venue refused user or password: no further login is tried.
+    given_up: bool,
+    /// The highest token sent in a new order or a replace.
+    last_token: Token,
+    ending: Arc<Ending>,
+    parting: Parting,
     published: Nanos,
 }
 
-/// The way to the strategy.
-struct Upward {
-    out: Producer<GatewayItem>,
-    /// Items that found no room; nothing else goes up before them.
-    waiting: Vec<GatewayItem>,
-    received: Nanos,
-    epoch: u32,
-    reports: u64,
-    undecodable: u64,
-    login_rejects: u64,
-    last_sequence: u64,
-    ready: bool,
-    /// The venue does not have the session that was asked for.
-    no_such_session: bool,
+/// How far the end has come.
+enum Parting {
+    Staying,
+    /// What is in the ring goes first.
+    Leaving {
+        by: Nanos,
+    },
+    Sweeping(Sweep),
+    LoggedOut {
+        by: Nanos,
+        /// `Some(false)`: a sweep that the venue did not confirm.
+        swept: Option<bool>,
+    },
 }
 
-/// Code of a login that is refused because the session asked for is not there.
+/// Code of a login that is refused because the session asked for is not there ...
 const NO_SUCH_SESSION: u8 = b'S';
-
-impl Upward {
-    fn push(&mut self, item: GatewayItem) {
-        if !self.waiting.is_empty() || self.out.push(item).is_err() {
-            self.waiting.push(item);
-        }
-    }
-
-    fn flush(&mut self) -> bool {
-        let n = self.waiting.len().min(self.out.free());
-        if n > 0 && self.out.push_all(&self.waiting[..n]).is_ok() {
-            self.waiting.drain(..n);
-        }
-        self.waiting.is_empty()
-    }
-}
-
-impl ReportSink for Upward {
-    fn report(&mut self, report: ExecutionReport) {
-        self.reports += 1;
-        self.last_sequence = report.seq;
-        self.push(GatewayItem::Report { received: self.received, report });
-    }
-
-    fn session(&mut self, event: SessionEvent) {
-        match event {
-            SessionEvent::Disconnected => self.epoch = self.epoch.wrapping_add(1),
-            SessionEvent::LoginRejected { code } => {
-                self.login_rejects += 1;
-                self.no_such_session = code == NO_SUCH_SESSION;
-            }
-            _ => {}
-        }
-        self.ready = matches!(event, SessionEvent::Ready { .. });
-        self.push(GatewayItem::Session { received: self.received, event });
-    }
-
-    fn notice(&mut self, notice: Notice) {
-        let received = self.received;
-        match notice {
-            Notice::Session { continued: false, .. } => {
-                self.push(GatewayItem::Session { received, event: SessionEvent::NewSession });
-            }
-            // Above: messages are missing. Below: the venue's stream is shorter than what it told us of it, so some of that is no more.
-            Notice::Session { asked, next, .. } if next != asked => {
-                self.push(GatewayItem::Doubt { received })
-            }
-            Notice::Undecodable { .. } => {
-                self.undecodable += 1;
-                self.push(GatewayItem::Doubt { received });
-            }
-            Notice::Session { .. }
-            | Notice::OtherChannel { .. }
-            | Notice::MassCanceled { .. }
-            | Notice::EntryDisabled { .. }
-            | Notice::EntryEnabled { .. } => {}
-        }
-    }
-
-    fn has_room(&self) -> bool {
-        self.waiting.is_empty() && self.out.free() > SINK_BURST + BATCH
-    }
-}
+/// ... and of one that is refused for its user or password.
+const NOT_AUTHORISED: u8 = b'A';
 
 impl GatewayAgent {
     /// Puts it together; the first connection is tried in the first duty cycle.
     #[must_use]
     pub fn new(p: GatewayParts) -> GatewayAgent {
+        let up = Upward::new(p.out, p.orders.capacity());
         GatewayAgent {
             id: p.id,
             name: format!("gateway-{}", p.name),
@@ -187,32 +154,37 @@ impl GatewayAgent {
             orders: p.orders,
             held: None,
             in_transmit: Vec::with_capacity(2 * BATCH),
-            up: Upward {
-                out: p.out,
-                waiting: Vec::with_capacity(4 * BATCH),
-                received: Nanos::ZERO,
-                epoch: 0,
-                reports: 0,
-                undecodable: 0,
-                login_rejects: 0,
-                last_sequence: 0,
-                ready: false,
-                no_such_session: false,
-            },
+            up,
             publisher: p.publisher,
             clock: p.clock,
             sample_every: p.sample_every,
             until_sample: 1,
             retry: RETRY_MIN,
-            leave: p.leave,
-            leaving: None,
+            given_up: false,
+            last_token: Token(0),
+            ending: p.ending,
+            parting: Parting::Staying,
             published: Nanos::ZERO,
         }
+    }
+
+    /// What the person is to know when it has ended.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        let unconfirmed =
+            matches!(self.parting, Parting::Sweeping(_) | Parting::LoggedOut { swept: Some(false), .. });
+        unconfirmed.then(|| {
+            let name = &self.name;
+            format!("{name}: the venue did not confirm that everything is canceled: orders may be open there")
+        })
     }
 
     #[cold]
     fn drop_link(&mut self, now: Nanos) {
         self.up.received = now;
+        if let Parting::Sweeping(sweep) = &mut self.parting {
+            sweep.on_disconnected();
+        }
         if matches!(self.link, Link::Up(_)) {
             self.publisher.counters.add(counter::disconnects, 1);
         }
@@ -228,7 +200,12 @@ impl GatewayAgent {
 
     fn connect(&mut self, now: Nanos) -> usize {
         match &mut self.link {
-            Link::Waiting { until } if *until <= now && self.leaving.is_none() => {
+            Link::Waiting { until } if *until <= now => {
+                let wanted = matches!(self.parting, Parting::Staying | Parting::Sweeping(_));
+                // A strategy that takes nothing would not hear of it.
+                if !wanted || self.given_up || !self.up.flush() {
+                    return 0;
+                }
                 match TcpLink::start(self.address) {
                     Ok(link) => self.link = Link::Connecting(link),
                     Err(_) => self.drop_link(now),
@@ -264,15 +241,20 @@ impl GatewayAgent {
         while self.in_transmit.len() < BATCH {
             let Some(item) = self.held.take().or_else(|| self.orders.pop()) else { break };
             work += 1;
-            if item.epoch != self.up.epoch {
+            let command = item.approved.command();
+            let cancel = matches!(command.kind, CommandKind::Cancel { .. });
+            if item.epoch != self.up.epoch || (!cancel && matches!(self.parting, Parting::Sweeping(_))) {
                 self.publisher.counters.add(counter::unsent, 1);
                 continue;
             }
             if popped == Nanos::ZERO {
                 popped = self.clock.now();
             }
-            match self.gateway.encode(now, item.approved.command()) {
+            match self.gateway.encode(now, command) {
                 Ok(()) => {
+                    if !cancel {
+                        self.last_token = self.last_token.max(command.token());
+                    }
                     self.measure(&item, popped);
                     self.in_transmit.push(item);
                 }
@@ -330,7 +312,7 @@ impl GatewayAgent {
             let i = self.in_transmit[k];
             let decoded = i.received.after(Nanos(i.decoded_ns.into()));
             self.publisher.tick_to_order.record(sent.since(i.received).0);
-            self.up.push(GatewayItem::Sent(Receipt {
+            self.up.push_receipt(GatewayItem::Sent(Receipt {
                 token: i.approved.command().token(),
                 gateway: self.id,
                 received: i.received,
@@ -378,13 +360,13 @@ impl GatewayAgent {
         } else if self.gateway.is_over() {
             self.drop_link(now);
             let remembered = self.gateway.position().0 != SessionName::BLANK;
-            if std::mem::take(&mut self.up.no_such_session) && remembered {
+            match self.up.refusal.take() {
                 // The venue began another session while we were away: join that one from its start. The engine hears that it is another, and
                 // halts where the last one left orders open.
-                self.gateway.forget_session();
-            } else {
+                Some(NO_SUCH_SESSION) if remembered => self.gateway.forget_session(),
+                Some(NOT_AUTHORISED) => self.given_up = true,
                 // The venue refused us or ended its day: asking again at once would be a storm.
-                self.retry = RETRY_MAX;
+                _ => self.retry = RETRY_MAX,
             }
         } else if self.up.ready {
             self.retry = RETRY_MIN;
@@ -405,10 +387,69 @@ impl GatewayAgent {
             let outcome = self.gateway.on_timeout(now, &mut self.up).map_err(drop);
             self.check(now, outcome);
         }
-        if self.leaving.is_none() && self.leave.load(Ordering::Acquire) {
-            self.leaving = Some(now.after(LOGOUT));
-            self.gateway.logout(now);
+    }
+
+    /// Looks at how the core ends. Before orders are taken: what the strategy pushed before it said so is then in the ring.
+    #[inline]
+    fn heed(&mut self, now: Nanos) {
+        match self.ending.farewell() {
+            Farewell::Stay => {}
+            Farewell::LogOut if matches!(self.parting, Parting::Staying) => {
+                self.parting = Parting::Leaving { by: now.after(LOGOUT) };
+            }
+            Farewell::LogOut => {}
+            Farewell::Sweep => self.begin_sweep(now),
         }
+    }
+
+    fn begin_sweep(&mut self, now: Nanos) {
+        if !matches!(self.parting, Parting::Staying | Parting::Leaving { .. }) {
+            return;
+        }
+        self.parting = Parting::Sweeping(Sweep::new(now));
+        self.retry = RETRY_MIN;
+        if let Link::Waiting { until } = &mut self.link {
+            *until = now;
+        }
+    }
+
+    /// The end, as far as it can be brought now. Follows the orders.
+    fn part(&mut self, now: Nanos) {
+        match &mut self.parting {
+            Parting::Staying | Parting::LoggedOut { .. } => {}
+            Parting::Leaving { by } => {
+                let sent = self.held.is_none() && self.orders.is_empty();
+                if sent || *by <= now || !matches!(self.link, Link::Up(_)) {
+                    self.log_out(now, None);
+                }
+            }
+            Parting::Sweeping(sweep) => {
+                if let Some(token) = self.up.mass_canceled.take() {
+                    sweep.on_answer(now, token);
+                }
+                if sweep.is_over(now, self.up.last_report) || self.given_up {
+                    let confirmed = sweep.is_confirmed();
+                    self.publisher.counters.add(counter::mass_canceled, confirmed.into());
+                    return self.log_out(now, Some(confirmed));
+                }
+                let ready = self.gateway.is_ready();
+                if self.gateway.state() == State::LoggedIn && sweep.is_due(now, ready) {
+                    let known = self.last_token.max(self.gateway.highest_token_seen());
+                    let token = Token(known.0.saturating_add(1));
+                    // One that finds no room is tried again in the next cycle.
+                    if self.gateway.mass_cancel(now, token, Symbol::BLANK).is_ok() {
+                        sweep.on_asked(token, ready);
+                        self.last_token = token;
+                        self.publisher.counters.add(counter::mass_cancels, 1);
+                    }
+                }
+            }
+        }
+    }
+
+    fn log_out(&mut self, now: Nanos, swept: Option<bool>) {
+        self.gateway.logout(now);
+        self.parting = Parting::LoggedOut { by: now.after(LOGOUT), swept };
     }
 
     fn publish(&mut self, now: Nanos) {
@@ -425,6 +466,9 @@ impl GatewayAgent {
         c.set(counter::login_rejects, self.up.login_rejects);
         c.set(counter::last_sequence, self.up.last_sequence);
         c.set(counter::undecodable, self.up.undecodable);
+        c.set(counter::spilled, self.up.spilled);
+        c.set(counter::receipts_lost, self.up.receipts_lost);
+        c.set(counter::given_up, self.given_up.into());
     }
 }
 
@@ -434,9 +478,11 @@ impl Agent for GatewayAgent {
     }
 
     fn do_work(&mut self, now: Nanos) -> usize {
+        self.heed(now);
         let mut work = self.connect(now);
         // Orders first: they are what the thread is for.
         work += self.take_orders(now);
+        self.part(now);
         work += self.transmit(now);
         work += self.receive(now);
         self.keep_time(now);
@@ -449,12 +495,18 @@ impl Agent for GatewayAgent {
         work
     }
 
-    /// Done when it was told to leave and the venue has closed, or had its time to.
+    /// Done when it has logged out and the venue has closed, or had its time to.
     fn is_done(&self) -> bool {
-        match self.leaving {
-            Some(by) => !matches!(self.link, Link::Up(_)) || self.clock.now() >= by,
-            None => self.leave.load(Ordering::Acquire) && !matches!(self.link, Link::Up(_)),
+        match self.parting {
+            Parting::LoggedOut { by, .. } => !matches!(self.link, Link::Up(_)) || self.clock.now() >= by,
+            Parting::Staying | Parting::Leaving { .. } | Parting::Sweeping(_) => false,
         }
+    }
+
+    /// An agent has panicked: what is open at the venue does not end with it.
+    fn on_stop(&mut self, now: Nanos) -> bool {
+        self.begin_sweep(now);
+        true
     }
 
     fn on_close(&mut self) {

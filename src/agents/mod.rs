@@ -5,23 +5,37 @@
 //!   FeedAgent ==============> StrategyAgent ===========> GatewayAgent
 //!                                  ^                          |
 //!                                  +====== GatewayItem ring ==+
-//!   ColdAgent ---- Control ring ---^
+//!   ControlAgent -- Control ring --^          Ending: beside all rings, how the core ends
+//!        |
+//!   ColdAgent: logs, tokens
 //! ```
 //!
-//! What a full ring does: nothing is dropped, ever. The feed and the gateway leave what they cannot pass on in their sockets and count it; the strategy
-//! takes no input while a gateway's ring could not hold what the input may cause.
+//! What a full ring does; each refusal is counted.
+//!
+//! | ring | policy |
+//! |---|---|
+//! | feed to strategy | nothing is dropped: the feed leaves datagrams in its sockets (`feed.ring_full`) |
+//! | gateway to strategy | no report is dropped: the gateway leaves reports in its socket (`gateway.ring_full`). Receipts, whose orders have left, wait in a bounded place (`gateway.spilled`); beyond that they are let go (`gateway.receipts_lost`) |
+//! | strategy to gateway | nothing is dropped: no input is taken while a gateway's ring could not hold what it may cause (`engine.order_ring_full`); the last room is for control inputs |
+//! | control to strategy | a command is refused, and the client told so; tokens wait (`control.ring_full`). An end needs no ring ([`Ending`]) |
 
 mod cold;
+mod control;
+mod ending;
 mod feed;
 mod gateway;
 mod inline;
 mod lines;
+#[cfg(test)]
+mod rig;
 mod strategy;
 
 pub use cold::{ColdAgent, ColdParts};
+pub use control::{ControlAgent, ControlParts};
+pub use ending::{Ending, Farewell};
 pub use feed::{FeedAgent, FeedParts};
-pub use gateway::{GatewayAgent, GatewayParts};
-pub use inline::Inline;
+pub use gateway::{GatewayAgent, GatewayParts, SWEEP_TOKENS};
+pub use inline::{Inline, Remains};
 pub use lines::LineWatch;
 pub use strategy::{FeedPort, GatewayPort, StrategyAgent, StrategyParts};
 

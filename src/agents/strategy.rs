@@ -3,9 +3,25 @@
 //!
 //! Order of things for one input: the input is in the journal, the engine is called, each command is in the journal, then it goes to the gateway's
 //! ring. Nothing is sent that the journal does not hold: when the journal cannot take a record, no further input is taken.
+//!
+//! # Room
+//!
+//! An input is taken only where each gateway's ring has room for all that it may cause ([`COMMANDS_PER_INPUT`]). So that one gateway that stands still does
+//! not keep a halt from the others, the last of that room is kept back:
+//!
+//! ```text
+//!   slots free:   PACKET_NEEDS         INPUT_NEEDS          CONTROL_NEEDS
+//!   packets begin |  reports, timers,  |  control alone     |  nothing
+//!                 |  packets go on     |                    |
+//! ```
+//!
+//! Control does not wait for room in front of market data, but for the end of a packet whose events are being taken: the journal names a packet as a whole.
+//! An end that was asked for has its time from the moment it was asked for, whether or not its input finds room.
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use engine::limits::COMMANDS_PER_INPUT;
 use engine::strategy::Strategy;
@@ -14,6 +30,7 @@ use model::{Control, FeedId, FeedStatus, GatewayId, HaltReason, Input, Nanos, Se
 use ringbuf::log::Writer;
 use ringbuf::spsc::{Consumer, Producer};
 
+use super::ending::{Ending, Farewell};
 use super::{FeedItem, GatewayItem, OrderItem};
 use crate::agent::Agent;
 use crate::clock::Clock;
@@ -25,6 +42,12 @@ use crate::telemetry::publish::CorePublisher;
 const FEED_BATCH: usize = 64;
 /// Items taken from one gateway in a duty cycle.
 const GATEWAY_BATCH: usize = 16;
+/// Slots that each gateway's ring must have free for a control input ...
+const CONTROL_NEEDS: usize = COMMANDS_PER_INPUT;
+/// ... for any other, so that a control input may follow ...
+const INPUT_NEEDS: usize = CONTROL_NEEDS + COMMANDS_PER_INPUT;
+/// ... and for a packet to be begun, so that its events seldom have to wait with the packet open.
+const PACKET_NEEDS: usize = 2 * INPUT_NEEDS;
 /// How often shared memory shows the state at the latest; with nothing to do, at once.
 const PUBLISH: Nanos = Nanos::from_millis(10);
 /// How often a state hash is journaled.
@@ -76,8 +99,8 @@ pub struct StrategyParts<S> {
     pub publisher: CorePublisher,
     /// The clock.
     pub clock: Clock,
-    /// Set when this agent is done, so that gateways log out.
-    pub leave: Arc<AtomicBool>,
+    /// Asks this agent to end; told by it when and how gateways are to.
+    pub ending: Arc<Ending>,
 }
 
 /// See the module.
@@ -89,9 +112,11 @@ pub struct StrategyAgent<S> {
     hashed: Nanos,
     hashed_inputs: u64,
     stop_by: Option<Nanos>,
+    /// The end was asked for, and its input has not been taken.
+    shutdown_due: bool,
     /// Why trading was halted when the shutdown came, which is a halt of its own.
     halted: Option<HaltReason>,
-    leave: Arc<AtomicBool>,
+    ending: Arc<Ending>,
 }
 
 /// A gateway as the core knows it.
@@ -155,8 +180,9 @@ impl<S: Strategy> StrategyAgent<S> {
             hashed: Nanos::ZERO,
             hashed_inputs: 0,
             stop_by: None,
+            shutdown_due: false,
             halted: None,
-            leave: p.leave,
+            ending: p.ending,
         }
     }
 
@@ -172,11 +198,36 @@ impl<S: Strategy> StrategyAgent<S> {
         self.halted.or(self.core.engine.halted()).filter(|why| *why != HaltReason::Shutdown)
     }
 
-    fn take_control(&mut self, now: Nanos) -> usize {
-        let Some(control) = self.control.pop() else { return 0 };
-        if control == Control::Shutdown && self.stop_by.is_none() {
+    /// What the person is to know when it has ended.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        let said =
+            "strategy: the journal refused a record, so nothing more was taken and the gateways canceled all";
+        self.core.blind.then(|| said.into())
+    }
+
+    /// Begins the end. Its time runs from here.
+    #[cold]
+    fn shut_down(&mut self, now: Nanos) {
+        if self.stop_by.is_none() {
             self.stop_by = Some(now.after(SHUTDOWN));
+            self.shutdown_due = true;
             self.halted = self.core.engine.halted();
+        }
+    }
+
+    fn take_control(&mut self, now: Nanos) -> usize {
+        if (self.control.is_empty() && !self.shutdown_due) || self.core.least_room() < CONTROL_NEEDS {
+            return 0;
+        }
+        let control = match self.control.pop() {
+            Some(control) => control,
+            None if self.shutdown_due => Control::Shutdown,
+            None => return 0,
+        };
+        if control == Control::Shutdown {
+            self.shut_down(now);
+            self.shutdown_due = false;
         }
         self.core.input(now, &Record::Control { now, control }, &Input::Control(control), now);
         1
@@ -189,7 +240,12 @@ impl<S: Strategy> StrategyAgent<S> {
     }
 
     fn take_feed(&mut self, k: usize) -> usize {
-        let room = self.core.room_for_inputs().min(FEED_BATCH);
+        // A packet that is open goes on, and no other begins behind it on the room that was kept for it.
+        let room = match self.feeds[k].left as usize {
+            0 => self.core.room_for(PACKET_NEEDS),
+            left => self.core.room_for(INPUT_NEEDS).min(left),
+        }
+        .min(FEED_BATCH);
         let (port, core) = (&mut self.feeds[k], &mut self.core);
         let FeedPort { id, items, left } = port;
         items.drain(room, |item| {
@@ -211,6 +267,20 @@ impl<S: Strategy> StrategyAgent<S> {
             }
         }
         work
+    }
+
+    /// Tells the gateways how to end.
+    #[cold]
+    fn take_leave(&mut self) {
+        let farewell = match self.core.blind || self.core.engine.orders().open() > 0 {
+            true => Farewell::Sweep,
+            false => Farewell::LogOut,
+        };
+        self.ending.raise(farewell);
+        if self.core.blind {
+            // Nothing that comes is read any more: gateways must not wait for room.
+            self.core.gateway_items.clear();
+        }
     }
 
     /// What is done when the rest is done, or has not been done for long.
@@ -235,13 +305,23 @@ impl<S: Strategy> StrategyAgent<S> {
 }
 
 impl<S: Strategy> Core<S> {
-    /// How many inputs may be taken now: each may cause [`COMMANDS_PER_INPUT`] commands for one gateway.
+    /// Slots free in the fullest ring to a gateway. One whose gateway is gone takes anything: nobody reads it.
     #[inline]
-    fn room_for_inputs(&self) -> usize {
+    fn least_room(&self) -> usize {
         if self.blind {
             return 0;
         }
-        self.routes.iter().map(|r| r.orders.free() / COMMANDS_PER_INPUT).min().unwrap_or(usize::MAX)
+        let room = |r: &Route| match r.orders.free() {
+            few if few < PACKET_NEEDS && r.orders.is_abandoned() => usize::MAX,
+            free => free,
+        };
+        self.routes.iter().map(room).min().unwrap_or(usize::MAX)
+    }
+
+    /// How many inputs may be taken now that need so many slots free: each may cause [`COMMANDS_PER_INPUT`] commands for one gateway.
+    #[inline]
+    fn room_for(&self, needs: usize) -> usize {
+        (self.least_room().saturating_add(COMMANDS_PER_INPUT)).saturating_sub(needs) / COMMANDS_PER_INPUT
     }
 
     #[inline]
@@ -307,7 +387,9 @@ impl<S: Strategy> Core<S> {
                 decoded_ns: span(decoded, received),
                 decided_ns: span(decided, decoded),
             };
-            route.orders.push(item).expect("room was made before the input was taken");
+            if let Err(full) = route.orders.push(item) {
+                assert!(route.orders.is_abandoned(), "room was made before the input was taken: {full:?}");
+            }
         }
         for k in 0..self.outbox.refusals().len() {
             let refusal = self.outbox.refusals()[k];
@@ -351,7 +433,7 @@ impl<S: Strategy> Core<S> {
     fn take_reports(&mut self) -> usize {
         let mut work = 0;
         for k in 0..self.gateway_items.len() {
-            for _ in 0..GATEWAY_BATCH.min(self.room_for_inputs()) {
+            for _ in 0..GATEWAY_BATCH.min(self.room_for(INPUT_NEEDS)) {
                 let Some(item) = self.gateway_items[k].pop() else { break };
                 self.on_gateway_item(GatewayId(k as u8), item);
                 work += 1;
@@ -401,7 +483,7 @@ impl<S: Strategy> Core<S> {
             self.latch(now);
         }
         let due = self.engine.next_timer().is_some_and(|at| at <= now);
-        if !due || self.room_for_inputs() == 0 {
+        if !due || self.room_for(INPUT_NEEDS) == 0 {
             return 0;
         }
         self.timed = false;
@@ -422,11 +504,13 @@ impl<S: Strategy> Agent for StrategyAgent<S> {
     fn do_work(&mut self, now: Nanos) -> usize {
         self.core.cycle = now;
         let mut work = 0;
-        if self.core.room_for_inputs() == 0 {
-            if !self.core.blind {
-                self.core.publisher.counters.add(counter::order_ring_full, 1);
-            }
-        } else if let Some(k) = self.open_packet() {
+        if self.ending.is_asked() {
+            self.shut_down(now);
+        }
+        if self.core.room_for(INPUT_NEEDS) == 0 && !self.core.blind {
+            self.core.publisher.counters.add(counter::order_ring_full, 1);
+        }
+        if let Some(k) = self.open_packet() {
             work += self.take_feed(k);
         } else {
             work += self.take_control(now);
@@ -438,27 +522,39 @@ impl<S: Strategy> Agent for StrategyAgent<S> {
         }
         self.tidy_up(now, work);
         if self.is_done() {
-            self.leave.store(true, Ordering::Release);
+            self.take_leave();
         }
         work
     }
 
-    /// Done when a shutdown was asked for and nothing is open any more, or the venue had its time to say so. Done too when the journal takes nothing
+    /// Done when an end was asked for and nothing is open any more, or the venue had its time to say so. Done too when the journal takes nothing
     /// more: then no input may be taken, a shutdown included.
     fn is_done(&self) -> bool {
-        let flat = || self.core.engine.orders().open() == 0 && self.core.engine.next_timer().is_none();
-        let over = self.stop_by.is_some_and(|stop_by| self.core.cycle >= stop_by || flat());
-        self.core.blind || (over && self.open_packet().is_none())
+        let flat = || {
+            let orders = self.core.engine.orders().open() == 0;
+            orders
+                && !self.shutdown_due
+                && self.core.engine.next_timer().is_none()
+                && self.open_packet().is_none()
+        };
+        self.core.blind || self.stop_by.is_some_and(|stop_by| self.core.cycle >= stop_by || flat())
+    }
+
+    /// Another agent has panicked: this one is whole, and ends in order.
+    fn on_stop(&mut self, now: Nanos) -> bool {
+        self.shut_down(now);
+        true
     }
 
     fn on_close(&mut self) {
-        // Receipts of the last cancels may still be on their way up.
+        // A packet that was not taken whole has no end that could be compared.
         if self.open_packet().is_none() {
+            // Receipts of the last cancels may still be on their way up.
             self.core.take_reports();
+            let hash = self.core.engine.state_hash();
+            self.core.write(&Record::Hash { inputs: self.core.engine.stats().inputs, hash });
+            self.core.write(&Record::End { hash });
         }
-        let hash = self.core.engine.state_hash();
-        self.core.write(&Record::Hash { inputs: self.core.engine.stats().inputs, hash });
-        self.core.write(&Record::End { hash });
         self.core.publisher.publish(&self.core.engine);
         if let Some(journal) = self.core.journal.take() {
             self.core.publisher.counters.set(counter::journal_records, journal.next_index());

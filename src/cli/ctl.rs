@@ -76,7 +76,10 @@ fn status(s: &Value) -> String {
     ));
     let states = ["disconnected", "connecting", "logged in", "ready"];
     for g in s["gateways"].as_array().into_iter().flatten() {
-        let state = states.get(g["state"].as_u64().unwrap_or(9) as usize).copied().unwrap_or("?");
+        let state = match g["given_up"] == 1 {
+            true => "LOGIN REFUSED (no further attempt before a restart)",
+            false => states.get(g["state"].as_u64().unwrap_or(9) as usize).copied().unwrap_or("?"),
+        };
         out.push_str(&format!(
             "gateway {:<10} {state}, {} sent, {} reports\n",
             text(&g["id"]),

@@ -112,8 +112,14 @@ fn unreached(config: &Config, g: &crate::telemetry::snapshot::Port) -> String {
         .iter()
         .find(|c| c.id == g.id)
         .map_or_else(String::new, |c| c.account.address.to_string());
-    if of("login_rejects") > 0 {
-        format!("gateway {}: {address} refuses the login (username, password or session); trying again", g.id)
+    if of("given_up") > 0 {
+        let what = "refuses the login (username or password)";
+        format!(
+            "gateway {}: {address} {what}; not trying again, for venues lock accounts: repair it and restart",
+            g.id
+        )
+    } else if of("login_rejects") > 0 {
+        format!("gateway {}: {address} refuses the login (the session is not there); trying again", g.id)
     } else if of("connects") == 0 {
         format!("gateway {}: {address} cannot be reached; trying again", g.id)
     } else {

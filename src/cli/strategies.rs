@@ -52,7 +52,11 @@ fn run<S: Strategy>(config: &Config, plan: &Plan, watch: Watch<'_>) -> Result<Ru
     while !running.has_ended() && watch(running.viewer(), running.journal()) {
         std::thread::sleep(core::LOOK);
     }
-    Ok(running.end())
+    let report = running.end();
+    for failure in &report.failures {
+        super::live::say(&format!("colo: {failure}"));
+    }
+    Ok(report)
 }
 
 /// The strategies of one binary.

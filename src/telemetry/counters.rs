@@ -45,6 +45,7 @@ counters! {
         cycles: "1", "Duty cycles";
         work: "1", "Units of work done";
         core: "1", "The core it was configured to be pinned to, plus one; 0 where none was";
+        phase: "1", "0 starting, 1 running, 2 ended in order, 3 ended by a panic";
     }
 }
 
@@ -103,6 +104,20 @@ counters! {
         protocol_errors: "1", "Breaches of protocol; each drops the connection";
         last_sequence: "1", "The last sequenced message of the session";
         undecodable: "1", "Sequenced messages that are not understood";
+        spilled: "1", "Items for the strategy that found no room in its ring and had to wait";
+        receipts_lost: "1", "Receipts dropped because the strategy took nothing for too long";
+        given_up: "1", "1 when the venue refused user or password: no login is tried again before a restart";
+        mass_cancels: "1", "Mass cancels sent at an end in disorder";
+        mass_canceled: "1", "1 when the venue confirmed one";
+    }
+}
+
+counters! {
+    /// Of the control plane.
+    control {
+        clients: "1", "Clients of the control socket";
+        commands: "1", "Commands passed to the strategy thread";
+        ring_full: "1", "Control inputs that found no room in the ring to the strategy: commands are refused, tokens wait";
     }
 }
 
@@ -145,7 +160,9 @@ mod tests {
 
     #[test]
     fn names_are_words_of_their_own_and_say_something() {
-        for table in [&agent::TABLE[..], &feed::TABLE, &line::TABLE, &gateway::TABLE, &engine::TABLE] {
+        for table in
+            [&agent::TABLE[..], &feed::TABLE, &line::TABLE, &gateway::TABLE, &control::TABLE, &engine::TABLE]
+        {
             let names: BTreeSet<_> = table.iter().map(|e| e.name).collect();
             assert_eq!(names.len(), table.len(), "each name once");
             for e in table {

@@ -5,6 +5,7 @@
 //!        16         AGENTS    for each: name (4 words), counters::agent, padding
 //!                   FEEDS     for each: name (4 words), counters::feed, counters::line for each of 4 lines, histogram `decode`, padding
 //!                   GATEWAYS  for each: name (4 words), counters::gateway, histograms `order_ring`, `encode`, `tick_to_order`, padding
+//!                   CONTROL   counters::control, padding
 //!                   ENGINE    counters::engine, histograms `feed_ring`, `book`, `strategy_risk`, padding
 //!                   RISK      seqlock cell of 8 words
 //!                   INSTRUMENTS for each: symbol (1 word), market cell of 6, position cell of 6
@@ -26,7 +27,7 @@ use ringbuf::histogram;
 use super::counters;
 
 /// Version of this layout.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Words of a name: 32 bytes, padded with NUL.
 pub const NAME: usize = 4;
@@ -44,8 +45,8 @@ pub const ORDERS_SHOWN_MAX: usize = 256;
 pub const PORTS_MAX: usize = 16;
 /// Lines of a feed at most.
 pub const LINES_MAX: usize = 4;
-/// Agents of a core at most: one for each feed and gateway, the strategy and the cold one.
-pub const AGENTS_MAX: usize = 2 * PORTS_MAX + 2;
+/// Agents of a core at most: one for each feed and gateway, the strategy, the cold one and the control one.
+pub const AGENTS_MAX: usize = 2 * PORTS_MAX + 3;
 
 /// How many of each there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +83,7 @@ const FEED_LINES: usize = NAME + counters::feed::COUNT;
 const FEED_DECODE: usize = FEED_LINES + LINES_MAX * counters::line::COUNT;
 const FEED: usize = (FEED_DECODE + histogram::WORDS).next_multiple_of(APART);
 const GATEWAY: usize = (NAME + counters::gateway::COUNT + 3 * histogram::WORDS).next_multiple_of(APART);
+const CONTROL: usize = counters::control::COUNT.next_multiple_of(APART);
 const ENGINE: usize = (counters::engine::COUNT + 3 * histogram::WORDS).next_multiple_of(APART);
 const INSTRUMENT: usize = 1 + (MARKET + 1) + (POSITION + 1);
 
@@ -107,6 +109,7 @@ pub struct Layout {
     pub shape: Shape,
     feeds: usize,
     gateways: usize,
+    control: usize,
     engine: usize,
     risk: usize,
     instruments: usize,
@@ -125,12 +128,13 @@ impl Layout {
         assert!(shape.fits(), "a shape beyond what a core can have");
         let feeds = SHAPE + shape.agents * AGENT;
         let gateways = feeds + shape.feeds * FEED;
-        let engine = gateways + shape.gateways * GATEWAY;
+        let control = gateways + shape.gateways * GATEWAY;
+        let engine = control + CONTROL;
         let risk = engine + ENGINE;
         let instruments = risk + RISK + 1;
         let orders = instruments + shape.instruments * INSTRUMENT;
         let words = orders + shape.orders * (ORDER + 1);
-        Layout { shape, feeds, gateways, engine, risk, instruments, orders, words }
+        Layout { shape, feeds, gateways, control, engine, risk, instruments, orders, words }
     }
 
     /// The shape itself and the core's name.
@@ -190,6 +194,12 @@ impl Layout {
     pub const fn gateway_stage(&self, k: usize, n: usize) -> Span {
         let at = self.gateways + k * GATEWAY + NAME + counters::gateway::COUNT;
         Span::new(at + n * histogram::WORDS, histogram::WORDS)
+    }
+
+    /// The control plane's counters.
+    #[must_use]
+    pub const fn control(&self) -> Span {
+        Span::new(self.control, counters::control::COUNT)
     }
 
     /// The engine's counters.
@@ -264,6 +274,7 @@ mod tests {
             let spans = [l.gateway_name(k), l.gateway(k)].into_iter().chain(stages);
             all.extend(spans.map(|s| (s, format!("gateway {k}"))));
         }
+        all.push((l.control(), "control".to_owned()));
         all.push((l.engine(), "engine".to_owned()));
         all.extend((0..3).map(|n| (l.engine_stage(n), "engine".to_owned())));
         let mut core = vec![l.risk()];

@@ -114,6 +114,14 @@ impl Publication {
         })
     }
 
+    /// The counters of the control plane.
+    ///
+    /// # Errors
+    /// [`RegionError`] where they were taken before.
+    pub fn control(&mut self) -> Result<Counters, RegionError> {
+        self.counters(self.layout.control())
+    }
+
     /// The writing end of the strategy thread.
     ///
     /// # Errors

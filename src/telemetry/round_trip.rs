@@ -254,10 +254,10 @@ fn json_field_names_are_stable() {
     let json = serde_json::to_value(p.view().read()).unwrap();
     assert_eq!(
         keys(&json),
-        "agents alive engine feeds gateways instruments latency_ns name orders pid risk started_ns"
+        "agents alive control engine feeds gateways instruments latency_ns name orders pid risk started_ns"
     );
     assert_eq!(json["feeds"][0]["lines"].as_array().unwrap().len(), super::layout::LINES_MAX);
-    assert_eq!(keys(&json["agents"][0]), "core cycles heartbeat_ns name work");
+    assert_eq!(keys(&json["agents"][0]), "core cycles heartbeat_ns name phase work");
     assert_eq!(
         keys(&json["feeds"][0]),
         "capture_refused datagrams duplicates events expected gaps gaps_filled gaps_lost gaps_open id \
@@ -270,9 +270,10 @@ fn json_field_names_are_stable() {
     );
     assert_eq!(
         keys(&json["gateways"][0]),
-        "connects disconnects id last_sequence login_rejects protocol_errors reports ring_full sent state \
-         undecodable unsent"
+        "connects disconnects given_up id last_sequence login_rejects mass_canceled mass_cancels \
+         protocol_errors receipts_lost reports ring_full sent spilled state undecodable unsent"
     );
+    assert_eq!(keys(&json["control"]), "clients commands ring_full");
     assert_eq!(
         keys(&json["engine"]),
         "accepted adopted anomalies cancels duplicate_reports fills inputs journal_records journal_refused \

@@ -216,6 +216,8 @@ pub struct Snapshot {
     pub feeds: Vec<Feed>,
     /// Gateways.
     pub gateways: Vec<Port>,
+    /// [`counters::control`].
+    pub control: BTreeMap<&'static str, u64>,
     /// [`counters::engine`].
     pub engine: BTreeMap<&'static str, u64>,
     /// Risk; absent while the writer is in the middle of it for too long.
@@ -291,6 +293,7 @@ impl Viewer {
                     counters: self.table(l.gateway(k), &counters::gateway::TABLE),
                 })
                 .collect(),
+            control: self.table(l.control(), &counters::control::TABLE),
             engine: self.table(l.engine(), &counters::engine::TABLE),
             risk: self.risk(),
             instruments: symbols.iter().enumerate().filter_map(|(k, s)| self.instrument(k, s)).collect(),

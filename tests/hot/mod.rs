@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use colo::agent::{Agent, AgentCounters, AgentHandle, CoreConfig, IdleStrategy, spawn};
 use colo::agents::{
-    FeedAgent, FeedParts, FeedPort, GatewayAgent, GatewayParts, GatewayPort, Inline, StrategyAgent,
+    Ending, FeedAgent, FeedParts, FeedPort, GatewayAgent, GatewayParts, GatewayPort, Inline, StrategyAgent,
     StrategyParts,
 };
 use colo::clock::Clock;
@@ -203,7 +203,7 @@ impl World {
 
         let (to_gateway, orders) = spsc::channel(config.capacity.gateway_ring);
         let (out, reports) = spsc::channel(config.capacity.gateway_ring);
-        let (g, leave) = (&config.gateways[0], Arc::new(AtomicBool::new(false)));
+        let (g, ending) = (&config.gateways[0], Arc::new(Ending::default()));
         let mut session =
             GatewayConfig::new(GatewayId(0), g.firm, ClientConfig::new(&g.account.username, "pass"));
         session.barrier = Barrier::AccountQuery;
@@ -217,7 +217,7 @@ impl World {
             publisher: publication.gateway(0).unwrap(),
             clock: clock.clone(),
             sample_every: config.sample_every,
-            leave: Arc::clone(&leave),
+            ending: Arc::clone(&ending),
         });
         let (mut control, controls) = spsc::channel(4);
         control.push(Control::Tokens { first: Token(1), end: Token(1_000_000) }).unwrap();
@@ -229,7 +229,7 @@ impl World {
             journal: open("core"),
             publisher: publication.core().unwrap(),
             clock: clock.clone(),
-            leave,
+            ending,
         });
         let viewer = Viewer::open(name).unwrap();
         let stop = Arc::new(AtomicBool::new(false));

@@ -8,6 +8,7 @@
 
 pub mod desk;
 pub mod json;
+pub mod own_crate;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
