@@ -72,7 +72,7 @@ fn a_sound_run_is_verified_and_a_flipped_bit_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run-000004");
     write(&run.join("core"), &timers(2_000), true);
-    let batch = Batch { received: Nanos(1), first: 1, count: 1, framed: b"\0\x01x" };
+    let batch = Batch { received: Nanos(1), is_snapshot: false, first: 1, count: 1, framed: b"\0\x01x" };
     let capture = run.join("feed-f1");
     let cfg = LogConfig {
         dir: capture.clone(),
