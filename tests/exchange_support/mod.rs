@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test crate uses its part
 
 pub mod client;
+pub mod heard;
 pub mod tape;
 
 use colo::exchange::accounts::Credentials;
