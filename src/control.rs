@@ -1,6 +1,6 @@
 //! The control socket of a running core: `/dev/shm/colo-<name>.sock`, for its owner only (mode 0600), one JSON object a line each way.
 //!
-//! Request: `{"command": "status" | "halt" | "resume" | "cancel-all" | "shutdown"}`. Answer: `{"ok": true, ...}` or `{"ok": false, "error": "..."}`.
+//! Request: `{"command": "status" | "halt" | "resume" | "cancel-all" | "shutdown"}` or `{"command": "write-off", "token": N}`. Answer: `{"ok": true, ...}` or `{"ok": false, "error": "..."}`.
 //!
 //! The server is polled by the control thread, which serves nothing else, through `mio`. It never waits for a client that is there: one that is slow, silent or
 //! talks nonsense is dropped. With none it waits in the kernel, for some milliseconds at most.
@@ -48,6 +48,8 @@ pub enum Command {
     Resume,
     /// Cancel every open order.
     CancelAll,
+    /// Give up an order of which the venue will not tell what became.
+    WriteOff,
     /// End in order.
     Shutdown,
 }
@@ -58,6 +60,15 @@ pub enum Command {
 pub struct Request {
     /// What is asked.
     pub command: Command,
+    /// With [`Command::WriteOff`] and only there: the order's token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<u32>,
+}
+
+impl From<Command> for Request {
+    fn from(command: Command) -> Request {
+        Request { command, token: None }
+    }
 }
 
 struct Client {
@@ -218,6 +229,10 @@ impl ControlServer {
             Command::Halt => Control::Halt(HaltReason::Operator),
             Command::Resume => Control::Resume,
             Command::CancelAll => Control::CancelAll,
+            Command::WriteOff => match request.token {
+                Some(token) => Control::WriteOff { token: model::Token(token) },
+                None => return json!({"ok": false, "error": "write-off wants the order's `token`"}),
+            },
             // Asked of the strategy thread without the ring, so that no full ring refuses it.
             Command::Shutdown => {
                 self.carried_out.push(request.command);
@@ -253,7 +268,7 @@ impl Drop for ControlServer {
 ///
 /// # Errors
 /// In words: no core of that name, or one that does not answer.
-pub fn ask(name: &str, command: Command) -> Result<Value, String> {
+pub fn ask(name: &str, request: Request) -> Result<Value, String> {
     let path = socket_path(name);
     let mut stream = Blocking::connect(&path).map_err(|e| match e.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
@@ -265,7 +280,7 @@ pub fn ask(name: &str, command: Command) -> Result<Value, String> {
     let exchange = || -> io::Result<String> {
         stream.set_read_timeout(wait)?;
         stream.set_write_timeout(wait)?;
-        let mut request = serde_json::to_vec(&Request { command })?;
+        let mut request = serde_json::to_vec(&request)?;
         request.push(b'\n');
         stream.write_all(&request)?;
         let mut line = String::new();

@@ -140,9 +140,14 @@ impl LogWriter {
             Record::Session { gateway, event, .. } => {
                 let (level, message, mut fields) = match event {
                     SessionEvent::LoggedIn => ("info", "session logged in", json!({})),
-                    SessionEvent::Ready { next_token } => {
+                    SessionEvent::Ready { next_token, proven: true } => {
                         ("info", "session ready", json!({"next_token": next_token.0}))
                     }
+                    SessionEvent::Ready { next_token, proven: false } => (
+                        "warn",
+                        "session ready, but the end of its replay is not proven: what was unanswered stays unknown",
+                        json!({"next_token": next_token.0}),
+                    ),
                     SessionEvent::Disconnected => ("error", "session disconnected", json!({})),
                     SessionEvent::LoginRejected { code: b'A' } => (
                         "error",
@@ -154,14 +159,20 @@ impl LogWriter {
                     }
                     SessionEvent::EndOfSession => ("warn", "session ended by the venue", json!({})),
                     SessionEvent::NewSession => ("info", "session is a new one", json!({})),
+                    SessionEvent::Doubt => {
+                        ("error", "messages of the session are missing or not understood", json!({}))
+                    }
                 };
                 fields["colo.gateway"] = named(&self.names.gateways, gateway.index()).into();
                 (level, message, fields)
             }
             Record::Control { control, .. } => match control {
                 model::Control::Halt(r) => ("error", "trading halted", json!({"reason": halt_word(r)})),
-                model::Control::Resume => ("warn", "trading resumed", json!({})),
+                model::Control::Resume => ("warn", "asked to resume trading", json!({})),
                 model::Control::CancelAll => ("warn", "cancel all", json!({})),
+                model::Control::WriteOff { token } => {
+                    ("warn", "asked to write an order off", json!({"colo.order.token": token.0}))
+                }
                 model::Control::Shutdown => ("info", "shutdown", json!({})),
                 model::Control::Tokens { first, end } => {
                     ("info", "tokens granted", json!({"first": first.0, "end": end.0}))

@@ -117,6 +117,15 @@ impl Verdict {
         matches!(self, Verdict::Equal(_))
     }
 
+    /// Orders that are open on both sides: equal, and yet not what a run that has ended in order leaves behind.
+    #[must_use]
+    pub fn left_open(&self) -> u64 {
+        match self {
+            Verdict::Equal(v) => v.open,
+            Verdict::Different(_) | Verdict::Unknown(_) => 0,
+        }
+    }
+
     /// What differs, in sentences.
     #[must_use]
     pub fn differences(&self) -> Vec<String> {
@@ -131,11 +140,14 @@ impl Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Verdict::Equal(v) => write!(
-                f,
-                "ok: {} fills, {} shares, {} open orders and every position equal the venue's",
-                v.fills, v.shares, v.open
-            ),
+            Verdict::Equal(v) => {
+                match v.open {
+                    0 => write!(f, "ok: no order is open, ")?,
+                    1 => write!(f, "ORDERS LEFT OPEN: 1 order lives on at the venue; ")?,
+                    n => write!(f, "ORDERS LEFT OPEN: {n} orders live on at the venue; ")?,
+                }
+                write!(f, "{} fills, {} shares and every position equal the venue's", v.fills, v.shares)
+            }
             Verdict::Different(d) => write!(f, "NOT RECONCILED: {}", d.join("; ")),
             Verdict::Unknown(why) => write!(f, "NOT RECONCILED: {why}"),
         }
@@ -237,6 +249,18 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// Takes one fill back. Both sides of a trade with ourselves have its number, and each is broken by a report of its own; of a chain the report may name
+    /// another token than the fill did.
+    fn void(&mut self, token: Token, match_number: u64) {
+        let by_token = self.fills.iter().position(|(m, t, ..)| (*m, *t) == (match_number, token));
+        let which = by_token.or_else(|| self.fills.iter().position(|(m, ..)| *m == match_number));
+        if let Some(k) = which {
+            self.fills.remove(k);
+        }
+    }
+}
+
 impl ReportSink for Ledger {
     fn report(&mut self, r: ExecutionReport) {
         match r.kind {
@@ -268,7 +292,7 @@ impl ReportSink for Ledger {
                     o.open = qty.0;
                 }
             }
-            ReportKind::Broken { match_number, .. } => self.fills.retain(|(m, ..)| *m != match_number),
+            ReportKind::Broken { match_number, .. } => self.void(r.token, match_number),
             _ => {}
         }
     }
@@ -312,5 +336,53 @@ mod tests {
         let none = Figures { positions: BTreeMap::new(), ..figures(0, 7) };
         assert!(Verdict::of(&figures(0, 7), &none).is_equal());
         assert!(!Verdict::of(&none, &figures(1, 7)).is_equal());
+    }
+
+    #[test]
+    fn orders_left_open_are_equal_and_not_well() {
+        let open = |n| Figures { open: n, ..figures(5, 7) };
+        let flat = Verdict::of(&open(0), &open(0));
+        assert_eq!((flat.left_open(), flat.to_string().starts_with("ok: ")), (0, true));
+        let left = Verdict::of(&open(3), &open(3));
+        assert_eq!((left.is_equal(), left.left_open()), (true, 3));
+        assert_eq!(
+            left.to_string(),
+            "ORDERS LEFT OPEN: 3 orders live on at the venue; 1 fills, 1 shares and every position equal the venue's"
+        );
+        assert_eq!(Verdict::of(&open(3), &open(0)).left_open(), 0, "that is a difference");
+    }
+
+    #[test]
+    fn each_side_of_a_trade_with_ourselves_is_broken_by_its_own_report() {
+        let id = InstrumentId(0);
+        let symbol = model::Symbol::new("A").unwrap();
+        let mut ledger =
+            Ledger::new(&[Instrument { id, symbol, feed: model::FeedId(0), gateway: GatewayId(0) }]);
+        let say = |ledger: &mut Ledger, token, kind| {
+            let (ts_event, token) = (model::Nanos(0), Token(token));
+            ledger.report(ExecutionReport { ts_event, seq: 0, token, gateway: GatewayId(0), kind });
+        };
+        let (order, px, short, instrument) = (model::VenueRef(1), model::Px(10), false, Some(id));
+        let qty = model::Qty;
+        for (token, side) in [(1, Side::Buy), (2, Side::Sell)] {
+            let kind =
+                ReportKind::Accepted { order, px, qty: qty(100), side, short, instrument, dead: false };
+            say(&mut ledger, token, kind);
+            let kind = ReportKind::Executed { qty: qty(60), px, match_number: 41, liquidity: b'A' };
+            say(&mut ledger, token, kind);
+        }
+        say(&mut ledger, 3, ReportKind::Replaced { old: Token(1), order, px, qty: qty(40), dead: false });
+        let broken = ReportKind::Broken { match_number: 41, reason: b'E' };
+        let figures = |ledger: &Ledger| {
+            let f = ledger.figures();
+            (f.positions.get("A").copied(), f.cash, f.fills)
+        };
+        assert_eq!(figures(&ledger), (Some(0), 0, 2));
+        say(&mut ledger, 2, broken);
+        assert_eq!(figures(&ledger), (Some(60), -600, 1), "the sell is void, the buy not yet");
+        say(&mut ledger, 3, broken);
+        assert_eq!(figures(&ledger), (None, 0, 0), "found by its number, under the chain's later token");
+        say(&mut ledger, 3, broken);
+        assert_eq!(figures(&ledger), (None, 0, 0));
     }
 }

@@ -113,6 +113,17 @@ const VALUES: &[Case] = &[
     ("[risk]", "[journal]\nsegment_mib = 0\n[risk]", &["journal.segment_mib"]),
     ("[risk]", "[journal]\nsegment_mib = 1025\n[risk]", &["journal.segment_mib", "1024"]),
     ("[risk]", "[capacity]\nfeed_ring = 1\n[risk]", &["capacity.feed_ring"]),
+    ("[risk]", "[capacity]\ngateway_ring = 1000\n[risk]", &["capacity.gateway_ring", "1024"]),
+    (
+        "max_open_orders = 50",
+        "max_open_orders = 8192",
+        &["capacity.gateway_ring", "16448", "max_open_orders"],
+    ),
+    (
+        "max_messages_per_second = 500",
+        "max_messages_per_second = 5000\nduplicate_window_ms = 60000",
+        &["risk.duplicate_window_ms", "60000"],
+    ),
     ("[risk]", "[cores]\nfeeds = [1, 2]\n[risk]", &["cores.feeds", "2 cores"]),
     ("[risk]", "[cores]\nrealtime_priority = 100\n[risk]", &["cores.realtime_priority"]),
 ];

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use colo::journal::Record;
 use program::desk::{Desk, open_orders};
 use program::json::Report;
-use program::{Ended, colo, until};
+use program::{Ended, Program, colo, until};
 use ringbuf::log::{self, End};
 
 /// The records of a core journal.
@@ -182,21 +182,28 @@ fn a_name_runs_once() {
     ended_in_order(&desk, core.end(), 130);
 }
 
-#[test]
-fn a_venue_that_lost_our_orders_halts_the_core_for_reconciliation() {
-    let desk = Desk::new();
+/// A core before a venue that came back under another session, without the orders that were open.
+fn lost_orders(desk: &Desk) -> (Program, Program) {
     let session = |name: &str| format!("session = \"{name}\"\n{}", desk.venue());
     let venue = desk.start_venue(&session("DAY1"));
     let mut core = desk.start_core(&desk.core(), &[]);
     desk.until_trading(&mut core);
     venue.kill();
     desk.until_status("the disconnect", &mut core, |s| s.count("/gateways/0/disconnects") > 0);
-
-    let _venue = desk.start_venue(&session("DAY2"));
+    let venue = desk.start_venue(&session("DAY2"));
     // Orders that were open are nowhere any more, and nobody can say what became of them: the core does not guess.
-    desk.until_status("the halt", &mut core, |s| {
-        s.0.pointer("/risk/halted").is_some_and(|h| h == "reconciliation")
-    });
+    desk.until_status("the halt", &mut core, |s| halted(s) == Some("reconciliation"));
+    (core, venue)
+}
+
+fn halted(status: &Report) -> Option<&str> {
+    status.0.pointer("/risk/halted").and_then(|h| h.as_str())
+}
+
+#[test]
+fn a_venue_that_lost_our_orders_halts_the_core_for_reconciliation() {
+    let desk = Desk::new();
+    let (mut core, _venue) = lost_orders(&desk);
     let sent = desk.status().map(|s| s.count("/engine/new_orders"));
     let now = desk.until_status("the session", &mut core, |s| s.count("/gateways/0/state") == 3);
     assert_eq!(Some(now.count("/engine/new_orders")), sent, "new orders after the halt");
@@ -206,6 +213,36 @@ fn a_venue_that_lost_our_orders_halts_the_core_for_reconciliation() {
     let report = desk.report();
     report.is("/reconciled", false).is("/halted", "reconciliation").some("/open_orders");
     assert!(!report.at("/differences").as_array().expect("a list").is_empty(), "{report:?}");
+}
+
+#[test]
+fn orders_that_nobody_knows_of_are_written_off_before_trading_goes_on() {
+    let desk = Desk::new();
+    let (mut core, _venue) = lost_orders(&desk);
+    let status = desk.until_status("the session", &mut core, |s| s.count("/gateways/0/state") == 3);
+    let sent = status.count("/engine/new_orders");
+    desk.ctl("resume").exits(0);
+    let status = desk.until_status("the refusal", &mut core, |s| s.count("/engine/controls_refused") > 0);
+    assert_eq!(halted(&status), Some("reconciliation"), "not while an order is in the dark: {status:?}");
+
+    let lost: Vec<u64> =
+        status.at("/orders").as_array().expect("a list").iter().filter_map(|o| o["token"].as_u64()).collect();
+    assert!(!lost.is_empty(), "{status:?}");
+    let write_off = |token: &str| colo(["ctl", "--name", &desk.name, "write-off", "--token", token]);
+    for token in &lost {
+        write_off(&token.to_string()).exits(0);
+    }
+    colo(["ctl", "--name", &desk.name, "write-off"]).exits(2);
+    let status =
+        desk.until_status("an empty book of orders", &mut core, |s| s.count("/risk/open_orders") == 0);
+    assert_eq!(status.count("/engine/written_off"), lost.len() as u64, "{status:?}");
+    desk.ctl("resume").exits(0);
+    desk.until_status("new orders", &mut core, |s| {
+        halted(s).is_none() && s.count("/engine/new_orders") > sent
+    });
+    core.signal("TERM");
+    // What was filled in the lost session is in no stream that can be read again: that is said.
+    core.end().exits(5);
 }
 
 #[test]

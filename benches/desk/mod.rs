@@ -120,7 +120,7 @@ pub fn engine<S: Strategy>(strategy: S) -> Engine<S> {
     let mut out = Outbox::default();
     for input in [
         Input::Control(Control::Tokens { first: Token(1), end: Token(u32::MAX) }),
-        Input::Session(GATEWAY, SessionEvent::Ready { next_token: Token(0) }),
+        Input::Session(GATEWAY, SessionEvent::Ready { next_token: Token(0), proven: true }),
         Input::Feed(FEED, FeedStatus::Synced { next: 1 }),
     ] {
         engine.apply(START, &input, &mut out);

@@ -120,7 +120,7 @@ impl Instruments {
         &self.each
     }
 
-    /// When this instrument's feed was last heard, a heartbeat included.
+    /// When the newest packet of this instrument's feed was received, a heartbeat included.
     #[inline]
     #[must_use]
     pub fn heard(&self, id: InstrumentId) -> Nanos {
@@ -128,8 +128,9 @@ impl Instruments {
     }
 
     #[inline]
-    pub(crate) fn on_heard(&mut self, feed: FeedId, now: Nanos) {
-        self.feed_heard[feed.index()] = now;
+    pub(crate) fn on_heard(&mut self, feed: FeedId, received: Nanos) {
+        let heard = &mut self.feed_heard[feed.index()];
+        *heard = received.max(*heard);
     }
 
     /// Applies a feed's status to one of its instruments. A book that lost messages stays `Stale` whatever is said later, until the venue

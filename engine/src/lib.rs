@@ -19,4 +19,4 @@ pub use hash::StateHash;
 pub use instruments::{InstrumentChange, InstrumentState, Instruments};
 pub use orders::{Exposure, Order, OrderId, OrderState, Orders, PendingReplace};
 pub use position::{Position, Positions};
-pub use risk::{Approved, RiskLimits, RiskReject};
+pub use risk::{Approved, LimitsError, RiskLimits, RiskReject};

@@ -20,9 +20,10 @@ pub const INSTRUMENTS_MAX: usize = 4_096;
 /// Messages a second that the rolling window can count.
 pub const MESSAGES_PER_SECOND_MAX: usize = 65_536;
 
-/// Recent new orders that the duplicate check remembers.
-pub const DUPLICATE_MEMORY: usize = 8;
+/// New orders that the duplicate check can remember: what the message rate lets pass in its window may not be more.
+pub const DUPLICATE_MEMORY_MAX: usize = 131_072;
 
 const _: () = assert!(SWEEP_PER_INPUT + 2 * INTENTS_PER_CALLBACK <= COMMANDS_PER_INPUT);
 const _: () = assert!(OPEN_ORDERS_MAX.is_power_of_two());
-const _: () = assert!(DUPLICATE_MEMORY.is_power_of_two());
+const _: () =
+    assert!(DUPLICATE_MEMORY_MAX.is_power_of_two() && DUPLICATE_MEMORY_MAX >= MESSAGES_PER_SECOND_MAX);

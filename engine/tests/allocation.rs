@@ -81,8 +81,8 @@ impl Answers {
 
     fn take(&mut self, c: &OrderCommand) {
         match c.kind {
-            CommandKind::New { token: Token(t), side, qty, px, tif, .. } => {
-                self.say(c.gateway, t, accepted(c.instrument, side, qty.0, px.0));
+            CommandKind::New { token: Token(t), side, short, qty, px, tif } => {
+                self.say(c.gateway, t, accepted_as(c.instrument, side, short, qty.0, px.0));
                 match (tif, t % 3) {
                     (Tif::Ioc, 0) => self.say(c.gateway, t, executed(qty.0, px.0, u64::from(t))),
                     (Tif::Ioc, _) => self.say(c.gateway, t, canceled(qty.0)),
@@ -149,7 +149,7 @@ fn day<S: Strategy>() -> (Kit<S>, u64) {
                 GATEWAY,
                 match k % 30 {
                     10 => SessionEvent::Disconnected,
-                    _ => SessionEvent::Ready { next_token: Token(0) },
+                    _ => SessionEvent::Ready { next_token: Token(0), proven: true },
                 },
             ),
             Input::Timer,

@@ -163,14 +163,15 @@ fn every_outbound_message_decodes_to_its_expected_values() {
 fn check(kind: ReportKind, letter_out: u8, v: &Value, symbols: &[Symbol]) {
     let qty = |field| Qty(number(v, field) as u32);
     let side_of = |v| if letter(v, "side") == b'B' { Side::Buy } else { Side::Sell };
+    let short_of = |v| matches!(letter(v, "side"), b'T' | b'E');
     match (letter_out, kind) {
         (b'S', ReportKind::System { code }) => assert_eq!(code, letter(v, "event_code")),
-        (b'A', ReportKind::Accepted { order, px, qty: q, side, instrument, dead }) => {
+        (b'A', ReportKind::Accepted { order, px, qty: q, side, short, instrument, dead }) => {
             assert_eq!(
                 (order.0, px.0 as u64, q),
                 (number(v, "order_ref"), number(v, "price"), qty("quantity"))
             );
-            assert_eq!((side, dead), (side_of(v), v["order_state"] == "D"));
+            assert_eq!((side, short, dead), (side_of(v), short_of(v), v["order_state"] == "D"));
             let symbol = Symbol(text(v, "symbol"));
             assert_eq!(instrument.map(|i| symbols[i.index()]), Some(symbol));
         }
@@ -200,7 +201,9 @@ fn check(kind: ReportKind, letter_out: u8, v: &Value, symbols: &[Symbol]) {
         (b'T', ReportKind::Reprioritised { order, px }) => {
             assert_eq!((order.0, px.0 as u64), (number(v, "order_ref"), number(v, "price")));
         }
-        (b'M', ReportKind::Modified { qty: q, side }) => assert_eq!((q, side), (qty("quantity"), side_of(v))),
+        (b'M', ReportKind::Modified { qty: q, side, short }) => {
+            assert_eq!((q, side, short), (qty("quantity"), side_of(v), short_of(v)));
+        }
         (b'R', ReportKind::Restated { reason }) => assert_eq!(reason, letter(v, "reason")),
         other => panic!("{other:?} for {v}"),
     }

@@ -8,6 +8,9 @@ use model::{Nanos, ReportKind, SessionEvent, Symbol, Token};
 use support::venue::{Venue, accepted, canceled, next_token};
 use support::{MS, Sink, buy, cancel, flush, gateway, packet, receive};
 
+/// The line was quiet, and that was all.
+const NOT_PROVEN: SessionEvent = SessionEvent::Ready { next_token: Token(0), proven: false };
+
 /// A gateway and a venue with a wire between them, in virtual time.
 struct Pair {
     g: OuchGateway,
@@ -72,7 +75,10 @@ fn orders_flow_once_the_session_is_ready() {
     p.exchange();
     assert_eq!(p.g.next_timeout(), Some(p.now.after(Nanos::from_millis(100))));
     p.pass(100);
-    assert_eq!(p.sink.events(), [SessionEvent::LoggedIn, SessionEvent::Ready { next_token: Token(1) }]);
+    assert_eq!(
+        p.sink.events(),
+        [SessionEvent::LoggedIn, SessionEvent::Ready { next_token: Token(1), proven: false }]
+    );
     p.g.encode(p.now, &buy(2)).unwrap();
     p.exchange();
     let last = *p.sink.reports().last().unwrap();
@@ -169,10 +175,10 @@ fn a_stream_cut_at_every_byte_is_received_exactly_once() {
             p.sink.events(),
             [
                 SessionEvent::LoggedIn,
-                SessionEvent::Ready { next_token: Token(1) },
+                SessionEvent::Ready { next_token: Token(1), proven: false },
                 SessionEvent::Disconnected,
                 SessionEvent::LoggedIn,
-                SessionEvent::Ready { next_token: Token(5) },
+                SessionEvent::Ready { next_token: Token(5), proven: true },
             ]
         );
     }
@@ -220,7 +226,7 @@ fn a_venue_that_does_not_answer_queries_is_ready_after_patience_and_quiet() {
     p.pass(1_999);
     assert!(!p.g.is_ready());
     p.pass(1);
-    assert_eq!(p.sink.ready(), Some(Token(0)));
+    assert_eq!(p.sink.events().last(), Some(&NOT_PROVEN));
     p.g.encode(p.now, &buy(1)).unwrap();
 }
 
@@ -233,7 +239,7 @@ fn without_a_barrier_nothing_is_asked() {
     receive(&mut p.g, p.now, &replay, 7, &mut p.sink).unwrap();
     assert!(p.g.transmit().is_empty());
     p.pass(100);
-    assert_eq!(p.sink.ready(), Some(Token(0)));
+    assert_eq!(p.sink.events().last(), Some(&NOT_PROVEN));
     let used = EncodeError::TokenUsed { token: Token(8), last: Token(8) };
     assert_eq!(p.g.encode(p.now, &buy(8)), Err(used), "the replay told which tokens are used");
 }

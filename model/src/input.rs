@@ -66,10 +66,13 @@ pub enum FeedStatus {
 pub enum SessionEvent {
     /// Logged in; missed reports are being replayed.
     LoggedIn,
-    /// Every report up to now was seen, and the venue expects `next_token` or later: orders may be sent.
+    /// The replay has ended, and the venue expects `next_token` or later: orders may be sent.
     Ready {
         /// The lowest token that the venue has not processed (OUCH 5.0 account query); 0 where the venue cannot tell.
         next_token: Token,
+        /// Whether it is certain that every report up to the login was seen. If not, the line being quiet was all there was to go by, and a request that
+        /// is unanswered at or above `next_token` may yet be answered.
+        proven: bool,
     },
     /// The connection is gone: what is open is unknown until reported.
     Disconnected,
@@ -80,8 +83,11 @@ pub enum SessionEvent {
     },
     /// The venue's session is over.
     EndOfSession,
-    /// The login that follows joins a session other than the last one: its reports are numbered from 1 again.
+    /// The login that follows joins a session other than the last one: its reports are numbered from 1 again, and none will tell what became of orders
+    /// that were open in the last one.
     NewSession,
+    /// A part of this session's stream is missing or not understood: what it said of the orders that are open now will not be said again.
+    Doubt,
 }
 
 /// Why trading was stopped.
@@ -107,8 +113,13 @@ pub enum HaltReason {
 pub enum Control {
     /// No new risk from now on, until [`Control::Resume`].
     Halt(HaltReason),
-    /// Trade again.
+    /// Trade again. Refused while an order's fate cannot be learnt any more.
     Resume,
+    /// A person has asked the venue about an order whose fate is not known: it is gone. Refused for any other order.
+    WriteOff {
+        /// One of the order's tokens.
+        token: Token,
+    },
     /// Cancel every open order once.
     CancelAll,
     /// Halt, cancel everything, and end when the venue has confirmed.

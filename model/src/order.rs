@@ -111,6 +111,8 @@ pub enum ReportKind {
         qty: Qty,
         /// Side.
         side: Side,
+        /// Whether a sell is marked short, exempt or not.
+        short: bool,
         /// The ticker's instrument, as the gateway knows it; `None` where the configuration lacks it.
         instrument: Option<InstrumentId>,
         /// Accepted and dead at once: nothing more comes.
@@ -169,6 +171,8 @@ pub enum ReportKind {
         qty: Qty,
         /// Side.
         side: Side,
+        /// Whether a sell is marked short, exempt or not.
+        short: bool,
     },
     /// The order has a new place in the book.
     Reprioritised {

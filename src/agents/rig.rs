@@ -152,7 +152,7 @@ impl Rig {
             next: 1,
         };
         rig.control.push(Control::Tokens { first: Token(1), end: Token(100_000) }).unwrap();
-        let ready = SessionEvent::Ready { next_token: Token(0) };
+        let ready = SessionEvent::Ready { next_token: Token(0), proven: true };
         rig.reports.push(GatewayItem::Session { received: now, event: ready }).unwrap();
         rig.feed.push(FeedItem::Status { received: now, status: FeedStatus::Synced { next: 1 } }).unwrap();
         rig

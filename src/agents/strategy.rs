@@ -464,8 +464,13 @@ impl<S: Strategy> Core<S> {
                 );
             }
             GatewayItem::Doubt { received: now } => {
-                let control = Control::Halt(HaltReason::Reconciliation);
-                self.input(now, &Record::Control { now, control }, &Input::Control(control), now);
+                let event = SessionEvent::Doubt;
+                self.input(
+                    now,
+                    &Record::Session { now, gateway, event },
+                    &Input::Session(gateway, event),
+                    now,
+                );
             }
             GatewayItem::Sent(receipt) => self.write(&Record::Receipt(receipt)),
         }
@@ -535,10 +540,7 @@ impl<S: Strategy> Agent for StrategyAgent<S> {
     fn is_done(&self) -> bool {
         let flat = || {
             let orders = self.core.engine.orders().open() == 0;
-            orders
-                && !self.shutdown_due
-                && self.core.engine.next_timer().is_none()
-                && self.open_packet().is_none()
+            orders && !self.shutdown_due && !self.core.engine.has_backlog() && self.open_packet().is_none()
         };
         self.core.blind || self.stop_by.is_some_and(|stop_by| self.core.cycle >= stop_by || flat())
     }

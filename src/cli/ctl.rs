@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use serde_json::Value;
 
 use super::{Exit, Failure, Outcome};
-use crate::control::{self, Command};
+use crate::control::{self, Command, Request};
 
 /// What to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -17,6 +17,9 @@ pub enum Verb {
     Resume,
     /// Cancel every open order once.
     CancelAll,
+    /// Give up an order of which the venue will not tell what became (`--token`): it counts for nothing any more. For when the venue's desk has said
+    /// that it is gone.
+    WriteOff,
     /// End in order: no new orders, cancel all, wait for the venue, flush, exit.
     Shutdown,
 }
@@ -31,6 +34,9 @@ pub struct Args {
     /// What to ask.
     #[arg(value_enum)]
     verb: Verb,
+    /// The order, as `status --json` names it.
+    #[arg(long, required_if_eq("verb", "write-off"))]
+    token: Option<u32>,
     /// Prints the answer as JSON.
     #[arg(long)]
     json: bool,
@@ -46,9 +52,11 @@ pub fn run(args: &Args) -> Outcome {
         Verb::Halt => Command::Halt,
         Verb::Resume => Command::Resume,
         Verb::CancelAll => Command::CancelAll,
+        Verb::WriteOff => Command::WriteOff,
         Verb::Shutdown => Command::Shutdown,
     };
-    let answer = control::ask(&args.name, command).map_err(Failure::new)?;
+    let token = args.token.filter(|_| args.verb == Verb::WriteOff);
+    let answer = control::ask(&args.name, Request { command, token }).map_err(Failure::new)?;
     if args.json {
         super::print(&format!("{answer}\n"));
     }

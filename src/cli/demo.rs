@@ -148,7 +148,7 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
         super::print(&report::to_text(&run, &verdict));
     }
     match verdict {
-        Verdict::Equal(_) if run.failures.is_empty() => {
+        Verdict::Equal(_) if run.failures.is_empty() && verdict.left_open() == 0 => {
             Ok(if stop.raised() { Exit::Interrupted } else { Exit::Ok })
         }
         Verdict::Equal(_) => Ok(Exit::Failure),

@@ -107,7 +107,7 @@ pub(super) fn resolve(written: Written, file: &Path, secrets: Secrets) -> Result
     let limits = limits(&mut c, &written.risk);
     let cores = cores(&mut c, &written);
     let journal = journal(&mut c, &written.journal);
-    capacity(&mut c, &written.capacity);
+    capacity(&mut c, &written.capacity, &limits);
     let params = params(&mut c, &written.strategy);
     if !c.problems.is_empty() {
         return Err(ConfigError { file: file.to_path_buf(), problems: c.problems });
@@ -342,7 +342,7 @@ fn limits(c: &mut Checks, r: &written::Risk) -> RiskLimits {
     let millis = |c: &mut Checks, key: &str, v: Option<i64>, default: Nanos, max: i64| {
         Nanos::from_millis(c.range(key, v, (default.0 / 1_000_000) as i64, 0, max) as u64)
     };
-    RiskLimits {
+    let limits = RiskLimits {
         max_order_quantity: Qty(quantity as u32),
         max_order_notional: dollars(
             c,
@@ -370,7 +370,11 @@ fn limits(c: &mut Checks, r: &written::Risk) -> RiskLimits {
             60_000,
         ),
         max_market_age: millis(c, "risk.max_market_age_ms", r.max_market_age_ms, d.max_market_age, 600_000),
+    };
+    if let Err(e) = limits.check() {
+        c.problem("risk.duplicate_window_ms", limits.duplicate_window.0 / 1_000_000, e.to_string());
     }
+    limits
 }
 
 fn cores(c: &mut Checks, w: &Written) -> Cores {
@@ -411,16 +415,23 @@ fn journal(c: &mut Checks, j: &written::Journal) -> Journal {
     Journal { segment_bytes: (mib as usize) << 20, sync, capture: j.capture }
 }
 
-fn capacity(c: &mut Checks, w: &written::Capacity) {
+fn capacity(c: &mut Checks, w: &written::Capacity, limits: &RiskLimits) {
     let checks = [
         ("capacity.live_orders", w.live_orders as u64, 1, 1 << 28),
         ("capacity.levels", w.levels as u64, 1, 1 << 24),
         ("capacity.direct_refs", w.direct_refs, 1, 1 << 33),
         ("capacity.feed_ring", w.feed_ring as u64, 1_024, 1 << 22),
-        ("capacity.gateway_ring", w.gateway_ring as u64, 256, 1 << 20),
+        ("capacity.gateway_ring", w.gateway_ring as u64, 1_024, 1 << 20),
     ];
     for (key, v, min, max) in checks {
         c.range(key, Some(i64::try_from(v).unwrap_or(i64::MAX)), min, min, max);
+    }
+    // A halt cancels every order under each name that it has.
+    let cancels = 2 * limits.max_open_orders as usize + 64;
+    if w.gateway_ring < cancels {
+        let allowed =
+            format!("at least {cancels}, or a lower risk.max_open_orders: a halt's cancels go through it");
+        c.problem("capacity.gateway_ring", w.gateway_ring, allowed);
     }
 }
 

@@ -274,7 +274,7 @@ fn a_disk_that_stands_still_keeps_no_halt_and_no_end_waiting() {
     world.until_live(&core);
     held.store(true, Ordering::Release);
     look("the disk", || stuck.load(Ordering::Acquire));
-    let answer = control::ask(&world.config.name, control::Command::Halt).expect("an answer");
+    let answer = control::ask(&world.config.name, control::Command::Halt.into()).expect("an answer");
     assert_eq!(answer["ok"], true, "{answer}");
     look("the halt", || core.viewer().read().risk.is_some_and(|r| r.halted == Some("operator")));
     core.ask_to_end();

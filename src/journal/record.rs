@@ -28,7 +28,7 @@ use model::{
 use super::bytes::{Malformed, Put, Take};
 
 /// Version of the record layouts.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// When an order was where. All ns since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -335,22 +335,24 @@ fn status(t: &mut Take<'_>) -> Result<FeedStatus, Malformed> {
 fn put_session(p: &mut Put, e: SessionEvent) {
     match e {
         SessionEvent::LoggedIn => p.u8(1),
-        SessionEvent::Ready { next_token } => p.u8(2).u32(next_token.0),
+        SessionEvent::Ready { next_token, proven } => p.u8(2).u32(next_token.0).u8(proven.into()),
         SessionEvent::Disconnected => p.u8(3),
         SessionEvent::LoginRejected { code } => p.u8(4).u8(code),
         SessionEvent::EndOfSession => p.u8(5),
         SessionEvent::NewSession => p.u8(6),
+        SessionEvent::Doubt => p.u8(7),
     };
 }
 
 fn session(t: &mut Take<'_>) -> Result<SessionEvent, Malformed> {
     Ok(match t.u8()? {
         1 => SessionEvent::LoggedIn,
-        2 => SessionEvent::Ready { next_token: Token(t.u32()?) },
+        2 => SessionEvent::Ready { next_token: Token(t.u32()?), proven: t.bool()? },
         3 => SessionEvent::Disconnected,
         4 => SessionEvent::LoginRejected { code: t.u8()? },
         5 => SessionEvent::EndOfSession,
         6 => SessionEvent::NewSession,
+        7 => SessionEvent::Doubt,
         _ => return Err(Malformed),
     })
 }
@@ -362,6 +364,7 @@ fn put_control(p: &mut Put, c: Control) {
         Control::CancelAll => p.u8(3),
         Control::Shutdown => p.u8(4),
         Control::Tokens { first, end } => p.u8(5).u32(first.0).u32(end.0),
+        Control::WriteOff { token } => p.u8(6).u32(token.0),
     };
 }
 
@@ -380,6 +383,7 @@ fn control(t: &mut Take<'_>) -> Result<Control, Malformed> {
         3 => Control::CancelAll,
         4 => Control::Shutdown,
         5 => Control::Tokens { first: Token(t.u32()?), end: Token(t.u32()?) },
+        6 => Control::WriteOff { token: Token(t.u32()?) },
         _ => return Err(Malformed),
     })
 }
@@ -456,10 +460,10 @@ fn reject(code: u8) -> Result<RiskReject, Malformed> {
 fn put_report(p: &mut Put, r: &ExecutionReport) {
     p.u64(r.ts_event.0).u64(r.seq).u32(r.token.0).u8(r.gateway.0);
     match r.kind {
-        ReportKind::Accepted { order, px, qty, side, instrument, dead } => {
+        ReportKind::Accepted { order, px, qty, side, short, instrument, dead } => {
             p.u8(1).u64(order.0).i64(px.0).u32(qty.0);
             let known = u8::from(instrument.is_some());
-            put_side(p, side).u8(known).u16(instrument.unwrap_or_default().0).u8(dead.into())
+            put_side(p, side).u8(short.into()).u8(known).u16(instrument.unwrap_or_default().0).u8(dead.into())
         }
         ReportKind::Replaced { old, order, px, qty, dead } => {
             p.u8(2).u32(old.0).u64(order.0).i64(px.0).u32(qty.0).u8(dead.into())
@@ -472,7 +476,7 @@ fn put_report(p: &mut Put, r: &ExecutionReport) {
         ReportKind::Broken { match_number, reason } => p.u8(6).u64(match_number).u8(reason),
         ReportKind::CancelPending => p.u8(7),
         ReportKind::CancelRejected => p.u8(8),
-        ReportKind::Modified { qty, side } => put_side(p.u8(9).u32(qty.0), side),
+        ReportKind::Modified { qty, side, short } => put_side(p.u8(9).u32(qty.0), side).u8(short.into()),
         ReportKind::Reprioritised { order, px } => p.u8(10).u64(order.0).i64(px.0),
         ReportKind::Restated { reason } => p.u8(11).u8(reason),
         ReportKind::System { code } => p.u8(12).u8(code),
@@ -487,8 +491,9 @@ fn report(t: &mut Take<'_>) -> Result<ExecutionReport, Malformed> {
     let kind = match t.u8()? {
         1 => {
             let (order, px, qty) = (VenueRef(t.u64()?), Px(t.i64()?), Qty(t.u32()?));
-            let (side, known, id) = (side(t)?, t.bool()?, InstrumentId(t.u16()?));
-            ReportKind::Accepted { order, px, qty, side, instrument: known.then_some(id), dead: t.bool()? }
+            let (side, short, known, id) = (side(t)?, t.bool()?, t.bool()?, InstrumentId(t.u16()?));
+            let instrument = known.then_some(id);
+            ReportKind::Accepted { order, px, qty, side, short, instrument, dead: t.bool()? }
         }
         2 => ReportKind::Replaced {
             old: Token(t.u32()?),
@@ -508,7 +513,7 @@ fn report(t: &mut Take<'_>) -> Result<ExecutionReport, Malformed> {
         6 => ReportKind::Broken { match_number: t.u64()?, reason: t.u8()? },
         7 => ReportKind::CancelPending,
         8 => ReportKind::CancelRejected,
-        9 => ReportKind::Modified { qty: Qty(t.u32()?), side: side(t)? },
+        9 => ReportKind::Modified { qty: Qty(t.u32()?), side: side(t)?, short: t.bool()? },
         10 => ReportKind::Reprioritised { order: VenueRef(t.u64()?), px: Px(t.i64()?) },
         11 => ReportKind::Restated { reason: t.u8()? },
         12 => ReportKind::System { code: t.u8()? },
@@ -554,23 +559,26 @@ mod tests {
             feed(FeedStatus::SnapshotEnd { next: 1 << 40 }),
             Record::Snapshot { now, feed: FeedId(1), count: 77, first: 1 << 20 },
             session(SessionEvent::LoggedIn),
-            session(SessionEvent::Ready { next_token: Token(4) }),
+            session(SessionEvent::Ready { next_token: Token(4), proven: true }),
             session(SessionEvent::Disconnected),
             session(SessionEvent::LoginRejected { code: b'A' }),
             session(SessionEvent::EndOfSession),
             session(SessionEvent::NewSession),
+            session(SessionEvent::Doubt),
             control(Control::Halt(HaltReason::Journal)),
             control(Control::Resume),
             control(Control::CancelAll),
             control(Control::Shutdown),
             control(Control::Tokens { first: Token(1), end: Token(u32::MAX) }),
+            control(Control::WriteOff { token: Token(8) }),
             Record::Timer { now },
-            report(ReportKind::Accepted { order, px, qty, side, instrument: None, dead: true }),
+            report(ReportKind::Accepted { order, px, qty, side, short: true, instrument: None, dead: true }),
             report(ReportKind::Accepted {
                 order,
                 px,
                 qty,
                 side,
+                short: false,
                 instrument: Some(InstrumentId(6)),
                 dead: false,
             }),
@@ -581,7 +589,7 @@ mod tests {
             report(ReportKind::Broken { match_number: 2, reason: b'E' }),
             report(ReportKind::CancelPending),
             report(ReportKind::CancelRejected),
-            report(ReportKind::Modified { qty, side }),
+            report(ReportKind::Modified { qty, side, short: true }),
             report(ReportKind::Reprioritised { order, px }),
             report(ReportKind::Restated { reason: b'R' }),
             report(ReportKind::System { code: b'S' }),

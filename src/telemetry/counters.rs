@@ -142,11 +142,14 @@ counters! {
         duplicate_reports: "1", "Reports seen before";
         late_reports: "1", "Reports about orders that have ended, or that need no action";
         adopted: "1", "Orders of an earlier run taken over";
-        anomalies: "1", "Reports that cannot be true; each halts trading";
+        anomalies: "1", "Reports that cannot be true, and streams that lack a part; each halts trading";
         unknown_refs: "1", "Book messages about orders that the book does not hold";
         order_ring_full: "1", "Cycles in which no input was taken because a gateway's ring had no room";
         journal_refused: "1", "Records that the journal could not take";
         journal_records: "1", "Records in the journal";
+        unsettled: "1", "Orders that stayed unknown though their session became ready";
+        written_off: "1", "Orders that a person wrote off";
+        controls_refused: "1", "Resumes and write-offs that were refused";
     }
 }
 

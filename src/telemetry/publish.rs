@@ -214,6 +214,9 @@ impl CorePublisher {
             (counters::engine::late_reports, s.late_reports),
             (counters::engine::adopted, s.adopted),
             (counters::engine::anomalies, s.anomalies),
+            (counters::engine::unsettled, s.unsettled),
+            (counters::engine::written_off, s.written_off),
+            (counters::engine::controls_refused, s.controls_refused),
         ];
         values.into_iter().for_each(|(id, v)| c.set(id, v));
         let feeds = e.instruments().all().iter().map(|i| i.instrument.feed.0).max().map_or(0, |f| f + 1);

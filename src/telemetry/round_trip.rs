@@ -117,7 +117,7 @@ fn quoting(config: &Config) -> Engine<Quoter> {
         mpid: *b"    ",
     };
     give(Input::Control(Control::Tokens { first: Token(1), end: Token(1_000) }));
-    give(Input::Session(GatewayId(0), SessionEvent::Ready { next_token: Token(0) }));
+    give(Input::Session(GatewayId(0), SessionEvent::Ready { next_token: Token(0), proven: true }));
     give(Input::Feed(FeedId(0), FeedStatus::Synced { next: 1 }));
     let state = TradingState::Trading;
     give(market(MarketBody::TradingAction { symbol: Symbol::BLANK, state, reason: *b"    " }));
@@ -130,6 +130,7 @@ fn quoting(config: &Config) -> Engine<Quoter> {
             px: Px(HUNDRED - 2 * PENNY),
             qty: Qty(100),
             side: Side::Buy,
+            short: false,
             instrument: Some(AAPL),
             dead: false,
         },
@@ -276,9 +277,9 @@ fn json_field_names_are_stable() {
     assert_eq!(keys(&json["control"]), "clients commands ring_full");
     assert_eq!(
         keys(&json["engine"]),
-        "accepted adopted anomalies cancels duplicate_reports fills inputs journal_records journal_refused \
-         late_reports market_events new_orders order_ring_full refusals rejected replaces reports shares \
-         unknown_refs"
+        "accepted adopted anomalies cancels controls_refused duplicate_reports fills inputs journal_records \
+         journal_refused late_reports market_events new_orders order_ring_full refusals rejected replaces reports \
+         shares unknown_refs unsettled written_off"
     );
     assert_eq!(
         keys(&json["risk"]),

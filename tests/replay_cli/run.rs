@@ -113,7 +113,7 @@ impl Core {
         let gateway = GatewayId(0);
         let control = Control::Tokens { first: Token(1), end: Token(65_537) };
         core.input(Record::Control { now, control }, &Input::Control(control));
-        for event in [SessionEvent::LoggedIn, SessionEvent::Ready { next_token: Token(1) }] {
+        for event in [SessionEvent::LoggedIn, SessionEvent::Ready { next_token: Token(1), proven: true }] {
             core.input(Record::Session { now, gateway, event }, &Input::Session(gateway, event));
         }
         core
@@ -181,6 +181,7 @@ impl Core {
                     px,
                     qty,
                     side: Side::Buy,
+                    short: false,
                     instrument: Some(InstrumentId(0)),
                     dead: false,
                 },

@@ -42,20 +42,27 @@ impl<S: Strategy> Engine<S> {
             Control::Halt(reason) => self.halt(reason),
             Control::Shutdown => self.halt(HaltReason::Shutdown),
             Control::Resume => self.resume(),
+            Control::WriteOff { token } => self.write_off(token),
             Control::CancelAll => self.sweep_all(),
             Control::Tokens { first, end } => self.gate.grant(first, end),
         }
     }
 
     fn resume(&mut self) {
-        // What cannot trade on does not: the journal is full, or the process is about to end.
-        if matches!(self.halt, None | Some(HaltReason::Shutdown | HaltReason::Journal)) {
+        let Some(standing) = self.halt else { return };
+        // What cannot trade on does not: the journal is full, or the process is about to end. Nor does what may hold orders of which nothing will be heard:
+        // they count, and a person has to ask the venue and write them off.
+        let for_good = matches!(standing, HaltReason::Shutdown | HaltReason::Journal);
+        if for_good || self.orders.iter().any(Order::is_orphaned) {
+            self.stats.controls_refused += 1;
             return;
         }
         self.halt = None;
         self.check_loss();
         if self.halt.is_none() {
             self.tell_all(None, InstrumentChange::Halt { halted: false });
+        } else {
+            self.stats.controls_refused += 1;
         }
     }
 
@@ -90,8 +97,10 @@ impl<S: Strategy> Engine<S> {
         self.sweep = Some(Sweep { from: 0, before: self.gate.next_token() });
     }
 
+    /// Whether work is left over for the inputs to come: cancels to send, strategies to tell. A strategy's own wake-up is none.
     #[inline]
-    pub(super) fn has_backlog(&self) -> bool {
+    #[must_use]
+    pub fn has_backlog(&self) -> bool {
         self.sweep.is_some() || self.cancels_waiting || self.untold_count != 0
     }
 
@@ -99,12 +108,12 @@ impl<S: Strategy> Engine<S> {
     pub(super) fn work_off(&mut self, out: &mut Outbox) {
         let mut budget = SWEEP_PER_INPUT.min(out.room());
         if let Some(Sweep { from, before }) = self.sweep {
-            let part = |o: &Order| o.id.0 < before && o.state() != OrderState::PendingCancel;
+            let part = |o: &Order| o.id.0 < before && !o.is_being_canceled();
             let left = self.cancel_where(out, from, &mut budget, part);
             self.sweep = left.map(|from| Sweep { from, before });
         }
         if self.cancels_waiting {
-            let wanted = |o: &Order| o.cancel_wanted && o.state() == OrderState::Live;
+            let wanted = |o: &Order| o.cancel_wanted && (o.state() == OrderState::Live || o.is_unsettled());
             self.cancels_waiting = self.cancel_where(out, 0, &mut budget, wanted).is_some();
         }
         let mut k = 0;
@@ -118,8 +127,9 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
-    /// Cancels orders for which `f` holds, from slot `from`; returns where to go on when `budget` runs out.
-    pub(super) fn cancel_where(
+    /// Cancels orders for which `f` holds, from slot `from`; returns where to go on when `budget` runs out. Whatever the venue may hold them by is named: a
+    /// replace in flight was sent before, so the venue has done or dropped it when it reads the cancels, and it ignores the one that is superfluous.
+    fn cancel_where(
         &mut self,
         out: &mut Outbox,
         mut from: usize,
@@ -127,27 +137,42 @@ impl<S: Strategy> Engine<S> {
         f: impl Fn(&Order) -> bool,
     ) -> Option<usize> {
         while let Some((slot, order)) = self.orders.next_where(from, &f) {
-            if *budget == 0 {
-                return Some(slot);
+            let within_reach = order.state() != OrderState::Unknown || order.is_unsettled();
+            if within_reach {
+                let names = [Some(order.token), order.replace.map(|r| r.token)].into_iter().flatten();
+                if *budget < names.clone().count() {
+                    return Some(slot);
+                }
+                for token in names {
+                    *budget -= 1;
+                    self.stats.cancels += 1;
+                    out.send(self.gate.cancel(self.now, &order, token));
+                }
+                self.orders.change(order.token, Order::on_sent_cancel);
+            } else {
+                self.orders.change(order.token, |o| o.cancel_wanted = true);
             }
-            *budget -= 1;
-            self.cancel(&order, out);
             from = slot + 1;
         }
         None
     }
 
-    /// Sends an order's cancel, or notes that it is wanted where something is in flight that must resolve first.
+    /// Sends the cancel that a strategy asks for, or notes that it is wanted where what is in flight is to be resolved first.
     pub(super) fn cancel(&mut self, order: &Order, out: &mut Outbox) {
         match order.state() {
             OrderState::PendingNew | OrderState::Live => {
-                out.send(self.gate.cancel(self.now, order));
+                out.send(self.gate.cancel(self.now, order, order.token));
                 self.stats.cancels += 1;
                 self.orders.change(order.token, Order::on_sent_cancel);
             }
-            // Which token will be the living one is not known before the replace is answered.
-            OrderState::PendingReplace | OrderState::Unknown => {
+            // Which token will be the living one is not known before the replace is answered. A sweep does not wait for that, but names both; a strategy's
+            // intent is one command.
+            OrderState::PendingReplace => {
                 self.orders.change(order.token, |o| o.cancel_wanted = true);
+            }
+            OrderState::Unknown => {
+                self.orders.change(order.token, |o| o.cancel_wanted = true);
+                self.cancels_waiting = true;
             }
             OrderState::PendingCancel | OrderState::Filled | OrderState::Canceled | OrderState::Rejected => {}
         }

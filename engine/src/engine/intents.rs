@@ -5,7 +5,7 @@ use model::InstrumentId;
 use super::{Engine, Outbox};
 use crate::book::Books;
 use crate::limits::INTENTS_PER_CALLBACK;
-use crate::orders::{OrderState, Orders, PendingReplace};
+use crate::orders::{Orders, PendingReplace};
 use crate::risk::{Gate, NewOrder, RiskReject, World};
 use crate::strategy::{Intent, Intents, Strategy, View};
 
@@ -81,7 +81,7 @@ impl<S: Strategy> Engine<S> {
             }
             Intent::Cancel { order } => {
                 let order = *self.orders.get(order).ok_or(RiskReject::UnknownOrder)?;
-                if order.state() == OrderState::PendingCancel {
+                if order.is_being_canceled() {
                     return Err(RiskReject::Busy);
                 }
                 self.cancel(&order, out);

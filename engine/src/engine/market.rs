@@ -15,7 +15,7 @@ impl<S: Strategy> Engine<S> {
             return self.unroutable();
         }
         self.stats.market_events += 1;
-        self.instruments.on_heard(feed, self.now);
+        self.instruments.on_heard(feed, self.stamp);
         if event.body.concerns_all() {
             self.each_of_feed(feed, |i, id| i.on_market(id, &event.body));
             return;
@@ -69,13 +69,14 @@ impl<S: Strategy> Engine<S> {
 
     pub(super) fn on_off_book(&mut self, id: InstrumentId, body: &MarketBody, out: &mut Outbox) {
         let print = match *body {
-            MarketBody::Trade { px, qty, side, .. } => Some((px, u64::from(qty.0), Some(side))),
-            MarketBody::Cross { px, qty, .. } if qty != 0 => Some((px, qty, None)),
+            // The message's side says nothing: it is `B` for every hidden order since 2014.
+            MarketBody::Trade { px, qty, .. } => Some((px, u64::from(qty.0))),
+            MarketBody::Cross { px, qty, .. } if qty != 0 => Some((px, qty)),
             _ => None,
         };
-        if let Some((px, qty, resting)) = print {
+        if let Some((px, qty)) = print {
             self.instruments.on_trade(id, px);
-            let trade = TradePrint { instrument: id, px, qty, resting };
+            let trade = TradePrint { instrument: id, px, qty, resting: None };
             self.call(out, |s, view, intents| s.on_trade(view, &trade, intents));
         }
         let change = self.instruments.on_market(id, body);
@@ -92,7 +93,7 @@ impl<S: Strategy> Engine<S> {
             return self.unroutable();
         }
         if !matches!(status, FeedStatus::Silent) {
-            self.instruments.on_heard(feed, self.now);
+            self.instruments.on_heard(feed, self.stamp);
         }
         if matches!(status, FeedStatus::NewSession | FeedStatus::SnapshotBegin) {
             self.books[feed.index()].clear();

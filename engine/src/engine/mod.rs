@@ -65,11 +65,16 @@ pub struct EngineConfig {
 pub(crate) struct Session {
     pub(crate) ready: bool,
     last_seq: u64,
+    /// Some of its orders may be unsettled: to be looked at when the venue has processed a token. Follows from the orders.
+    unsettled: bool,
 }
 
 /// The deterministic core over one strategy.
 pub struct Engine<S> {
+    /// The latest time that any input brought.
     now: Nanos,
+    /// The time that this input brought: a packet's is when it was received, and others may have moved `now` on since.
+    stamp: Nanos,
     strategy: S,
     intents: Intents,
     books: Vec<Book>,
@@ -108,6 +113,7 @@ impl<S: Strategy> Engine<S> {
         assert!(n <= INSTRUMENTS_MAX && n <= config.book.instruments, "every instrument has a book");
         let mut engine = Engine {
             now: Nanos::ZERO,
+            stamp: Nanos::ZERO,
             strategy,
             intents: Intents::new(),
             books: (0..config.feeds).map(|_| Book::new(&config.book)).collect(),
@@ -135,6 +141,7 @@ impl<S: Strategy> Engine<S> {
     #[inline]
     pub fn apply(&mut self, now: Nanos, input: &Input, out: &mut Outbox) {
         self.now = self.now.max(now);
+        self.stamp = now;
         self.stats.inputs += 1;
         match input {
             Input::Market(feed, event) => self.on_market(*feed, event, out),
@@ -238,8 +245,10 @@ impl<S: Strategy> Engine<S> {
         &self.strategy
     }
 
-    /// A hash over everything of the engine that can influence a later command: orders, positions, fills, risk counts, instruments, books by level,
-    /// sessions, and the work left over. What the strategy keeps to itself is not in it, nor are [`EngineStats`]. Equal inputs give equal hashes.
+    /// A hash over what of the engine can influence a later command: orders, positions, fills, risk counts, instruments, books by level, sessions, and the
+    /// work left over. Equal inputs give equal hashes. Equal hashes do not mean equal books: which orders make up a level (their references, sizes and
+    /// places in the queue) is not in it, so two books that differ there alone part later, when a message names such an order or a strategy asks for its place.
+    /// Nor is in it what the strategy keeps to itself, nor [`EngineStats`].
     /// Cost: a pass over the order slots, the instruments and their levels; allocates nothing.
     #[must_use]
     pub fn state_hash(&self) -> u64 {

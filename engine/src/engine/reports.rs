@@ -21,17 +21,22 @@ impl<S: Strategy> Engine<S> {
         }
         // The venue knows this token, whoever used it.
         self.gate.burn(r.token);
+        if let ReportKind::Accepted { .. } | ReportKind::Replaced { .. } | ReportKind::Rejected { .. } =
+            r.kind
+        {
+            self.overtake(r.gateway, r.token);
+        }
         match r.kind {
-            ReportKind::Accepted { order, px, qty, side, instrument, dead } => {
+            ReportKind::Accepted { order, px, qty, side, short, instrument, dead } => {
                 self.stats.accepted += 1;
                 if self.orders.by_token(r.token).is_none() {
                     if dead {
                         return;
                     }
-                    self.adopt(r, instrument, side, px, qty);
+                    self.adopt(r, instrument, (side, short), px, qty);
                 }
                 self.move_order(r, out, |o| {
-                    o.on_accepted(order, side, px, qty, dead)?;
+                    o.on_accepted(order, (side, short), px, qty, dead)?;
                     if instrument == Some(o.instrument) { Ok(()) } else { Err(Contradiction) }
                 });
             }
@@ -54,7 +59,9 @@ impl<S: Strategy> Engine<S> {
             }
             ReportKind::Broken { match_number, .. } => self.on_broken(r, match_number, out),
             ReportKind::CancelRejected => self.move_order(r, out, Order::on_cancel_rejected),
-            ReportKind::Modified { qty, side } => self.move_order(r, out, |o| o.on_modified(qty, side)),
+            ReportKind::Modified { qty, side, short } => {
+                self.move_order(r, out, |o| o.on_modified(qty, side, short));
+            }
             ReportKind::Reprioritised { order, px } => {
                 self.move_order(r, out, |o| o.on_reprioritised(order, px));
             }
@@ -86,7 +93,21 @@ impl<S: Strategy> Engine<S> {
         out: &mut Outbox,
         f: impl FnOnce(&mut Order) -> Result<(), Contradiction>,
     ) {
-        match self.orders.change(r.token, f) {
+        let ready = self.sessions[r.gateway.index()].ready;
+        let whole = matches!(
+            r.kind,
+            ReportKind::Accepted { .. } | ReportKind::Replaced { .. } | ReportKind::Modified { .. }
+        );
+        let answers_itself = matches!(r.kind, ReportKind::Accepted { .. } | ReportKind::Rejected { .. });
+        let heard = |o: &mut Order| {
+            if !answers_itself {
+                o.on_named(r.token);
+            }
+            let truth = f(o);
+            o.on_heard(whole, ready);
+            truth
+        };
+        match self.orders.change(r.token, heard) {
             Some((order, truth)) => {
                 if truth.is_err() {
                     self.anomaly();
@@ -106,7 +127,14 @@ impl<S: Strategy> Engine<S> {
         match_number: u64,
         out: &mut Outbox,
     ) {
-        let Some((order, within)) = self.orders.change(r.token, |o| o.on_executed(qty)) else {
+        let ready = self.sessions[r.gateway.index()].ready;
+        let filled = |o: &mut Order| {
+            o.on_named(r.token);
+            let within = o.on_executed(qty);
+            o.on_heard(false, ready);
+            within
+        };
+        let Some((order, within)) = self.orders.change(r.token, filled) else {
             // A fill of an order that we do not know: the position is no longer certain.
             return self.anomaly();
         };
@@ -147,7 +175,7 @@ impl<S: Strategy> Engine<S> {
         &mut self,
         r: &ExecutionReport,
         id: Option<InstrumentId>,
-        side: Side,
+        (side, short): (Side, bool),
         px: Px,
         qty: Qty,
     ) {
@@ -157,6 +185,7 @@ impl<S: Strategy> Engine<S> {
         self.stats.adopted += 1;
         let mut order = Order::new(r.token, id, r.gateway, side, Tif::Day, px, qty, self.now);
         order.adopted = true;
+        order.short = short;
         order.cancel_wanted = self.must_be_flat_of_orders();
         // Come by replay, it may be gone further on in the stream.
         if !self.sessions[r.gateway.index()].ready {

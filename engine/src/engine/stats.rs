@@ -33,6 +33,12 @@ pub struct EngineStats {
     pub late_reports: u64,
     /// Orders of an earlier run taken over.
     pub adopted: u64,
-    /// Reports that cannot be true of what we know; each halts trading.
+    /// Reports that cannot be true of what we know, and streams that lack a part; each halts trading.
     pub anomalies: u64,
+    /// Orders that stayed unknown though their session became ready: the end of its replay was not proven, or it tells nothing of them.
+    pub unsettled: u64,
+    /// Orders that a person wrote off.
+    pub written_off: u64,
+    /// Words of an operator that were refused: a resume that cannot be, a write-off of an order that is not lost.
+    pub controls_refused: u64,
 }

@@ -5,6 +5,7 @@
 
 mod index;
 mod order;
+mod settle;
 
 use index::TokenIndex;
 use model::{InstrumentId, Qty, Side, Token};

@@ -13,7 +13,10 @@
 //!   any state that is not final --Disconnected--> Unknown --Ready--> what the replayed reports say
 //! ```
 //!
-//! `Unknown` keeps its full reservation until the venue's replayed stream settles it: nothing is guessed and nothing is sent again.
+//! `Unknown` keeps its full reservation until it is settled ([`settle`](super::settle) says by what): nothing is guessed and nothing is sent again.
+//!
+//! A cancel that a sweep sends while a replace is in flight names both tokens, for either may be the living one; the replace stays in flight behind
+//! `PendingCancel` and what it asks for stays reserved.
 //!
 //! Quantities: a replace's total is `executed + prevented + open` over the chain; `reserved` is what may still trade, the worse of
 //! both where a replace is in flight.
@@ -23,6 +26,7 @@
 
 use model::{GatewayId, InstrumentId, Nanos, Px, Qty, Side, Tif, Token, VenueRef};
 
+use super::settle::Doubt;
 use crate::hash::StateHash;
 
 /// An order's name towards strategies: its first token, which stays through replaces.
@@ -47,7 +51,7 @@ pub enum OrderState {
     Canceled = 6,
     /// Never lived.
     Rejected = 7,
-    /// The connection went; what became of it is not known.
+    /// What became of it is not known.
     Unknown = 8,
 }
 
@@ -70,6 +74,9 @@ fn truth(holds: bool) -> Result<(), Contradiction> {
 
 /// OUCH cancel reason: self-match prevention took the shares off, and goes on counting them in the chain's total.
 const SELF_MATCH: u8 = b'Q';
+
+/// OUCH cancel reason: we asked for it, and we only ever cancel the whole.
+const USER: u8 = b'U';
 
 /// What a replace in flight asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +104,7 @@ pub struct Order {
     pub gateway: GatewayId,
     /// Its side.
     pub side: Side,
-    /// Whether a sell was sent as short. Of an adopted order it is not known, and taken as long.
+    /// Whether a sell is marked short.
     pub short: bool,
     /// Time in force.
     pub tif: Tif,
@@ -121,8 +128,10 @@ pub struct Order {
     pub cancel_wanted: bool,
     /// Whether an earlier run of this process made it.
     pub adopted: bool,
-    phase: OrderState,
-    unknown: bool,
+    pub(super) phase: OrderState,
+    pub(super) doubt: Doubt,
+    /// The stream that would tell what became of it is gone: only a report about it, or a person, settles it.
+    pub(super) orphaned: bool,
 }
 
 impl Order {
@@ -157,7 +166,8 @@ impl Order {
             cancel_wanted: false,
             adopted: false,
             phase: OrderState::PendingNew,
-            unknown: false,
+            doubt: Doubt::None,
+            orphaned: false,
         }
     }
 
@@ -165,7 +175,7 @@ impl Order {
     #[inline]
     #[must_use]
     pub fn state(&self) -> OrderState {
-        if self.unknown && !self.phase.is_final() { OrderState::Unknown } else { self.phase }
+        if self.doubt != Doubt::None && !self.phase.is_final() { OrderState::Unknown } else { self.phase }
     }
 
     /// Whether a replace may be sent: live, nothing in flight and no cancel wanted.
@@ -189,7 +199,7 @@ impl Order {
     }
 
     /// Shares open once this replace is done, as things stand.
-    fn open_after(&self, r: PendingReplace) -> Qty {
+    pub(super) fn open_after(&self, r: PendingReplace) -> Qty {
         r.total.saturating_sub(self.executed).saturating_sub(self.prevented)
     }
 
@@ -214,6 +224,13 @@ impl Order {
         }
     }
 
+    /// Whether the venue was sent a cancel that may still be answered.
+    #[inline]
+    #[must_use]
+    pub fn is_being_canceled(&self) -> bool {
+        self.phase == OrderState::PendingCancel && self.doubt != Doubt::Unheard
+    }
+
     pub(crate) fn on_sent_replace(&mut self, r: PendingReplace) {
         self.replace = Some(r);
         self.phase = OrderState::PendingReplace;
@@ -224,11 +241,11 @@ impl Order {
         self.cancel_wanted = false;
     }
 
-    /// The venue took the order. It may have changed price; side, size and that it does so once are certain.
+    /// The venue took the order. It may have changed price; side, its mark, size and that it does so once are certain.
     pub(crate) fn on_accepted(
         &mut self,
         order: VenueRef,
-        side: Side,
+        (side, short): (Side, bool),
         px: Px,
         qty: Qty,
         dead: bool,
@@ -236,9 +253,9 @@ impl Order {
         if self.venue_ref.is_some() {
             return Err(Contradiction);
         }
-        let as_asked = self.side == side && qty <= self.open;
+        let as_asked = (self.side, self.short) == (side, short) && qty <= self.open;
         self.venue_ref = Some(order);
-        self.side = side;
+        (self.side, self.short) = (side, short);
         self.px = px;
         self.open = qty;
         if dead || qty.is_zero() {
@@ -294,7 +311,8 @@ impl Order {
             self.prevented = Qty(self.prevented.0.saturating_add(qty.0));
         }
         self.open = self.open.saturating_sub(qty);
-        if self.open.is_zero() {
+        // Of an orphan parts may have left unheard, so that what is open here is more than what the venue canceled.
+        if self.open.is_zero() || (self.orphaned && reason == USER) {
             self.finish(OrderState::Canceled);
         }
         truth(within)
@@ -305,7 +323,9 @@ impl Order {
         match self.replace {
             Some(r) if r.token == token => {
                 self.replace = None;
-                self.phase = OrderState::Live;
+                if self.phase == OrderState::PendingReplace {
+                    self.phase = OrderState::Live;
+                }
                 Ok(())
             }
             _ if self.venue_ref.is_none() => {
@@ -318,16 +338,16 @@ impl Order {
 
     pub(crate) fn on_cancel_rejected(&mut self) -> Result<(), Contradiction> {
         if self.phase == OrderState::PendingCancel {
-            self.phase = OrderState::Live;
+            self.phase = self.phase_without_cancel();
         }
         Ok(())
     }
 
     /// Shares or side changed in place. We never ask for it; a venue may take shares off.
-    pub(crate) fn on_modified(&mut self, open: Qty, side: Side) -> Result<(), Contradiction> {
+    pub(crate) fn on_modified(&mut self, open: Qty, side: Side, short: bool) -> Result<(), Contradiction> {
         let less = open <= self.open && side == self.side;
         self.open = open;
-        self.side = side;
+        (self.side, self.short) = (side, short);
         if open.is_zero() {
             self.finish(OrderState::Canceled);
         }
@@ -340,50 +360,13 @@ impl Order {
         Ok(())
     }
 
-    pub(crate) fn on_disconnected(&mut self) {
-        self.unknown = true;
-    }
-
-    /// The venue ended its day, after every report of it: an order that it never accepted, it never will. What becomes of the others it did not
-    /// say, so they stay unknown.
-    pub(crate) fn on_day_over(&mut self) {
-        match self.venue_ref {
-            None if !self.phase.is_final() => {
-                self.unknown = false;
-                self.finish(OrderState::Rejected);
-            }
-            None => {}
-            Some(_) => self.on_disconnected(),
-        }
-    }
-
-    /// Every report up to now was seen. What was sent and never answered was never processed: OUCH 5.0 answers each request it processes, in
-    /// the sequenced stream that was just replayed in full.
-    pub(crate) fn on_settled(&mut self) {
-        if !self.unknown {
-            return;
-        }
-        self.unknown = false;
-        if self.phase.is_final() {
-            return;
-        }
-        if self.venue_ref.is_none() {
-            self.finish(OrderState::Rejected);
-            return;
-        }
-        // A cancel that was in flight is asked for again: a superfluous one is ignored by the venue.
-        self.cancel_wanted |= self.phase == OrderState::PendingCancel;
-        self.replace = None;
-        self.phase = OrderState::Live;
-    }
-
     pub(crate) fn absorb(&self, h: &mut StateHash) {
         h.word(u64::from(self.id.0.0) << 32 | u64::from(self.token.0));
         h.word(u64::from(self.open.0) << 32 | u64::from(self.executed.0));
         h.signed(self.px.0);
         h.word(u64::from(self.prevented.0));
-        let flags = [self.unknown, self.cancel_wanted, self.adopted, self.short, self.tif == Tif::Ioc];
-        let flags = flags.into_iter().fold(0, |w, f| w << 1 | u64::from(f));
+        let flags = [self.orphaned, self.cancel_wanted, self.adopted, self.short, self.tif == Tif::Ioc];
+        let flags = flags.into_iter().fold(self.doubt as u64, |w, f| w << 1 | u64::from(f));
         h.word(flags << 16 | (self.side as u64) << 8 | self.phase as u64);
         h.word(u64::from(self.instrument.0) << 8 | u64::from(self.gateway.0));
         h.word(self.venue_ref.map_or(0, |r| r.0));
@@ -395,12 +378,13 @@ impl Order {
         }
     }
 
-    fn finish(&mut self, state: OrderState) {
+    pub(super) fn finish(&mut self, state: OrderState) {
         self.phase = state;
         self.open = Qty::ZERO;
         self.replace = None;
         self.cancel_wanted = false;
-        self.unknown = false;
+        self.doubt = Doubt::None;
+        self.orphaned = false;
     }
 }
 
@@ -420,7 +404,7 @@ mod tests {
             Nanos::ZERO,
         );
         assert_eq!(o.state(), OrderState::PendingNew);
-        o.on_accepted(VenueRef(9), Side::Buy, Px(100), Qty(qty), false).unwrap();
+        o.on_accepted(VenueRef(9), (Side::Buy, false), Px(100), Qty(qty), false).unwrap();
         assert_eq!(o.state(), OrderState::Live);
         o
     }
@@ -506,46 +490,23 @@ mod tests {
     #[test]
     fn what_cannot_be_true_is_said() {
         let mut o = live(100);
-        assert_eq!(o.on_accepted(VenueRef(1), Side::Buy, Px(1), Qty(100), true), Err(Contradiction), "twice");
+        assert_eq!(
+            o.on_accepted(VenueRef(1), (Side::Buy, false), Px(1), Qty(100), true),
+            Err(Contradiction),
+            "twice"
+        );
         assert_eq!(o.on_rejected(Token(1)), Err(Contradiction), "it lives");
         assert_eq!((o.state(), o.open, o.px), (OrderState::Live, Qty(100), Px(100)));
         assert_eq!(o.clone().on_canceled(Qty(101), b'U'), Err(Contradiction));
-        assert_eq!(o.clone().on_modified(Qty(101), Side::Buy), Err(Contradiction));
-        assert_eq!(o.clone().on_modified(Qty(10), Side::Sell), Err(Contradiction));
-        assert_eq!(o.on_modified(Qty(90), Side::Buy), Ok(()));
+        assert_eq!(o.clone().on_modified(Qty(101), Side::Buy, false), Err(Contradiction));
+        assert_eq!(o.clone().on_modified(Qty(10), Side::Sell, false), Err(Contradiction));
+        assert_eq!(o.on_modified(Qty(90), Side::Buy, false), Ok(()));
         o.on_sent_replace(replace(2, 80, 90));
         let replaced =
             |token, open| o.clone().on_replaced(Token(token), VenueRef(2), Px(90), Qty(open), false);
         assert_eq!(replaced(2, 80), Ok(()));
         assert_eq!(replaced(2, 81), Err(Contradiction), "more than asked for");
         assert_eq!(replaced(3, 80), Err(Contradiction), "never asked for");
-    }
-
-    #[test]
-    fn unknown_keeps_its_reservation_until_settled() {
-        let mut o = live(100);
-        o.on_sent_cancel();
-        o.on_disconnected();
-        assert_eq!((o.state(), o.reserved()), (OrderState::Unknown, Qty(100)));
-        // The replay brings a fill that was missed.
-        o.on_executed(Qty(10)).unwrap();
-        assert_eq!((o.state(), o.reserved()), (OrderState::Unknown, Qty(90)));
-        o.on_settled();
-        assert_eq!((o.state(), o.cancel_wanted), (OrderState::Live, true));
-
-        let mut never = Order::new(
-            Token(5),
-            InstrumentId(0),
-            GatewayId(0),
-            Side::Sell,
-            Tif::Day,
-            Px(1),
-            Qty(1),
-            Nanos::ZERO,
-        );
-        never.on_disconnected();
-        never.on_settled();
-        assert_eq!(never.state(), OrderState::Rejected);
     }
 
     #[test]
@@ -560,7 +521,7 @@ mod tests {
             Qty(1),
             Nanos::ZERO,
         );
-        o.on_accepted(VenueRef(1), Side::Buy, Px(1), Qty(1), true).unwrap();
+        o.on_accepted(VenueRef(1), (Side::Buy, false), Px(1), Qty(1), true).unwrap();
         assert_eq!((o.state(), o.reserved()), (OrderState::Canceled, Qty(0)));
     }
 }

@@ -4,10 +4,10 @@ use model::{CommandKind, GatewayId, InstrumentId, Nanos, OrderCommand, Px, Qty, 
 
 use super::approved::Approved;
 use super::limits::RiskLimits;
-use super::rate::{Key, Recent, RollingWindow};
+use super::rate::RollingWindow;
+use super::recent::{Key, Recent};
 use crate::hash::StateHash;
 use crate::instruments::Instruments;
-use crate::limits::{MESSAGES_PER_SECOND_MAX, OPEN_ORDERS_MAX};
 use crate::orders::{Order, Orders};
 use crate::position::Positions;
 
@@ -126,15 +126,13 @@ pub(crate) struct Gate {
 
 impl Gate {
     pub(crate) fn new(limits: RiskLimits) -> Gate {
-        assert!(limits.max_open_orders as usize <= OPEN_ORDERS_MAX, "checked by the configuration");
-        assert!(
-            limits.max_messages_per_second as usize <= MESSAGES_PER_SECOND_MAX,
-            "checked by the configuration"
-        );
+        if let Err(why) = limits.check() {
+            panic!("whoever reads a configuration checks its limits: {why}");
+        }
         Gate {
             limits,
             rate: RollingWindow::new(limits.max_messages_per_second),
-            recent: Recent::new(),
+            recent: Recent::new(&limits),
             next_token: 0,
             end_token: 0,
         }
@@ -207,7 +205,7 @@ impl Gate {
         }
         self.self_trade(orders, n.instrument, n.side, n.px)?;
         let key = Key { instrument: n.instrument, side: n.side, px: n.px, qty: n.qty };
-        if self.recent.holds(&key, world.now, self.limits.duplicate_window) {
+        if self.recent.holds(&key, world.now) {
             return Err(RiskReject::Duplicate);
         }
         if !self.rate.has_room(world.now) {
@@ -271,10 +269,10 @@ impl Gate {
         Ok((Approved::seal(command), token, Qty(total)))
     }
 
-    /// Approves a cancel of all that is open. It passes whatever the limits say; it counts as a message.
-    pub(crate) fn cancel(&mut self, now: Nanos, order: &Order) -> Approved {
+    /// Approves a cancel of all that is open of `order`, by `token`, which is its own or that of its replace in flight. It passes whatever the limits say; it counts as a message.
+    pub(crate) fn cancel(&mut self, now: Nanos, order: &Order, token: Token) -> Approved {
         self.rate.count(now);
-        let kind = CommandKind::Cancel { token: order.token, qty: Qty::ZERO };
+        let kind = CommandKind::Cancel { token, qty: Qty::ZERO };
         Approved::seal(OrderCommand { gateway: order.gateway, instrument: order.instrument, kind })
     }
 

@@ -8,8 +8,9 @@ mod approved;
 mod gate;
 mod limits;
 mod rate;
+mod recent;
 
 pub use approved::Approved;
 pub use gate::RiskReject;
 pub(crate) use gate::{Gate, NewOrder, World};
-pub use limits::RiskLimits;
+pub use limits::{LimitsError, RiskLimits};

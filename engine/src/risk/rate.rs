@@ -1,9 +1,8 @@
-//! Counting messages: an exact rolling window, and a memory of recent new orders.
+//! Counting messages in an exact rolling window.
 
-use model::{InstrumentId, Nanos, Px, Qty, Side};
+use model::Nanos;
 
 use crate::hash::StateHash;
-use crate::limits::DUPLICATE_MEMORY;
 
 /// At most `limit` messages in any span of one second: the time of each of the last `limit` messages is kept, and another may go when
 /// the oldest of them is a full second old. Exact, unlike a counter reset on the second.
@@ -54,50 +53,6 @@ impl RollingWindow {
     }
 }
 
-/// The last few new orders, to refuse the same one again within a window (FIA "duplicate message"; Everbright 2013 sent its orders anew when
-/// no answer came).
-pub(super) struct Recent {
-    orders: [(Nanos, Key); DUPLICATE_MEMORY],
-    next: usize,
-}
-
-/// What makes two new orders the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Key {
-    pub(super) instrument: InstrumentId,
-    pub(super) side: Side,
-    pub(super) px: Px,
-    pub(super) qty: Qty,
-}
-
-const NO_ORDER: Key = Key { instrument: InstrumentId(0), side: Side::Buy, px: Px::ZERO, qty: Qty::ZERO };
-
-impl Recent {
-    pub(super) fn new() -> Recent {
-        Recent { orders: [(Nanos::ZERO, NO_ORDER); DUPLICATE_MEMORY], next: 0 }
-    }
-
-    #[inline]
-    pub(super) fn holds(&self, key: &Key, now: Nanos, window: Nanos) -> bool {
-        self.orders.iter().any(|(at, k)| k == key && now.since(*at).0 < window.0)
-    }
-
-    #[inline]
-    pub(super) fn remember(&mut self, key: Key, now: Nanos) {
-        self.orders[self.next] = (now, key);
-        self.next = (self.next + 1) % DUPLICATE_MEMORY;
-    }
-
-    pub(super) fn absorb(&self, h: &mut StateHash) {
-        h.word(self.next as u64);
-        for (at, k) in &self.orders {
-            h.word(at.0);
-            h.word(u64::from(k.instrument.0) << 40 | (k.side as u64) << 32 | u64::from(k.qty.0));
-            h.signed(k.px.0);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,19 +75,5 @@ mod tests {
         }
         assert!(sent.len() > 1_000);
         assert!(!RollingWindow::new(0).has_room(Nanos(5 * SECOND)));
-    }
-
-    #[test]
-    fn the_same_order_twice_is_seen_within_the_window() {
-        let mut r = Recent::new();
-        let key = Key { instrument: InstrumentId(1), side: Side::Sell, px: Px(5), qty: Qty(1) };
-        r.remember(key, Nanos(100));
-        assert!(r.holds(&key, Nanos(109), Nanos(10)));
-        assert!(!r.holds(&key, Nanos(110), Nanos(10)));
-        assert!(!r.holds(&Key { px: Px(6), ..key }, Nanos(101), Nanos(10)));
-        for i in 0..DUPLICATE_MEMORY as u32 {
-            r.remember(Key { qty: Qty(100 + i), ..key }, Nanos(101));
-        }
-        assert!(!r.holds(&key, Nanos(102), Nanos(10)), "the memory is bounded");
     }
 }

@@ -1,7 +1,9 @@
 //! Halts, sweeps and what ends them.
 
 use engine::{InstrumentChange, OrderState, RiskLimits, RiskReject};
-use model::{Control, FeedStatus, HaltReason, Input, SessionEvent, Side, Token, TradingState, Usd};
+use model::{
+    Control, FeedStatus, HaltReason, Input, ReportKind, SessionEvent, Side, Token, TradingState, Usd,
+};
 
 use crate::kit::*;
 
@@ -133,21 +135,93 @@ fn a_lesser_halt_does_not_hide_a_graver_one() {
 #[test]
 fn what_cannot_be_canceled_at_once_is_canceled_later() {
     let mut kit = Kit::ready(wide());
-    let moving = kit.live(buy(A, 100, MID - 100));
-    let moved = kit.passes(replace(moving, 200, MID - 200));
-    let cut_off = kit.passes(buy(C, 100, MID - 100));
-    kit.report_of(1, cut_off, accepted(C, Side::Buy, 100, MID - 100));
+    let cut_off = kit.live(buy(C, 100, MID - 100));
     kit.session(1, SessionEvent::Disconnected);
     kit.control(Control::Shutdown);
     assert_eq!(kit.cancels(), [0u32; 0]);
-    kit.report(moved, replaced(moving, 200, MID - 200));
-    assert_eq!(kit.cancels(), [moved]);
+    assert!(!kit.engine.has_backlog());
     kit.session(1, SessionEvent::LoggedIn);
     // An order that this process never knew, of an earlier run.
     kit.report_of(1, 5_000, accepted(C, Side::Sell, 10, MID + 100));
     assert_eq!(kit.cancels(), [0u32; 0]);
-    kit.session(1, SessionEvent::Ready { next_token: Token(5_001) });
+    kit.session(1, SessionEvent::Ready { next_token: Token(5_001), proven: true });
     assert_eq!(kit.cancels(), [cut_off, 5_000]);
+}
+
+#[test]
+fn a_sweep_does_not_wait_for_a_replace_but_names_both() {
+    let sweeps = [
+        Control::Shutdown,
+        Control::CancelAll,
+        Control::Halt(HaltReason::Loss),
+        Control::Halt(HaltReason::Journal),
+    ];
+    for sweep in sweeps {
+        let mut kit = Kit::ready(wide());
+        let moving = kit.live(buy(A, 100, MID - 100));
+        let moved = kit.passes(replace(moving, 300, MID - 200));
+        kit.control(sweep);
+        assert_eq!(kit.cancels(), [moving, moved], "{sweep:?}");
+        assert_eq!(kit.state(moving), Some(OrderState::PendingCancel));
+        assert_eq!(kit.engine.orders().exposure(A).buy, 300, "until the venue has spoken");
+        kit.control(Control::CancelAll);
+        assert_eq!(kit.cancels(), [0u32; 0], "once");
+        // What the venue may answer: it was replaced, and then the new one canceled; or refused, or invalid, and the old one.
+        let mut refused = kit.report(moved, rejected());
+        assert_eq!((kit.state(moving), refused.len()), (Some(OrderState::PendingCancel), 0));
+        kit.report(moving, canceled(100));
+        assert_eq!(kit.engine.orders().open(), 0);
+
+        let mut kit = Kit::ready(wide());
+        let moving = kit.live(buy(A, 100, MID - 100));
+        let moved = kit.passes(replace(moving, 300, MID - 200));
+        kit.control(sweep);
+        refused = kit.report(moved, replaced(moving, 300, MID - 200));
+        assert_eq!((kit.state(moving), refused.len()), (Some(OrderState::PendingCancel), 0));
+        kit.report(moved, canceled(300));
+        assert_eq!((kit.engine.orders().open(), kit.engine.stats().anomalies), (0, 0));
+    }
+}
+
+#[test]
+fn a_cancel_refused_behind_a_replace_leaves_what_is_in_flight() {
+    let mut kit = Kit::ready(wide());
+    let moving = kit.live(buy(A, 100, MID - 100));
+    let moved = kit.passes(replace(moving, 300, MID - 200));
+    kit.control(Control::CancelAll);
+    kit.report(moving, ReportKind::CancelRejected);
+    assert_eq!(kit.state(moving), Some(OrderState::PendingReplace));
+    kit.report(moved, replaced(moving, 300, MID - 200));
+    assert_eq!((kit.state(moving), kit.engine.orders().exposure(A).buy), (Some(OrderState::Live), 300));
+}
+
+#[test]
+fn a_sweep_over_replaces_stays_within_what_an_input_may_cause() {
+    let n = PER_INPUT as u32 + 3;
+    let mut kit = with_orders(n);
+    for t in 1..=n {
+        kit.passes(replace(t, 500 + t, MID - 200));
+    }
+    kit.control(Control::CancelAll);
+    let mut sent = kit.cancels().len();
+    assert_eq!(sent, PER_INPUT);
+    while kit.has_backlog() {
+        kit.timer();
+        assert!(kit.cancels().len() <= PER_INPUT);
+        sent += kit.cancels().len();
+    }
+    assert_eq!(sent as u32, 2 * n);
+}
+
+#[test]
+fn a_strategys_own_wake_up_is_no_backlog() {
+    let mut kit = with_orders(1);
+    kit.timer();
+    assert!(kit.engine.next_timer().is_some(), "the strategy asked for it");
+    assert!(!kit.engine.has_backlog());
+    kit.session(0, SessionEvent::Disconnected);
+    kit.control(Control::CancelAll);
+    assert!(!kit.engine.has_backlog(), "nothing can be done about it now");
 }
 
 #[test]
@@ -213,8 +287,8 @@ fn a_broken_trade_can_bring_the_loss() {
 struct ReportBroken;
 
 impl ReportBroken {
-    fn of(match_number: u64) -> model::ReportKind {
-        model::ReportKind::Broken { match_number, reason: b'E' }
+    fn of(match_number: u64) -> ReportKind {
+        ReportKind::Broken { match_number, reason: b'E' }
     }
 }
 

@@ -3,8 +3,8 @@
 
 use engine::OrderState;
 use model::{
-    ExecutionReport, FeedId, FeedStatus, GatewayId, HaltReason, Input, InstrumentId, MarketBody, MarketEvent,
-    Nanos, Px, Qty, ReportKind, SessionEvent, Side, Token, VenueRef,
+    Control, ExecutionReport, FeedId, FeedStatus, GatewayId, HaltReason, Input, InstrumentId, MarketBody,
+    MarketEvent, Nanos, Px, Qty, ReportKind, SessionEvent, Side, Token, VenueRef,
 };
 
 use crate::kit::*;
@@ -101,9 +101,11 @@ fn random_reports_never_panic_nor_leak_exposure() {
             let odd = [0, 1, 10, 100, u32::MAX][rng.below(5) as usize];
             let at = [MID, MID - 200, 0, -1, i64::MAX, i64::MIN][rng.below(6) as usize];
             let instrument = [Some(A), Some(C), None, Some(InstrumentId(9))][rng.below(4) as usize];
-            let (order, dead) = (VenueRef(rng.below(9)), rng.one_in(4));
+            let (order, dead, short) = (VenueRef(rng.below(9)), rng.one_in(4), rng.one_in(4));
             let kind = match rng.below(11) {
-                0 | 1 => ReportKind::Accepted { order, px: Px(at), qty: Qty(odd), side, instrument, dead },
+                0 | 1 => {
+                    ReportKind::Accepted { order, px: Px(at), qty: Qty(odd), side, short, instrument, dead }
+                }
                 2 => {
                     let old = Token(rng.below(40) as u32);
                     ReportKind::Replaced { old, order, px: Px(at), qty: Qty(odd), dead }
@@ -113,14 +115,24 @@ fn random_reports_never_panic_nor_leak_exposure() {
                 5 => rejected(),
                 6 => ReportKind::Broken { match_number: rng.below(5), reason: b'E' },
                 7 => ReportKind::CancelRejected,
-                8 => ReportKind::Modified { qty: Qty(odd), side },
+                8 => ReportKind::Modified { qty: Qty(odd), side, short },
                 9 => ReportKind::Reprioritised { order, px: Px(at) },
                 _ => ReportKind::System { code: b'E' },
             };
-            match rng.below(6) {
+            let event = match rng.below(6) {
+                0 => SessionEvent::Disconnected,
+                1 => SessionEvent::Doubt,
+                2 => SessionEvent::NewSession,
+                3 => SessionEvent::LoggedIn,
+                _ => SessionEvent::Ready { next_token: Token(any), proven: rng.one_in(2) },
+            };
+            match rng.below(9) {
+                6 => drop(kit.session(rng.below(2) as u8, event)),
+                7 => drop(kit.control(Control::WriteOff { token: Token(any) })),
+                8 => drop(kit.control(Control::CancelAll)),
                 0 => drop(kit.ask_all(&[buy(A, 10, MID - 200), sell(C, 10, MID + 200)])),
                 1 => drop(kit.ask_all(&[replace(any, 20, MID - 300), cancel(any + 1)])),
-                2 => drop(kit.control(model::Control::Resume)),
+                2 => drop(kit.control(Control::Resume)),
                 _ => drop(kit.report_of(rng.below(3) as u8, any, kind)),
             }
             for id in [A, B, C] {

@@ -178,12 +178,18 @@ pub fn rejected() -> ReportKind {
     ReportKind::Rejected { reason: 6 }
 }
 
+/// Accepted as it was asked for; a sell as a long one.
 pub fn accepted(id: InstrumentId, side: Side, qty: u32, at: i64) -> ReportKind {
+    accepted_as(id, side, false, qty, at)
+}
+
+pub fn accepted_as(id: InstrumentId, side: Side, short: bool, qty: u32, at: i64) -> ReportKind {
     ReportKind::Accepted {
         order: VenueRef(900_000),
         px: Px(at),
         qty: Qty(qty),
         side,
+        short,
         instrument: Some(id),
         dead: false,
     }
@@ -209,7 +215,7 @@ impl<S: Strategy> Kit<S> {
     pub fn start(&mut self) {
         self.tokens(1, 10_000);
         for g in 0..2 {
-            self.session(g, SessionEvent::Ready { next_token: Token(0) });
+            self.session(g, SessionEvent::Ready { next_token: Token(0), proven: true });
         }
         for (feed, id) in [(0, A), (0, B), (1, C)] {
             self.give(Input::Feed(FeedId(feed), FeedStatus::Synced { next: 1 }));
@@ -320,7 +326,7 @@ impl<S: Strategy> Kit<S> {
 
     /// Whether work is left over for the next input.
     pub fn has_backlog(&self) -> bool {
-        self.engine.next_timer() == Some(self.engine.now())
+        self.engine.has_backlog()
     }
 }
 
@@ -384,7 +390,7 @@ impl Kit<Hand> {
 
     pub fn accept(&mut self, token: u32) {
         let o = *self.order(token);
-        self.report_of(o.gateway.0, token, accepted(o.instrument, o.side, o.open.0, o.px.0));
+        self.report_of(o.gateway.0, token, accepted_as(o.instrument, o.side, o.short, o.open.0, o.px.0));
         assert!(matches!(self.state(token), Some(OrderState::Live | OrderState::PendingCancel)));
     }
 

@@ -11,4 +11,5 @@ mod risk;
 mod sessions;
 mod simulation;
 mod strategies;
+mod unsettled;
 mod venue;

@@ -75,7 +75,7 @@ fn a_book_synced_has_a_reference_at_once_and_not_an_old_one() {
     // A late join: the book was built before it was valid.
     let mut kit = Kit::new(wide());
     kit.tokens(1, 9);
-    kit.session(0, model::SessionEvent::Ready { next_token: model::Token(0) });
+    kit.session(0, model::SessionEvent::Ready { next_token: model::Token(0), proven: true });
     kit.trading(A, TradingState::Trading);
     kit.quote(A, Side::Buy, 10, MID - 100);
     kit.quote(A, Side::Sell, 10, MID + 100);
@@ -178,6 +178,30 @@ fn an_operational_halt_ends_by_itself_and_ends_nothing_else() {
 }
 
 #[test]
+fn market_data_is_as_old_as_its_packet() {
+    let mut kit = Kit::ready(wide()); // at most 3 s
+    let received = kit.now;
+    kit.now.0 += 5 * SECOND;
+    kit.timer();
+    assert_eq!(kit.refused(buy(A, 1, MID)), RiskReject::StaleMarket, "silence");
+    // A packet that lay in the ring, or in the socket, for 4 s.
+    let late = kit.now;
+    kit.now = received;
+    kit.now.0 += SECOND;
+    kit.quote(A, Side::Buy, 10, MID - 200);
+    kit.give(Input::Feed(FEED, FeedStatus::Heartbeat));
+    kit.now = late;
+    assert_eq!(kit.refused(buy(A, 1, MID)), RiskReject::StaleMarket);
+    // 2.9 s is not too old, and what comes after it out of time takes nothing back.
+    kit.now.0 -= 2_900_000_000;
+    kit.quote(A, Side::Buy, 10, MID - 200);
+    kit.now = received;
+    kit.give(Input::Feed(FEED, FeedStatus::Heartbeat));
+    kit.now = late;
+    kit.passes(buy(A, 1, MID));
+}
+
+#[test]
 fn prints_are_told_and_are_the_last_price() {
     let mut kit = Kit::ready(wide());
     kit.told();
@@ -209,5 +233,5 @@ fn prints_are_told_and_are_the_last_price() {
         })
         .collect();
     let (b, s) = (Some(Side::Buy), Some(Side::Sell));
-    assert_eq!(prints, [(-100, 10, b), (50, 10, s), (0, 7, b), (1, 9, None)]);
+    assert_eq!(prints, [(-100, 10, b), (50, 10, s), (0, 7, None), (1, 9, None)]);
 }

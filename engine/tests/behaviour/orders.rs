@@ -51,6 +51,7 @@ fn accepted_dead_is_the_end() {
         px: Px(MID),
         qty: Qty(100),
         side: Side::Buy,
+        short: false,
         instrument: Some(A),
         dead: true,
     };
@@ -288,7 +289,9 @@ fn a_fill_of_an_unknown_token_halts() {
 
 #[test]
 fn an_order_that_lives_cannot_be_refused_nor_shrink_below_nothing() {
-    for kind in [rejected(), canceled(101), ReportKind::Modified { qty: Qty(101), side: Side::Buy }] {
+    for kind in
+        [rejected(), canceled(101), ReportKind::Modified { qty: Qty(101), side: Side::Buy, short: false }]
+    {
         let mut kit = Kit::ready(wide());
         let t = kit.live(buy(A, 100, MID));
         kit.report(t, kind);
@@ -325,7 +328,7 @@ fn a_venues_new_session_counts_from_one() {
     let t = kit.live(buy(A, 100, MID));
     kit.report(t, canceled(100));
     kit.session(0, SessionEvent::EndOfSession);
-    kit.session(0, SessionEvent::Ready { next_token: Token(0) });
+    kit.session(0, SessionEvent::Ready { next_token: Token(0), proven: true });
     kit.seq.insert(0, 0);
     let t = kit.live(buy(A, 100, MID));
     assert_eq!(kit.state(t), Some(OrderState::Live));
@@ -339,15 +342,15 @@ fn tokens_are_never_reused_nor_below_what_the_venue_knows() {
     assert_eq!(kit.passes(buy(A, 1, MID)), 1);
     kit.tokens(1, 10_000); // again: what was used stays used
     assert_eq!(kit.passes(buy(A, 1, MID)), 2);
-    kit.session(0, SessionEvent::Ready { next_token: Token(50) });
+    kit.session(0, SessionEvent::Ready { next_token: Token(50), proven: true });
     assert_eq!(kit.passes(buy(A, 1, MID)), 50);
-    kit.session(0, SessionEvent::Ready { next_token: Token(10) });
+    kit.session(0, SessionEvent::Ready { next_token: Token(10), proven: true });
     assert_eq!(kit.passes(buy(A, 1, MID)), 51);
     kit.report(60, accepted(A, Side::Buy, 5, MID)); // of another program on the account
     assert_eq!(kit.passes(buy(A, 1, MID)), 61);
     kit.report(70, rejected()); // a number that another program used up
     assert_eq!(kit.passes(buy(A, 1, MID)), 71);
-    kit.session(0, SessionEvent::Ready { next_token: Token(20_000) });
+    kit.session(0, SessionEvent::Ready { next_token: Token(20_000), proven: true });
     assert_eq!(kit.engine.tokens_left(), 0, "the whole block is below what the venue knows");
     assert_eq!(kit.refused(buy(A, 1, MID)), engine::RiskReject::NoToken);
     kit.tokens(10_000, 20_005);

@@ -25,7 +25,7 @@ fn session_down() {
     kit.session(0, SessionEvent::LoggedIn);
     assert_eq!(kit.refused(buy(A, 1, MID)), RiskReject::SessionDown, "reports are still being replayed");
     kit.passes(buy(C, 1, MID)); // the other gateway's
-    kit.session(0, SessionEvent::Ready { next_token: Token(0) });
+    kit.session(0, SessionEvent::Ready { next_token: Token(0), proven: true });
     kit.passes(buy(A, 1, MID));
 }
 
@@ -278,6 +278,22 @@ fn duplicate() {
 }
 
 #[test]
+fn a_duplicate_is_found_behind_everything_that_the_window_holds() {
+    let limits = RiskLimits { duplicate_window: Nanos(60 * SECOND), max_messages_per_second: 4, ..wide() };
+    let mut kit = Kit::ready(RiskLimits { max_market_age: Nanos(u64::MAX), ..limits });
+    kit.passes(buy(A, 7, MID - 200));
+    for n in 0..3 * 59 {
+        kit.passes(buy(A, 100 + n, MID - 200));
+        if n % 3 == 0 {
+            kit.now.0 += SECOND;
+        }
+    }
+    assert_eq!(kit.refused(buy(A, 7, MID - 200)), RiskReject::Duplicate);
+    kit.now.0 += SECOND;
+    kit.passes(buy(A, 7, MID - 200));
+}
+
+#[test]
 fn self_trade() {
     let mut kit = Kit::ready(wide());
     let ours = kit.passes(sell(A, 10, MID + 200)); // not yet accepted: it counts all the same
@@ -443,7 +459,7 @@ fn overflow() {
     // Only a venue that says absurd things can bring it about.
     let mut kit = Kit::ready(wide());
     let token = kit.live(buy(A, 10, MID));
-    kit.report(token, ReportKind::Modified { qty: Qty(u32::MAX), side: Side::Buy });
+    kit.report(token, ReportKind::Modified { qty: Qty(u32::MAX), side: Side::Buy, short: false });
     kit.report(token, executed(u32::MAX - 5, 1, 1));
     kit.report(token, ReportKind::CancelRejected); // that halted, and the halt's cancel was refused
     kit.control(Control::Resume);

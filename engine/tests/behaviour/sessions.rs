@@ -1,11 +1,11 @@
 //! Disconnects, replays and what came before this process: nothing is guessed, nothing sent twice, nothing forgotten.
 
-use engine::{InstrumentChange, OrderState};
+use engine::{InstrumentChange, OrderState, RiskReject};
 use model::{HaltReason, Px, Qty, ReportKind, SessionEvent, Side, Token, VenueRef};
 
 use crate::kit::*;
 
-const READY: SessionEvent = SessionEvent::Ready { next_token: Token(0) };
+const READY: SessionEvent = SessionEvent::Ready { next_token: Token(0), proven: true };
 
 #[test]
 fn unknown_keeps_its_reservation_until_the_replay_settles_it() {
@@ -95,7 +95,7 @@ fn orders_of_an_earlier_run_are_adopted() {
     kit.report(7, executed(9, MID, 2));
     assert_eq!(kit.state(5), Some(OrderState::Unknown));
     assert_eq!(kit.ask(cancel(5)), Ok(None));
-    kit.session(0, SessionEvent::Ready { next_token: Token(9) });
+    kit.session(0, SessionEvent::Ready { next_token: Token(9), proven: true });
     assert_eq!(kit.cancels(), [5]);
     assert_eq!((kit.shares(A), kit.shares(B), kit.engine.stats().adopted), (-40, 9, 3));
     let e = kit.engine.orders().exposure(A);
@@ -105,12 +105,44 @@ fn orders_of_an_earlier_run_are_adopted() {
 }
 
 #[test]
+fn an_adopted_short_sale_is_one() {
+    let restrict = |kit: &mut Kit<Hand>| {
+        let symbol = model::Symbol::BLANK;
+        kit.market(A, model::MarketBody::ShortSaleRestriction { symbol, action: b'1' });
+    };
+    let mut kit = Kit::ready(wide());
+    restrict(&mut kit);
+    kit.report(5, accepted_as(A, Side::Sell, true, 100, MID + 300));
+    kit.report(6, accepted(A, Side::Sell, 100, MID + 300));
+    assert_eq!((kit.order(5).short, kit.order(6).short), (true, false));
+    assert_eq!(kit.refused(replace(5, 50, MID - 100)), RiskReject::ShortSale, "at the bid");
+    kit.passes(replace(6, 50, MID - 100));
+    kit.passes(replace(5, 50, MID));
+    // A mark put on afterwards counts too.
+    kit.report(70, accepted(A, Side::Sell, 10, MID + 300));
+    kit.report(70, ReportKind::Modified { qty: Qty(10), side: Side::Sell, short: true });
+    assert_eq!(kit.refused(replace(70, 5, MID - 100)), RiskReject::ShortSale);
+    assert_eq!(kit.engine.halted(), None);
+    // A venue that took a short sale for a long one, or the other way round.
+    for (mark, sale) in [(false, sell(B, 10, MID)), (true, buy(B, 10, MID))] {
+        let mut kit = Kit::ready(wide());
+        kit.quote(B, Side::Buy, 1_000, MID - 100);
+        kit.quote(B, Side::Sell, 1_000, MID + 100);
+        let t = kit.passes(sale);
+        let side = kit.order(t).side;
+        kit.report(t, accepted_as(B, side, mark, 10, MID));
+        assert_eq!(kit.engine.halted(), Some(HaltReason::Reconciliation));
+    }
+}
+
+#[test]
 fn an_order_that_cannot_be_counted_halts() {
     let unknown = ReportKind::Accepted {
         order: VenueRef(1),
         px: Px(MID),
         qty: Qty(1),
         side: Side::Buy,
+        short: false,
         instrument: None,
         dead: false,
     };
@@ -133,6 +165,7 @@ fn an_unknown_order_that_is_dead_at_once_is_nothing() {
         px: Px(MID),
         qty: Qty(1),
         side: Side::Buy,
+        short: false,
         instrument: None,
         dead: true,
     };

@@ -6,7 +6,7 @@
 //! * what the engine has traded and reserved covers what the venue has traded and may trade, whatever is in flight or unknown;
 //! * a step takes the worst-case position beyond the limit only where the venue broke a trade;
 //! * tokens of new orders and replaces strictly increase, and nothing is sent while the session is down;
-//! * no contradiction was found, for the venue keeps the rules;
+//! * no contradiction was found, for the venue keeps the rules, but for a new session of the venue, which halts where orders are open;
 //! * a second engine fed the same inputs sent the same commands and has the same hash.
 //!
 //! At rest (nothing in transit, all delivered): open orders, positions and cash are the venue's.
@@ -16,8 +16,8 @@
 use engine::strategy::Intent;
 use engine::{Order, OrderState, RiskLimits};
 use model::{
-    CommandKind, Control, FeedStatus, HaltReason, Input, InstrumentId, Nanos, OrderCommand, Px, Qty,
-    ReportKind, SessionEvent, Side, Tif, Token,
+    CommandKind, Control, ExecutionReport, FeedStatus, HaltReason, Input, InstrumentId, Nanos, OrderCommand,
+    Px, Qty, ReportKind, SessionEvent, Side, Tif, Token,
 };
 
 use crate::kit::*;
@@ -56,6 +56,8 @@ struct World {
     broke: bool,
     sent: u64,
     rests: u64,
+    /// Sessions that the venue began while orders were open.
+    rolled: u64,
 }
 
 type Check = Result<(), String>;
@@ -91,6 +93,7 @@ impl World {
             broke: false,
             sent: 0,
             rests: 0,
+            rolled: 0,
         };
         w.kit.tokens(10_000, 100_000);
         w.twin.tokens(10_000, 100_000);
@@ -164,7 +167,9 @@ impl World {
             94 => self.give(Input::Control(Control::CancelAll))?,
             95 => self.give(Input::Control(Control::Halt(HaltReason::Operator)))?,
             96 => self.give(Input::Control(Control::Resume))?,
+            97 if self.rng.one_in(8) => self.roll_over()?,
             97 => self.disconnect()?,
+            98 if !self.connected => self.connect(true)?,
             _ => self.settle()?,
         }
         if self.kit.engine.halted().is_some() && self.rng.one_in(4) {
@@ -227,32 +232,88 @@ impl World {
         self.give(Input::Session(GATEWAY, SessionEvent::Disconnected))
     }
 
-    fn connect(&mut self) -> Check {
+    /// Logs in. Where it may be a quiet spell that ends the replay, that comes in the middle of it.
+    fn connect(&mut self, quiet_may_end_it: bool) -> Check {
         self.give(Input::Session(GATEWAY, SessionEvent::LoggedIn))?;
         self.connected = true;
         // A replay from an earlier point than need be: what was seen must not count again.
         self.delivered -= self.rng.below(self.delivered.min(5) as u64 + 1) as usize;
-        while self.delivered < self.venue.stream.len() {
+        let proven = !(quiet_may_end_it && self.rng.one_in(2));
+        let all = self.venue.stream.len();
+        let upto = if proven {
+            all
+        } else {
+            self.delivered + self.rng.below((all - self.delivered) as u64 + 1) as usize
+        };
+        while self.delivered < upto {
             self.deliver()?;
         }
-        let next_token = if self.rng.one_in(2) { Token(self.venue.last_token + 1) } else { Token(0) };
-        self.give(Input::Session(GATEWAY, SessionEvent::Ready { next_token }))
+        // The answer to a query, if there is one, knows of what was said before it.
+        let used = |r: &ExecutionReport| match r.kind {
+            ReportKind::Accepted { .. } | ReportKind::Replaced { .. } | ReportKind::Rejected { .. } => {
+                r.token.0
+            }
+            _ => 0,
+        };
+        let highest = self.venue.stream[..upto].iter().map(used).max().unwrap_or(0);
+        let next_token = if self.rng.one_in(2) { Token(highest + 1) } else { Token(0) };
+        self.give(Input::Session(GATEWAY, SessionEvent::Ready { next_token, proven }))
+    }
+
+    /// The venue begins another session, of which nothing is missed but what became of requests.
+    fn roll_over(&mut self) -> Check {
+        self.disconnect()?;
+        let told_later = |r: &ExecutionReport| {
+            matches!(
+                r.kind,
+                ReportKind::Executed { .. } | ReportKind::Broken { .. } | ReportKind::Modified { .. }
+            )
+        };
+        if self.venue.stream[self.delivered.min(self.seen as usize)..].iter().any(told_later) {
+            return Ok(());
+        }
+        self.venue.roll_over();
+        (self.delivered, self.seen) = (0, 0);
+        self.rolled += u64::from(self.kit.engine.orders().open() > 0);
+        self.give(Input::Session(GATEWAY, SessionEvent::NewSession))?;
+        self.connect(false)
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.venue.in_transit.is_empty()
+            && self.delivered == self.venue.stream.len()
+            && !self.kit.has_backlog()
     }
 
     /// Lets everything in flight arrive, then compares with the venue.
     fn settle(&mut self) -> Check {
         if !self.connected {
-            self.connect()?;
+            self.connect(false)?;
         }
-        while !self.venue.in_transit.is_empty()
-            || self.delivered < self.venue.stream.len()
-            || self.kit.has_backlog()
-        {
-            self.venue.process(&mut self.rng);
-            self.deliver()?;
-            if self.kit.has_backlog() {
-                self.give(Input::Timer)?;
+        loop {
+            while !self.is_at_rest() {
+                self.venue.process(&mut self.rng);
+                self.deliver()?;
+                if self.kit.has_backlog() {
+                    self.give(Input::Timer)?;
+                }
             }
+            let Some(order) = self.kit.engine.orders().iter().find(|o| o.is_unsettled()).copied() else {
+                break;
+            };
+            let names = [Some(order.token), order.replace.map(|r| r.token)];
+            let lives = names.into_iter().flatten().any(|t| self.venue.live.contains_key(&t.0));
+            match (order.is_orphaned(), lives) {
+                (true, true) => self.give(Input::Control(Control::CancelAll))?,
+                (true, false) => self.give(Input::Control(Control::WriteOff { token: order.token }))?,
+                (false, _) => {
+                    self.disconnect()?;
+                    self.connect(false)?;
+                }
+            }
+        }
+        while self.kit.engine.halted().is_some() {
+            self.give(Input::Control(Control::Resume))?;
         }
         self.rests += 1;
         let engine = &self.kit.engine;
@@ -301,7 +362,13 @@ impl World {
             check!(self.broke || now <= before.max(MAX_POSITION), "worst position {before} became {now}");
         }
         let (halted, bad) = (engine.halted(), engine.stats().anomalies);
-        check!(bad == 0 && !matches!(halted, Some(r) if r != HaltReason::Operator), "{halted:?}, {bad}");
+        let lost = engine.orders().iter().any(Order::is_orphaned);
+        check!(
+            !lost || halted == Some(HaltReason::Reconciliation),
+            "{halted:?} with orders of a lost session"
+        );
+        let ours = bad == 0 && !matches!(halted, Some(r) if r != HaltReason::Operator);
+        check!(ours || self.rolled > 0, "{halted:?}, {bad}");
         let (a, b) = (engine.state_hash(), self.twin.engine.state_hash());
         check!(a == b, "hashes differ: {a:x} and {b:x}");
         Ok(())
@@ -330,13 +397,19 @@ fn whatever_happens_the_books_balance() {
         Ok(seed) => vec![seed.parse().expect("SEED is a number")],
         Err(_) => (1..=100).collect(),
     };
+    let (mut rolled, mut unsettled) = (0, 0);
     for seed in seeds {
         let w = run(seed, Fault::None).unwrap_or_else(|e| panic!("{e}"));
         let s = w.kit.engine.stats();
         // It did something.
         assert!(w.sent > 500 && s.fills > 50 && s.rejected > 10 && w.rests > 10, "SEED={seed}: {s:?}");
         assert!(s.replaces > 50 && s.cancels > 50 && s.duplicate_reports > 0, "SEED={seed}: {s:?}");
+        (rolled, unsettled) = (rolled + w.rolled, unsettled + s.unsettled);
     }
+    assert!(
+        rolled > 0 && unsettled > 0,
+        "{rolled} sessions begun with orders open, {unsettled} orders unsettled"
+    );
 }
 
 #[test]

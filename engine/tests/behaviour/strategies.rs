@@ -23,7 +23,7 @@ fn kit<S: Strategy>(values: &[(&str, i64)]) -> Kit<S> {
     let mut kit = Kit::over(wide(), S::new(&mut params).expect("in range"));
     params.finish().expect("known");
     kit.tokens(1, 10_000);
-    kit.session(0, SessionEvent::Ready { next_token: Token(0) });
+    kit.session(0, SessionEvent::Ready { next_token: Token(0), proven: true });
     kit.give(Input::Feed(FEED, FeedStatus::Synced { next: 1 }));
     kit.trading(A, TradingState::Trading);
     kit
@@ -62,6 +62,7 @@ impl<S: Strategy> Kit<S> {
             px: o.px,
             qty: o.open,
             side: o.side,
+            short: o.short,
             instrument: Some(o.instrument),
             dead: false,
         };
@@ -228,7 +229,7 @@ fn the_quoter_comes_back_after_a_halt_and_a_disconnect() {
     assert_eq!(did(&caused), [Did::New(BUY, 100, -5), Did::New(SELL, 100, 5)]);
     k.session(0, SessionEvent::Disconnected);
     assert_eq!(k.other(BUY, 10, -3).1, [], "what became of them is not known");
-    let caused = k.session(0, SessionEvent::Ready { next_token: Token(0) });
+    let caused = k.session(0, SessionEvent::Ready { next_token: Token(0), proven: true });
     // Neither was ever answered: they never came to be.
     assert_eq!(did(&caused), [Did::New(BUY, 100, -3), Did::New(SELL, 100, 5)]);
 }
@@ -246,7 +247,7 @@ fn the_quoter_keeps_one_quote_a_side() {
     k.session(0, SessionEvent::Disconnected);
     k.report(900, accepted(A, BUY, 10, MID - 900));
     k.trading(A, TradingState::Trading);
-    let caused = k.session(0, SessionEvent::Ready { next_token: Token(901) });
+    let caused = k.session(0, SessionEvent::Ready { next_token: Token(901), proven: true });
     assert_eq!(did(&caused), [Did::Move(900, 10, -5), Did::New(SELL, 100, 5)]);
 }
 

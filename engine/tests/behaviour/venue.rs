@@ -20,6 +20,7 @@ use crate::kit::{GATEWAY, Rng, executed};
 pub struct Resting {
     pub instrument: InstrumentId,
     pub side: Side,
+    short: bool,
     pub px: Px,
     pub open: u32,
     /// Executed and prevented shares over the chain.
@@ -114,7 +115,7 @@ impl Venue {
     pub fn process(&mut self, rng: &mut Rng) {
         let Some(command) = self.in_transit.pop_front() else { return };
         match command.kind {
-            CommandKind::New { token, side, qty, px, tif, .. } => {
+            CommandKind::New { token, side, short, qty, px, tif } => {
                 if token.0 <= self.last_token {
                     return; // taken as a retransmission
                 }
@@ -123,12 +124,14 @@ impl Venue {
                     return self.say(token.0, ReportKind::Rejected { reason: 6 });
                 }
                 let (order, dead, instrument) = (self.reference(), rng.one_in(15), command.instrument);
-                let kind = ReportKind::Accepted { order, px, qty, side, instrument: Some(instrument), dead };
+                let kind =
+                    ReportKind::Accepted { order, px, qty, side, short, instrument: Some(instrument), dead };
                 self.say(token.0, kind);
                 if dead {
                     return;
                 }
-                let o = Resting { instrument, side, px, open: qty.0, gone: 0, refused_a_cancel: false };
+                let o =
+                    Resting { instrument, side, short, px, open: qty.0, gone: 0, refused_a_cancel: false };
                 self.live.insert(token.0, o);
                 if tif == Tif::Ioc {
                     if rng.one_in(2) {
@@ -185,7 +188,7 @@ impl Venue {
                 self.say(token, ReportKind::Reprioritised { order, px: o.px });
             }
             3 => {
-                let kind = ReportKind::Modified { qty: Qty(o.open - part / 2), side: o.side };
+                let kind = ReportKind::Modified { qty: Qty(o.open - part / 2), side: o.side, short: o.short };
                 if let Some(o) = self.live.get_mut(&token) {
                     o.open -= part / 2;
                 }
@@ -197,6 +200,13 @@ impl Venue {
             4 => self.say(token, ReportKind::CancelPending),
             _ => self.fill(token, part),
         }
+    }
+
+    /// Begins another session: what was said in the last one is never said again, and what is open lives on. Its trades are not broken any more.
+    pub fn roll_over(&mut self) {
+        self.stream.clear();
+        self.trades.clear();
+        self.last_token = 0;
     }
 
     /// Breaks an earlier trade, if there is one.

@@ -14,6 +14,9 @@
 //!   evidence, and its assumption is stated: the server writes a replay without pauses of that length.
 //! * A venue that does not answer queries leaves the quiet alone as evidence: so it is with [`Barrier::None`], and after `patience`.
 //!
+//! [`SessionEvent::Ready`](model::SessionEvent::Ready) says which of the two it was: what ended by evidence is not `proven`, and the engine does not take a
+//! request that is unanswered then for one that was never processed.
+//!
 //! ```text
 //!              login, same session, exact          the (s + 1)th answer
 //!   Down ----------------------------------> Proof -------------------------> Passed
@@ -88,7 +91,7 @@ impl ReplayBarrier {
         }
     }
 
-    /// A query was answered. Returns the next token if that ended the replay.
+    /// A query was answered. Returns the next token if that ended the replay, and proves its end.
     pub(super) fn on_answer(&mut self, next: Token) -> Option<Token> {
         self.unanswered = self.unanswered.map(|n| n.saturating_sub(1));
         match &mut self.phase {
@@ -127,7 +130,7 @@ impl ReplayBarrier {
         }
     }
 
-    /// Time passed, and no part of a message waits. Returns the next token (0 for unknown) if that ended the replay.
+    /// Time passed, and no part of a message waits. Returns the next token (0 for unknown) if that is evidence enough for the end of the replay.
     pub(super) fn on_timeout(&mut self, now: Nanos, last_heard: Nanos) -> Option<Token> {
         if now < self.next_timeout(last_heard)? {
             return None;

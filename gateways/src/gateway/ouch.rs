@@ -206,7 +206,7 @@ impl OuchGateway {
         if self.replay_timeout().is_some() && sink.has_room() {
             let last_heard = self.port.session.last_heard();
             if let Some(next_token) = self.port.barrier.on_timeout(now, last_heard) {
-                sink.session(SessionEvent::Ready { next_token });
+                sink.session(SessionEvent::Ready { next_token, proven: false });
             }
         }
         Ok(())
@@ -461,7 +461,7 @@ impl Port {
             Outbound::NextToken { next, .. } => {
                 self.processed(Token(next.0.saturating_sub(1)));
                 if let Some(next_token) = self.barrier.on_answer(next) {
-                    sink.session(SessionEvent::Ready { next_token });
+                    sink.session(SessionEvent::Ready { next_token, proven: true });
                 }
             }
         }

@@ -128,11 +128,13 @@ fn px_at(m: &[u8], i: usize) -> Result<Px, DecodeError> {
     i64::try_from(u64_at(m, i)).map(Px).map_err(|_| DecodeError::Price)
 }
 
+/// The side, and whether a sale is marked short.
 #[inline(always)]
-fn side(letter: u8) -> Result<Side, DecodeError> {
+fn side(letter: u8) -> Result<(Side, bool), DecodeError> {
     match letter {
-        b'B' => Ok(Side::Buy),
-        b'S' | b'T' | b'E' => Ok(Side::Sell),
+        b'B' => Ok((Side::Buy, false)),
+        b'S' => Ok((Side::Sell, false)),
+        b'T' | b'E' => Ok((Side::Sell, true)),
         other => Err(DecodeError::Side(other)),
     }
 }
@@ -211,11 +213,13 @@ impl Decoder {
             }
             b'A' => {
                 let (m, after) = split::<62>(msg)?;
+                let (side, short) = side(m[13])?;
                 let kind = ReportKind::Accepted {
                     order: VenueRef(u64_at(m, 36)),
                     px: px_at(m, 26)?,
                     qty: Qty(u32_at(m, 14)),
-                    side: side(m[13])?,
+                    side,
+                    short,
                     instrument: self.symbols.find(Symbol(at(m, 18))),
                     dead: dead(m[47])?,
                 };
@@ -272,7 +276,8 @@ impl Decoder {
             }
             b'M' => {
                 let (m, after) = split::<18>(msg)?;
-                let kind = ReportKind::Modified { qty: Qty(u32_at(m, 14)), side: side(m[13])? };
+                let (side, short) = side(m[13])?;
+                let kind = ReportKind::Modified { qty: Qty(u32_at(m, 14)), side, short };
                 report(m, after, false, kind)
             }
             b'R' => {

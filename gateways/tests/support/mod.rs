@@ -49,7 +49,7 @@ impl Sink {
 
     pub fn ready(&self) -> Option<Token> {
         self.events().iter().rev().find_map(|e| match e {
-            SessionEvent::Ready { next_token } => Some(*next_token),
+            SessionEvent::Ready { next_token, .. } => Some(*next_token),
             _ => None,
         })
     }

@@ -231,8 +231,8 @@ fn of_session(event: SessionEvent) -> Fields {
     let word = |w| vec![("event", json!(w))];
     match event {
         SessionEvent::LoggedIn => word("logged_in"),
-        SessionEvent::Ready { next_token } => {
-            vec![("event", json!("ready")), ("next_token", json!(next_token.0))]
+        SessionEvent::Ready { next_token, proven } => {
+            vec![("event", json!("ready")), ("next_token", json!(next_token.0)), ("proven", json!(proven))]
         }
         SessionEvent::Disconnected => word("disconnected"),
         SessionEvent::LoginRejected { code } => {
@@ -240,6 +240,7 @@ fn of_session(event: SessionEvent) -> Fields {
         }
         SessionEvent::EndOfSession => word("end_of_session"),
         SessionEvent::NewSession => word("new_session"),
+        SessionEvent::Doubt => word("doubt"),
     }
 }
 
@@ -249,6 +250,7 @@ fn of_control(control: Control) -> Fields {
         Control::Halt(reason) => vec![("control", json!("halt")), ("reason", json!(halt_word(reason)))],
         Control::Resume => word("resume"),
         Control::CancelAll => word("cancel_all"),
+        Control::WriteOff { token } => vec![("control", json!("write_off")), ("token", json!(token.0))],
         Control::Shutdown => word("shutdown"),
         Control::Tokens { first, end } => {
             vec![("control", json!("tokens")), ("first", json!(first.0)), ("end", json!(end.0))]
@@ -326,10 +328,11 @@ fn of_report(r: &ExecutionReport, names: &Names) -> Fields {
         ("token", json!(r.token.0)),
     ];
     f.extend(match r.kind {
-        ReportKind::Accepted { order, px, qty, side: s, instrument, dead } => vec![
+        ReportKind::Accepted { order, px, qty, side: s, short, instrument, dead } => vec![
             ("report", json!("accepted")),
             ("symbol", instrument.map_or(Value::Null, |id| symbol(names, id))),
             ("side", side(s)),
+            ("short", json!(short)),
             ("qty", json!(qty.0)),
             ("px", json!(px.to_string())),
             ("order", json!(order.0)),
@@ -359,9 +362,12 @@ fn of_report(r: &ExecutionReport, names: &Names) -> Fields {
         }
         ReportKind::CancelPending => vec![("report", json!("cancel_pending"))],
         ReportKind::CancelRejected => vec![("report", json!("cancel_rejected"))],
-        ReportKind::Modified { qty, side: s } => {
-            vec![("report", json!("modified")), ("open", json!(qty.0)), ("side", side(s))]
-        }
+        ReportKind::Modified { qty, side: s, short } => vec![
+            ("report", json!("modified")),
+            ("open", json!(qty.0)),
+            ("side", side(s)),
+            ("short", json!(short)),
+        ],
         ReportKind::Reprioritised { order, px } => {
             vec![("report", json!("reprioritised")), ("order", json!(order.0)), ("px", json!(px.to_string()))]
         }

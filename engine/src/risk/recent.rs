@@ -1,0 +1,173 @@
+//! The memory of recent new orders, to refuse the same one again within a window (FIA "duplicate message"; Everbright 2013 sent its orders anew when no
+//! answer came).
+//!
+//! ```text
+//!   heads: hash of a key -> newest order of that bucket        ring: the last orders, by number; each names the one before it in its bucket
+//! ```
+//!
+//! The ring holds as many orders as the message rate lets pass in the window, so one that is overwritten is out of the window. A look walks one bucket from its
+//! newest order to the first that is too old: within the window all of them differ, and there are twice as many buckets as orders.
+
+use model::{InstrumentId, Nanos, Px, Qty, Side};
+
+use super::RiskLimits;
+use crate::hash::StateHash;
+
+/// What makes two new orders the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) instrument: InstrumentId,
+    pub(super) side: Side,
+    pub(super) px: Px,
+    pub(super) qty: Qty,
+}
+
+impl Key {
+    #[inline]
+    fn absorb(&self, h: &mut StateHash) {
+        let side = u64::from(self.side == Side::Sell);
+        h.word(u64::from(self.instrument.0) << 40 | side << 32 | u64::from(self.qty.0));
+        h.signed(self.px.0);
+    }
+
+    #[inline]
+    fn hash(&self) -> u64 {
+        let mut h = StateHash::default();
+        self.absorb(&mut h);
+        h.finish()
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    key: Key,
+    at: Nanos,
+    /// The number of the order before it in its bucket.
+    before: u64,
+}
+
+/// See the module. Numbers of orders begin at 1; 0 is none.
+pub(super) struct Recent {
+    window: Nanos,
+    ring: Box<[Entry]>,
+    heads: Box<[u64]>,
+    last: u64,
+    /// Over every order remembered, so that hashing does not walk the ring.
+    digest: StateHash,
+}
+
+impl Recent {
+    /// For limits that [`RiskLimits::check`] has passed. Allocates.
+    pub(super) fn new(limits: &RiskLimits) -> Recent {
+        let key = Key { instrument: InstrumentId(0), side: Side::Buy, px: Px::ZERO, qty: Qty::ZERO };
+        let orders = limits.orders_in_duplicate_window().max(1).next_power_of_two() as usize;
+        Recent {
+            window: limits.duplicate_window,
+            ring: vec![Entry { key, at: Nanos::ZERO, before: 0 }; orders].into_boxed_slice(),
+            heads: vec![0; orders * 2].into_boxed_slice(),
+            last: 0,
+            digest: StateHash::default(),
+        }
+    }
+
+    #[inline]
+    fn bucket(&self, key: &Key) -> usize {
+        key.hash() as usize & (self.heads.len() - 1)
+    }
+
+    #[inline]
+    pub(super) fn holds(&self, key: &Key, now: Nanos) -> bool {
+        let mut number = self.heads[self.bucket(key)];
+        // What was overwritten is older than all that is there, and so is what it names.
+        while number != 0 && self.last - number < self.ring.len() as u64 {
+            let e = &self.ring[number as usize & (self.ring.len() - 1)];
+            if now.since(e.at) >= self.window {
+                return false;
+            }
+            if e.key == *key {
+                return true;
+            }
+            number = e.before;
+        }
+        false
+    }
+
+    #[inline]
+    pub(super) fn remember(&mut self, key: Key, now: Nanos) {
+        let bucket = self.bucket(&key);
+        self.last += 1;
+        let before = std::mem::replace(&mut self.heads[bucket], self.last);
+        let at = self.last as usize & (self.ring.len() - 1);
+        self.ring[at] = Entry { key, at: now, before };
+        self.digest.word(now.0);
+        key.absorb(&mut self.digest);
+    }
+
+    pub(super) fn absorb(&self, h: &mut StateHash) {
+        h.word(self.digest.finish());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Room for `orders` of 1 s.
+    fn recent(orders: u32, window: Nanos) -> Recent {
+        let limits =
+            RiskLimits { max_messages_per_second: orders, duplicate_window: window, ..RiskLimits::default() };
+        Recent::new(&limits)
+    }
+
+    #[test]
+    fn the_same_order_twice_is_seen_within_the_window() {
+        let mut r = recent(100, Nanos(10));
+        let key = Key { instrument: InstrumentId(1), side: Side::Sell, px: Px(5), qty: Qty(1) };
+        assert!(!r.holds(&key, Nanos(100)));
+        r.remember(key, Nanos(100));
+        assert!(r.holds(&key, Nanos(109)));
+        assert!(!r.holds(&key, Nanos(110)));
+        for other in [
+            Key { px: Px(6), ..key },
+            Key { qty: Qty(2), ..key },
+            Key { side: Side::Buy, ..key },
+            Key { instrument: InstrumentId(2), ..key },
+        ] {
+            assert!(!r.holds(&other, Nanos(101)));
+        }
+        assert!(!recent(100, Nanos(0)).holds(&key, Nanos(0)));
+    }
+
+    /// Against a list of all orders, at the highest rate that the limits let pass, over windows that hold many and few.
+    #[test]
+    fn it_remembers_as_long_as_the_window_and_no_longer() {
+        for (rate, window) in [(7, 3_500), (64, 60_000), (500, 1), (1, 999), (33, 1_001)] {
+            let window = Nanos::from_millis(window);
+            let (mut r, mut all) = (recent(rate, window), Vec::new());
+            let (mut now, mut seen) = (Nanos(0), 0);
+            for n in 0..4_000u64 {
+                let mut h = StateHash::default();
+                h.word(n);
+                let draw = h.finish();
+                let key = Key {
+                    instrument: InstrumentId((draw % 3) as u16),
+                    side: Side::Buy,
+                    px: Px((draw >> 8 & 0xff) as i64),
+                    qty: Qty((draw >> 16 & 7) as u32),
+                };
+                let naive = all.iter().any(|(at, k)| *k == key && now.since(*at) < window);
+                assert_eq!(r.holds(&key, now), naive, "rate {rate}, window {window:?}, order {n}");
+                seen += u32::from(naive);
+                if !naive {
+                    r.remember(key, now);
+                    all.push((now, key));
+                    // The gate lets so many pass in a second, and these come in one burst.
+                    if all.len() % rate as usize == 0 {
+                        now.0 += 1_000_000_000;
+                    }
+                }
+            }
+            assert!(seen > 0 || window < Nanos::from_millis(1_000) || rate == 1, "rate {rate}");
+        }
+    }
+}
