@@ -270,7 +270,7 @@ impl Channel {
             sink.status(FeedStatus::Silent);
         }
         match self.recovery.on_timeout(now, self.expected) {
-            Patience::Left => {}
+            Patience::Left => self.judge_size(now),
             Patience::TimedOut => self.stats.request_timeouts += 1,
             Patience::UsedUp => {
                 self.stats.request_timeouts += u64::from(self.recovery.has_servers());
@@ -496,11 +496,7 @@ impl Channel {
     fn settle<S: Sink>(&mut self, now: Nanos, sink: &mut S) {
         if !self.snapshots.is_holding() {
             self.track_gap(now, sink);
-            if self.gap.is_some()
-                && self.snapshots.is_too_large(self.hole_end().saturating_sub(self.expected))
-            {
-                self.resort_to_snapshot(now);
-            }
+            self.judge_size(now);
         }
         self.stats.buffered = self.store.held();
         self.stats.buffered_max = self.stats.buffered_max.max(self.stats.buffered);

@@ -208,6 +208,14 @@ impl Channel {
         true
     }
 
+    /// A gap that the other lines had their time for is not asked for where that would take longer than a snapshot.
+    pub(super) fn judge_size(&mut self, now: Nanos) {
+        let is_left_to_servers = self.gap.is_some() && !self.recovery.is_waiting();
+        if is_left_to_servers && self.snapshots.is_too_large(self.hole_end().saturating_sub(self.expected)) {
+            self.resort_to_snapshot(now);
+        }
+    }
+
     /// From now on the stream is held for a snapshot, where there is a server of them. Returns whether it is.
     #[cold]
     pub(super) fn resort_to_snapshot(&mut self, now: Nanos) -> bool {
