@@ -283,6 +283,7 @@ fn start_with<S: Strategy>(
         keepers,
         watches,
         log,
+        discipline: clock.discipline(),
         tokens,
         granted,
         grants,

