@@ -201,7 +201,7 @@ fn a_client_that_reads_slowly_gets_the_moment_of_its_login() {
         let output = b.venue.output(id);
         assert!(output.len() < 65 * 1024, "what waits for a slow client is bounded");
         let n = output.len().min(1_000);
-        heard.receive(&output[..n].to_vec());
+        heard.receive(&output[..n]);
         b.venue.written(id, n);
         b.now += MS;
         b.turn();
