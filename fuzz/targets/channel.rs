@@ -88,6 +88,7 @@ impl Sink for Checker {
                 self.lossy = false;
                 self.session = None;
             }
+            FeedStatus::SnapshotBegin | FeedStatus::SnapshotEnd { .. } => panic!("there is no snapshot server"),
             FeedStatus::Silent | FeedStatus::Heartbeat | FeedStatus::EndOfSession => {}
         }
     }
