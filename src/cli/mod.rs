@@ -16,6 +16,7 @@ mod demo;
 mod doctor;
 mod exchange;
 mod extent;
+mod feed;
 pub mod journal;
 mod live;
 mod out;
@@ -90,6 +91,7 @@ enum Command {
     Run(run::Args),
     Exchange(exchange::Args),
     Book(book::Args),
+    Feed(feed::Args),
     Replay(replay::Args),
     Journal(journal::Args),
     Ctl(ctl::Args),
@@ -108,6 +110,7 @@ pub fn main(own: &[Entry]) -> ExitCode {
         Command::Run(a) => run::run(a, &registry),
         Command::Exchange(a) => exchange::run(a),
         Command::Book(a) => book::run(a),
+        Command::Feed(a) => feed::run(a, &registry),
         Command::Replay(a) => replay::run(a, &registry),
         Command::Journal(a) => journal::run(a),
         Command::Ctl(a) => ctl::run(a),
