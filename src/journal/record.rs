@@ -635,7 +635,7 @@ mod tests {
                 assert_eq!(Record::decode(kind, &longer), Err(RecordError::Malformed(kind)));
             });
         }
-        assert_eq!(Record::decode(8, &[]), Err(RecordError::UnknownKind(8)));
+        assert_eq!(Record::decode(9, &[]), Err(RecordError::UnknownKind(9)));
         assert_eq!(Record::decode(0, &[]), Err(RecordError::UnknownKind(0)));
     }
 
