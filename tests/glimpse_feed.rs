@@ -24,7 +24,7 @@ use engine::{Engine, Outbox};
 use exchange_support::tape::Tape;
 use exchange_support::{MORNING, MS, symbol};
 use mirror::{Mirror, Orders};
-use model::{FeedId, FeedStatus, Input, InstrumentId, Nanos, Side, Validity};
+use model::{FeedId, FeedStatus, Input, InstrumentId, MarketBody, Nanos, Side, Validity};
 use ringbuf::spsc::{self, Consumer};
 
 const CORE: &str = r#"
@@ -103,6 +103,8 @@ struct World {
     clients: Vec<(u64, TcpStream)>,
     /// Connections that are closed before a word is said.
     hang_ups: u32,
+    /// The next add of a book that is valid is kept from the engine.
+    is_canary: bool,
     /// Percent of the messages whose packet no line brings.
     loss: u64,
 }
@@ -167,6 +169,7 @@ impl World {
             listener,
             clients: Vec::new(),
             hang_ups: 0,
+            is_canary: false,
             loss: 0,
         }
     }
@@ -239,7 +242,13 @@ impl World {
                 return;
             }
             FeedItem::Event(event) => {
-                self.engine.apply(self.received, &Input::Market(FeedId(0), event), &mut self.outbox);
+                let is_valid = self.engine.instruments().of(AAPL).validity == Validity::Valid;
+                let is_swallowed = self.is_canary && is_valid && matches!(event.body, MarketBody::Add { .. });
+                if is_swallowed {
+                    self.is_canary = false;
+                } else {
+                    self.engine.apply(self.received, &Input::Market(FeedId(0), event), &mut self.outbox);
+                }
                 self.open.0 -= 1;
                 if self.open.0 > 0 {
                     return;
@@ -319,6 +328,20 @@ fn what_both_lines_lose_comes_back_by_snapshots_that_are_refused_and_cut() {
         let lost = w.statuses.iter().any(|s| matches!(s, FeedStatus::Lost { .. }));
         assert!(!lost, "SEED={seed}: {:?}", w.statuses);
     }
+}
+
+#[test]
+fn one_message_that_is_kept_from_the_book_is_caught() {
+    let mut w = World::new("canary", 2, SnapshotFaults::default());
+    w.until_level();
+    w.is_canary = true;
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        for _ in 0..200 {
+            w.turn();
+        }
+    }));
+    let words = caught.unwrap_err().downcast::<String>().unwrap();
+    assert!(words.contains("a valid book before"), "{words}");
 }
 
 #[test]
