@@ -168,9 +168,10 @@ mod tests {
         }
     }
 
-    /// On a thread of its own, for its stack.
+    /// On a thread of its own, with a stack that no thread before it had: the C library gives used ones on.
     fn apart<T: Send>(body: impl FnOnce() -> T + Send) -> T {
-        thread::scope(|scope| scope.spawn(body).join().unwrap())
+        let fresh = thread::Builder::new().stack_size(24 << 20);
+        thread::scope(|scope| fresh.spawn_scoped(scope, body).unwrap().join().unwrap())
     }
 
     #[test]
