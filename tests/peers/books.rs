@@ -19,6 +19,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::binaryfile;
+use crate::flow;
 use crate::program::{self, Ended, Program, json::Report, skipped};
 
 /// The interpreter that has the peers. Without one the test is skipped, and says so.
@@ -149,12 +150,13 @@ fn tables_agree(python: &Path, data: &Path, built: &Built) {
     let stats = run(&numbered);
     let unknown = built.counts.at("/unknown_refs").as_object().unwrap();
     let unknown: u64 = unknown.values().map(|n| n.as_u64().unwrap()).sum();
-    for counter in ["unknown", "malformed", "pending_bytes", "rejected", "dup_ref", "clamped"] {
+    for counter in ["unknown", "malformed", "pending_bytes", "rejected", "dup_ref"] {
         stats.is(&format!("/{counter}"), 0);
     }
     stats.is("/messages", built.counts.count("/messages"));
     stats.is("/live_orders", built.counts.count("/live_orders"));
     stats.is("/missing_ref", unknown);
+    stats.is("/clamped", built.counts.count("/over_reductions"));
     let last = nameless(&built.last, 1);
     same_rows(&format!("{what}, --bbo"), &nameless(&built.bbo, 3), &text(folder.path(), "bbo.csv"));
     same_rows(&format!("{what}, --final"), &last, &text(folder.path(), "final.csv"));
@@ -178,6 +180,21 @@ fn every_historical_file_as_the_peers_have_it() {
     for file in files {
         peers_agree(&python, &file);
     }
+}
+
+/// What the historical files lack: executions away from the order's price, reductions of more than is left, crossed books, references
+/// beyond 2^40, instruments out of order. Types of a later version are left out: `itchfeed` and `itchcpp` end at the first.
+#[test]
+fn a_hostile_flow_as_the_peers_have_it() {
+    let Some(python) = python() else { return };
+    let flow = flow::messages(0x5EED, 10_000);
+    let known = flow.iter().map(Vec::as_slice).filter(|m| !matches!(m[0], b'z' | 1));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("flow.itch");
+    fs::write(&file, binaryfile::framed(known)).unwrap();
+    let built = build(&file);
+    built.counts.some("/by_type/C").some("/over_reductions").some("/unknown_refs/C").some("/unknown_refs/U");
+    peers_agree(&python, &file);
 }
 
 #[test]

@@ -20,5 +20,8 @@ mod venue;
 #[path = "../exchange_support/client.rs"]
 #[allow(dead_code)] // the other tests of the exchange use the rest
 mod client;
+#[path = "../book_cli/flow.rs"]
+#[allow(dead_code)] // the tests of `colo book` frame it themselves
+mod flow;
 #[path = "../program/mod.rs"]
 mod program;
