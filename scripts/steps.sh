@@ -49,7 +49,11 @@ summary() {
 
 # need COMMAND PACKAGE: a command that Debian's package PACKAGE brings is there, or is installed.
 need() {
-    command -v "$1" >/dev/null && return 0
+    command -v "$1" >/dev/null || from_debian "$1" "$2"
+}
+
+# from_debian WHAT PACKAGE: installs Debian's package PACKAGE, because WHAT is missing.
+from_debian() {
     local sudo=()
     if [ "$(id -u)" -ne 0 ]; then
         if ! command -v sudo >/dev/null || ! sudo -n true 2>/dev/null; then
