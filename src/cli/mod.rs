@@ -19,6 +19,7 @@ mod extent;
 pub mod journal;
 mod live;
 mod out;
+mod record;
 pub mod replay;
 mod report;
 mod run;
@@ -89,6 +90,7 @@ enum Command {
     Demo(demo::Args),
     Run(run::Args),
     Exchange(exchange::Args),
+    Record(record::Args),
     Book(book::Args),
     Replay(replay::Args),
     Journal(journal::Args),
@@ -107,6 +109,7 @@ pub fn main(own: &[Entry]) -> ExitCode {
         Command::Demo(a) => demo::run(a, &registry),
         Command::Run(a) => run::run(a, &registry),
         Command::Exchange(a) => exchange::run(a),
+        Command::Record(a) => record::run(a),
         Command::Book(a) => book::run(a),
         Command::Replay(a) => replay::run(a, &registry),
         Command::Journal(a) => journal::run(a),
