@@ -12,6 +12,8 @@
 //!   and asked for again. Counted: [`Recorded::ring_full`].
 //! * of datagrams ([`RAW_RING`]): the datagram is left out of the raw capture, for the stream is worth more. Counted: [`Recorded::raw_dropped`].
 //!
+//! A writer that fails (a full disk) ends the recording: both rings are written out as far as that goes, and [`Recorded::failure`] says what failed.
+//!
 //! Invariants:
 //! * The file is a prefix of the session, whole and in order, save for what [`Recorded::lost`] names. Nothing is made up for what is lost.
 //! * The zero length at its end says that the venue announced the end of the session and that it was reached; no other end writes it.

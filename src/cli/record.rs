@@ -7,12 +7,14 @@ use serde_json::{Value, json};
 
 use super::report::grouped;
 use super::{Exit, Failure, Outcome, live, report, signals, warn};
-use crate::clock::Clock;
+use crate::clock::{Clock, Discipline};
 use crate::config;
 use crate::record::{End, Notice, Plan, RecordError, Recorded, Recorder};
 
 /// How often progress is told.
 const PROGRESS: Duration = Duration::from_secs(5);
+/// How often the clock is steered.
+const STEER: Duration = Duration::from_secs(1);
 /// Losses that are told one by one; the end has the sum.
 const LOSSES_TOLD: u32 = 10;
 
@@ -72,7 +74,9 @@ pub fn run(args: &Args) -> Outcome {
     };
     // Before the first file: a signal from now on ends a recording in order.
     let stop = signals::install().map_err(Failure::new)?;
-    let recorder = Recorder::start(&plan, Clock::new()).map_err(|e| match e {
+    let clock = Clock::new();
+    let mut discipline = clock.discipline();
+    let recorder = Recorder::start(&plan, clock).map_err(|e| match e {
         RecordError::Exists { .. } => Failure::new(format!("{e} (name another file, or give --overwrite)")),
         other => Failure::new(other),
     })?;
@@ -80,7 +84,7 @@ pub fn run(args: &Args) -> Outcome {
     let lines: Vec<_> = recorder.lines().iter().map(ToString::to_string).collect();
     live::say(&format!("record: feed {id} on {} to {}", lines.join(" and "), args.out.display()));
     let began = Instant::now();
-    let (mut told, mut losses) = (Duration::ZERO, 0);
+    let (mut told, mut steered, mut losses) = (Duration::ZERO, Duration::ZERO, 0);
     while !recorder.is_over()
         && !stop.raised()
         && args.seconds.is_none_or(|s| began.elapsed() < Duration::from_secs(s))
@@ -92,6 +96,11 @@ pub fn run(args: &Args) -> Outcome {
             let gap = if p.gap { "  recovering a gap" } else { "" };
             let (seconds, messages, lost) = (told.as_secs_f64(), grouped(p.messages), grouped(p.lost));
             live::say(&format!("{seconds:>6.1} s  messages {messages}  lost {lost}{gap}"));
+        }
+        // A day's stamps are to follow the wall clock, not a counter that was calibrated in the morning.
+        if began.elapsed() - steered >= STEER {
+            steered = began.elapsed();
+            discipline.as_mut().map(Discipline::adjust);
         }
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -140,7 +149,12 @@ fn check_names(args: &Args) -> Result<(), Failure> {
         return usage("a recording goes to files: --out and --raw name one each".into());
     }
     let report = args.json.as_ref().filter(|f| f.as_os_str() != "-");
-    let all: Vec<_> = files.into_iter().chain(report).collect();
+    // By place: a name can be written in several ways. A folder that is not there has a sentence of its own later.
+    let place = |file: &PathBuf| {
+        let folder = file.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        folder.canonicalize().map_or(file.clone(), |f| f.join(file.file_name().unwrap_or_default()))
+    };
+    let all: Vec<_> = files.into_iter().chain(report).map(place).collect();
     for (k, file) in all.iter().enumerate() {
         if all[..k].contains(file) {
             return usage(format!("{}: named twice, and each output has a file of its own", file.display()));
