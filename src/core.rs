@@ -148,12 +148,6 @@ fn start_with<S: Strategy>(
     create: Create<'_>,
 ) -> Result<Running<S>, StartError> {
     let mut warnings = plan.warnings.clone();
-    for f in config.feeds.iter().filter(|f| f.glimpse.is_some()) {
-        warnings.push(format!(
-            "feed {}: `glimpse` is not used: this version takes no snapshots, and re-requests what is missing",
-            f.id
-        ));
-    }
     let mut latency_hold = None;
     if plan.realtime.is_some() {
         let (hold, outcome) = host::hold_cpu_latency(0);

@@ -105,7 +105,8 @@ impl LogWriter {
         | Record::Session { now, .. }
         | Record::Control { now, .. }
         | Record::Timer { now }
-        | Record::Market { now, .. } = record
+        | Record::Market { now, .. }
+        | Record::Snapshot { now, .. } = record
         {
             self.now = *now;
         }
@@ -128,6 +129,10 @@ impl LogWriter {
                     FeedStatus::Silent => ("error", "feed silent", json!({})),
                     FeedStatus::NewSession => ("info", "feed session", json!({})),
                     FeedStatus::EndOfSession => ("info", "feed session ended", json!({})),
+                    FeedStatus::SnapshotBegin => ("warn", "feed snapshot began", json!({})),
+                    FeedStatus::SnapshotEnd { next } => {
+                        ("info", "feed snapshot taken", json!({"next": next}))
+                    }
                 };
                 fields["colo.feed"] = named(&self.names.feeds, feed.index()).into();
                 (level, message, fields)
@@ -195,7 +200,11 @@ impl LogWriter {
                 ("debug", "intent refused", fields)
             }
             Record::End { hash } => ("info", "run ended", json!({"colo.state_hash": format!("{hash:016x}")})),
-            Record::Market { .. } | Record::Timer { .. } | Record::Receipt(_) | Record::Hash { .. } => return,
+            Record::Market { .. }
+            | Record::Snapshot { .. }
+            | Record::Timer { .. }
+            | Record::Receipt(_)
+            | Record::Hash { .. } => return,
         };
         self.say(self.now, level, message, fields);
     }

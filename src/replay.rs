@@ -92,6 +92,16 @@ pub enum ReplayError {
         /// The feed's name.
         feed: String,
     },
+    /// A file has the stream, and no snapshots.
+    #[error(
+        "record {index}: feed {feed} took a snapshot, which only the run's own capture holds: leave its file (--data) out"
+    )]
+    SnapshotNotInFile {
+        /// The record that begins it.
+        index: u64,
+        /// The feed's name.
+        feed: String,
+    },
     /// The strategy's parameters.
     #[error(transparent)]
     Params(#[from] engine::strategy::ParamError),
@@ -146,6 +156,7 @@ impl ReplayError {
             ReplayError::Record { index, .. }
             | ReplayError::Capture { index, .. }
             | ReplayError::NoMarketData { index, .. }
+            | ReplayError::SnapshotNotInFile { index, .. }
             | ReplayError::Difference { index, .. }
             | ReplayError::OutOfPlace { index, .. }
             | ReplayError::Log(LogError::Corrupt { index, .. }) => Some(*index),
@@ -280,10 +291,11 @@ impl<S: Strategy> Player<S> {
         }
         match *record {
             Record::Start { .. } | Record::Receipt(_) => {}
-            Record::Market { now, feed, count, first } => {
+            Record::Market { now, feed, count, first } | Record::Snapshot { now, feed, count, first } => {
+                let is_snapshot = matches!(record, Record::Snapshot { .. });
                 let mut events = std::mem::take(&mut self.events);
                 events.clear();
-                let batch = Batch { received: now, first, count };
+                let batch = Batch { received: now, is_snapshot, first, count };
                 self.feed(index, 2, feed)?.load(index, batch, &mut events)?;
                 self.begin();
                 for event in &events {
@@ -296,6 +308,7 @@ impl<S: Strategy> Player<S> {
                 match status {
                     FeedStatus::NewSession => market.new_session(),
                     FeedStatus::Lost { from, to } => market.lose(from, to),
+                    FeedStatus::SnapshotBegin => market.snapshot(index)?,
                     _ => {}
                 }
                 self.one(now, &Input::Feed(feed, status), found);

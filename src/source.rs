@@ -1,29 +1,41 @@
 //! Historical market data: one stream of messages out of whatever kind of file holds it.
 //!
 //! ```text
-//!   file --+------------------> Window --+-- BinaryFILE ----------------------------------> messages
-//!          +-- gzip: unpacked --^        +-- pcap, pcapng --> frame --> MoldUDP64 channel --^
+//!   file --+---------------------> Window --+-- BinaryFILE ----------------------------------> messages
+//!          +-- gzip, zstd: unpacked once --^  +-- pcap, pcapng --> frame --> MoldUDP64 channel --^
+//!                                             +-- LOBSTER messages, DBN --> made into ITCH 5.0 -^
 //! ```
 //!
-//! The kind is told from the first bytes ([`feeds::binaryfile::sniff`]), of a gzip from the first bytes inside. Everything is read once, front
+//! The kind is told from the first bytes ([`feeds::binaryfile::sniff`]), of a packed file from the first bytes inside. Everything is read once, front
 //! to back, through a window of fixed size ([`WINDOW`]), so that a pipe will do and memory stays flat whatever the file's size. Nothing is
 //! mapped: a file that shrinks while it is mapped ends the process by a signal, one that shrinks while it is read is a sentence.
 //!
 //! What a capture holds goes through the same arbitration as a live feed ([`feeds::channel`]): lines A and B in one capture give each message once and
 //! in sequence. Packets whose header was wiped (session NUL or sequence 0), as in published samples, are taken in file order.
+//!
+//! Other formats of orders and trades are made into the ITCH 5.0 messages that say the same (`lobster`, `databento`), so that whatever
+//! reads a stream reads them by the one path. What had to be made up and what is lost stands there.
 
 mod capture;
+mod databento;
 mod frame;
+mod lobster;
+mod made;
 mod window;
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use feeds::binaryfile::{Kind, Messages, sniff};
+use feeds::channel::ChannelStats;
 use flate2::read::MultiGzDecoder;
 
 use capture::Capture;
+use databento::Databento;
+use lobster::Lobster;
 use window::Window;
 
 pub use window::WINDOW;
@@ -47,7 +59,7 @@ pub enum SourceError {
     Read {
         /// The file.
         path: PathBuf,
-        /// How far it was read; of a gzip, in what it unpacks to.
+        /// How far it was read; of a packed file, in what it unpacks to.
         offset: u64,
         /// What the system or the unpacking said.
         source: io::Error,
@@ -72,6 +84,18 @@ pub enum SourceError {
         /// Whether the offset is one of the unpacked bytes.
         unpacked: bool,
     },
+    /// A row or record says what cannot be.
+    #[error("{}: {kind} {number}: {what}", path.display())]
+    Entry {
+        /// The file.
+        path: PathBuf,
+        /// What the file counts: lines or records.
+        kind: &'static str,
+        /// Which one, from 1.
+        number: u64,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The capture's own structure does not hold.
     #[error("{}: damaged at byte {offset}{}: {what}", path.display(), of_what(*unpacked))]
     Malformed {
@@ -95,6 +119,7 @@ enum Fault {
     Io(io::Error),
     Truncated { offset: u64, what: &'static str },
     Malformed { offset: u64, what: &'static str },
+    Entry { what: String, kind: &'static str, number: u64 },
     Other(String),
 }
 
@@ -118,11 +143,30 @@ pub struct Source {
     path: PathBuf,
     unpacked: bool,
     stream: Stream,
+    /// Bytes of the file read so far, packed as they are.
+    read: Arc<AtomicU64>,
+    size: Option<u64>,
+}
+
+/// Counts what is read through it.
+struct Counted<R> {
+    input: R,
+    read: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = self.input.read(out)?;
+        self.read.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
 }
 
 enum Stream {
     BinaryFile { window: Window, taken: u64, ended: bool },
     Capture(Box<Capture>),
+    Lobster(Box<Lobster>),
+    Databento(Box<Databento>),
 }
 
 impl Source {
@@ -138,7 +182,10 @@ impl Source {
             let found = "a folder, where a file of market data is wanted".into();
             return Err(SourceError::Kind { path: path.to_path_buf(), found });
         }
-        Source::read(path, file)
+        let mut source = Source::read(path, file)?;
+        // A pipe or a device has no size.
+        source.size = about.is_file().then_some(about.len());
+        Ok(source)
     }
 
     /// As [`Source::open`], of anything that can be read; `path` names it in errors.
@@ -146,10 +193,14 @@ impl Source {
     /// # Errors
     /// As [`Source::open`].
     pub fn read(path: &Path, input: impl Read + Send + 'static) -> Result<Source, SourceError> {
+        let read = Arc::new(AtomicU64::new(0));
+        let window = Window::new(Counted { input, read: Arc::clone(&read) });
         let mut source = Source {
             path: path.to_path_buf(),
             unpacked: false,
-            stream: Stream::BinaryFile { window: Window::new(input), taken: 0, ended: false },
+            stream: Stream::BinaryFile { window, taken: 0, ended: false },
+            read,
+            size: None,
         };
         source.settle_kind().map_err(|fault| source.error(fault))?;
         Ok(source)
@@ -162,14 +213,23 @@ impl Source {
         if head.is_empty() {
             return Err(Fault::Other("it is empty".into()));
         }
+        if head.starts_with(databento::MAGIC) {
+            let window = std::mem::replace(window, Window::new(io::empty()));
+            self.stream = Stream::Databento(Box::new(Databento::open(window)?));
+            return Ok(());
+        }
         match sniff(head) {
             Kind::ItchBinaryFile => Ok(()),
-            Kind::Gzip if self.unpacked => {
-                Err(Fault::Other("a gzip file inside a gzip file: unpack it once (gunzip)".into()))
-            }
-            Kind::Gzip => {
+            kind @ (Kind::Gzip | Kind::Zstd) if self.unpacked => Err(Fault::Other(format!(
+                "a {} file inside a packed file: unpack it once",
+                if kind == Kind::Gzip { "gzip" } else { "zstd" }
+            ))),
+            kind @ (Kind::Gzip | Kind::Zstd) => {
                 let packed = std::mem::replace(window, Window::new(io::empty()));
-                *window = Window::new(MultiGzDecoder::new(packed));
+                *window = match kind {
+                    Kind::Gzip => Window::new(MultiGzDecoder::new(packed)),
+                    _ => Window::new(zstd::Decoder::new(packed)?),
+                };
                 self.unpacked = true;
                 self.settle_kind()
             }
@@ -178,11 +238,27 @@ impl Source {
                 self.stream = Stream::Capture(Box::new(Capture::open(window)?));
                 Ok(())
             }
-            Kind::Zstd => Err(Fault::Other(
-                "a zstd file, which cannot be read yet: decompress it first (unzstd)".into(),
-            )),
-            Kind::Unknown => Err(Fault::Other(Kind::Unknown.to_string())),
+            Kind::Unknown => self.settle_text(),
         }
+    }
+
+    /// Rows of LOBSTER messages are told by the first of them, or by the file's name: one with a bad first row is then named by its line.
+    fn settle_text(&mut self) -> Result<(), Fault> {
+        let Stream::BinaryFile { window, .. } = &mut self.stream else { return Ok(()) };
+        let is_rows = lobster::sniff(window.want(HEAD)?);
+        let symbol = match lobster::ticker(&self.path) {
+            Some(symbol) => symbol,
+            None if is_rows => {
+                return Err(Fault::Other(
+                    "rows as of a LOBSTER message file, whose name says the ticker: TICKER_YYYY-MM-DD_.._message_N.csv"
+                        .into(),
+                ));
+            }
+            None => return Err(Fault::Other(format!("{}, LOBSTER messages or DBN", Kind::Unknown))),
+        };
+        let window = std::mem::replace(window, Window::new(io::empty()));
+        self.stream = Stream::Lobster(Box::new(Lobster::new(window, symbol)));
+        Ok(())
     }
 
     /// The next message, or `None` at the end. No allocation except where a capture's packet is larger than any before.
@@ -206,6 +282,8 @@ impl Source {
                     Message { sequence: *taken, bytes: &window.passed()[2..] }
                 }
                 Stream::Capture(capture) => capture.message(),
+                Stream::Lobster(rows) => rows.message(),
+                Stream::Databento(records) => records.message(),
             })),
             Err(fault) => Err(self.error(fault)),
         }
@@ -215,6 +293,8 @@ impl Source {
     fn advance(&mut self) -> Result<bool, Fault> {
         let (window, taken, ended) = match &mut self.stream {
             Stream::Capture(capture) => return capture.advance(),
+            Stream::Lobster(rows) => return rows.advance(),
+            Stream::Databento(records) => return records.advance(),
             Stream::BinaryFile { window, taken, ended } => (window, taken, ended),
         };
         if *ended {
@@ -254,16 +334,36 @@ impl Source {
         Ok(count)
     }
 
-    /// What a person should know of the stream that was read, one sentence each: messages that a capture lacks.
+    /// Bytes of the file read so far, packed as they are; ahead of the message that is out by at most a window and what an unpacking holds.
+    #[must_use]
+    pub fn bytes_read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// The file's size when it was opened; `None` where it has none.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    /// What the arbitration of a capture's packets counted, all of them as one line; `None` for other kinds.
+    #[must_use]
+    pub fn arbitration(&self) -> Option<&ChannelStats> {
+        match &self.stream {
+            Stream::Capture(capture) => Some(capture.arbitration()),
+            _ => None,
+        }
+    }
+
+    /// What a person should know of the stream that was read, one sentence each: what the file lacks, or what of it cannot be said in ITCH 5.0.
     #[must_use]
     pub fn remarks(&self) -> Vec<String> {
-        match &self.stream {
-            Stream::BinaryFile { .. } => Vec::new(),
-            Stream::Capture(capture) => {
-                let path = self.path.display();
-                capture.remarks().into_iter().map(|r| format!("{path}: {r}")).collect()
-            }
-        }
+        let remarks = match &self.stream {
+            Stream::BinaryFile { .. } | Stream::Lobster(_) => Vec::new(),
+            Stream::Capture(capture) => capture.remarks(),
+            Stream::Databento(records) => records.remarks(),
+        };
+        remarks.into_iter().map(|r| format!("{}: {r}", self.path.display())).collect()
     }
 
     #[cold]
@@ -274,11 +374,14 @@ impl Source {
                 let offset = match &self.stream {
                     Stream::BinaryFile { window, .. } => window.offset(),
                     Stream::Capture(capture) => capture.offset(),
+                    Stream::Lobster(rows) => rows.offset(),
+                    Stream::Databento(records) => records.offset(),
                 };
                 SourceError::Read { path, offset, source }
             }
             Fault::Truncated { offset, what } => SourceError::Truncated { path, offset, what, unpacked },
             Fault::Malformed { offset, what } => SourceError::Malformed { path, offset, what, unpacked },
+            Fault::Entry { what, kind, number } => SourceError::Entry { path, kind, number, what },
             Fault::Other(found) => SourceError::Kind { path, found },
         }
     }

@@ -51,6 +51,11 @@ const VALUES: &[Case] = &[
     ("max_daily_loss_usd = 100000", "max_daily_loss_usd = 9223372036854775807", &["risk.max_daily_loss_usd"]),
     ("interface =", "silence_ms = 1\ninterface =", &["feeds[0].silence_ms", "10"]),
     ("interface =", "reorder_window = 0\ninterface =", &["feeds[0].reorder_window"]),
+    (
+        "interface =",
+        "snapshot_after_messages = 2000000000000\ninterface =",
+        &["feeds[0].snapshot_after_messages", "1000000000000"],
+    ),
     ("interface =", "receive_buffer_bytes = 1\ninterface =", &["feeds[0].receive_buffer_bytes"]),
     ("interface = \"127.0.0.1\"", "interface = \"lo\"", &["feeds[0].interface", "\"lo\""]),
     ("topology = \"pipelined\"", "topology = \"sideways\"", &["topology", "sideways", "inline"]),

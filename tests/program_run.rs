@@ -109,6 +109,8 @@ fn inline_runs_against_a_venue_too() {
 fn the_configurations_that_come_with_it_trade() {
     let desk = Desk::new();
     let Desk { name, lines: [a, b], rerequest, ouch, .. } = &desk;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr());
+    let Ok(std::net::SocketAddr::V4(glimpse)) = free else { panic!("{free:?}") };
     let own = |text: &str| {
         let mut text =
             text.replace("name = \"sim\"", &format!("name = \"{name}\"")).replace("../journal", "journal");
@@ -117,6 +119,7 @@ fn the_configurations_that_come_with_it_trade() {
             ("127.0.0.1:26002", b),
             ("127.0.0.1:26003", rerequest),
             ("127.0.0.1:26010", ouch),
+            ("127.0.0.1:26011", &glimpse),
         ];
         for (port, ours) in ports {
             assert!(text.contains(port), "{port}");

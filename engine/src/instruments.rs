@@ -28,7 +28,7 @@ pub struct InstrumentState {
     pub reference_at: Nanos,
     /// The last price traded.
     pub last: Px,
-    /// Messages that its book needs are gone for good: nothing but a new start makes it valid again.
+    /// Messages that its book needs are gone for good: nothing but a new session or a snapshot makes it valid again.
     pub lost: bool,
 }
 
@@ -134,14 +134,15 @@ impl Instruments {
     }
 
     /// Applies a feed's status to one of its instruments. A book that lost messages stays `Stale` whatever is said later, until the venue
-    /// starts a new session: the messages after a loss cannot bring back those lost.
+    /// starts a new session or a snapshot begins: the messages after a loss cannot bring back those lost.
     pub(crate) fn on_feed(&mut self, id: InstrumentId, status: FeedStatus) -> Option<InstrumentChange> {
         let i = &mut self.each[id.index()];
         match status {
-            FeedStatus::NewSession => {
+            // A snapshot tells everything anew but what traded last.
+            FeedStatus::NewSession | FeedStatus::SnapshotBegin => {
                 i.lost = false;
                 i.reference = Px::ZERO;
-                i.last = Px::ZERO;
+                i.last = if status == FeedStatus::NewSession { Px::ZERO } else { i.last };
                 i.operational_halts = 0;
                 i.action = TradingState::Unknown;
                 i.trading = TradingState::Unknown;
@@ -153,7 +154,10 @@ impl Instruments {
             FeedStatus::Heartbeat => return None,
             _ if i.lost => Validity::Stale,
             FeedStatus::Synced { .. } => Validity::Valid,
-            FeedStatus::Recovering { .. } | FeedStatus::NewSession => Validity::Recovering,
+            FeedStatus::Recovering { .. }
+            | FeedStatus::NewSession
+            | FeedStatus::SnapshotBegin
+            | FeedStatus::SnapshotEnd { .. } => Validity::Recovering,
             FeedStatus::Lost { .. } | FeedStatus::Silent | FeedStatus::EndOfSession => Validity::Stale,
         };
         set(&mut i.validity, validity, InstrumentChange::Validity)

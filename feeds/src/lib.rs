@@ -1,11 +1,11 @@
 //! Market data as state machines without I/O: bytes and `now` go in, values come out.
 //!
 //! ```text
-//!  datagrams of lines A, B ..      historical file
-//!          |                            |
-//!     [`channel`]  in order, once   [`binaryfile`]
-//!          | over [`moldudp64`]         |
-//!          +------------+---------------+
+//!  datagrams of lines A, B ..    snapshot session    historical file
+//!          |                            |                   |
+//!     [`channel`]  in order, once   [`glimpse`]        [`binaryfile`]
+//!          | over [`moldudp64`]         |                   |
+//!          +------------+---------------+-------------------+
 //!                       v  one message
 //!                  [`itch50`]  filter by locate, decode
 //!                       v
@@ -18,5 +18,6 @@
 
 pub mod binaryfile;
 pub mod channel;
+pub mod glimpse;
 pub mod itch50;
 pub mod moldudp64;

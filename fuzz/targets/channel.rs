@@ -88,6 +88,9 @@ impl Sink for Checker {
                 self.lossy = false;
                 self.session = None;
             }
+            FeedStatus::SnapshotBegin | FeedStatus::SnapshotEnd { .. } => {
+                panic!("there is no snapshot server")
+            }
             FeedStatus::Silent | FeedStatus::Heartbeat | FeedStatus::EndOfSession => {}
         }
     }

@@ -50,6 +50,13 @@ pub enum FeedStatus {
     Heartbeat,
     /// The venue started a new session: all that was known is void.
     NewSession,
+    /// A snapshot begins: what the books of the feed hold is void, and the events that follow build them anew.
+    SnapshotBegin,
+    /// The snapshot is whole; delivery goes on with `next`. Without it what came since [`FeedStatus::SnapshotBegin`] is worth nothing.
+    SnapshotEnd {
+        /// The next message of the stream.
+        next: u64,
+    },
     /// The session is over.
     EndOfSession,
 }

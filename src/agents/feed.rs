@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use feeds::channel::{Channel, ChannelConfig, REREQUEST, Sink, Taken};
+use feeds::channel::{Channel, ChannelConfig, REREQUEST, Sink, SnapshotLimits, Taken};
 use feeds::itch50::{DecodeError, Subscription};
 use model::{FeedId, FeedStatus, Instrument, Nanos};
 use net::udp::{LineConfig, UdpLine, UdpRequest};
@@ -14,6 +14,7 @@ use ringbuf::log::Writer;
 use ringbuf::spsc::Producer;
 
 use super::lines::{LineState, Watched};
+use super::snapshot::SnapshotSession;
 use super::{FeedItem, LineWatch};
 use crate::agent::Agent;
 use crate::clock::Clock;
@@ -67,6 +68,7 @@ pub struct FeedAgent {
     /// The line that is asked first.
     first_line: usize,
     servers: Vec<UdpRequest>,
+    snapshots: Option<SnapshotSession>,
     channel: Channel,
     batch: Batch,
     capture: Option<Writer>,
@@ -101,12 +103,16 @@ impl FeedAgent {
         }
         let servers =
             p.config.rerequest.iter().map(|a| UdpRequest::open(*a)).collect::<Result<Vec<_>, _>>()?;
+        let snapshots = p.config.glimpse.as_ref().map(SnapshotSession::new).transpose()?;
+        let limits =
+            SnapshotLimits { after_messages: p.config.snapshot_after_messages, ..SnapshotLimits::default() };
         let channel = Channel::new(ChannelConfig {
             lines: lines.len(),
             reorder_window: p.config.reorder_window,
             gap_wait: p.config.gap_wait,
             silence: p.config.silence,
             servers: servers.len(),
+            snapshots: snapshots.as_ref().map(|_| limits),
             ..ChannelConfig::default()
         });
         Ok(FeedAgent {
@@ -118,6 +124,7 @@ impl FeedAgent {
             opened: p.clock.now(),
             first_line: 0,
             servers,
+            snapshots,
             channel,
             batch: Batch::new(&p.instruments, p.config.reorder_window, p.capture.is_some()),
             capture: p.capture,
@@ -194,7 +201,8 @@ impl FeedAgent {
         if let Some(log) = &mut self.capture {
             for c in self.batch.captures.drain(..) {
                 let framed = &self.batch.bytes[c.start..c.end];
-                let batch = CaptureBatch { received: c.received, first: c.first, count: c.count, framed };
+                let Capture { received, is_snapshot, first, count, .. } = c;
+                let batch = CaptureBatch { received, is_snapshot, first, count, framed };
                 if batch.append(log).is_err() {
                     self.publisher.counters.add(counter::capture_refused, 1);
                 }
@@ -275,6 +283,18 @@ impl FeedAgent {
         work
     }
 
+    fn poll_snapshots(&mut self, now: Nanos) -> usize {
+        let Some(session) = &mut self.snapshots else { return 0 };
+        if session.is_idle() && !self.channel.poll_snapshot(now) {
+            return 0;
+        }
+        self.batch.begin(now);
+        let mut work = session.poll(now, &mut self.channel, &mut self.batch);
+        self.batch.close();
+        work += self.pass_on(now);
+        work
+    }
+
     fn publish(&mut self, now: Nanos) {
         self.published = now;
         let s = self.channel.stats();
@@ -301,6 +321,13 @@ impl FeedAgent {
         c.set(counter::oversize, oversize.sum());
         c.set(counter::refused, servers().map(UdpRequest::refused).sum());
         c.set(counter::line_count, self.lines.len() as u64);
+        c.set(counter::snapshots, s.snapshots_taken);
+        c.set(counter::snapshots_failed, s.snapshots_failed);
+        c.set(counter::snapshot_messages, s.snapshot_messages);
+        c.set(
+            counter::snapshot_refused,
+            self.snapshots.as_ref().is_some_and(SnapshotSession::given_up).into(),
+        );
         self.publish_lines(now);
     }
 
@@ -342,6 +369,9 @@ impl Agent for FeedAgent {
         if self.batch.items.is_empty() {
             work += self.poll_servers(now);
         }
+        if self.batch.items.is_empty() {
+            work += self.poll_snapshots(now);
+        }
         if now.since(self.published).0 >= PUBLISH.0 {
             self.publish(now);
         }
@@ -365,10 +395,23 @@ impl Agent for FeedAgent {
 /// A stretch of framed messages to be captured.
 struct Capture {
     received: Nanos,
+    is_snapshot: bool,
     first: u64,
     count: u32,
     start: usize,
     end: usize,
+}
+
+/// A packet being built.
+#[derive(Clone, Copy)]
+struct Open {
+    /// Where its head is.
+    head: usize,
+    is_snapshot: bool,
+    first: u64,
+    count: u32,
+    /// Where its bytes start.
+    start: usize,
 }
 
 /// What one call of the channel delivered. All room is taken at the start: a call delivers at most what the channel held and one packet.
@@ -379,8 +422,10 @@ struct Batch {
     bytes: Vec<u8>,
     capturing: bool,
     received: Nanos,
-    /// The packet being built: where its head is, its first message, its messages and where its bytes start.
-    open: Option<(usize, u64, u32, usize)>,
+    /// The packet being built.
+    open: Option<Open>,
+    /// Messages of the snapshot that runs.
+    in_snapshot: u64,
     events: u64,
     malformed: u64,
     unknown_types: u64,
@@ -403,6 +448,7 @@ impl Batch {
             capturing,
             received: Nanos::ZERO,
             open: None,
+            in_snapshot: 0,
             events: 0,
             malformed: 0,
             unknown_types: 0,
@@ -424,16 +470,17 @@ impl Batch {
     }
 
     fn close(&mut self) {
-        let Some((head, first, count, start)) = self.open.take() else { return };
+        let Some(Open { head, is_snapshot, first, count, start }) = self.open.take() else { return };
         let received = self.received;
         let events = (self.items.len() - head - 1) as u32;
         if events == 0 {
             self.items.truncate(head);
         } else {
-            self.items[head] = FeedItem::Packet { received, first, count, events, pushed: Nanos::ZERO };
+            self.items[head] =
+                FeedItem::Packet { received, is_snapshot, first, count, events, pushed: Nanos::ZERO };
         }
         if self.capturing {
-            self.captures.push(Capture { received, first, count, start, end: self.bytes.len() });
+            self.captures.push(Capture { received, is_snapshot, first, count, start, end: self.bytes.len() });
         }
     }
 
@@ -447,28 +494,29 @@ impl Batch {
     }
 }
 
-impl Sink for Batch {
+impl Batch {
+    /// Message `place` of the stream, or of a snapshot.
     #[inline]
-    fn message(&mut self, seq: u64, msg: &[u8]) -> Taken {
-        let full = |(_, first, count, start): (usize, u64, u32, usize), len: usize| {
-            count >= PACKET_MESSAGES || len - start >= PACKET_BYTES || first + u64::from(count) != seq
+    fn take(&mut self, is_snapshot: bool, place: u64, msg: &[u8]) -> Taken {
+        let ends = |o: Open, len: usize| {
+            o.count >= PACKET_MESSAGES
+                || len - o.start >= PACKET_BYTES
+                || o.first + u64::from(o.count) != place
+                || o.is_snapshot != is_snapshot
         };
-        if self.open.is_some_and(|o| full(o, self.bytes.len())) {
+        if self.open.is_some_and(|o| ends(o, self.bytes.len())) {
             self.close();
         }
         if self.open.is_none() {
-            self.open = Some((self.items.len(), seq, 0, self.bytes.len()));
-            let received = self.received;
-            self.items.push(FeedItem::Packet {
-                received,
-                first: seq,
-                count: 0,
-                events: 0,
-                pushed: Nanos::ZERO,
-            });
+            let (head, start) = (self.items.len(), self.bytes.len());
+            self.open = Some(Open { head, is_snapshot, first: place, count: 0, start });
+            let (received, first) = (self.received, place);
+            let head =
+                FeedItem::Packet { received, is_snapshot, first, count: 0, events: 0, pushed: Nanos::ZERO };
+            self.items.push(head);
         }
-        if let Some((_, _, count, _)) = &mut self.open {
-            *count += 1;
+        if let Some(open) = &mut self.open {
+            open.count += 1;
         }
         if self.capturing {
             self.bytes.extend_from_slice(&(msg.len() as u16).to_be_bytes());
@@ -484,11 +532,26 @@ impl Sink for Batch {
         }
         Taken::Whole
     }
+}
+
+impl Sink for Batch {
+    #[inline]
+    fn message(&mut self, seq: u64, msg: &[u8]) -> Taken {
+        self.take(false, seq, msg)
+    }
+
+    fn snapshot(&mut self, msg: &[u8]) -> Taken {
+        self.in_snapshot += 1;
+        self.take(true, self.in_snapshot - 1, msg)
+    }
 
     fn status(&mut self, status: FeedStatus) {
         self.close();
-        if status == FeedStatus::NewSession {
-            self.subscription.reset();
+        match status {
+            FeedStatus::NewSession => self.subscription.reset(),
+            // What the subscription knows stays: a replay reads the same messages in the same order, and learns the same.
+            FeedStatus::SnapshotBegin => self.in_snapshot = 0,
+            _ => {}
         }
         self.items.push(FeedItem::Status { received: self.received, status });
     }

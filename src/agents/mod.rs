@@ -28,6 +28,7 @@ mod inline;
 mod lines;
 #[cfg(test)]
 mod rig;
+mod snapshot;
 mod strategy;
 
 pub use cold::{ColdAgent, ColdParts};
@@ -51,6 +52,8 @@ pub enum FeedItem {
     Packet {
         /// When the packet was received.
         received: Nanos,
+        /// Whether they are of a snapshot, and counted in it.
+        is_snapshot: bool,
         /// Its first message.
         first: u64,
         /// Its messages.

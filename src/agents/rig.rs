@@ -161,7 +161,14 @@ impl Rig {
     /// A packet with these events.
     pub fn packet(&mut self, bodies: &[MarketBody]) {
         let (received, count) = (self.now, bodies.len() as u32);
-        let head = FeedItem::Packet { received, first: self.next, count, events: count, pushed: Nanos::ZERO };
+        let head = FeedItem::Packet {
+            received,
+            is_snapshot: false,
+            first: self.next,
+            count,
+            events: count,
+            pushed: Nanos::ZERO,
+        };
         self.feed.push(head).unwrap();
         self.next += u64::from(count);
         for body in bodies {

@@ -401,7 +401,7 @@ impl<S: Strategy> Core<S> {
     #[inline]
     fn on_feed_item(&mut self, feed: FeedId, item: &FeedItem) {
         match *item {
-            FeedItem::Packet { received, first, count, pushed, .. } => {
+            FeedItem::Packet { received, is_snapshot, first, count, pushed, .. } => {
                 self.skipping = self.latched;
                 if self.skipping {
                     return;
@@ -411,7 +411,10 @@ impl<S: Strategy> Core<S> {
                     self.publisher.feed_ring.record(self.clock.now().since(pushed).0);
                 }
                 self.packet_received = received;
-                self.write(&Record::Market { now: received, feed, count, first });
+                self.write(&match is_snapshot {
+                    false => Record::Market { now: received, feed, count, first },
+                    true => Record::Snapshot { now: received, feed, count, first },
+                });
             }
             FeedItem::Event(_) if self.skipping => {}
             FeedItem::Event(event) => {

@@ -10,6 +10,7 @@
 
 mod beside;
 mod build;
+mod reading;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,7 +20,9 @@ use engine::book::{Books, Level, Top};
 use model::{Side, Symbol};
 use serde::Serialize;
 
-use self::build::{Builder, Row, Symbols};
+pub(super) use self::build::Symbols;
+use self::build::{Builder, Row};
+pub(super) use self::reading::Reading;
 use super::out::{self, Out, Stop};
 use super::{Exit, Failure, Outcome, warn};
 use crate::source::Source;
@@ -37,7 +40,7 @@ Examples:
 Prices in the CSV files are integers with four implied decimals (1234500 is 123.4500).
 Exit code 5: with --check, the fast and the naive books differ.")]
 pub struct Args {
-    /// The market data: ITCH 5.0 BinaryFILE, the same gzipped, or pcap/pcapng holding MoldUDP64. The kind is told from the content
+    /// The market data: ITCH 5.0 BinaryFILE, pcap/pcapng holding MoldUDP64, a LOBSTER message file or databento DBN (MBO), each also packed by gzip or zstd. The kind is told from the content
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// Build this instrument only; may be given several times
@@ -118,9 +121,11 @@ fn book(args: &Args) -> Result<Exit, Stop> {
     }
     let mut builder = Builder::new(&args.symbol, args.check);
     let (mut framed, mut rows) = (Vec::new(), Vec::new());
+    let reading = Reading::new(&source);
     loop {
         framed.clear();
         let read = source.fill(&mut framed, STRETCH);
+        reading.show(&source);
         let wanted = bbo.is_some().then_some(&mut rows);
         builder.stretch(&framed, wanted).map_err(|e| match e {
             Ok(difference) => Failure::from(difference),
@@ -134,6 +139,7 @@ fn book(args: &Args) -> Result<Exit, Stop> {
             break;
         }
     }
+    drop(reading);
     builder.finish().map_err(Failure::from)?;
     source.remarks().iter().for_each(|r| warn(r));
     if let Some(mut out) = bbo {
@@ -207,7 +213,7 @@ fn write_final(out: &mut Out, builder: &Builder) -> Result<(), Stop> {
 }
 
 /// A message type by its letter, or by its number where that cannot be printed.
-fn type_name(kind: u8) -> String {
+pub(super) fn type_name(kind: u8) -> String {
     if kind.is_ascii_graphic() { char::from(kind).to_string() } else { format!("0x{kind:02X}") }
 }
 

@@ -89,6 +89,7 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
         interface: std::net::Ipv4Addr::LOCALHOST,
         rerequest: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
         ouch: SocketAddr::from(([127, 0, 0, 1], 0)),
+        glimpse: None,
         accounts: vec![AccountConfig {
             username: "demo".into(),
             password: Some("demo".into()),
@@ -96,7 +97,12 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
             firm: "DEMO".into(),
         }],
         flow,
-        faults: FaultsConfig { seed: args.seed, line_a: line.clone(), line_b: line, rerequest_loss: 0.0 },
+        faults: FaultsConfig {
+            seed: args.seed,
+            line_a: line.clone(),
+            line_b: line,
+            ..FaultsConfig::default()
+        },
         cancel_on_disconnect: false,
         self_match_prevention: false,
         wait_for_login: true,

@@ -45,7 +45,11 @@ pub fn run(args: &Args) -> Outcome {
     }
     let venue = exchange::spawn(config).map_err(invalid)?;
     let rerequest = venue.rerequest.map_or_else(|| "none".into(), |a| a.to_string());
-    live::say(&format!("exchange: order entry on {}, re-requests on {rerequest}", venue.ouch));
+    let glimpse = venue.glimpse.map_or_else(|| "none".into(), |a| a.to_string());
+    live::say(&format!(
+        "exchange: order entry on {}, re-requests on {rerequest}, snapshots on {glimpse}",
+        venue.ouch
+    ));
     let stop = signals::install().map_err(Failure::new)?;
     let began = Instant::now();
     let mut told = Duration::ZERO;

@@ -16,6 +16,7 @@ mod demo;
 mod doctor;
 mod exchange;
 mod extent;
+mod feed;
 pub mod journal;
 mod live;
 mod out;
@@ -92,6 +93,7 @@ enum Command {
     Exchange(exchange::Args),
     Record(record::Args),
     Book(book::Args),
+    Feed(feed::Args),
     Replay(replay::Args),
     Journal(journal::Args),
     Ctl(ctl::Args),
@@ -111,6 +113,7 @@ pub fn main(own: &[Entry]) -> ExitCode {
         Command::Exchange(a) => exchange::run(a),
         Command::Record(a) => record::run(a),
         Command::Book(a) => book::run(a),
+        Command::Feed(a) => feed::run(a, &registry),
         Command::Replay(a) => replay::run(a, &registry),
         Command::Journal(a) => journal::run(a),
         Command::Ctl(a) => ctl::run(a),

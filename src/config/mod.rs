@@ -98,6 +98,8 @@ pub struct Feed {
     pub rerequest: Vec<SocketAddr>,
     /// The snapshot server.
     pub glimpse: Option<Account>,
+    /// Messages missing beyond which a snapshot is taken at once.
+    pub snapshot_after_messages: u64,
     /// Wait before asking.
     pub gap_wait: Nanos,
     /// Silence that makes it stale.

@@ -176,6 +176,13 @@ fn feed(c: &mut Checks, k: usize, f: &written::Feed, base: &Path, secrets: Secre
     Feed {
         id: f.id.clone(),
         glimpse,
+        snapshot_after_messages: ranged(
+            c,
+            "snapshot_after_messages",
+            f.snapshot_after_messages,
+            0,
+            1_000_000_000_000,
+        ),
         interface,
         rerequest: f.rerequest.iter().map(|a| c.address(&key("rerequest"), a)).collect(),
         gap_wait: Nanos(ranged(c, "gap_wait_us", f.gap_wait_us, 0, 10_000_000) * 1_000),

@@ -100,6 +100,9 @@ pub struct Feed {
     /// The snapshot server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub glimpse: Option<Glimpse>,
+    /// A gap of more messages than this is not re-requested: a snapshot is taken.
+    #[serde(default = "snapshot_after_messages")]
+    pub snapshot_after_messages: u64,
     /// Wait this long for another line before asking for a gap.
     #[serde(default = "gap_wait_us")]
     pub gap_wait_us: u64,
@@ -141,6 +144,9 @@ fn gap_wait_us() -> u64 {
 }
 fn silence_ms() -> u64 {
     3_000
+}
+fn snapshot_after_messages() -> u64 {
+    100_000
 }
 fn reorder_window() -> usize {
     16_384

@@ -8,6 +8,7 @@
 //! interface = "127.0.0.1"
 //! rerequest = "127.0.0.1:26003"
 //! ouch = "127.0.0.1:26010"
+//! glimpse = "127.0.0.1:26011"
 //!
 //! [[accounts]]
 //! username = "user01"
@@ -36,6 +37,7 @@ use super::flow::Flow;
 use super::flow::file::{FileFlow, Speed};
 use super::flow::generated::{GeneratedFlow, Recipe};
 use super::flow::reader::BinaryFile;
+use super::glimpse::SnapshotFaults;
 use super::venue::VenueConfig;
 
 /// The configuration as written.
@@ -59,6 +61,9 @@ pub struct ExchangeConfig {
     /// Where the re-request server listens; port 0 picks one. None where absent.
     #[serde(default)]
     pub rerequest: Option<SocketAddr>,
+    /// Where the snapshot server listens, for the same accounts as order entry; port 0 picks one. None where absent.
+    #[serde(default)]
+    pub glimpse: Option<SocketAddr>,
     /// Where order entry listens; port 0 picks one.
     pub ouch: SocketAddr,
     /// Who may log in.
@@ -179,6 +184,10 @@ pub struct FaultsConfig {
     pub line_b: LineFaults,
     /// Probability that a re-request gets no answer.
     pub rerequest_loss: f64,
+    /// Probability that a snapshot's login is refused.
+    pub glimpse_refused: f64,
+    /// Probability that a snapshot breaks off.
+    pub glimpse_cut: f64,
 }
 
 fn default_name() -> String {
@@ -250,6 +259,8 @@ impl ExchangeConfig {
             check_faults(key, line)?;
         }
         check_probability("faults.rerequest_loss", self.faults.rerequest_loss)?;
+        check_probability("faults.glimpse_refused", self.faults.glimpse_refused)?;
+        check_probability("faults.glimpse_cut", self.faults.glimpse_cut)?;
         if self.end_of_session_ms > 3_600_000 {
             return Err(invalid("end_of_session_ms", self.end_of_session_ms, "at most 3600000"));
         }
@@ -257,6 +268,10 @@ impl ExchangeConfig {
             session: self.session_bytes(unix_seconds)?,
             lines: faults.iter().take(self.lines.len()).map(|(_, f)| (*f).clone()).collect(),
             rerequest_loss: self.faults.rerequest_loss,
+            snapshot_faults: SnapshotFaults {
+                refused: self.faults.glimpse_refused,
+                cut: self.faults.glimpse_cut,
+            },
             accounts: self.credentials()?,
             flow: self.open_flow(&symbols)?,
             symbols,
@@ -433,6 +448,8 @@ mod tests {
             ("password = \"secret\"", "", &["accounts[0].password", "neither", "password_file"]),
             ("password = ", "password_file = ", &["secret", "password"]),
             ("loss = 0.01", "loss = 1.5", &["faults.line_a.loss", "1.5", "0 to 1"]),
+            ("seed = 9", "glimpse_cut = 2.0", &["faults.glimpse_cut", "2", "0 to 1"]),
+            ("seed = 9", "glimpse_refused = -1.0", &["faults.glimpse_refused", "-1", "0 to 1"]),
             ("datagram_bytes = 600", "datagram_bytes = 60", &["faults.line_b.datagram_bytes", "60", "128"]),
             ("messages_per_second = 500", "messages_per_second = 0", &["flow.messages_per_second", "0"]),
             ("skew_us", "skew", &["skew", "unknown field"]),

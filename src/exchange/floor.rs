@@ -9,14 +9,15 @@
 //! Invariants: nothing changes a book but through here, and every change is published in the order it happened, so that the tape rebuilds
 //! exactly the books; order and match numbers are given once a day; a trade's two sides carry one match number.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use model::{Px, Qty, Side, Symbol};
 
 use super::accounts::Account;
-use super::itch::{self, Mpid, Stamp};
+use super::itch::{self, InstrumentState, Mpid, Stamp};
 use super::matching::{Book, OrderKey, Owner, Resting, Verdict};
 use super::mold::Publisher;
+use super::soup::Login;
 
 /// A symbol that trades here.
 #[derive(Debug)]
@@ -27,6 +28,12 @@ pub struct Listing {
     pub book: Book,
     /// ITCH trading state: `T` trades.
     pub state: u8,
+    /// Why, as it was said.
+    pub state_reason: [u8; 4],
+    /// Reg SHO action as last said.
+    pub reg_sho: u8,
+    /// Operational halts as last said, by market code.
+    pub operational: BTreeMap<u8, u8>,
     /// The late period before an auction: orders cannot be canceled now.
     pub late_cross: bool,
 }
@@ -68,6 +75,10 @@ pub struct Floor {
     pub accounts: Vec<Account>,
     /// Whether an account's orders never trade with each other.
     pub self_match_prevention: bool,
+    /// The last system event that was said.
+    pub phase: Option<u8>,
+    /// Whose name the orders bear that were added with one, also of those that are gone: a day's worth of them is not much.
+    attributions: HashMap<u64, Mpid>,
     by_symbol: HashMap<Symbol, usize>,
     next_id: u64,
     next_match: u64,
@@ -83,6 +94,8 @@ impl Floor {
             listings: Vec::new(),
             accounts,
             self_match_prevention,
+            phase: None,
+            attributions: HashMap::new(),
             by_symbol: HashMap::new(),
             next_id: 1,
             next_match: 1,
@@ -102,7 +115,15 @@ impl Floor {
             return None;
         }
         self.by_symbol.insert(symbol, listing);
-        self.listings.push(Listing { symbol, book: Book::default(), state: b'T', late_cross: false });
+        self.listings.push(Listing {
+            symbol,
+            book: Book::default(),
+            state: b'T',
+            state_reason: *b"    ",
+            reg_sho: b'0',
+            operational: BTreeMap::new(),
+            late_cross: false,
+        });
         self.publish(&itch::directory(self.stamp(listing), symbol));
         self.publish(&itch::trading_action(self.stamp(listing), symbol, b'T', *b"    "));
         self.publish(&itch::reg_sho(self.stamp(listing), symbol, b'0'));
@@ -113,17 +134,29 @@ impl Floor {
     pub fn set_state(&mut self, listing: usize, state: u8, reason: [u8; 4]) {
         let symbol = self.listings[listing].symbol;
         self.listings[listing].state = state;
+        self.listings[listing].state_reason = reason;
         self.publish(&itch::trading_action(self.stamp(listing), symbol, state, reason));
     }
 
     /// Says something about the market as a whole.
     pub fn system_event(&mut self, code: u8) {
+        self.phase = Some(code);
         self.publish(&itch::system_event(self.now, code));
     }
 
     /// Says what another venue said, under this venue's locate and time.
     pub fn relay(&mut self, listing: Option<usize>, message: &[u8]) {
         let stamp = listing.map_or(Stamp { locate: 0, now: self.now }, |l| self.stamp(l));
+        if let Some(listing) = listing {
+            let listing = &mut self.listings[listing];
+            match itch::instrument_state(message) {
+                Some(InstrumentState::RegSho(action)) => listing.reg_sho = action,
+                Some(InstrumentState::Operational { market, action }) => {
+                    listing.operational.insert(market, action);
+                }
+                None => {}
+            }
+        }
         self.publish(&itch::restamped(stamp, message));
     }
 
@@ -217,6 +250,9 @@ impl Floor {
     pub fn rest(&mut self, listing: usize, order: Resting, mpid: Option<Mpid>) {
         let symbol = self.listings[listing].symbol;
         self.listings[listing].book.rest(order);
+        if let Some(mpid) = mpid {
+            self.attributions.insert(order.id, mpid);
+        }
         let Resting { id, side, px, shares, .. } = order;
         self.publish(&itch::add(self.stamp(listing), symbol, id, side, shares, px, mpid));
     }
@@ -248,7 +284,27 @@ impl Floor {
     pub fn replace(&mut self, listing: usize, old: u64, new: Resting) {
         self.listings[listing].book.remove(old).expect("an order that is replaced rests");
         self.listings[listing].book.rest(new);
+        // A replace keeps the name.
+        if let Some(mpid) = self.attributions.remove(&old) {
+            self.attributions.insert(new.id, mpid);
+        }
         self.publish(&itch::replaced(self.stamp(listing), old, new.id, new.shares, new.px));
+    }
+
+    /// The account that a login's name and password are for.
+    #[must_use]
+    pub fn account_of(&self, login: &Login) -> Option<u16> {
+        let is_it = |a: &&Account| {
+            a.credentials.username.eq_ignore_ascii_case(&login.username)
+                && a.credentials.password.eq_ignore_ascii_case(&login.password)
+        };
+        self.accounts.iter().find(is_it).map(|a| a.index)
+    }
+
+    /// Whose name an order bears.
+    #[must_use]
+    pub fn attribution(&self, id: u64) -> Option<Mpid> {
+        self.attributions.get(&id).copied()
     }
 
     fn take_match_number(&mut self) -> u64 {
@@ -256,7 +312,9 @@ impl Floor {
         self.next_match - 1
     }
 
-    fn stamp(&self, listing: usize) -> Stamp {
+    /// Of a message about a listing, now.
+    #[must_use]
+    pub fn stamp(&self, listing: usize) -> Stamp {
         // `list` never makes more than 65,535 of them.
         Stamp { locate: listing as u16 + 1, now: self.now }
     }

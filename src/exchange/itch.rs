@@ -17,6 +17,32 @@ pub struct Stamp {
     pub now: u64,
 }
 
+/// What a message that is relayed says of its instrument's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstrumentState {
+    /// `Y`: the action.
+    RegSho(u8),
+    /// `h`: at one market, `H` halted or `T` resumed.
+    Operational {
+        /// The market.
+        market: u8,
+        /// The action.
+        action: u8,
+    },
+}
+
+/// The state in another venue's message; `None` where it says none.
+#[must_use]
+pub fn instrument_state(message: &[u8]) -> Option<InstrumentState> {
+    match (*message.first()?, message.get(19..)?) {
+        (b'Y', [action, ..]) => Some(InstrumentState::RegSho(*action)),
+        (b'h', [market, action, ..]) => {
+            Some(InstrumentState::Operational { market: *market, action: *action })
+        }
+        _ => None,
+    }
+}
+
 /// A message under construction.
 struct Out(Vec<u8>);
 
@@ -84,6 +110,12 @@ pub fn trading_action(stamp: Stamp, symbol: Symbol, state: u8, reason: [u8; 4]) 
 #[must_use]
 pub fn reg_sho(stamp: Stamp, symbol: Symbol, action: u8) -> Vec<u8> {
     Out::new(b'Y', stamp).bytes(&symbol.0).bytes(&[action]).0
+}
+
+/// `h`: halted at one market (`H`), or resumed (`T`).
+#[must_use]
+pub fn operational_halt(stamp: Stamp, symbol: Symbol, market: u8, action: u8) -> Vec<u8> {
+    Out::new(b'h', stamp).bytes(&symbol.0).bytes(&[market, action]).0
 }
 
 /// `A`, or `F` where the order is attributed.
@@ -172,6 +204,7 @@ mod tests {
             (directory(s, sym), b'R', 39),
             (trading_action(s, sym, b'T', *b"    "), b'H', 25),
             (reg_sho(s, sym, b'0'), b'Y', 20),
+            (operational_halt(s, sym, b'Q', b'H'), b'h', 21),
             (add(s, sym, 9, Side::Buy, q, px, None), b'A', 36),
             (add(s, sym, 9, Side::Buy, q, px, Some(*b"ABCD")), b'F', 40),
             (executed(s, 9, q, 3), b'E', 31),
@@ -183,6 +216,19 @@ mod tests {
         ];
         for (bytes, kind, len) in all {
             assert_eq!((bytes[0], bytes.len()), (kind, len), "{}", kind as char);
+        }
+    }
+
+    #[test]
+    fn a_state_is_read_from_where_it_is_written() {
+        let s = Stamp { locate: 1, now: 1 };
+        let sym = Symbol::new("AAPL").unwrap();
+        assert_eq!(instrument_state(&reg_sho(s, sym, b'1')), Some(InstrumentState::RegSho(b'1')));
+        let halt = Some(InstrumentState::Operational { market: b'B', action: b'H' });
+        assert_eq!(instrument_state(&operational_halt(s, sym, b'B', b'H')), halt);
+        assert_eq!(instrument_state(&deleted(s, 9)), None);
+        for n in 0..20 {
+            assert_eq!(instrument_state(&operational_halt(s, sym, b'B', b'H')[..n]), None);
         }
     }
 

@@ -1,5 +1,5 @@
 //! Every message of a stream in the order it was made: what a re-request (MoldUDP64) or a login from an earlier sequence (SoupBinTCP)
-//! reads again. Sequence numbers count from 1 and nothing is ever forgotten, so memory grows with the day: about 40 bytes a message.
+//! reads again. Sequence numbers count from 1 and a stream forgets nothing, so memory grows with the day: about 40 bytes a message.
 
 /// An append-only list of messages, numbered from 1.
 #[derive(Debug, Default)]
@@ -18,6 +18,12 @@ impl MessageLog {
         self.bytes.extend_from_slice(message);
         self.ends.push(self.bytes.len());
         self.ends.len() as u64
+    }
+
+    /// Forgets what follows the first `messages`.
+    pub fn truncate(&mut self, messages: u64) {
+        self.ends.truncate(usize::try_from(messages).unwrap_or(usize::MAX));
+        self.bytes.truncate(self.ends.last().copied().unwrap_or(0));
     }
 
     /// The sequence number that the next message will have.
@@ -52,5 +58,11 @@ mod tests {
             (Some(&b"one"[..]), Some(&b""[..]), Some(&b"three"[..]))
         );
         assert_eq!((log.get(0), log.get(4), log.get(u64::MAX), log.next()), (None, None, None, 4));
+        log.truncate(9);
+        assert_eq!(log.next(), 4);
+        log.truncate(1);
+        assert_eq!((log.get(1), log.get(2)), (Some(&b"one"[..]), None));
+        assert_eq!(log.push(b"new"), 2);
+        assert_eq!(log.get(2), Some(&b"new"[..]));
     }
 }

@@ -5,6 +5,7 @@
 //!  ITCH file, seed -->| flow/ --> floor (books, ledger, tape) <-- order_entry <-- ouch <-- soup            |<-- TCP
 //!                     |             |                                                                       |--> TCP
 //!                     |             +--> itch --> mold --> faults (per line)                                |--> UDP line A, B
+//!                     |             +--> glimpse --> soup                                                     |--> TCP
 //!                     +-------------------------------------------------------------------------------------+<-> UDP re-request
 //!                                                    server (sockets, clock, thread)
 //! ```
@@ -13,6 +14,7 @@
 //! |---|---|
 //! | [`matching`] | price-time book |
 //! | [`itch`], [`mold`], [`faults`], [`message_log`] | market data out |
+//! | [`glimpse`] | snapshots of all books, one a login |
 //! | [`soup`], [`ouch`], [`order_entry`], [`accounts`] | orders in, reports out, the ledger |
 //! | [`flow`] | the rest of the market |
 //! | [`floor`], [`venue`] | composition |
@@ -28,6 +30,7 @@ pub mod config;
 pub mod faults;
 pub mod floor;
 pub mod flow;
+pub mod glimpse;
 pub mod itch;
 pub mod matching;
 pub mod message_log;

@@ -30,6 +30,7 @@ use super::venue::{ConnectionId, Venue, VenueCounts};
 const WAKE: Token = Token(0);
 const LISTENER: Token = Token(1);
 const REREQUEST: Token = Token(2);
+const SNAPSHOTS: Token = Token(3);
 /// Connection `n` has this token plus `n`.
 const CLIENTS: usize = 16;
 /// More clients than this wait in the listener's queue.
@@ -58,6 +59,8 @@ pub struct Progress {
     pub fills: AtomicU64,
     /// Re-requests answered.
     pub answers: AtomicU64,
+    /// Snapshots made.
+    pub snapshots: AtomicU64,
     /// The day is over (the flow ended, or a stop was asked for).
     pub closed: AtomicBool,
     /// The day is over and the end was said.
@@ -82,6 +85,8 @@ pub struct Running {
     pub ouch: SocketAddr,
     /// Where the re-request server listens.
     pub rerequest: Option<SocketAddr>,
+    /// Where the snapshot server listens.
+    pub glimpse: Option<SocketAddr>,
     progress: Arc<Progress>,
     stop: Arc<Stop>,
     thread: Option<JoinHandle<Result<Outcome, ExchangeError>>>,
@@ -150,6 +155,17 @@ pub fn spawn(config: ExchangeConfig) -> Result<Running, ExchangeError> {
         .register(&mut listener, LISTENER, Interest::READABLE)
         .map_err(system("poll its listener"))?;
 
+    let mut snapshots = None;
+    if let Some(address) = config.glimpse {
+        let mut listener =
+            TcpListener::bind(address).map_err(on("the snapshot server (glimpse)", address))?;
+        poll.registry()
+            .register(&mut listener, SNAPSHOTS, Interest::READABLE)
+            .map_err(system("poll its snapshot listener"))?;
+        snapshots = Some(listener);
+    }
+    let glimpse = snapshots.as_ref().and_then(|s| s.local_addr().ok());
+
     let mut requests = None;
     if let Some(address) = config.rerequest {
         let mut socket =
@@ -175,6 +191,7 @@ pub fn spawn(config: ExchangeConfig) -> Result<Running, ExchangeError> {
         clock,
         poll,
         listener,
+        snapshots,
         requests,
         lines,
         clients: BTreeMap::new(),
@@ -188,7 +205,7 @@ pub fn spawn(config: ExchangeConfig) -> Result<Running, ExchangeError> {
         .name(format!("{}-venue", config.name))
         .spawn(move || server.run())
         .map_err(system("start its thread"))?;
-    Ok(Running { ouch, rerequest, progress, stop, thread: Some(thread) })
+    Ok(Running { ouch, rerequest, glimpse, progress, stop, thread: Some(thread) })
 }
 
 /// A socket that sends one line: multicast stays on the interface's network and is looped back to receivers on this host.
@@ -224,6 +241,7 @@ struct Server {
     clock: Clock,
     poll: Poll,
     listener: TcpListener,
+    snapshots: Option<TcpListener>,
     requests: Option<UdpSocket>,
     lines: Vec<(std::net::UdpSocket, SocketAddr)>,
     clients: BTreeMap<ConnectionId, TcpStream>,
@@ -257,7 +275,7 @@ impl Server {
             for event in &events {
                 match event.token() {
                     WAKE => {}
-                    LISTENER => self.accept(),
+                    LISTENER | SNAPSHOTS => self.accept(),
                     REREQUEST => self.answer(),
                     Token(n) => self.read((n - CLIENTS) as ConnectionId),
                 }
@@ -298,17 +316,29 @@ impl Server {
         p.accepted.store(counts.accepted, Ordering::Relaxed);
         p.fills.store(counts.fills, Ordering::Relaxed);
         p.answers.store(counts.answers, Ordering::Relaxed);
+        p.snapshots.store(counts.snapshots.made, Ordering::Relaxed);
         p.closed.store(self.venue.is_closed(), Ordering::Relaxed);
         p.finished.store(self.venue.is_finished(), Ordering::Relaxed);
     }
 
     fn accept(&mut self) {
+        self.accept_from(false);
+        self.accept_from(true);
+    }
+
+    /// Takes in who waits, for order entry or for a snapshot.
+    fn accept_from(&mut self, is_snapshot: bool) {
         while self.clients.len() < MAX_CLIENTS {
-            match self.listener.accept() {
+            let listener = if is_snapshot { self.snapshots.as_ref() } else { Some(&self.listener) };
+            let Some(listener) = listener else { return };
+            match listener.accept() {
                 Ok((mut stream, _)) => {
                     // A report must not wait for a segment to fill up. Where that cannot be set it is only late.
                     let _ = stream.set_nodelay(true);
-                    let id = self.venue.connect(self.clock.now());
+                    let id = match is_snapshot {
+                        true => self.venue.connect_glimpse(self.clock.now()),
+                        false => self.venue.connect(self.clock.now()),
+                    };
                     let interest = Interest::READABLE | Interest::WRITABLE;
                     let token = Token(CLIENTS + id as usize);
                     if self.poll.registry().register(&mut stream, token, interest).is_ok() {

@@ -47,6 +47,14 @@ pub struct Login {
     pub sequence: Option<u64>,
 }
 
+impl Login {
+    /// Whether it asks for this session by name.
+    #[must_use]
+    pub fn names_session(&self, session: &[u8; 10]) -> bool {
+        self.session == field(session)
+    }
+}
+
 /// Why a login is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -149,9 +157,10 @@ impl Connection {
         self.close();
     }
 
-    /// Writes what the client has not had of its stream, as far as it reads; at the end of the session, the end.
-    pub fn pump(&mut self, now: u64, log: &MessageLog, ended: bool) {
-        let State::Streaming { account, mut next } = self.state else { return };
+    /// Writes what the client has not had of its stream, as far as it reads; at the end of the session, the end. Returns whether the whole
+    /// log is written.
+    pub fn pump(&mut self, now: u64, log: &MessageLog, ended: bool) -> bool {
+        let State::Streaming { account, mut next } = self.state else { return false };
         while self.outbox.len() < OUT_LIMIT
             && let Some(message) = log.get(next)
         {
@@ -163,6 +172,7 @@ impl Connection {
             self.packet(now, b'Z', b"");
             self.close();
         }
+        next == log.next()
     }
 
     /// Heartbeats, and the end of patience with a silent client. Returns whether the client was dropped just now.

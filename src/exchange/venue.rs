@@ -4,6 +4,7 @@
 //!  step(now) ------------------> flow, heartbeats, time-outs --+
 //!  on_client_bytes(conn, ..) --> SoupBinTCP, OUCH -------------+--> Floor --> poll_datagram() -> (line, bytes)
 //!  on_request(bytes) ----------> re-request answer, at once                   output(conn) -> bytes
+//!  connect_glimpse ------------> a snapshot for each login, to the same `on_client_bytes` and `output`
 //! ```
 //!
 //! Phases: *waiting* (nothing but heartbeats, until the first login where so configured) -> *open* (S `O`, the directory, S `S`, S `Q`, then
@@ -22,6 +23,7 @@ use super::accounts::{Account, AccountView, Credentials};
 use super::faults::LineFaults;
 use super::floor::Floor;
 use super::flow::{Flow, FlowCounts};
+use super::glimpse::{SnapshotCounts, SnapshotDesk, SnapshotFaults};
 use super::matching::{OrderKey, Owner};
 use super::mold::Publisher;
 use super::order_entry;
@@ -43,6 +45,8 @@ pub struct VenueConfig {
     pub lines: Vec<LineFaults>,
     /// Probability that a re-request gets no answer.
     pub rerequest_loss: f64,
+    /// What goes wrong with snapshots.
+    pub snapshot_faults: SnapshotFaults,
     /// Who may log in.
     pub accounts: Vec<Credentials>,
     /// The background.
@@ -94,6 +98,8 @@ pub struct VenueCounts {
     pub accepted: u64,
     /// Fills, over all accounts.
     pub fills: u64,
+    /// Snapshots.
+    pub snapshots: SnapshotCounts,
     /// The background's messages.
     pub flow: FlowCounts,
 }
@@ -130,6 +136,7 @@ pub struct Venue {
     symbols: Vec<Symbol>,
     connections: BTreeMap<ConnectionId, Connection>,
     next_connection: ConnectionId,
+    snapshots: SnapshotDesk,
     request_rng: Rng,
     rerequest_loss: f64,
     cancel_on_disconnect: bool,
@@ -154,6 +161,7 @@ impl Venue {
             symbols: config.symbols,
             connections: BTreeMap::new(),
             next_connection: 1,
+            snapshots: SnapshotDesk::new(config.snapshot_faults, config.seed),
             request_rng: Rng::new(config.seed, 0x2E0),
             rerequest_loss: config.rerequest_loss,
             cancel_on_disconnect: config.cancel_on_disconnect,
@@ -235,6 +243,7 @@ impl Venue {
             }
         }
         dropped.into_iter().for_each(|account| self.left(account));
+        self.snapshots.tick(self.floor.now);
         self.pump();
         self.floor.tape.flush(self.floor.now);
     }
@@ -247,7 +256,10 @@ impl Venue {
             Phase::Waiting | Phase::Closed => None,
         };
         let connections = self.connections.values().map(Connection::next_due).min();
-        [flow, connections].into_iter().flatten().fold(self.floor.tape.next_due(), u64::min)
+        [flow, connections, self.snapshots.next_due()]
+            .into_iter()
+            .flatten()
+            .fold(self.floor.tape.next_due(), u64::min)
     }
 
     /// A client has connected.
@@ -259,9 +271,21 @@ impl Venue {
         id
     }
 
+    /// A client of the snapshot server has connected.
+    pub fn connect_glimpse(&mut self, now: u64) -> ConnectionId {
+        self.advance(now);
+        let id = self.next_connection;
+        self.next_connection += 1;
+        self.snapshots.connect(self.floor.now, id);
+        id
+    }
+
     /// A client's socket is gone.
     pub fn disconnect(&mut self, now: u64, id: ConnectionId) {
         self.advance(now);
+        if self.snapshots.disconnect(id) {
+            return;
+        }
         if let Some(connection) = self.connections.remove(&id)
             && let Some(account) = connection.account()
         {
@@ -274,6 +298,9 @@ impl Venue {
     /// A client's bytes, split or joined anywhere.
     pub fn on_client_bytes(&mut self, now: u64, id: ConnectionId, bytes: &[u8]) {
         self.advance(now);
+        if self.snapshots.receive(&self.floor, &self.session, id, bytes) {
+            return;
+        }
         let Some(connection) = self.connections.get_mut(&id) else { return };
         connection.receive(self.floor.now, bytes);
         while let Some(connection) = self.connections.get_mut(&id)
@@ -314,7 +341,7 @@ impl Venue {
     /// Bytes to write to a client.
     #[must_use]
     pub fn output(&self, id: ConnectionId) -> &[u8] {
-        self.connections.get(&id).map_or(&[], Connection::output)
+        self.connection(id).map_or(&[], Connection::output)
     }
 
     /// The first `n` bytes of [`Self::output`] were written.
@@ -322,13 +349,18 @@ impl Venue {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.written(n);
         }
+        self.snapshots.written(self.floor.now, id, n);
         self.pump();
+    }
+
+    fn connection(&self, id: ConnectionId) -> Option<&Connection> {
+        self.connections.get(&id).or_else(|| self.snapshots.connection(id))
     }
 
     /// Whether a client's socket is to be closed: everything is said.
     #[must_use]
     pub fn is_over(&self, id: ConnectionId) -> bool {
-        self.connections.get(&id).is_none_or(Connection::is_over)
+        self.connection(id).is_none_or(Connection::is_over)
     }
 
     /// Whether the day is over and everybody was told for long enough.
@@ -337,6 +369,7 @@ impl Venue {
         self.phase == Phase::Closed
             && self.floor.tape.finished(self.floor.now)
             && self.connections.values().all(Connection::is_over)
+            && self.snapshots.is_idle()
     }
 
     /// Whether the day is over.
@@ -400,6 +433,7 @@ impl Venue {
             lost: self.floor.tape.lost(),
             accepted: of(|a| a.counts.accepted),
             fills: of(|a| a.counts.fills),
+            snapshots: self.snapshots.counts(),
             flow: self.flow.counts(),
             ..self.counts
         }
@@ -435,12 +469,9 @@ impl Venue {
 
     fn login(&mut self, id: ConnectionId, login: &Login) {
         let now = self.floor.now;
-        let known = self.floor.accounts.iter().position(|a| {
-            a.credentials.username.eq_ignore_ascii_case(&login.username)
-                && a.credentials.password.eq_ignore_ascii_case(&login.password)
-        });
-        let ours = String::from_utf8_lossy(&self.session).trim().to_ascii_lowercase();
-        let session_ok = self.phase != Phase::Closed && (login.session.is_empty() || login.session == ours);
+        let known = self.floor.account_of(login);
+        let is_ours = login.session.is_empty() || login.names_session(&self.session);
+        let session_ok = self.phase != Phase::Closed && is_ours;
         let outcome = match (known, login.sequence) {
             (None, _) => Err(Refusal::NotAuthorised),
             (Some(account), Some(sequence)) if session_ok => Ok((account, sequence)),
@@ -459,17 +490,17 @@ impl Venue {
         self.counts.logins += 1;
         // One connection an account: the newer one is the client's live one, the older often a socket that died unnoticed.
         for (other, connection) in &mut self.connections {
-            if *other != id && connection.account() == Some(account as u16) {
+            if *other != id && connection.account() == Some(account) {
                 connection.close();
             }
         }
         if self.phase == Phase::Waiting {
             self.open();
         }
-        let next = self.floor.accounts[account].stream.next();
+        let next = self.floor.accounts[usize::from(account)].stream.next();
         let first = if sequence == 0 { next } else { sequence.min(next) };
         if let Some(connection) = self.connections.get_mut(&id) {
-            connection.accept(now, account as u16, &self.session, first);
+            connection.accept(now, account, &self.session, first);
         }
     }
 

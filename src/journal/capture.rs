@@ -2,6 +2,9 @@
 //!
 //! One record a batch: received u64, first sequence u64, count u32 (little-endian), then `count` messages, each a big-endian u16 length and its
 //! bytes, as in a BinaryFILE. The core journal's Market records name batches by first sequence and count, in the same order.
+//!
+//! A snapshot's messages have no sequence of the channel: their batches are a kind of their own with the same layout, count from 0 in each snapshot, and
+//! are named by the core journal's Snapshot records.
 
 use std::path::Path;
 
@@ -10,8 +13,10 @@ use ringbuf::log::{AppendError, LogError, Reader, Writer};
 
 use super::bytes::{Malformed, Take};
 
-/// The kind of a batch record.
+/// The kind of a batch of the stream ...
 const BATCH: u16 = 1;
+/// ... and of a batch of a snapshot.
+const SNAPSHOT: u16 = 2;
 const HEAD: usize = 20;
 
 /// One batch.
@@ -19,7 +24,9 @@ const HEAD: usize = 20;
 pub struct Batch<'a> {
     /// When the packet that completed it was received, ns since the Unix epoch.
     pub received: Nanos,
-    /// Sequence of its first message.
+    /// Whether it is of a snapshot.
+    pub is_snapshot: bool,
+    /// Sequence of its first message; in a snapshot its place.
     pub first: u64,
     /// How many messages.
     pub count: u32,
@@ -33,8 +40,11 @@ impl<'a> Batch<'a> {
     pub fn decode(kind: u16, payload: &'a [u8]) -> Option<Batch<'a>> {
         let mut t = Take(payload);
         let parse = |t: &mut Take<'_>| Ok::<_, Malformed>((Nanos(t.u64()?), t.u64()?, t.u32()?));
-        let (received, first, count) = if kind == BATCH { parse(&mut t).ok()? } else { return None };
-        Some(Batch { received, first, count, framed: t.0 })
+        if !matches!(kind, BATCH | SNAPSHOT) {
+            return None;
+        }
+        let (received, first, count) = parse(&mut t).ok()?;
+        Some(Batch { received, is_snapshot: kind == SNAPSHOT, first, count, framed: t.0 })
     }
 
     /// Appends it. No allocation, no syscall.
@@ -46,7 +56,8 @@ impl<'a> Batch<'a> {
         head[..8].copy_from_slice(&self.received.0.to_le_bytes());
         head[8..16].copy_from_slice(&self.first.to_le_bytes());
         head[16..].copy_from_slice(&self.count.to_le_bytes());
-        log.append_parts(BATCH, &[&head, self.framed])
+        let kind = if self.is_snapshot { SNAPSHOT } else { BATCH };
+        log.append_parts(kind, &[&head, self.framed])
     }
 }
 

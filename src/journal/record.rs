@@ -9,6 +9,7 @@
 //! | 5 | Session | now u64, gateway u8, event |
 //! | 6 | Control | now u64, control |
 //! | 7 | Timer | now u64 |
+//! | 8 | Snapshot | now u64, feed u8, count u32, first u64 |
 //! | 16 | Command | command |
 //! | 17 | Refusal | why u8, intent |
 //! | 18 | Receipt | token u32, gateway u8, received u64, decoded u64, decided u64, sent u64 |
@@ -83,6 +84,17 @@ pub enum Record {
         /// How many messages.
         count: u32,
         /// The first one's sequence.
+        first: u64,
+    },
+    /// Messages `[first, first + count)` of a snapshot reached the engine, counted from 0 since the status that began it.
+    Snapshot {
+        /// The engine's time.
+        now: Nanos,
+        /// The feed.
+        feed: FeedId,
+        /// How many messages.
+        count: u32,
+        /// The first one's place in the snapshot.
         first: u64,
     },
     /// A feed's status reached the engine.
@@ -160,6 +172,7 @@ impl Record {
         matches!(
             self,
             Record::Market { .. }
+                | Record::Snapshot { .. }
                 | Record::Feed { .. }
                 | Record::Report { .. }
                 | Record::Session { .. }
@@ -205,6 +218,10 @@ impl Record {
                 p.u64(now.0);
                 7
             }
+            Record::Snapshot { now, feed, count, first } => {
+                p.u64(now.0).u8(feed.0).u32(*count).u64(*first);
+                8
+            }
             Record::Command(c) => {
                 put_command(&mut p, c);
                 16
@@ -236,7 +253,7 @@ impl Record {
     /// # Errors
     /// [`RecordError`] for a kind or fields that this version does not write.
     pub fn decode(kind: u16, payload: &[u8]) -> Result<Record, RecordError> {
-        if !matches!(kind, 1..=7 | 16..=20) {
+        if !matches!(kind, 1..=8 | 16..=20) {
             return Err(RecordError::UnknownKind(kind));
         }
         let mut t = Take(payload);
@@ -255,6 +272,7 @@ fn decode(kind: u16, t: &mut Take<'_>) -> Result<Record, Malformed> {
         5 => Record::Session { now: now(t)?, gateway: GatewayId(t.u8()?), event: session(t)? },
         6 => Record::Control { now: now(t)?, control: control(t)? },
         7 => Record::Timer { now: now(t)? },
+        8 => Record::Snapshot { now: now(t)?, feed: FeedId(t.u8()?), count: t.u32()?, first: t.u64()? },
         16 => Record::Command(command(t)?),
         17 => {
             let why = reject(t.u8()?)?;
@@ -294,6 +312,8 @@ fn put_status(p: &mut Put, s: FeedStatus) {
         FeedStatus::Heartbeat => p.u8(5),
         FeedStatus::NewSession => p.u8(6),
         FeedStatus::EndOfSession => p.u8(7),
+        FeedStatus::SnapshotBegin => p.u8(8),
+        FeedStatus::SnapshotEnd { next } => p.u8(9).u64(next),
     };
 }
 
@@ -306,6 +326,8 @@ fn status(t: &mut Take<'_>) -> Result<FeedStatus, Malformed> {
         5 => FeedStatus::Heartbeat,
         6 => FeedStatus::NewSession,
         7 => FeedStatus::EndOfSession,
+        8 => FeedStatus::SnapshotBegin,
+        9 => FeedStatus::SnapshotEnd { next: t.u64()? },
         _ => return Err(Malformed),
     })
 }
@@ -533,6 +555,9 @@ mod tests {
             feed(FeedStatus::Heartbeat),
             feed(FeedStatus::NewSession),
             feed(FeedStatus::EndOfSession),
+            feed(FeedStatus::SnapshotBegin),
+            feed(FeedStatus::SnapshotEnd { next: 1 << 40 }),
+            Record::Snapshot { now, feed: FeedId(1), count: 77, first: 1 << 20 },
             session(SessionEvent::LoggedIn),
             session(SessionEvent::Ready { next_token: Token(4), proven: true }),
             session(SessionEvent::Disconnected),
@@ -610,7 +635,7 @@ mod tests {
                 assert_eq!(Record::decode(kind, &longer), Err(RecordError::Malformed(kind)));
             });
         }
-        assert_eq!(Record::decode(8, &[]), Err(RecordError::UnknownKind(8)));
+        assert_eq!(Record::decode(9, &[]), Err(RecordError::UnknownKind(9)));
         assert_eq!(Record::decode(0, &[]), Err(RecordError::UnknownKind(0)));
     }
 

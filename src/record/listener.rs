@@ -326,6 +326,8 @@ impl Sink for Stream {
             FeedStatus::EndOfSession => self.end = Some(End::Session),
             FeedStatus::NewSession => self.end = Some(End::OtherSession),
             FeedStatus::Synced { .. } | FeedStatus::Recovering { .. } | FeedStatus::Heartbeat => {}
+            // A snapshot is no part of the stream, and this channel knows of no server of them.
+            FeedStatus::SnapshotBegin | FeedStatus::SnapshotEnd { .. } => {}
         }
     }
 }

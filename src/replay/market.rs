@@ -18,6 +18,8 @@ use crate::source::Source;
 pub(super) struct Batch {
     /// When its packet was received.
     pub received: Nanos,
+    /// Whether it is of a snapshot.
+    pub is_snapshot: bool,
     /// Sequence of its first message.
     pub first: u64,
     /// How many messages.
@@ -89,6 +91,14 @@ impl FeedMarket {
         }
     }
 
+    /// A snapshot follows.
+    pub(super) fn snapshot(&self, index: u64) -> Result<(), ReplayError> {
+        match self.from {
+            From::File { .. } => Err(ReplayError::SnapshotNotInFile { index, feed: self.name.clone() }),
+            From::Capture(_) | From::Nowhere => Ok(()),
+        }
+    }
+
     /// Appends the events of a batch to `events`.
     pub(super) fn load(
         &mut self,
@@ -116,12 +126,16 @@ impl FeedMarket {
             events.clear();
             let Some(read) = capture.next_batch()? else { return Err(missing) };
             // By time too: two sessions may have a batch of the same numbers.
-            let is_it = (read.received, read.first, read.count) == (batch.received, batch.first, batch.count);
-            if self.is_new_session && (is_it || read.first < self.next) {
+            let numbers = (read.received, read.first, read.count);
+            let is_it = read.is_snapshot == batch.is_snapshot
+                && numbers == (batch.received, batch.first, batch.count);
+            if self.is_new_session && (is_it || (!read.is_snapshot && read.first < self.next)) {
                 self.is_new_session = false;
                 self.subscription.reset();
             }
-            self.next = read.first.saturating_add(u64::from(read.count));
+            if !read.is_snapshot {
+                self.next = read.first.saturating_add(u64::from(read.count));
+            }
             let mut messages = 0;
             for message in Messages::new(read.framed).flatten() {
                 messages += 1;

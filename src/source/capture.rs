@@ -12,7 +12,7 @@
 //! Specifications: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng. A datagram counts as MoldUDP64 when its session is printable and its blocks fill it exactly
 //! ([`mold`]): a capture may hold re-requests and other traffic too.
 
-use feeds::channel::{Channel, ChannelConfig, Sink, Taken};
+use feeds::channel::{Channel, ChannelConfig, ChannelStats, Sink, Taken};
 use feeds::moldudp64::{HEADER, Packet, PacketKind};
 use model::{FeedStatus, Nanos};
 
@@ -324,6 +324,11 @@ impl Capture {
             return Err(Fault::Other("a packet capture without any MoldUDP64 packet".into()));
         }
         Ok(())
+    }
+
+    /// What the channel counted.
+    pub(super) fn arbitration(&self) -> &ChannelStats {
+        self.channel.stats()
     }
 
     /// What the capture lacks.

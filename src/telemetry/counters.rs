@@ -69,12 +69,16 @@ counters! {
         synced: "1", "1 while every message was delivered";
         kernel_drops: "1", "Datagrams that the kernel dropped for want of buffer; asked by the cold thread, for asking is a syscall";
         capture_refused: "1", "Batches that the capture could not take";
-        undecodable: "1", "Of the malformed those that a book or a trading state may hang on: the feed's books are stale until its next session";
+        undecodable: "1", "Of the malformed those that a book or a trading state may hang on: the feed's books are stale until its next session or snapshot";
         unknown_types: "1", "Messages of a type that is not known, skipped; a newer feed has them";
         odd_executions: "1", "Executions whose printable letter is neither Y nor N, taken as not printable";
         oversize: "1", "Datagrams dropped because they were longer than the buffer, on lines and from re-request servers";
         refused: "1", "Times that a re-request server's host said that nobody listens there";
         line_count: "1", "Lines that are configured";
+        snapshots: "1", "Snapshots taken whole";
+        snapshots_failed: "1", "Snapshots that broke off or did not come; the next is tried, ever later";
+        snapshot_messages: "1", "Messages of snapshots";
+        snapshot_refused: "1", "1 when the snapshot server refused user or password: no login is tried again before a restart";
     }
 }
 

@@ -27,7 +27,7 @@ use ringbuf::histogram;
 use super::counters;
 
 /// Version of this layout.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// Words of a name: 32 bytes, padded with NUL.
 pub const NAME: usize = 4;

@@ -85,6 +85,10 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     gz.finish().unwrap()
 }
 
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 1).unwrap()
+}
+
 /// What is in a folder of the material beside the repository, of these only. Where there is nothing the test says that it is skipped, or fails
 /// with `COLO_REQUIRE_SHARED=1`.
 #[expect(clippy::print_stderr, reason = "a test that did not run says so")]
@@ -194,6 +198,9 @@ fn every_kind_of_file_gives_the_same_books() {
         ("pcapng", wire::pcapng(&lines, false)),
         ("pcapng, big-endian", wire::pcapng(&lines, true)),
         ("packed pcap", gzip(&wire::pcap(&lines, false, true))),
+        ("zstd", zstd(&bytes)),
+        ("zstd in two", [zstd(&bytes[..999]), zstd(&bytes[999..])].concat()),
+        ("zstd pcapng", zstd(&wire::pcapng(&lines, false))),
     ] {
         let path = file(&dir, name, &content);
         same_as_oracle(&path, &bytes, &[], false);
@@ -234,7 +241,7 @@ fn a_file_that_is_none_is_one_sentence() {
     let cut = bytes.len() - 4;
     let last = bytes.len() - messages.last().unwrap().len() - 2;
     let packed = gzip(&bytes);
-    let zstd = b"\x28\xB5\x2F\xFD rest".to_vec();
+    let squeezed = zstd(&bytes);
     let tcp: Vec<_> = frames.iter().map(|f| [&f[..23], &[6], &f[24..]].concat()).collect();
     for (name, content, says) in [
         ("cut", bytes[..cut].to_vec(), format!("cut off at byte {last}: the message that starts there")),
@@ -243,9 +250,12 @@ fn a_file_that_is_none_is_one_sentence() {
         ("cut pcapng", wire::pcapng(&frames, false)[..300].to_vec(), "the packet that starts there".into()),
         ("text", b"symbol,price\nAAPL,100\n".to_vec(), "not an ITCH 5.0 BinaryFILE".into()),
         ("empty", Vec::new(), "it is empty".into()),
-        ("zstd", zstd, "a zstd file, which cannot be read yet".into()),
+        ("no zstd", b"\x28\xB5\x2F\xFD rest".to_vec(), "cannot be read after byte 0".into()),
+        ("cut zst", squeezed[..squeezed.len() / 2].to_vec(), "cannot be read after byte 0".into()),
+        ("zst of gz", zstd(&packed), "a gzip file inside a packed file".into()),
+        ("gz of zst", gzip(&squeezed), "a zstd file inside a packed file".into()),
         ("gz of text", gzip(b"hello"), "not an ITCH 5.0 BinaryFILE".into()),
-        ("gz of gz", gzip(&packed), "a gzip file inside a gzip file".into()),
+        ("gz of gz", gzip(&packed), "a gzip file inside a packed file".into()),
         ("no mold", wire::pcap(&tcp, false, false), "without any MoldUDP64 packet".into()),
     ] {
         let path = file(&dir, name, &content);
@@ -271,6 +281,7 @@ fn hostile_files_never_panic_nor_hang() {
         wire::pcapng(&frames, true),
         wire::pcapng(&frames, false),
         gzip(&bytes),
+        zstd(&bytes),
         bytes,
     ] {
         for round in 0..600 {

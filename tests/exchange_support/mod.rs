@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test crate uses its part
 
 pub mod client;
+pub mod heard;
 pub mod tape;
 
 use colo::exchange::accounts::Credentials;
@@ -9,6 +10,7 @@ use colo::exchange::faults::LineFaults;
 use colo::exchange::flow::Flow;
 use colo::exchange::flow::file::{FileFlow, Speed};
 use colo::exchange::flow::reader::BinaryFile;
+use colo::exchange::glimpse::SnapshotFaults;
 use colo::exchange::{BookSnapshot, Venue, VenueConfig};
 use model::{Px, Qty, Side, Symbol};
 
@@ -34,6 +36,7 @@ pub fn config() -> VenueConfig {
         symbols: vec![symbol("AAPL"), symbol("MSFT")],
         lines: vec![LineFaults::default(), LineFaults::default()],
         rerequest_loss: 0.0,
+        snapshot_faults: SnapshotFaults::default(),
         accounts: vec![account("user01"), account("user02")],
         flow: Flow::Silent,
         seed: 1,

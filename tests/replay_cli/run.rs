@@ -231,7 +231,9 @@ impl Run {
             for (received, first, messages) in &self.batches {
                 let framed = framed(messages);
                 let (received, first, count) = (*received, *first, messages.len() as u32);
-                Batch { received, first, count, framed: &framed }.append(&mut writer).unwrap();
+                Batch { received, is_snapshot: false, first, count, framed: &framed }
+                    .append(&mut writer)
+                    .unwrap();
                 keeper.tend().unwrap();
             }
             writer.finish();

@@ -95,7 +95,7 @@ impl<S: Strategy> Engine<S> {
         if !matches!(status, FeedStatus::Silent) {
             self.instruments.on_heard(feed, self.stamp);
         }
-        if status == FeedStatus::NewSession {
+        if matches!(status, FeedStatus::NewSession | FeedStatus::SnapshotBegin) {
             self.books[feed.index()].clear();
         }
         self.each_of_feed(feed, |i, id| i.on_feed(id, status));

@@ -84,6 +84,37 @@ fn a_book_synced_has_a_reference_at_once_and_not_an_old_one() {
 }
 
 #[test]
+fn a_snapshot_builds_the_book_anew_and_only_a_whole_one_makes_it_valid() {
+    let mut kit = Kit::ready(wide());
+    kit.quote(A, Side::Buy, 10, MID - 100);
+    kit.quote(A, Side::Sell, 10, MID + 100);
+    kit.give(Input::Feed(FEED, FeedStatus::Lost { from: 5, to: 6 }));
+    for is_whole in [false, true] {
+        kit.give(Input::Feed(FEED, FeedStatus::SnapshotBegin));
+        assert_eq!(kit.engine.top(A), engine::book::Top::default(), "what was known is void");
+        let i = *kit.engine.instruments().of(A);
+        assert_eq!((i.validity, i.trading, i.lost), (Validity::Recovering, TradingState::Unknown, false));
+        kit.trading(A, TradingState::Trading);
+        kit.quote(A, Side::Buy, 10, MID - 300);
+        kit.quote(A, Side::Sell, 10, MID + 300);
+        assert_eq!(reference(&kit), Px::ZERO, "not looked at while it is built");
+        assert_eq!(kit.refused(buy(A, 1, MID)), RiskReject::StaleMarket);
+        if is_whole {
+            kit.give(Input::Feed(FEED, FeedStatus::SnapshotEnd { next: 40 }));
+            let i = *kit.engine.instruments().of(A);
+            assert_eq!(i.validity, Validity::Recovering, "until the stream is there");
+        }
+    }
+    kit.give(Input::Feed(FEED, FeedStatus::Synced { next: 41 }));
+    assert_eq!(kit.engine.instruments().of(A).validity, Validity::Valid);
+    assert_eq!(reference(&kit), Px(MID));
+    kit.passes(buy(A, 1, MID));
+    // Another feed's books are its own.
+    kit.give(Input::Feed(FEED, FeedStatus::SnapshotBegin));
+    kit.passes(buy(C, 1, MID));
+}
+
+#[test]
 fn a_new_session_voids_all_that_was_known() {
     let mut kit = Kit::ready(wide());
     kit.give(Input::Feed(FEED, FeedStatus::NewSession));

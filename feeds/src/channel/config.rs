@@ -2,6 +2,8 @@
 
 use model::Nanos;
 
+use super::SnapshotLimits;
+
 /// The shape and the patience of a [`super::Channel`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChannelConfig {
@@ -23,10 +25,12 @@ pub struct ChannelConfig {
     pub servers: usize,
     /// A feed that says nothing on any line for so long is silent. A venue sends a heartbeat a second.
     pub silence: Nanos,
+    /// When what is missing is left to a snapshot. `None`: there is no snapshot server, and what no other brings is lost.
+    pub snapshots: Option<SnapshotLimits>,
 }
 
 impl Default for ChannelConfig {
-    /// Two lines, no server, 16,384 messages of 64 bytes, 1 ms for the other line, 20 ms and 4 more tries for a
+    /// Two lines, no server of either kind, 16,384 messages of 64 bytes, 1 ms for the other line, 20 ms and 4 more tries for a
     /// server, silent after 5 s.
     fn default() -> Self {
         ChannelConfig {
@@ -39,6 +43,7 @@ impl Default for ChannelConfig {
             request_max_messages: 1_000,
             servers: 0,
             silence: Nanos::from_millis(5_000),
+            snapshots: None,
         }
     }
 }

@@ -1,5 +1,5 @@
 //! One feed's stream, made whole: every message once and in order, from any number of lines that each lose, repeat and
-//! reorder, and from re-request servers for what no line brought.
+//! reorder, from re-request servers for what no line brought, and from snapshots for what no server brings.
 //!
 //! ```text
 //!  line A --+                                              +--> Sink::message(seq, bytes)   seq + 1 each time
@@ -8,31 +8,38 @@
 //!                     |            |      v
 //!                     |          drain  Store (bounded)
 //!  clock ----> on_timeout --> Recovery --> poll_transmit --> request to a server
+//!                     |          | too large, too old, unanswered
+//!                     +----> Snapshots --> poll_snapshot --> session with a snapshot server --> on_snapshot_message, .._end, .._failed
 //! ```
 //!
 //! A state machine without sockets or a clock. In each turn of its agent: every datagram to [`Channel::on_datagram`];
-//! [`Channel::on_timeout`] once [`Channel::next_timeout`] has come; [`Channel::poll_transmit`] until it gives `None`.
+//! [`Channel::on_timeout`] once [`Channel::next_timeout`] has come; [`Channel::poll_transmit`] until it gives `None`;
+//! [`Channel::poll_snapshot`], and to the snapshot methods what the session that it asks for brings.
 //!
 //! Nothing in a MoldUDP64 packet tells A from B and the lines may cut the stream differently, so arbitration is by message:
 //! a packet can be partly old, partly new.
 //!
 //! Invariants:
-//! * `expected` only grows within a session. A message is delivered when it equals `expected`, which then grows by one; it
-//!   jumps over `[from, to)` only with [`FeedStatus::Lost`], and what is lost is never delivered.
+//! * A message is delivered when it equals `expected`, which then grows by one. Within a session it jumps only with
+//!   [`FeedStatus::Lost`], over `[from, to)`, and what is lost is never delivered; or with [`FeedStatus::SnapshotEnd`], to what the
+//!   snapshot does not hold.
 //! * A message that the sink cannot decode is as good as lost, and [`FeedStatus::Lost`] is said of it right behind it. Of a session
 //!   that lost one already it is only counted: nothing more can become of its books.
-//! * `expected == seen_end` exactly when nothing is missing. [`FeedStatus::Synced`] is said only then, and never again in
-//!   a session that lost a message: its books cannot be whole.
+//! * `expected == seen_end` exactly when nothing is missing, and no snapshot is awaited. [`FeedStatus::Synced`] is said only then,
+//!   and in a session that lost a message only after a whole snapshot: without one its books cannot be whole.
+//! * From the moment that a snapshot is wanted until it has ended nothing is delivered but the snapshot, and the rest of the packet
+//!   whose message could not be decoded.
 //! * A session is left only when it is over or was silent on all lines for as long as makes a feed silent: until then a packet of
 //!   another session is one that strayed here, and a book is not given up for it.
 //! * No allocation after [`Channel::new`]. At most one request is unanswered.
 //!
 //! A full store does not give up a gap while a server may fill it: what does not fit is dropped and asked for when its
-//! turn comes, so a late joiner can walk a whole day behind a small window. When no server can help, it is
-//! [`FeedStatus::Lost`] at once and delivery goes on.
+//! turn comes, so a late joiner can walk a whole day behind a small window. When no server can help, a snapshot is wanted; where there
+//! are none, it is [`FeedStatus::Lost`] at once and delivery goes on.
 
 mod config;
 mod recovery;
+mod snapshot;
 mod stats;
 mod store;
 
@@ -45,10 +52,12 @@ use model::{FeedStatus, Nanos};
 
 pub use config::ChannelConfig;
 pub use recovery::Transmit;
+pub use snapshot::SnapshotLimits;
 pub use stats::{ChannelStats, LineStats, Rejected};
 
 use crate::moldudp64::{MoldError, Packet, PacketKind, Session};
 use recovery::{Patience, Recovery};
+use snapshot::Snapshots;
 use store::{Held, Store};
 
 /// The line number of answers from re-request servers.
@@ -75,9 +84,16 @@ pub enum Taken {
 
 /// Where the stream goes.
 pub trait Sink {
-    /// The next message. `seq` is one more than the last one's, except after [`FeedStatus::Lost`] and [`FeedStatus::NewSession`].
+    /// The next message. `seq` is one more than the last one's, except after [`FeedStatus::Lost`],
+    /// [`FeedStatus::NewSession`] and [`FeedStatus::SnapshotEnd`].
     /// The bytes are the packet's own where nothing was missing.
     fn message(&mut self, seq: u64, msg: &[u8]) -> Taken;
+
+    /// A message of the snapshot that [`FeedStatus::SnapshotBegin`] announced; it has no sequence. A sink that does not take snapshots
+    /// lets them fail.
+    fn snapshot(&mut self, _msg: &[u8]) -> Taken {
+        Taken::Undecodable
+    }
 
     /// What became of the feed; said between the messages before and after which it is true.
     fn status(&mut self, status: FeedStatus);
@@ -88,6 +104,8 @@ pub trait Sink {
 struct Gap {
     /// Its end as last reported. Some of it may be held already.
     to: u64,
+    /// When it was seen.
+    seen: Nanos,
     /// Whether part of it was given up.
     lossy: bool,
 }
@@ -108,6 +126,7 @@ pub struct Channel {
     gap: Option<Gap>,
     store: Store,
     recovery: Recovery,
+    snapshots: Snapshots,
     silence: Nanos,
     silent: bool,
     synced: bool,
@@ -139,6 +158,7 @@ impl Channel {
             gap: None,
             store: Store::new(config.reorder_window, config.message_bytes),
             recovery: Recovery::new(&config),
+            snapshots: Snapshots::new(config.snapshots),
             silence: config.silence,
             silent: false,
             synced: false,
@@ -202,7 +222,7 @@ impl Channel {
                 let mut seq = packet.sequence;
                 for msg in packet.blocks() {
                     if sink.message(seq, msg) == Taken::Undecodable {
-                        self.spoil(seq, sink);
+                        self.spoil(now, seq, sink);
                     }
                     seq += 1;
                 }
@@ -235,10 +255,9 @@ impl Channel {
     pub fn next_timeout(&self) -> Option<Nanos> {
         let Some(heard) = self.heard else { return Some(Nanos::ZERO) };
         let silence = (!self.silent && !self.over).then(|| heard.after(self.silence));
-        match (silence, self.recovery.deadline()) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        let age = self.gap.and_then(|gap| self.snapshots.patience(gap.seen));
+        let all = [silence, self.recovery.deadline(), self.snapshots.deadline(), age];
+        all.into_iter().flatten().min()
     }
 
     /// Time passed. Harmless when nothing is due.
@@ -251,14 +270,17 @@ impl Channel {
             sink.status(FeedStatus::Silent);
         }
         match self.recovery.on_timeout(now, self.expected) {
-            Patience::Left => {}
+            Patience::Left => self.judge_size(now),
             Patience::TimedOut => self.stats.request_timeouts += 1,
             Patience::UsedUp => {
                 self.stats.request_timeouts += u64::from(self.recovery.has_servers());
-                self.lose(self.hole_end(), sink);
-                self.settle(now, sink);
+                if !self.resort_to_snapshot(now) {
+                    self.lose(now, self.hole_end(), sink);
+                    self.settle(now, sink);
+                }
             }
         }
+        self.on_snapshot_timeout(now);
     }
 
     /// The request to be sent now, if any. A request that cannot be sent is as good as one that is lost.
@@ -372,10 +394,14 @@ impl Channel {
             if seq < self.expected {
                 return Held::Duplicate;
             }
+            if self.snapshots.is_holding() {
+                self.store.make_room(seq);
+                return self.store.hold(seq, msg, now);
+            }
             if seq == self.expected {
                 let taken = sink.message(seq, msg);
-                self.delivered(taken, sink);
-                self.drain(sink);
+                self.delivered(now, taken, sink);
+                self.drain(now, sink);
                 return Held::New;
             }
             let held = self.store.hold(seq, msg, now);
@@ -383,34 +409,39 @@ impl Channel {
                 return held;
             }
             self.track_gap(now, sink);
-            self.lose(self.hole_end().min(seq), sink);
+            if !self.resort_to_snapshot(now) {
+                self.lose(now, self.hole_end().min(seq), sink);
+            }
         }
     }
 
     /// Delivers what is held from `expected` on.
-    fn drain<S: Sink>(&mut self, sink: &mut S) {
-        while let Some(msg) = self.store.take(self.expected) {
+    fn drain<S: Sink>(&mut self, now: Nanos, sink: &mut S) {
+        while !self.snapshots.is_holding()
+            && let Some(msg) = self.store.take(self.expected)
+        {
             let taken = sink.message(self.expected, msg);
-            self.delivered(taken, sink);
+            self.delivered(now, taken, sink);
         }
     }
 
     /// The message at `expected` was delivered.
-    fn delivered<S: Sink>(&mut self, taken: Taken, sink: &mut S) {
+    fn delivered<S: Sink>(&mut self, now: Nanos, taken: Taken, sink: &mut S) {
         self.stats.delivered += 1;
         self.expected += 1;
         if taken == Taken::Undecodable {
-            self.spoil(self.expected - 1, sink);
+            self.spoil(now, self.expected - 1, sink);
         }
     }
 
     /// Message `seq` came and cannot be decoded.
     #[cold]
-    fn spoil<S: Sink>(&mut self, seq: u64, sink: &mut S) {
+    fn spoil<S: Sink>(&mut self, now: Nanos, seq: u64, sink: &mut S) {
         self.stats.undecodable += 1;
         self.synced = false;
         if std::mem::replace(&mut self.intact, false) {
             sink.status(FeedStatus::Lost { from: seq, to: seq + 1 });
+            self.resort_to_snapshot(now);
         }
     }
 
@@ -421,7 +452,7 @@ impl Channel {
 
     /// Gives up `[expected, to)` and goes on with what is held.
     #[cold]
-    fn lose<S: Sink>(&mut self, to: u64, sink: &mut S) {
+    fn lose<S: Sink>(&mut self, now: Nanos, to: u64, sink: &mut S) {
         sink.status(FeedStatus::Lost { from: self.expected, to });
         self.stats.messages_lost = self.stats.messages_lost.saturating_add(to - self.expected);
         self.intact = false;
@@ -429,7 +460,7 @@ impl Channel {
             gap.lossy = true;
         }
         self.expected = to;
-        self.drain(sink);
+        self.drain(now, sink);
     }
 
     /// Closes the gap that delivery has passed and reports the one that it stands at.
@@ -444,7 +475,7 @@ impl Channel {
             self.gap = None;
             self.recovery.end();
         }
-        if self.expected == self.seen_end {
+        if self.expected >= self.seen_end {
             return;
         }
         let (to, seen) = self.store.first().unwrap_or((self.seen_end, now));
@@ -452,7 +483,7 @@ impl Channel {
             Some(gap) if to <= gap.to => return,
             Some(gap) => gap.to = to,
             none => {
-                *none = Some(Gap { to, lossy: false });
+                *none = Some(Gap { to, seen, lossy: false });
                 self.stats.gaps_opened += 1;
                 self.synced = false;
                 self.recovery.begin(seen);
@@ -463,13 +494,18 @@ impl Channel {
 
     /// Says what became of the feed after a change.
     fn settle<S: Sink>(&mut self, now: Nanos, sink: &mut S) {
-        self.track_gap(now, sink);
+        if !self.snapshots.is_holding() {
+            self.track_gap(now, sink);
+            self.judge_size(now);
+        }
         self.stats.buffered = self.store.held();
         self.stats.buffered_max = self.stats.buffered_max.max(self.stats.buffered);
         self.steady = false;
-        if self.gap.is_some() || self.over || self.session == NUL {
+        let is_behind = self.gap.is_some() || self.snapshots.is_holding() || self.expected > self.seen_end;
+        if is_behind || self.over || self.session == NUL {
             return;
         }
+        self.snapshots.reached();
         if self.intact && !self.synced && !self.silent {
             self.synced = true;
             sink.status(FeedStatus::Synced { next: self.expected });
@@ -505,9 +541,13 @@ impl Channel {
         if !is_ended && !is_silent {
             return false;
         }
+        if self.snapshots.is_holding() {
+            self.store.drop_below(u64::MAX);
+        }
+        self.snapshots.end();
         while self.expected < self.seen_end {
             self.track_gap(now, sink);
-            self.lose(self.hole_end(), sink);
+            self.lose(now, self.hole_end(), sink);
         }
         self.track_gap(now, sink);
         self.retired.rotate_right(1);

@@ -102,6 +102,11 @@ impl Recovery {
         self.servers != 0 && !self.dead
     }
 
+    /// Whether a gap is still left to the other lines.
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self.phase, Phase::Waiting { .. })
+    }
+
     pub(super) fn deadline(&self) -> Option<Nanos> {
         match self.phase {
             Phase::Idle | Phase::Due => None,

@@ -14,6 +14,8 @@ use std::collections::BinaryHeap;
 
 use model::{FeedStatus, Nanos};
 
+mod snapshots;
+
 use super::{Channel, ChannelConfig, REREQUEST, Sink, Taken, Transmit};
 use crate::moldudp64::testing::{SESSION, end_of_session, heartbeat, packet};
 use crate::moldudp64::{Packet, Request};

@@ -51,7 +51,7 @@ impl Rejected {
     }
 }
 
-/// What happened on a channel since it was made. `gaps_opened` is `gaps_filled + gaps_lost`, and one more while a gap is open.
+/// What happened on a channel since it was made. `gaps_opened` is `gaps_filled + gaps_lost + gaps_bridged`, and one more while a gap is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelStats {
     /// The lines.
@@ -66,6 +66,18 @@ pub struct ChannelStats {
     pub gaps_filled: u64,
     /// Gaps of which some message did not come.
     pub gaps_lost: u64,
+    /// Gaps that a snapshot took the stream past.
+    pub gaps_bridged: u64,
+    /// Messages that a snapshot stands for.
+    pub messages_bridged: u64,
+    /// Snapshots asked for.
+    pub snapshots_asked: u64,
+    /// Snapshots that came whole.
+    pub snapshots_taken: u64,
+    /// Snapshots that broke off, or did not come.
+    pub snapshots_failed: u64,
+    /// Messages of snapshots.
+    pub snapshot_messages: u64,
     /// Messages that were given up.
     pub messages_lost: u64,
     /// Messages that were delivered and that the sink could not decode.
@@ -93,7 +105,7 @@ impl ChannelStats {
     #[inline]
     #[must_use]
     pub const fn gaps_open(&self) -> u64 {
-        self.gaps_opened - self.gaps_filled - self.gaps_lost
+        self.gaps_opened - self.gaps_filled - self.gaps_lost - self.gaps_bridged
     }
 
     pub(super) fn new(lines: usize) -> ChannelStats {
@@ -104,6 +116,12 @@ impl ChannelStats {
             gaps_opened: 0,
             gaps_filled: 0,
             gaps_lost: 0,
+            gaps_bridged: 0,
+            messages_bridged: 0,
+            snapshots_asked: 0,
+            snapshots_taken: 0,
+            snapshots_failed: 0,
+            snapshot_messages: 0,
             messages_lost: 0,
             undecodable: 0,
             requests: 0,

@@ -87,6 +87,18 @@ impl Store {
         Held::New
     }
 
+    /// Forgets what is below `seq`. Walks over what it forgets, at most once over the store.
+    pub(super) fn drop_below(&mut self, seq: u64) {
+        while self.held != 0 && self.first < seq {
+            self.take(self.first);
+        }
+    }
+
+    /// Makes room for `seq` by forgetting what is too far below it.
+    pub(super) fn make_room(&mut self, seq: u64) {
+        self.drop_below((seq + 1).saturating_sub(self.slots.len() as u64));
+    }
+
     /// Takes `seq` out when it is the lowest held.
     pub(super) fn take(&mut self, seq: u64) -> Option<&[u8]> {
         if self.held == 0 || self.first != seq {
@@ -140,6 +152,26 @@ mod tests {
         assert_eq!(s.take(10), Some(&b""[..]));
         assert_eq!(s.first(), Some((17, NOW)));
         assert_eq!(s.hold(24, b"", NOW), Held::New);
+    }
+
+    #[test]
+    fn forgets_what_is_below() {
+        let mut s = Store::new(4, 4);
+        for seq in [10u64, 11, 13] {
+            assert_eq!(s.hold(seq, b"", NOW), Held::New);
+        }
+        s.drop_below(10);
+        assert_eq!(s.held(), 3);
+        s.drop_below(12);
+        assert_eq!((s.held(), s.first()), (1, Some((13, NOW))));
+        s.make_room(16);
+        assert_eq!((s.held(), s.hold(16, b"", NOW)), (1, Held::New));
+        s.make_room(17);
+        assert_eq!((s.first(), s.hold(17, b"", NOW)), (Some((16, NOW)), Held::New));
+        s.make_room(1_000);
+        assert_eq!((s.held(), s.hold(1_000, b"", NOW)), (0, Held::New));
+        s.drop_below(u64::MAX);
+        assert_eq!((s.held(), s.first()), (0, None));
     }
 
     #[test]

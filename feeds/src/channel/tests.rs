@@ -3,6 +3,8 @@
 use model::FeedStatus::{self, EndOfSession, Heartbeat, Lost, NewSession, Recovering, Silent, Synced};
 use model::Nanos;
 
+mod snapshots;
+
 use super::{Channel, ChannelConfig, REREQUEST, Sink, Taken, Transmit};
 use crate::moldudp64::testing::{SESSION, end_of_session, heartbeat, packet};
 use crate::moldudp64::{Request, Session};
@@ -18,6 +20,8 @@ const UNDECODABLE: &[u8] = b"?";
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Said {
     Message(u64, Vec<u8>),
+    /// A message of a snapshot.
+    State(Vec<u8>),
     Status(FeedStatus),
 }
 
@@ -27,6 +31,10 @@ struct Log(Vec<Said>);
 impl Sink for Log {
     fn message(&mut self, seq: u64, msg: &[u8]) -> Taken {
         self.0.push(Said::Message(seq, msg.to_vec()));
+        if msg == UNDECODABLE { Taken::Undecodable } else { Taken::Whole }
+    }
+    fn snapshot(&mut self, msg: &[u8]) -> Taken {
+        self.0.push(Said::State(msg.to_vec()));
         if msg == UNDECODABLE { Taken::Undecodable } else { Taken::Whole }
     }
     fn status(&mut self, status: FeedStatus) {

@@ -55,14 +55,14 @@ fn symbol(msg: &[u8]) -> Option<Symbol> {
 }
 
 /// The tickers by locate, as the first message that carries one says.
-pub(super) struct Symbols(Vec<Symbol>);
+pub(in crate::cli) struct Symbols(Vec<Symbol>);
 
 impl Symbols {
-    fn new() -> Symbols {
+    pub(in crate::cli) fn new() -> Symbols {
         Symbols(vec![Symbol::BLANK; LOCATES])
     }
 
-    fn learn(&mut self, msg: &[u8]) {
+    pub(in crate::cli) fn learn(&mut self, msg: &[u8]) {
         if let Some(locate) = locate(msg)
             && let known = &mut self.0[usize::from(locate)]
             && *known == Symbol::BLANK
@@ -72,7 +72,7 @@ impl Symbols {
         }
     }
 
-    pub(super) fn of(&self, id: InstrumentId) -> Symbol {
+    pub(in crate::cli) fn of(&self, id: InstrumentId) -> Symbol {
         self.0[id.index()]
     }
 }

@@ -19,6 +19,8 @@ pub enum Kind {
     Start,
     /// Messages of a feed.
     Market,
+    /// Messages of a snapshot.
+    Snapshot,
     /// A feed's status.
     Feed,
     /// A venue's report.
@@ -47,6 +49,7 @@ impl Kind {
         match record {
             Record::Start { .. } => Kind::Start,
             Record::Market { .. } => Kind::Market,
+            Record::Snapshot { .. } => Kind::Snapshot,
             Record::Feed { .. } => Kind::Feed,
             Record::Report { .. } => Kind::Report,
             Record::Session { .. } => Kind::Session,
@@ -64,6 +67,7 @@ impl Kind {
         match self {
             Kind::Start => "start",
             Kind::Market => "market",
+            Kind::Snapshot => "snapshot",
             Kind::Feed => "feed",
             Kind::Report => "report",
             Kind::Session => "session",
@@ -119,7 +123,7 @@ pub(super) fn of_batch(index: u64, b: &Batch<'_>) -> Line {
         ("count", json!(b.count)),
         ("bytes", json!(b.framed.len())),
     ];
-    Line { index, kind: "batch", fields }
+    Line { index, kind: if b.is_snapshot { "snapshot" } else { "batch" }, fields }
 }
 
 /// A core record as a line.
@@ -128,6 +132,7 @@ pub(super) fn of_record(index: u64, record: &Record, names: &Names) -> Line {
     let now = match record {
         Record::Start { now, .. }
         | Record::Market { now, .. }
+        | Record::Snapshot { now, .. }
         | Record::Feed { now, .. }
         | Record::Report { now, .. }
         | Record::Session { now, .. }
@@ -146,7 +151,7 @@ pub(super) fn of_record(index: u64, record: &Record, names: &Names) -> Line {
         Record::Start { format, run, config_hash, .. } => {
             vec![("run", json!(run)), ("format", json!(format)), ("config", hex(*config_hash))]
         }
-        Record::Market { feed, count, first, .. } => {
+        Record::Market { feed, count, first, .. } | Record::Snapshot { feed, count, first, .. } => {
             vec![
                 ("feed", named(&names.feeds, feed.index())),
                 ("first", json!(first)),
@@ -217,6 +222,8 @@ fn of_status(status: FeedStatus) -> Fields {
         FeedStatus::Heartbeat => vec![("status", json!("heartbeat"))],
         FeedStatus::NewSession => vec![("status", json!("new_session"))],
         FeedStatus::EndOfSession => vec![("status", json!("end_of_session"))],
+        FeedStatus::SnapshotBegin => vec![("status", json!("snapshot_begin"))],
+        FeedStatus::SnapshotEnd { next } => vec![("status", json!("snapshot_end")), ("next", json!(next))],
     }
 }
 

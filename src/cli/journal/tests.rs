@@ -72,7 +72,7 @@ fn a_sound_run_is_verified_and_a_flipped_bit_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run-000004");
     write(&run.join("core"), &timers(2_000), true);
-    let batch = Batch { received: Nanos(1), first: 1, count: 1, framed: b"\0\x01x" };
+    let batch = Batch { received: Nanos(1), is_snapshot: false, first: 1, count: 1, framed: b"\0\x01x" };
     let capture = run.join("feed-f1");
     let cfg = LogConfig {
         dir: capture.clone(),
@@ -82,6 +82,7 @@ fn a_sound_run_is_verified_and_a_flipped_bit_is_named() {
     };
     let (mut writer, keeper) = log::create(cfg).unwrap();
     batch.append(&mut writer).unwrap();
+    Batch { is_snapshot: true, first: 0, ..batch }.append(&mut writer).unwrap();
     drop((writer, keeper));
 
     // By its run, by the folder of runs, and a log alone.
@@ -89,14 +90,17 @@ fn a_sound_run_is_verified_and_a_flipped_bit_is_named() {
         let (exit, text) = ran(&dir, Tool::Verify { dir: given, json: false });
         assert_eq!(exit, Exit::Ok, "{text}");
         assert!(text.contains("core         2002 records") && text.contains("ends in order"), "{text}");
-        assert!(text.contains("feed-f1      1 records") && text.contains("stops before record 1 "), "{text}");
+        assert!(text.contains("feed-f1      2 records") && text.contains("stops before record 2 "), "{text}");
     }
     let (exit, text) = ran(&dir, Tool::Verify { dir: run.join("core"), json: true });
     let result: Value = serde_json::from_str(&text).unwrap();
     assert_eq!((exit, &result["ok"], &result["logs"][0]["end"]), (Exit::Ok, &true.into(), &"clean".into()));
     assert!(result["logs"][0]["segments"].as_u64().unwrap() > 1, "{text}");
     let (exit, text) = ran(&dir, dump(&capture, json()));
-    assert_eq!((exit, indexes(&text)), (Exit::Ok, vec![0]));
+    assert_eq!((exit, indexes(&text)), (Exit::Ok, vec![0, 1]));
+    let kinds: Vec<_> =
+        text.lines().map(|l| serde_json::from_str::<Value>(l).unwrap()["kind"].clone()).collect();
+    assert_eq!(kinds, ["batch", "snapshot"]);
 
     let mut reader = Reader::open(run.join("core")).unwrap();
     let at = loop {
