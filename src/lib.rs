@@ -16,6 +16,7 @@ pub mod host;
 pub mod journal;
 pub mod logs;
 pub mod reconcile;
+pub mod record;
 pub mod replay;
 pub mod source;
 pub mod telemetry;

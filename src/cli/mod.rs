@@ -20,6 +20,7 @@ mod feed;
 pub mod journal;
 mod live;
 mod out;
+mod record;
 pub mod replay;
 mod report;
 mod run;
@@ -90,6 +91,7 @@ enum Command {
     Demo(demo::Args),
     Run(run::Args),
     Exchange(exchange::Args),
+    Record(record::Args),
     Book(book::Args),
     Feed(feed::Args),
     Replay(replay::Args),
@@ -109,6 +111,7 @@ pub fn main(own: &[Entry]) -> ExitCode {
         Command::Demo(a) => demo::run(a, &registry),
         Command::Run(a) => run::run(a, &registry),
         Command::Exchange(a) => exchange::run(a),
+        Command::Record(a) => record::run(a),
         Command::Book(a) => book::run(a),
         Command::Feed(a) => feed::run(a, &registry),
         Command::Replay(a) => replay::run(a, &registry),

@@ -241,6 +241,20 @@ impl Config {
     }
 }
 
+/// The feeds of a file, for what only listens: the rest of it is not looked at and need not be there, and no password is read.
+///
+/// # Errors
+/// Every problem found, with the key.
+pub fn feeds(file: &Path) -> Result<Vec<Feed>, ConfigError> {
+    /// A configuration of which only this is read.
+    #[derive(serde::Deserialize)]
+    struct OnlyFeeds {
+        #[serde(default)]
+        feeds: Vec<written::Feed>,
+    }
+    resolve::feeds(&read_toml::<OnlyFeeds>(file)?.feeds, file)
+}
+
 /// Reads a TOML file into a type that refuses unknown keys.
 ///
 /// # Errors

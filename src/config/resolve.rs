@@ -131,6 +131,21 @@ pub(super) fn resolve(written: Written, file: &Path, secrets: Secrets) -> Result
     })
 }
 
+/// The feeds alone.
+pub(super) fn feeds(written: &[written::Feed], file: &Path) -> Result<Vec<Feed>, ConfigError> {
+    let base = file.parent().unwrap_or(Path::new("."));
+    let mut c = Checks { problems: Vec::new() };
+    c.names("feeds", written.iter().map(|f| &f.id));
+    if !(1..=PORTS_MAX).contains(&written.len()) {
+        c.problem("feeds", format!("{} entries", written.len()), format!("1 to {PORTS_MAX}"));
+    }
+    let feeds = written.iter().enumerate().map(|(k, f)| feed(&mut c, k, f, base, Secrets::Skip)).collect();
+    match c.problems.is_empty() {
+        true => Ok(feeds),
+        false => Err(ConfigError { file: file.to_path_buf(), problems: c.problems }),
+    }
+}
+
 fn feed(c: &mut Checks, k: usize, f: &written::Feed, base: &Path, secrets: Secrets) -> Feed {
     let key = |name: &str| format!("feeds[{k}].{name}");
     c.word(&key("protocol"), &f.protocol, &[("itch50", ())]);
