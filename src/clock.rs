@@ -156,15 +156,6 @@ impl Clock {
         self.line.get()
     }
 
-    /// How far the wall clock is ahead of this one, in ns (negative: behind). Changes nothing.
-    ///
-    /// Cost: some dozen counter and wall clock reads; for the cold agent.
-    #[must_use]
-    pub fn wall_offset_ns(&self) -> i64 {
-        let sample = sample(&self.counter);
-        difference(sample.wall_ns, self.line().at(sample.ticks))
-    }
-
     /// The right to steer this clock and all its clones; there is one, so `None` once it has been taken.
     #[must_use]
     pub fn discipline(&self) -> Option<Discipline> {

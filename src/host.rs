@@ -13,10 +13,9 @@
 //! | [`use_fifo`] | no ordinary thread preempts | `CAP_SYS_NICE` or rtprio |
 //! | [`hold_cpu_latency`] | cores do not enter deep idle states | write to `/dev/cpu_dma_latency` |
 //! | [`set_timer_slack`] | short sleeps end when asked | |
-//! | [`forbid_new_privileges`] | nothing we might execute gains any | |
-//! | [`allow_only`] | a thread makes the system calls it should, and no other | a kernel with seccomp filters |
+//! | [`allow_only`] | in tests: a thread makes the system calls it should, and no other | a kernel with seccomp filters |
 //!
-//! All of it happens at start-up, before the hot path. This module and its children are the one place of the crate that may hold `unsafe`.
+//! All but the last happens at start-up, before the hot path. This module and its children are the one place of the crate that may hold `unsafe`.
 
 #![allow(unsafe_code, reason = "the one module of this crate that calls the kernel directly")]
 
@@ -144,7 +143,7 @@ pub fn set_timer_slack(ns: u32) -> Outcome {
 }
 
 /// Gives up, for good, that anything this process might execute gains privileges (set-uid, file capabilities).
-pub fn forbid_new_privileges() -> Outcome {
+fn forbid_new_privileges() -> Outcome {
     let (on, unused): (libc::c_ulong, libc::c_ulong) = (1, 0);
     // SAFETY: PR_SET_NO_NEW_PRIVS takes integers and no pointer; the unused ones must be 0.
     let rc = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, on, unused, unused, unused) };

@@ -33,7 +33,7 @@ pub enum Violation {
     Log,
 }
 
-/// From now on the calling thread makes these system calls (`libc::SYS_*`) only. Also [forbids new privileges](forbid_new_privileges), without which
+/// From now on the calling thread makes these system calls (`libc::SYS_*`) only. Also forbids new privileges, without which
 /// the kernel takes a filter from nobody but root.
 ///
 /// Refused, and nothing changed, with more than [`CALLS_MAX`] calls or on a processor other than x86_64 and aarch64.

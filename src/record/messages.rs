@@ -3,12 +3,11 @@
 //! A rotated file has no zero length at its end, only the last file of a session has: `cat day.*.itch` is the whole session.
 
 use std::path::Path;
-use std::thread;
 
 use super::index::{EVERY, MAGIC, Mark};
-use super::ring::{Entry, Found, Taker};
+use super::ring::{Entry, Files, Taker};
 use super::series::{Series, beside};
-use super::{IDLE, INDEX, RecordError, Written};
+use super::{INDEX, RecordError, Written};
 
 /// Bytes written at a time, where there are so many.
 const BLOCK: usize = 256 * 1024;
@@ -38,28 +37,13 @@ impl MessageFiles {
 
     /// Writes what comes until nothing can come any more, or writing fails; an entry without bytes is the end of the session.
     pub(super) fn run(mut self, mut taker: Taker) -> (Written, Option<RecordError>) {
-        let done = self.write_all(&mut taker);
+        let done = taker.empty_into(&mut self);
         (self.written, done.err())
     }
+}
 
-    fn write_all(&mut self, taker: &mut Taker) -> Result<(), RecordError> {
-        loop {
-            match taker.take(|entry| self.message(entry))? {
-                Found::Some => {}
-                Found::Nothing => {
-                    self.flush()?;
-                    thread::sleep(IDLE);
-                }
-                Found::Over => {
-                    self.flush()?;
-                    self.index.finish()?;
-                    return self.stream.finish();
-                }
-            }
-        }
-    }
-
-    fn message(&mut self, entry: Entry<'_>) -> Result<(), RecordError> {
+impl Files for MessageFiles {
+    fn entry(&mut self, entry: Entry<'_>) -> Result<(), RecordError> {
         let Entry { number: sequence, received, bytes } = entry;
         if self.stream.is_full(self.block.len(), 2 + bytes.len()) && !bytes.is_empty() {
             self.flush()?;
@@ -96,6 +80,11 @@ impl MessageFiles {
         self.index.write(&self.marks)?;
         self.marks.clear();
         Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), RecordError> {
+        self.index.finish()?;
+        self.stream.finish()
     }
 }
 

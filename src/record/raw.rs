@@ -11,13 +11,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::thread;
 
 use model::Nanos;
 
-use super::ring::{Entry, Found, Taker};
+use super::ring::{Entry, Files, Taker};
 use super::series::Series;
-use super::{IDLE, RecordError, Written};
+use super::{RecordError, Written};
 
 /// `LINKTYPE_RAW`: a packet begins with its IP header.
 const LINK_RAW: u16 = 101;
@@ -62,24 +61,8 @@ impl RawFiles {
 
     /// Writes what comes until nothing can come any more, or writing fails.
     pub(super) fn run(mut self, mut taker: Taker) -> (Written, Option<RecordError>) {
-        let done = self.write_all(&mut taker);
+        let done = taker.empty_into(&mut self);
         (self.written, done.err())
-    }
-
-    fn write_all(&mut self, taker: &mut Taker) -> Result<(), RecordError> {
-        loop {
-            match taker.take(|entry| self.datagram(entry))? {
-                Found::Some => {}
-                Found::Nothing => {
-                    self.flush()?;
-                    thread::sleep(IDLE);
-                }
-                Found::Over => {
-                    self.flush()?;
-                    return self.files.finish();
-                }
-            }
-        }
     }
 
     /// A file begins with a section of its own, so that each can be read alone.
@@ -91,8 +74,10 @@ impl RawFiles {
         self.written.bytes += head.len() as u64;
         Ok(())
     }
+}
 
-    fn datagram(&mut self, entry: Entry<'_>) -> Result<(), RecordError> {
+impl Files for RawFiles {
+    fn entry(&mut self, entry: Entry<'_>) -> Result<(), RecordError> {
         let Some(at) = self.interfaces.get(entry.number as usize) else { return Ok(()) };
         let before = self.block.len();
         packet(&mut self.block, entry.number as u32, entry.received, (at.from, at.to), entry.bytes);
@@ -121,6 +106,10 @@ impl RawFiles {
         self.held = 0;
         self.block.clear();
         Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), RecordError> {
+        self.files.finish()
     }
 }
 

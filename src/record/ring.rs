@@ -6,8 +6,12 @@
 //!
 //! The ring is a stream: a record may come out in pieces, and [`Taker`] keeps what is not whole yet. Both ends move bytes in batches.
 
+use std::thread;
+
 use model::Nanos;
 use ringbuf::spsc::{self, Consumer, Producer};
+
+use super::{IDLE, RecordError};
 
 /// Bytes before a record's own.
 const HEADER: usize = 20;
@@ -88,6 +92,18 @@ pub(super) enum Found {
     Over,
 }
 
+/// Where a writer's thread puts what comes.
+pub(super) trait Files {
+    /// Takes a record; it may stay in memory.
+    fn entry(&mut self, entry: Entry<'_>) -> Result<(), RecordError>;
+
+    /// Writes what is in memory.
+    fn flush(&mut self) -> Result<(), RecordError>;
+
+    /// Nothing comes any more, and all is written.
+    fn finish(&mut self) -> Result<(), RecordError>;
+}
+
 /// The end that a writer's thread has.
 pub(super) struct Taker {
     ring: Consumer<u8>,
@@ -114,6 +130,26 @@ impl Taker {
         }
         bytes.drain(..from);
         Ok(Found::Some)
+    }
+
+    /// Puts everything into `files`, and sleeps where nothing comes, until nothing can come any more or writing fails.
+    ///
+    /// # Errors
+    /// What `files` gives.
+    pub(super) fn empty_into(&mut self, files: &mut impl Files) -> Result<(), RecordError> {
+        loop {
+            match self.take(|entry| files.entry(entry))? {
+                Found::Some => {}
+                Found::Nothing => {
+                    files.flush()?;
+                    thread::sleep(IDLE);
+                }
+                Found::Over => {
+                    files.flush()?;
+                    return files.finish();
+                }
+            }
+        }
     }
 }
 
