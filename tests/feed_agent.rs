@@ -1,54 +1,24 @@
 //! A feed agent on real sockets: what comes on its lines, in the order in which the strategy gets it, and what it tells of its lines.
 
-use std::net::{SocketAddr, UdpSocket};
+mod feed_bench;
+
+use std::net::UdpSocket;
 use std::path::Path;
 
 use colo::agent::Agent;
-use colo::agents::{FeedAgent, FeedItem, FeedParts};
-use colo::clock::Clock;
-use colo::config::{Config, Secrets, parse_toml};
+use colo::agents::FeedItem;
+use colo::config::{Config, Secrets, Written, parse_toml};
 use colo::core::{Plan, start};
 use colo::journal::{Record, RunDir};
 use colo::logs::{LogWriter, Names};
 use colo::replay::{Journal, replay};
-use colo::telemetry::publish::Publication;
 use colo::telemetry::region_path;
-use colo::telemetry::snapshot::{Feed, Viewer};
-use engine::strategy::Quoter;
-use model::{FeedId, FeedStatus, MarketBody, Nanos, Qty};
+use colo::telemetry::snapshot::Feed;
+use engine::strategy::{Quoter, Strategy};
+use feed_bench::Bench;
+use model::{FeedStatus, MarketBody, Nanos, Qty};
 use ringbuf::log::Reader;
-use ringbuf::spsc::{self, Consumer};
 
-const CORE: &str = r#"
-    [[feeds]]
-    id = "f1"
-    protocol = "itch50"
-    lines = ["127.0.0.1:1", "127.0.0.1:2"]
-    silence_ms = 60000
-    [[gateways]]
-    id = "g1"
-    protocol = "ouch50"
-    environment = "test"
-    address = "127.0.0.1:1"
-    username = "user01"
-    password_file = "unread"
-    firm = "ABCD"
-    [[instruments]]
-    symbol = "AAPL"
-    feed = "f1"
-    gateway = "g1"
-    [strategy]
-    name = "quoter"
-    params = { quantity = 100 }
-    [risk]
-    max_open_orders = 3
-    max_position = 5000
-    max_daily_loss_usd = 700
-    [capacity]
-    live_orders = 1000
-    levels = 100
-    direct_refs = 1000
-"#;
 const POLLS_MAX: u32 = 2_000_000;
 
 const SESSION: &[u8; 10] = b"000010059B";
@@ -58,7 +28,17 @@ const END: u16 = u16::MAX;
 
 fn config(name: &str) -> Config {
     let file = Path::new("feed.toml");
-    let written = parse_toml(&format!("name = \"{name}\"\n{CORE}"), file).unwrap();
+    let mut written: Written = parse_toml(include_str!("fixtures/core.toml"), file).unwrap();
+    written.name = name.into();
+    written.feeds[0].silence_ms = 60_000;
+    written.strategy.name = Quoter::NAME.into();
+    written.strategy.params.insert("quantity".into(), 100.into());
+    written.risk.max_open_orders = Some(3);
+    written.risk.max_position = Some(5_000);
+    written.risk.max_daily_loss_usd = Some(700);
+    written.capacity.live_orders = 1_000;
+    written.capacity.levels = 100;
+    written.capacity.direct_refs = 1_000;
     Config::resolve(written, file, Secrets::Skip).unwrap()
 }
 
@@ -100,58 +80,26 @@ fn delete(order: u64) -> Vec<u8> {
     message(b'D', 19, &[(11, &order.to_be_bytes())])
 }
 
-/// The agent with both ends of its lines.
-struct Bench {
-    name: String,
-    clock: Clock,
-    agent: FeedAgent,
-    items: Consumer<FeedItem>,
-    lines: Vec<SocketAddr>,
-    sender: UdpSocket,
-    viewer: Viewer,
-    datagrams: u64,
-}
-
 impl Bench {
     fn new(name: &str, change: impl FnOnce(&mut Config)) -> Bench {
-        let name = format!("feed-{name}-{}", std::process::id());
-        let mut config = config(&name);
-        config.feeds[0].lines = vec!["127.0.0.1:0".parse().unwrap(); 2];
+        let mut config = config(&format!("feed-{name}-{}", std::process::id()));
         change(&mut config);
-        let clock = Clock::new();
-        let mut publication = Publication::create(&config, &["feed-f1".into()], clock.now()).unwrap();
-        let (out, items) = spsc::channel(1024);
-        let agent = FeedAgent::open(FeedParts {
-            id: FeedId(0),
-            config: config.feeds[0].clone(),
-            instruments: config.instruments.clone(),
-            out,
-            capture: None,
-            publisher: publication.feed(0).unwrap(),
-            clock: clock.clone(),
-            sample_every: 0,
-        })
-        .unwrap();
-        let lines = agent.local_addrs().collect();
-        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let viewer = Viewer::open(&name).unwrap();
-        Bench { name, clock, agent, items, lines, sender, viewer, datagrams: 0 }
+        Bench::open(config)
     }
 
     /// A duty cycle at `now`; what it counted.
     fn cycle(&mut self, now: Nanos) -> Feed {
         self.agent.do_work(now);
-        self.viewer.read().feeds.remove(0)
+        self.feed()
     }
 
     /// Sends a datagram to a line and has the agent take it; what it said, without times.
     fn give(&mut self, line: usize, bytes: &[u8]) -> Vec<String> {
-        self.sender.send_to(bytes, self.lines[line]).unwrap();
-        self.datagrams += 1;
+        self.send(line, bytes);
         // Time goes as the agent's own clock has it: it stamps what it receives by that, and publishes its counters by what it is given.
         let taken = (0..POLLS_MAX).any(|_| {
             self.agent.do_work(self.clock.now());
-            self.viewer.read().feeds[0].counters["datagrams"] == self.datagrams
+            self.feed().counters["datagrams"] == self.sent
         });
         assert!(taken, "the datagram came");
         let mut said = Vec::new();
@@ -174,13 +122,7 @@ impl Bench {
     }
 
     fn count(&self, counter: &str) -> u64 {
-        self.viewer.read().feeds[0].counters[counter]
-    }
-}
-
-impl Drop for Bench {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(region_path(&self.name));
+        self.feed().counters[counter]
     }
 }
 
@@ -250,11 +192,11 @@ fn a_line_that_is_silent_while_another_is_heard_is_shown_and_said() {
     let mut log = LogWriter::create(&file, dir.path(), Names::default()).unwrap();
     let mut b = Bench::new("silent", |c| c.feeds[0].silence = Nanos::from_millis(50));
     let mut watch = b.agent.watch().unwrap();
-    let silent = |b: &Bench| b.viewer.read().feeds[0].lines.iter().map(|l| l["silent"]).collect::<Vec<_>>();
+    let silent = |b: &Bench| b.feed().lines.iter().map(|l| l["silent"]).collect::<Vec<_>>();
 
     b.give(0, &packet(SESSION, 1, &[directory(), add(1, 100)]));
     b.give(0, &packet(SESSION, 1, &[directory(), add(1, 100)]));
-    let lines = b.viewer.read().feeds.remove(0).lines;
+    let lines = b.feed().lines;
     let of = |counter| [lines[0][counter], lines[1][counter]];
     assert_eq!((of("packets"), of("won"), of("duplicates")), ([2, 0], [2, 0], [2, 0]));
     assert!(of("last_heard_ns")[0] > 0 && of("last_heard_ns")[1] == 0);
@@ -293,7 +235,7 @@ fn what_the_kernel_drops_is_shown_while_the_agent_runs() {
     let mut log = LogWriter::create(&dir.path().join("log"), dir.path(), Names::default()).unwrap();
     let mut watch = b.agent.watch().unwrap();
     for _ in 0..500 {
-        b.sender.send_to(&[0; 1000], b.lines[1]).unwrap();
+        b.send(1, &[0; 1000]);
     }
     let now = b.clock.now();
     watch.tend(now, &mut log);

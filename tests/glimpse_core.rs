@@ -11,12 +11,13 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use colo::config::{Account, Config, Secrets, parse_toml};
+use colo::config::{Account, Config, Secrets, Written, parse_toml};
 use colo::core::{Plan, Running, start};
 use colo::exchange::{self, ExchangeConfig};
 use colo::journal::{Record, RunDir};
 use colo::replay::{Journal, ReplayError, replay};
 use colo::telemetry::region_path;
+use engine::strategy::Strategy;
 use exchange_support::client::login;
 use exchange_support::heard::Heard;
 use exchange_support::symbol;
@@ -25,31 +26,6 @@ use mirror::{Mirror, Orders};
 use model::{FeedStatus, InstrumentId, Side};
 use ringbuf::log::{self, Reader};
 
-const CORE: &str = r#"
-    [[feeds]]
-    id = "f1"
-    protocol = "itch50"
-    lines = ["127.0.0.1:1", "127.0.0.1:2"]
-    snapshot_after_messages = 500
-    [[gateways]]
-    id = "g1"
-    protocol = "ouch50"
-    environment = "test"
-    address = "127.0.0.1:1"
-    username = "user01"
-    password_file = "unread"
-    firm = "ABCD"
-    [[instruments]]
-    symbol = "AAPL"
-    feed = "f1"
-    gateway = "g1"
-    [[instruments]]
-    symbol = "MSFT"
-    feed = "f1"
-    gateway = "g1"
-    [strategy]
-    name = "mirror"
-"#;
 const VENUE: &str = r#"
     symbols = ["AAPL", "MSFT", "AMZN"]
     lines = ["127.0.0.1:1"]
@@ -83,10 +59,15 @@ impl World {
         let name = format!("glimpse-{test}-{topology}-{}", std::process::id());
         let journal = folder.path().join("journal");
         let file = Path::new("core.toml");
-        let head = format!(
-            "name = {name:?}\njournal_dir = {journal:?}\ntopology = {topology:?}\nidle = \"yield\"\n"
-        );
-        let written = parse_toml(&format!("{head}{CORE}"), file).unwrap();
+        let mut written: Written = parse_toml(include_str!("fixtures/core.toml"), file).unwrap();
+        written.name = name;
+        written.journal_dir = journal.display().to_string();
+        written.topology = topology.into();
+        written.feeds[0].snapshot_after_messages = 500;
+        let mut msft = written.instruments[0].clone();
+        msft.symbol = "MSFT".into();
+        written.instruments.push(msft);
+        written.strategy.name = Mirror::NAME.into();
         let mut config = Config::resolve(written, file, Secrets::Skip).unwrap();
         let mut venue = ExchangeConfig::from_toml(VENUE, Path::new(".")).unwrap();
         change(&mut venue);

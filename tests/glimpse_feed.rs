@@ -2,54 +2,29 @@
 //! is compared with the venue's as of that message, and while they differ it is never valid.
 
 mod exchange_support;
+mod feed_bench;
 #[path = "exchange_support/mirror.rs"]
 mod mirror;
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 
 use colo::agent::Agent;
-use colo::agents::{FeedAgent, FeedItem, FeedParts};
-use colo::clock::Clock;
-use colo::config::{Account, Config, Secrets, parse_toml};
+use colo::agents::FeedItem;
+use colo::config::{Account, Config, Secrets, Written, parse_toml};
 use colo::exchange::flow::Flow;
 use colo::exchange::flow::generated::{GeneratedFlow, Recipe};
 use colo::exchange::glimpse::SnapshotFaults;
 use colo::exchange::{Venue, VenueConfig};
-use colo::telemetry::publish::Publication;
-use colo::telemetry::region_path;
-use colo::telemetry::snapshot::{Feed, Viewer};
+use engine::strategy::Strategy;
 use engine::{Engine, Outbox};
 use exchange_support::tape::Tape;
 use exchange_support::{MORNING, MS, symbol};
+use feed_bench::Bench;
 use mirror::{Mirror, Orders};
 use model::{FeedId, FeedStatus, Input, InstrumentId, MarketBody, Nanos, Side, Validity};
-use ringbuf::spsc::{self, Consumer};
 
-const CORE: &str = r#"
-    [[feeds]]
-    id = "f1"
-    protocol = "itch50"
-    lines = ["127.0.0.1:1", "127.0.0.1:2"]
-    silence_ms = 600000
-    snapshot_after_messages = 300
-    reorder_window = 4096
-    [[gateways]]
-    id = "g1"
-    protocol = "ouch50"
-    environment = "test"
-    address = "127.0.0.1:1"
-    username = "user01"
-    password_file = "unread"
-    firm = "ABCD"
-    [[instruments]]
-    symbol = "AAPL"
-    feed = "f1"
-    gateway = "g1"
-    [strategy]
-    name = "mirror"
-"#;
 const AAPL: InstrumentId = InstrumentId(0);
 /// What the agent's clock is moved on by in each turn, beside what passes: so that nobody waits for its back-off.
 const STEP: u64 = 50 * MS;
@@ -78,12 +53,8 @@ impl Truth {
 }
 
 struct World {
-    name: String,
-    clock: Clock,
+    bench: Bench,
     moved: u64,
-    agent: FeedAgent,
-    items: Consumer<FeedItem>,
-    viewer: Viewer,
     engine: Engine<Mirror>,
     outbox: Outbox,
     /// Events of the packet being taken that are still to come, and where the stream is behind it.
@@ -97,8 +68,6 @@ struct World {
     compared: u64,
     venue: Venue,
     now: u64,
-    sender: UdpSocket,
-    lines: Vec<std::net::SocketAddr>,
     listener: TcpListener,
     clients: Vec<(u64, TcpStream)>,
     /// Connections that are closed before a word is said.
@@ -111,32 +80,21 @@ struct World {
 
 impl World {
     fn new(test: &str, seed: u64, faults: SnapshotFaults) -> World {
-        let name = format!("glimpse-{test}-{seed}-{}", std::process::id());
         let file = Path::new("feed.toml");
-        let written = parse_toml(&format!("name = \"{name}\"\n{CORE}"), file).unwrap();
+        let mut written: Written = parse_toml(include_str!("fixtures/core.toml"), file).unwrap();
+        written.name = format!("glimpse-{test}-{seed}-{}", std::process::id());
+        written.feeds[0].silence_ms = 600_000;
+        written.feeds[0].snapshot_after_messages = 300;
+        written.feeds[0].reorder_window = 4_096;
+        written.strategy.name = Mirror::NAME.into();
         let mut config = Config::resolve(written, file, Secrets::Skip).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
-        config.feeds[0].lines = vec!["127.0.0.1:0".parse().unwrap(); 2];
         config.feeds[0].glimpse = Some(Account {
             address: listener.local_addr().unwrap(),
             username: "user01".into(),
             password: "pass".into(),
         });
-        let clock = Clock::new();
-        let mut publication = Publication::create(&config, &["feed-f1".into()], clock.now()).unwrap();
-        let (out, items) = spsc::channel(4096);
-        let agent = FeedAgent::open(FeedParts {
-            id: FeedId(0),
-            config: config.feeds[0].clone(),
-            instruments: config.instruments.clone(),
-            out,
-            capture: None,
-            publisher: publication.feed(0).unwrap(),
-            clock: clock.clone(),
-            sample_every: 0,
-        })
-        .unwrap();
         let recipe = Recipe { seed, messages_per_second: 20_000, messages: None };
         let venue = Venue::new(
             VenueConfig {
@@ -148,14 +106,9 @@ impl World {
             MORNING,
         );
         World {
-            viewer: Viewer::open(&name).unwrap(),
-            name,
-            clock,
-            moved: 0,
-            lines: agent.local_addrs().collect(),
-            agent,
-            items,
             engine: Engine::new(&config.engine(), Mirror::default()),
+            bench: Bench::open(config),
+            moved: 0,
             outbox: Outbox::default(),
             open: (0, None),
             received: Nanos::ZERO,
@@ -165,7 +118,6 @@ impl World {
             compared: 0,
             venue,
             now: MORNING,
-            sender: UdpSocket::bind("127.0.0.1:0").unwrap(),
             listener,
             clients: Vec::new(),
             hang_ups: 0,
@@ -189,7 +141,7 @@ impl World {
             // By message, not by line: what one line loses the other does not bring either.
             let is_lost = sequence.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32 & 0xFFFF < self.loss * 655;
             if !is_lost {
-                self.sender.send_to(&bytes, self.lines[line]).unwrap();
+                self.bench.send(line, &bytes);
             }
         }
         while let Ok((stream, _)) = self.listener.accept() {
@@ -226,9 +178,9 @@ impl World {
     fn hear(&mut self) {
         self.moved += STEP;
         for _ in 0..20 {
-            let now = self.clock.now().after(Nanos(self.moved));
-            self.agent.do_work(now);
-            while let Some(item) = self.items.pop() {
+            let now = self.bench.clock.now().after(Nanos(self.moved));
+            self.bench.agent.do_work(now);
+            while let Some(item) = self.bench.items.pop() {
                 self.take(item);
             }
         }
@@ -282,25 +234,15 @@ impl World {
                 break;
             }
             left -= 1;
-            assert!(left > 0, "not level: at {} of {:?}", self.position, self.feed());
+            assert!(left > 0, "not level: at {} of {:?}", self.position, self.bench.feed());
         }
         let venue = self.truth.before(&self.venue, self.position);
         assert!(!venue[0].is_empty() && !venue[1].is_empty());
         assert_eq!(self.engine.strategy().orders(AAPL), venue);
     }
 
-    fn feed(&self) -> Feed {
-        self.viewer.read().feeds.remove(0)
-    }
-
     fn begun(&self) -> usize {
         self.statuses.iter().filter(|s| matches!(s, FeedStatus::SnapshotBegin)).count()
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(region_path(&self.name));
     }
 }
 
@@ -320,7 +262,7 @@ fn what_both_lines_lose_comes_back_by_snapshots_that_are_refused_and_cut() {
         }
         w.until_level();
         let counts = w.venue.counts().snapshots;
-        let c = w.feed().counters;
+        let c = w.bench.feed().counters;
         assert!(c["snapshots"] >= 2 && c["snapshots_failed"] >= 1, "SEED={seed}: {c:?}");
         assert!(counts.cut > 0 || counts.refused > 0, "SEED={seed}: {counts:?}");
         assert_eq!((c["messages_lost"], c["gaps_lost"], c["synced"]), (0, 0, 1), "SEED={seed}: {c:?}");
@@ -354,7 +296,7 @@ fn who_joins_in_mid_day_takes_one_snapshot() {
     let published = w.venue.counts().messages;
     assert!(published > 1_000 && w.statuses.is_empty());
     w.until_level();
-    let c = w.feed().counters;
+    let c = w.bench.feed().counters;
     assert_eq!(
         (c["snapshots"], c["snapshots_failed"], c["rerequests"], c["gaps_lost"]),
         (1, 0, 0, 0),
@@ -373,7 +315,7 @@ fn a_server_that_hangs_up_is_tried_again() {
         w.turn();
     }
     w.until_level();
-    let c = w.feed().counters;
+    let c = w.bench.feed().counters;
     assert_eq!((c["snapshots"], c["snapshots_failed"], c["snapshot_refused"]), (1, 3, 0), "{c:?}");
     assert_eq!(w.begun(), 1, "a session without a word of a snapshot voids no book");
 }
@@ -396,7 +338,7 @@ fn a_password_that_is_refused_is_not_tried_again() {
         w.turn();
     }
     assert_eq!(w.venue.counts().snapshots.refused, 1);
-    let c = w.feed().counters;
+    let c = w.bench.feed().counters;
     assert_eq!((c["snapshot_refused"], c["snapshots"], c["synced"]), (1, 0, 0), "{c:?}");
     assert_ne!(w.engine.instruments().of(AAPL).validity, Validity::Valid);
 }

@@ -38,31 +38,10 @@ fn a_strategy_of_a_users_own_is_one_file() {
 
     // It stands beside those that come with it, and its parameters are checked as theirs are.
     run(&["demo", "--strategy", "none"]).exits(3).says(&["joiner", "quoter", "imbalance", "observer"]);
-    fs::write(folder.path().join("colo.toml"), CONFIG).expect("a configuration");
+    let config =
+        include_str!("fixtures/core.toml").replace("\"observer\"", "\"joiner\"\nparams = { lot = 1001 }");
+    fs::write(folder.path().join("colo.toml"), config).expect("a configuration");
     fs::write(folder.path().join("pw"), "secret77").expect("a password");
     run(&["config", "check", "colo.toml"]).exits(3).says(&["lot", "1001", "1 to 1000"]);
     fs::remove_file(&binary).expect("a binary of this test alone");
 }
-
-const CONFIG: &str = r#"
-name = "own"
-[[feeds]]
-id = "f1"
-protocol = "itch50"
-lines = ["127.0.0.1:26001"]
-[[gateways]]
-id = "g1"
-protocol = "ouch50"
-environment = "test"
-address = "127.0.0.1:26010"
-username = "user01"
-password_file = "pw"
-firm = "ABCD"
-[[instruments]]
-symbol = "AAPL"
-feed = "f1"
-gateway = "g1"
-[strategy]
-name = "joiner"
-params = { lot = 1001 }
-"#;

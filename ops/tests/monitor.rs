@@ -20,27 +20,6 @@ use serde_json::Value;
 const MONITOR: &str = env!("CARGO_BIN_EXE_colo-monitor");
 const AGENTS: [&str; 4] = ["gateway-g1", "strategy", "feed-f1", "cold"];
 
-const TOML: &str = r#"
-    [[feeds]]
-    id = "f1"
-    protocol = "itch50"
-    lines = ["127.0.0.1:1"]
-    [[gateways]]
-    id = "g1"
-    protocol = "ouch50"
-    environment = "test"
-    address = "127.0.0.1:2"
-    username = "user01"
-    password_file = "unread"
-    firm = "ABCD"
-    [[instruments]]
-    symbol = "AAPL"
-    feed = "f1"
-    gateway = "g1"
-    [strategy]
-    name = "quoter"
-"#;
-
 /// A core's region, of a name of its own; gone with its test.
 struct Core {
     name: String,
@@ -52,7 +31,8 @@ impl Core {
     fn new(test: &str) -> Core {
         let name = format!("it-{test}-{}", std::process::id());
         let file = Path::new("monitor.toml");
-        let written: Written = parse_toml(&format!("name = \"{name}\"\n{TOML}"), file).unwrap();
+        let mut written: Written = parse_toml(include_str!("../../tests/fixtures/core.toml"), file).unwrap();
+        written.name.clone_from(&name);
         let config = Config::resolve(written, file, Secrets::Skip).unwrap();
         let mut publication =
             Publication::create(&config, &AGENTS.map(String::from), ops::life::now()).unwrap();

@@ -16,39 +16,12 @@ use ringbuf::spsc::{self, Consumer, Producer};
 use super::{Ending, FeedItem, FeedPort, GatewayItem, GatewayPort, OrderItem, StrategyAgent, StrategyParts};
 use crate::agent::Agent;
 use crate::clock::Clock;
-use crate::config::{Config, Secrets, parse_toml};
+use crate::config::{Config, Secrets, Written, parse_toml};
 use crate::telemetry::publish::Publication;
 use crate::telemetry::region_path;
 
 /// Orders that [`Crowd`] sends for each change of a book.
 pub const EACH: usize = 16;
-
-const CORE: &str = r#"
-    [[feeds]]
-    id = "f1"
-    protocol = "itch50"
-    lines = ["127.0.0.1:1"]
-    [[gateways]]
-    id = "g1"
-    protocol = "ouch50"
-    environment = "test"
-    address = "127.0.0.1:1"
-    username = "user01"
-    password_file = "unread"
-    firm = "ABCD"
-    [[instruments]]
-    symbol = "AAPL"
-    feed = "f1"
-    gateway = "g1"
-    [strategy]
-    name = "observer"
-    [risk]
-    max_open_orders = 2000
-    max_position = 1000000
-    max_messages_per_second = 60000
-    price_collar_bps = 1000
-    max_market_age_ms = 60000
-"#;
 
 /// Sends as much as one callback may, at each change of a book, and each order at a price of its own.
 pub struct Crowd(i64);
@@ -109,8 +82,13 @@ impl Rig {
     pub fn quiet(test: &str, ring: usize) -> Rig {
         let folder = tempfile::tempdir().unwrap();
         let file = Path::new("rig.toml");
-        let text = format!("name = \"rig-{test}-{}\"\n{CORE}", std::process::id());
-        let written = parse_toml(&text, file).unwrap();
+        let mut written: Written = parse_toml(include_str!("../../tests/fixtures/core.toml"), file).unwrap();
+        written.name = format!("rig-{test}-{}", std::process::id());
+        written.risk.max_open_orders = Some(2_000);
+        written.risk.max_position = Some(1_000_000);
+        written.risk.max_messages_per_second = Some(60_000);
+        written.risk.price_collar_bps = Some(1_000);
+        written.risk.max_market_age_ms = Some(60_000);
         let config = Config::resolve(written, file, Secrets::Skip).unwrap();
         let names = ["gateway-g1", "strategy", "feed-f1"].map(String::from);
         let mut publication = Publication::create(&config, &names, Nanos(1)).unwrap();

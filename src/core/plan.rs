@@ -100,12 +100,7 @@ mod tests {
     use crate::config::{Secrets, parse_toml};
 
     fn config(head: &str, cores: &str) -> Config {
-        let text = format!(
-            "name = \"plan\"\n{head}\n[[feeds]]\nid = \"f1\"\nprotocol = \"itch50\"\nlines = [\"127.0.0.1:1\"]\n\
-             [[gateways]]\nid = \"g1\"\nprotocol = \"ouch50\"\nenvironment = \"test\"\naddress = \"127.0.0.1:2\"\nusername = \"u\"\n\
-             password_file = \"unread\"\nfirm = \"F\"\n\
-             [[instruments]]\nsymbol = \"AAPL\"\nfeed = \"f1\"\ngateway = \"g1\"\n[strategy]\nname = \"observer\"\n{cores}"
-        );
+        let text = format!("{head}\n{}\n{cores}", include_str!("../../tests/fixtures/core.toml"));
         let written = parse_toml(&text, Path::new("plan.toml")).unwrap();
         Config::resolve(written, Path::new("plan.toml"), Secrets::Skip).unwrap()
     }

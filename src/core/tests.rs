@@ -14,7 +14,7 @@ use ringbuf::log::DiskOp;
 
 use super::*;
 use crate::agents::SWEEP_TOKENS;
-use crate::config::{Secrets, parse_toml};
+use crate::config::{Secrets, Written, parse_toml};
 use crate::exchange::{self, ExchangeConfig};
 use crate::{control, reconcile};
 
@@ -22,30 +22,6 @@ use crate::{control, reconcile};
 const ORDERS: usize = 5;
 /// Looks before a wait is given up: far more than a working core needs.
 const LOOKS_MAX: usize = 3_000;
-
-const CORE: &str = r#"
-    [[feeds]]
-    id = "f1"
-    protocol = "itch50"
-    lines = ["127.0.0.1:1", "127.0.0.1:2"]
-    [[gateways]]
-    id = "g1"
-    protocol = "ouch50"
-    environment = "test"
-    address = "127.0.0.1:1"
-    username = "user01"
-    password_file = "unread"
-    firm = "ABCD"
-    [[instruments]]
-    symbol = "AAPL"
-    feed = "f1"
-    gateway = "g1"
-    [strategy]
-    name = "ladder"
-    [risk]
-    max_open_orders = 50
-    price_collar_bps = 1000
-"#;
 
 const VENUE: &str = r#"
     symbols = ["AAPL"]
@@ -101,14 +77,19 @@ struct World {
 }
 
 impl World {
-    fn new(test: &str, topology: &str, more: &str) -> World {
+    fn new(test: &str, topology: &str) -> World {
         let folder = tempfile::tempdir().unwrap();
         let (name, journal) = (format!("core-{test}-{topology}-{}", std::process::id()), folder.path());
         let file = Path::new("core.toml");
-        let head = format!(
-            "name = {name:?}\njournal_dir = {journal:?}\ntopology = {topology:?}\nidle = \"yield\"\n"
-        );
-        let written = parse_toml(&format!("{head}{CORE}{more}"), file).unwrap();
+        let mut written: Written = parse_toml(include_str!("../../tests/fixtures/core.toml"), file).unwrap();
+        written.name = name;
+        written.journal_dir = journal.display().to_string();
+        written.topology = topology.into();
+        // The cold thread comes to the disk while a core trades.
+        written.journal.sync = "interval".into();
+        written.strategy.name = Ladder::NAME.into();
+        written.risk.max_open_orders = Some(50);
+        written.risk.price_collar_bps = Some(1_000);
         let mut config = Config::resolve(written, file, Secrets::Skip).unwrap();
         let mut venue = ExchangeConfig::from_toml(VENUE, Path::new(".")).unwrap();
         // Both ports are picked at once, so that they differ, and were free a moment ago.
@@ -171,7 +152,7 @@ fn says(report: &RunReport, words: &[&str]) {
 #[test]
 fn a_strategy_that_panics_leaves_nothing_open() {
     for topology in ["pipelined", "inline"] {
-        let world = World::new("panic", topology, "");
+        let world = World::new("panic", topology);
         let core = world.start(&mut |_, log| log::create(log));
         world.until_live(&core);
         world.wires.panic.store(true, Ordering::Release);
@@ -185,7 +166,7 @@ fn a_strategy_that_panics_leaves_nothing_open() {
 
 #[test]
 fn the_last_tokens_of_a_durable_block_are_left_to_the_gateways() {
-    let world = World::new("tokens", "inline", "");
+    let world = World::new("tokens", "inline");
     let core = world.start(&mut |_, log| log::create(log));
     world.until_live(&core);
     let tokens = core.journal().parent().unwrap().join("tokens");
@@ -210,7 +191,7 @@ fn the_last_tokens_of_a_durable_block_are_left_to_the_gateways() {
 
 #[test]
 fn a_core_whose_cold_thread_panics_ends_in_order() {
-    let world = World::new("cold", "pipelined", "[journal]\nsync = \"interval\"\n");
+    let world = World::new("cold", "pipelined");
     let broken = Arc::new(AtomicBool::new(false));
     let core = world.start(&mut |_, log| {
         let broken = Arc::clone(&broken);
@@ -231,7 +212,7 @@ fn a_core_whose_cold_thread_panics_ends_in_order() {
 #[test]
 fn a_journal_that_takes_no_more_leaves_nothing_open() {
     for topology in ["pipelined", "inline"] {
-        let world = World::new("blind", topology, "");
+        let world = World::new("blind", topology);
         let full = Arc::new(AtomicBool::new(false));
         let core = world.start(&mut |name, log| match name {
             "core journal" => {
@@ -259,7 +240,7 @@ fn a_journal_that_takes_no_more_leaves_nothing_open() {
 
 #[test]
 fn a_disk_that_stands_still_keeps_no_halt_and_no_end_waiting() {
-    let world = World::new("disk", "pipelined", "");
+    let world = World::new("disk", "pipelined");
     let (held, stuck) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let core = world.start(&mut |_, log| {
         let (held, stuck) = (Arc::clone(&held), Arc::clone(&stuck));

@@ -18,40 +18,6 @@ use super::publish::{CorePublisher, Publication};
 use super::snapshot::{Percentiles, SnapshotError, Viewer};
 use crate::config::{Config, Secrets, Written, parse_toml};
 
-const TOML: &str = r#"
-    [[feeds]]
-    id = "f1"
-    protocol = "itch50"
-    lines = ["127.0.0.1:1"]
-    [[gateways]]
-    id = "g1"
-    protocol = "ouch50"
-    environment = "test"
-    address = "127.0.0.1:2"
-    username = "user01"
-    password_file = "unread"
-    firm = "ABCD"
-    [[instruments]]
-    symbol = "AAPL"
-    feed = "f1"
-    gateway = "g1"
-    [[instruments]]
-    symbol = "MSFT"
-    feed = "f1"
-    gateway = "g1"
-    [strategy]
-    name = "quoter"
-    params = { quantity = 100 }
-    [risk]
-    max_open_orders = 3
-    max_position = 5000
-    max_daily_loss_usd = 700
-    [capacity]
-    live_orders = 1000
-    levels = 100
-    direct_refs = 1000
-"#;
-
 /// A region of its own name, gone with its test.
 struct Published {
     name: String,
@@ -63,7 +29,19 @@ impl Published {
     fn new(test: &str) -> Published {
         let name = format!("unit-{test}-{}", std::process::id());
         let file = Path::new("round_trip.toml");
-        let written: Written = parse_toml(&format!("name = \"{name}\"\n{TOML}"), file).unwrap();
+        let mut written: Written = parse_toml(include_str!("../../tests/fixtures/core.toml"), file).unwrap();
+        written.name.clone_from(&name);
+        let mut msft = written.instruments[0].clone();
+        msft.symbol = "MSFT".into();
+        written.instruments.push(msft);
+        written.strategy.name = Quoter::NAME.into();
+        written.strategy.params.insert("quantity".into(), 100.into());
+        written.risk.max_open_orders = Some(3);
+        written.risk.max_position = Some(5_000);
+        written.risk.max_daily_loss_usd = Some(700);
+        written.capacity.live_orders = 1_000;
+        written.capacity.levels = 100;
+        written.capacity.direct_refs = 1_000;
         let config = Config::resolve(written, file, Secrets::Skip).unwrap();
         let agents = ["gateway-g1", "strategy", "feed-f1", "cold"].map(String::from);
         let publication = Publication::create(&config, &agents, Nanos(77)).unwrap();

@@ -39,44 +39,6 @@ const LOOK: Duration = Duration::from_millis(2);
 /// Looks without an end to the wait: some minutes, on a host where the wait is a second.
 const LOOKS_MAX: usize = 100_000;
 
-/// The core. Ports are put in when they are known.
-const CORE: &str = r#"
-    [[feeds]]
-    id = "f1"
-    protocol = "itch50"
-    lines = ["127.0.0.1:1", "127.0.0.1:2"]
-    [[gateways]]
-    id = "g1"
-    protocol = "ouch50"
-    environment = "test"
-    address = "127.0.0.1:1"
-    username = "user01"
-    password_file = "unread"
-    firm = "ABCD"
-    [[instruments]]
-    symbol = "AAPL"
-    feed = "f1"
-    gateway = "g1"
-    [[instruments]]
-    symbol = "MSFT"
-    feed = "f1"
-    gateway = "g1"
-    [strategy]
-    name = "quoter"
-    params = { quantity = 100 }
-    [risk]
-    max_open_orders = 50
-    max_position = 100000
-    max_messages_per_second = 10000
-    max_daily_loss_usd = 100000000
-    [capacity]
-    live_orders = 65536
-    levels = 16384
-    direct_refs = 1048576
-    [telemetry]
-    sample_every = 4
-"#;
-
 /// The venue.
 const VENUE: &str = r#"
     symbols = ["AAPL", "MSFT"]
@@ -173,7 +135,21 @@ impl World {
     pub fn new(dir: &Path, name: &str) -> (World, Hot) {
         let clock = Clock::new();
         let file = Path::new("hot.toml");
-        let written: Written = parse_toml(&format!("name = \"{name}\"\n{CORE}"), file).unwrap();
+        let mut written: Written = parse_toml(include_str!("../fixtures/core.toml"), file).unwrap();
+        written.name = name.into();
+        let mut msft = written.instruments[0].clone();
+        msft.symbol = "MSFT".into();
+        written.instruments.push(msft);
+        written.strategy.name = Quoter::NAME.into();
+        written.strategy.params.insert("quantity".into(), 100.into());
+        written.risk.max_open_orders = Some(50);
+        written.risk.max_position = Some(100_000);
+        written.risk.max_messages_per_second = Some(10_000);
+        written.risk.max_daily_loss_usd = Some(100_000_000);
+        written.capacity.live_orders = 1 << 16;
+        written.capacity.levels = 1 << 14;
+        written.capacity.direct_refs = 1 << 20;
+        written.telemetry.sample_every = 4;
         let mut config = Config::resolve(written, file, Secrets::Skip).unwrap();
         let agents = ["gateway-g1", "strategy", "feed-f1"].map(String::from);
         let mut publication = Publication::create(&config, &agents, clock.now()).unwrap();

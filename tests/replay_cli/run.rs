@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use colo::config::{Config, Secrets, parse_toml};
+use colo::config::{Config, Secrets, Written, parse_toml};
 use colo::core::config_hash;
 use colo::journal::{Batch, Receipt, Record, RunDir, record};
 use engine::book::BookChange;
@@ -35,40 +35,6 @@ impl Strategy for Eager {
     }
 }
 
-pub const TOML: &str = r#"
-name = "replayed"
-[[feeds]]
-id = "f1"
-protocol = "itch50"
-lines = ["127.0.0.1:26001"]
-[[gateways]]
-id = "g1"
-protocol = "ouch50"
-environment = "test"
-address = "127.0.0.1:26010"
-username = "user01"
-password_file = "pw"
-firm = "ABCD"
-[[instruments]]
-symbol = "AAPL"
-feed = "f1"
-gateway = "g1"
-[strategy]
-name = "eager"
-[risk]
-max_order_quantity = 1000
-max_order_notional_usd = 1000000
-max_position = 5000
-max_open_orders = 20
-max_messages_per_second = 50
-price_collar_bps = 500
-max_daily_loss_usd = 100000
-[capacity]
-live_orders = 10000
-levels = 10000
-direct_refs = 100000
-"#;
-
 const SECOND: u64 = 1_000_000_000;
 pub const FEED: FeedId = FeedId(0);
 
@@ -94,7 +60,20 @@ pub struct Core {
 
 impl Core {
     pub fn start() -> Core {
-        let written = parse_toml(TOML, Path::new("run.toml")).unwrap();
+        let mut written: Written =
+            parse_toml(include_str!("../fixtures/core.toml"), Path::new("run.toml")).unwrap();
+        written.name = "replayed".into();
+        written.strategy.name = Eager::NAME.into();
+        written.risk.max_order_quantity = Some(1_000);
+        written.risk.max_order_notional_usd = Some(1_000_000);
+        written.risk.max_position = Some(5_000);
+        written.risk.max_open_orders = Some(20);
+        written.risk.max_messages_per_second = Some(50);
+        written.risk.price_collar_bps = Some(500);
+        written.risk.max_daily_loss_usd = Some(100_000);
+        written.capacity.live_orders = 10_000;
+        written.capacity.levels = 10_000;
+        written.capacity.direct_refs = 100_000;
         let config = Config::resolve(written, Path::new("run.toml"), Secrets::Skip).unwrap();
         let toml = config.to_toml();
         let strategy: Eager = colo::cli::make(&config).unwrap();
