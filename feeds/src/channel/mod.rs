@@ -33,12 +33,15 @@
 //!   another session is one that strayed here, and a book is not given up for it.
 //! * No allocation after [`Channel::new`]. At most one request is unanswered.
 //!
+//! [`Channel::resync`] makes the books anew where a person does not believe them.
+//!
 //! A full store does not give up a gap while a server may fill it: what does not fit is dropped and asked for when its
 //! turn comes, so a late joiner can walk a whole day behind a small window. When no server can help, a snapshot is wanted; where there
 //! are none, it is [`FeedStatus::Lost`] at once and delivery goes on.
 
 mod config;
 mod recovery;
+mod resync;
 mod snapshot;
 mod stats;
 mod store;

@@ -93,6 +93,12 @@ impl Recovery {
         self.phase = Phase::Idle;
     }
 
+    /// Servers that were taken for dead are believed again.
+    pub(super) fn revive(&mut self) {
+        self.end();
+        (self.dead, self.failed) = (false, 0);
+    }
+
     pub(super) fn has_servers(&self) -> bool {
         self.servers != 0
     }

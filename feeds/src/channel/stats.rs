@@ -66,7 +66,7 @@ pub struct ChannelStats {
     pub gaps_filled: u64,
     /// Gaps of which some message did not come.
     pub gaps_lost: u64,
-    /// Gaps that a snapshot took the stream past.
+    /// Gaps that a snapshot took the stream past, or that were open when the session was asked for anew.
     pub gaps_bridged: u64,
     /// Messages that a snapshot stands for.
     pub messages_bridged: u64,

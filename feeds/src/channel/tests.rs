@@ -3,6 +3,7 @@
 use model::FeedStatus::{self, EndOfSession, Heartbeat, Lost, NewSession, Recovering, Silent, Synced};
 use model::Nanos;
 
+mod resync;
 mod snapshots;
 
 use super::{Channel, ChannelConfig, REREQUEST, Sink, Taken, Transmit};
