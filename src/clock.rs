@@ -156,6 +156,15 @@ impl Clock {
         self.line.get()
     }
 
+    /// A clock that is `ns` ahead of the wall clock.
+    #[cfg(test)]
+    pub(crate) fn ahead(ns: u64) -> Clock {
+        let clock = Clock::new();
+        let line = clock.line();
+        clock.shared.write(Line { unix_ns: line.unix_ns + ns, ..line });
+        clock
+    }
+
     /// The right to steer this clock and all its clones; there is one, so `None` once it has been taken.
     #[must_use]
     pub fn discipline(&self) -> Option<Discipline> {

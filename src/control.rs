@@ -1,9 +1,12 @@
 //! The control socket of a running core: `/dev/shm/colo-<name>.sock`, for its owner only (mode 0600), one JSON object a line each way.
 //!
-//! Request: `{"command": "status" | "halt" | "resume" | "cancel-all" | "shutdown"}` or `{"command": "write-off", "token": N}`. Answer: `{"ok": true, ...}` or `{"ok": false, "error": "..."}`.
+//! Request: `{"command": "status" | "halt" | "resume" | "cancel-all" | "shutdown"}`, `{"command": "write-off", "token": N}` or
+//! `{"command": "feed-resync" | "feed-reconnect", "feed": ID}`, of all feeds without an id. Answer: `{"ok": true, ...}` or `{"ok": false, "error": "..."}`.
 //!
 //! The server is polled by the control thread, which serves nothing else, through `mio`. It never waits for a client that is there: one that is slow, silent or
 //! talks nonsense is dropped. With none it waits in the kernel, for some milliseconds at most.
+
+mod feeds;
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -18,6 +21,8 @@ use ringbuf::spsc::Producer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use self::feeds::Demand;
+pub use self::feeds::{FeedDemands, FeedDoor};
 use crate::telemetry::snapshot::Viewer;
 
 /// Longest request.
@@ -50,12 +55,16 @@ pub enum Command {
     CancelAll,
     /// Give up an order of which the venue will not tell what became.
     WriteOff,
+    /// Make a feed's books anew.
+    FeedResync,
+    /// Join a feed's groups again and begin its session with the snapshot server anew.
+    FeedReconnect,
     /// End in order.
     Shutdown,
 }
 
 /// A request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// What is asked.
@@ -63,11 +72,14 @@ pub struct Request {
     /// With [`Command::WriteOff`] and only there: the order's token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<u32>,
+    /// With the commands to a feed and only there: which; all without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feed: Option<String>,
 }
 
 impl From<Command> for Request {
     fn from(command: Command) -> Request {
-        Request { command, token: None }
+        Request { command, token: None, feed: None }
     }
 }
 
@@ -87,9 +99,10 @@ pub struct ControlServer {
     listener: UnixListener,
     clients: Vec<Client>,
     ring: Producer<Control>,
+    feeds: Vec<FeedDoor>,
     viewer: Option<Viewer>,
     /// Requests that changed something, for the log.
-    pub carried_out: Vec<Command>,
+    pub carried_out: Vec<Request>,
 }
 
 impl ControlServer {
@@ -97,7 +110,7 @@ impl ControlServer {
     ///
     /// # Errors
     /// The socket's.
-    pub fn bind(name: &str, ring: Producer<Control>) -> io::Result<ControlServer> {
+    pub fn bind(name: &str, ring: Producer<Control>, feeds: Vec<FeedDoor>) -> io::Result<ControlServer> {
         let path = socket_path(name);
         match std::fs::remove_file(&path) {
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
@@ -115,6 +128,7 @@ impl ControlServer {
             listener,
             clients: Vec::new(),
             ring,
+            feeds,
             viewer: None,
             carried_out: Vec::new(),
         })
@@ -234,16 +248,31 @@ impl ControlServer {
                 None => return json!({"ok": false, "error": "write-off wants the order's `token`"}),
             },
             // Asked of the strategy thread without the ring, so that no full ring refuses it.
-            Command::Shutdown => {
-                self.carried_out.push(request.command);
-                return json!({"ok": true, "command": request.command});
-            }
+            Command::Shutdown => return self.done(request),
+            Command::FeedResync => return self.ask_feeds(request, Demand::Resync),
+            Command::FeedReconnect => return self.ask_feeds(request, Demand::Reconnect),
         };
         if !self.send(control) {
             return json!({"ok": false, "error": "the strategy thread does not take commands: it is stopped or overloaded"});
         }
-        self.carried_out.push(request.command);
-        json!({"ok": true, "command": request.command})
+        self.done(request)
+    }
+
+    fn done(&mut self, request: Request) -> Value {
+        let answer = json!({"ok": true, "command": request.command});
+        self.carried_out.push(request);
+        answer
+    }
+
+    fn ask_feeds(&mut self, request: Request, demand: Demand) -> Value {
+        match feeds::ask(&self.feeds, request.feed.as_deref(), demand) {
+            Ok(feeds) => {
+                let mut answer = self.done(request);
+                answer["feeds"] = feeds.into();
+                answer
+            }
+            Err(error) => json!({"ok": false, "error": error}),
+        }
     }
 
     fn status(&mut self) -> Value {

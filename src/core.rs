@@ -231,6 +231,7 @@ fn start_with<S: Strategy>(
     let mut feed_agents = Vec::new();
     let mut feed_ports = Vec::new();
     let mut watches = Vec::new();
+    let mut doors = Vec::new();
     for (k, (f, capture)) in config.feeds.iter().zip(captures).enumerate() {
         let (out, items) = spsc::channel(config.capacity.feed_ring);
         let id = FeedId(k as u8);
@@ -247,6 +248,7 @@ fn start_with<S: Strategy>(
         .map_err(io(format!("feed {}", f.id)))?;
         warnings.extend(agent.warnings());
         watches.push(agent.watch().map_err(io(format!("feed {}", f.id)))?);
+        doors.push(agent.door().map_err(io(format!("feed {}", f.id)))?);
         feed_agents.push(agent);
         feed_ports.push(FeedPort::new(id, items));
     }
@@ -269,7 +271,7 @@ fn start_with<S: Strategy>(
     };
     let log =
         LogWriter::create(&log_file, &core_dir, log_names).map_err(io(log_file.display().to_string()))?;
-    let server = ControlServer::bind(&config.name, control_ring).map_err(io("control socket"))?;
+    let server = ControlServer::bind(&config.name, control_ring, doors).map_err(io("control socket"))?;
     let (grants, tokens_granted) = mpsc::channel();
     let (said, commands) = mpsc::channel();
     let control_agent = ControlAgent::new(ControlParts {

@@ -276,6 +276,58 @@ fn a_server_that_is_not_there_is_counted() {
     assert!(counted, "loopback says that nobody listens");
 }
 
+#[test]
+fn what_a_line_brings_goes_on_before_any_line_is_asked_again_and_lines_take_turns() {
+    let mut b = Bench::new("turns", |_| {});
+    b.send(0, &packet(SESSION, 1, &[directory()]));
+    b.send(0, &packet(SESSION, 2, &[add(1, 100)]));
+    b.send(1, &packet(SESSION, 1, &[directory()]));
+    b.send(1, &packet(SESSION, 2, &[add(1, 100)]));
+    let now = b.clock.now();
+    let first = |b: &mut Bench| -> u64 {
+        b.agent.do_work(now);
+        let said: Vec<_> = std::iter::from_fn(|| b.items.pop()).collect();
+        let packets = said.iter().filter(|i| matches!(i, FeedItem::Packet { .. })).count();
+        assert_eq!(packets, 1, "one packet that is new in a duty cycle: {said:?}");
+        let Some(FeedItem::Packet { first, .. }) = said.first() else { panic!("{said:?}") };
+        *first
+    };
+    assert_eq!((first(&mut b), first(&mut b)), (1, 2));
+    b.cycle(now.after(Nanos::from_millis(10)));
+    let won = b.feed().lines.iter().take(2).map(|l| l["won"]).collect::<Vec<_>>();
+    assert_eq!(won, [1, 1], "the second was taken from the other line");
+}
+
+#[test]
+fn servers_are_heard_while_a_gap_is_open_and_not_otherwise() {
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap();
+    let mut b = Bench::new("servers", |c| c.feeds[0].rerequest = vec![address]);
+    let mut now = b.clock.now();
+    let mut until = |b: &mut Bench, is: &dyn Fn(&Bench) -> bool| {
+        (0..POLLS_MAX).any(|_| {
+            now = now.after(Nanos::from_millis(1));
+            b.agent.do_work(now);
+            while b.items.pop().is_some() {}
+            is(b)
+        })
+    };
+    b.give(0, &packet(SESSION, 1, &[directory()]));
+    b.give(0, &packet(SESSION, 3, &[add(2, 100)]));
+    assert!(until(&mut b, &|b| b.count("rerequests") > 0));
+    let (_, client) = server.recv_from(&mut [0; 64]).unwrap();
+    server.send_to(&packet(SESSION, 2, &[add(1, 100)]), client).unwrap();
+    assert!(until(&mut b, &|b| b.count("gaps_filled") == 1));
+    server.send_to(b"no packet", client).unwrap();
+    // It is there when the send returns: on loopback that is delivery.
+    for _ in 0..100 {
+        until(&mut b, &|_| true);
+    }
+    assert_eq!(b.count("rejected_datagrams"), 0, "a socket that nobody expects anything of is not read");
+    b.give(0, &packet(SESSION, 5, &[add(4, 100)]));
+    assert!(until(&mut b, &|b| b.count("rejected_datagrams") == 1));
+}
+
 /// A core on free ports, its gateway to nobody. What it saw is replayed from its capture, and from a file of the session.
 #[test]
 fn a_loss_by_decoding_replays_the_same() {

@@ -341,4 +341,25 @@ fn a_password_that_is_refused_is_not_tried_again() {
     let c = w.bench.feed().counters;
     assert_eq!((c["snapshot_refused"], c["snapshots"], c["synced"]), (1, 0, 0), "{c:?}");
     assert_ne!(w.engine.instruments().of(AAPL).validity, Validity::Valid);
+    // A person says that the account is in order now, and is wrong.
+    w.bench.agent.door().unwrap().reconnect().unwrap();
+    for _ in 0..300 {
+        w.turn();
+    }
+    assert_eq!((w.venue.counts().snapshots.refused, w.bench.feed().counters["snapshot_refused"]), (2, 1));
+}
+
+#[test]
+fn books_that_a_person_does_not_believe_come_anew_by_a_snapshot() {
+    let mut w = World::new("resync", 7, SnapshotFaults::default());
+    w.until_level();
+    assert_eq!(w.bench.feed().counters["snapshots"], 0);
+    w.bench.agent.door().unwrap().resync().unwrap();
+    for _ in 0..50 {
+        w.turn();
+    }
+    w.until_level();
+    let c = w.bench.feed().counters;
+    assert_eq!((c["resyncs"], c["snapshots"], c["messages_lost"], c["synced"]), (1, 1, 0, 1), "{c:?}");
+    assert_eq!(w.begun(), 1, "{:?}", w.statuses);
 }

@@ -210,3 +210,48 @@ fn ask(t: &Trading, line: &str) -> serde_json::Value {
     });
     serde_json::from_slice(&answer).expect("JSON")
 }
+
+#[test]
+fn books_that_a_person_does_not_believe_are_made_anew() {
+    let mut t = Trading::begin();
+    let ctl = |words: &[&str]| colo([&["ctl", "--name", &t.desk.name], words].concat());
+    ctl(&["feed", "status"]).exits(0).shows(&["f1  synced", "line 0:", "line 1:", "resyncs by hand 0"]);
+    ctl(&["feed", "status", "--feed", "f9"]).exits(1).says(&["no feed", "f9"]);
+    ctl(&["feed"]).exits(2);
+    ctl(&["halt", "resync"]).exits(2);
+    ctl(&["feed", "resync", "--feed", "f9"]).exits(1).says(&["no feed \"f9\" here, but f1"]);
+    ctl(&["feed", "reconnect"]).exits(0).shows(&["f1: 0 multicast groups joined again"]);
+
+    ctl(&["feed", "resync", "--feed", "f1"]).exits(0).shows(&["f1: not believed until"]);
+    let status = t.until("books made anew", |s| {
+        s.count("/feeds/0/resyncs") == 1
+            && s.count("/feeds/0/synced") == 1
+            && s.count("/feeds/0/rerequests") > 0
+    });
+    assert_eq!(status.count("/feeds/0/messages_lost"), 0, "{status:?}");
+    let fills = status.count("/engine/fills");
+    t.until("trading on them", |s| s.count("/engine/fills") > fills);
+    let (report, desk) = t.shut_down();
+    report.is("/gaps_open", 0);
+    let run = report.at("/journal").as_str().expect("a folder").to_string();
+    let log = std::fs::read_to_string(std::path::Path::new(&run).join("log.jsonl")).expect("a log");
+    assert!(log.contains("\"feed-resync\"") && log.contains("\"feed\":\"f1\""), "{log}");
+    colo(["replay", "--journal", &run]).exits(0);
+    drop(desk);
+}
+
+#[test]
+fn without_a_server_no_book_is_voided() {
+    let desk = Desk::new();
+    let venue = desk.start_venue(&desk.venue());
+    let config = desk.core().replace(&format!("rerequest = [\"{}\"]", desk.rerequest), "");
+    let mut core = desk.start_core(&config, &[]);
+    desk.until_status("a core", &mut core, |_| true);
+    let refused = colo(["ctl", "--name", &desk.name, "feed", "resync"]);
+    refused.exits(1).says(&["f1 has no re-request server and no snapshot server"]);
+    let status = desk.until_status("its status", &mut core, |_| true);
+    status.is("/feeds/0/resyncs", 0);
+    core.signal("TERM");
+    core.end();
+    desk.end_venue(venue);
+}

@@ -9,7 +9,7 @@ mod program;
 use std::process::Command;
 
 use program::desk::Desk;
-use program::skipped;
+use program::{colo, skipped};
 
 /// Set in the child that lives in the namespace.
 const INSIDE: &str = "COLO_TEST_IN_NAMESPACE";
@@ -33,6 +33,12 @@ fn inside() {
     let venue = desk.start_venue(&groups(desk.venue()));
     let mut core = desk.start_core(&groups(desk.core()), &[]);
     desk.until_trading(&mut core);
+    let fills =
+        desk.until_status("a fill", &mut core, |s| s.count("/engine/fills") > 0).count("/engine/fills");
+    colo(["ctl", "--name", &desk.name, "feed", "reconnect"])
+        .exits(0)
+        .shows(&["2 multicast groups joined again"]);
+    desk.until_status("a fill after that", &mut core, |s| s.count("/engine/fills") > fills);
     core.signal("TERM");
     core.end().exits(130);
     let report = desk.report();

@@ -14,7 +14,7 @@ use super::ending::Ending;
 use super::{LineWatch, SWEEP_TOKENS};
 use crate::agent::Agent;
 use crate::clock::Discipline;
-use crate::control::Command;
+use crate::control::Request;
 use crate::journal::{RunError, TokenBlocks};
 use crate::logs::LogWriter;
 use crate::telemetry::snapshot::Viewer;
@@ -44,7 +44,7 @@ pub struct ColdParts {
     /// To the control agent: what the engine may use of them.
     pub grants: Sender<Control>,
     /// From the control agent: commands that were carried out.
-    pub said: Receiver<(Nanos, Command)>,
+    pub said: Receiver<(Nanos, Request)>,
     /// The core's name, to look at its own region.
     pub name: String,
     /// Asked to end when this agent does.
@@ -62,7 +62,7 @@ pub struct ColdAgent {
     is_off: bool,
     tokens: TokenBlocks,
     grants: Sender<Control>,
-    said: Receiver<(Nanos, Command)>,
+    said: Receiver<(Nanos, Request)>,
     name: String,
     viewer: Option<Viewer>,
     tokens_seen: Nanos,
@@ -183,8 +183,8 @@ impl ColdAgent {
 
     fn log_commands(&mut self) -> usize {
         let mut work = 0;
-        for (now, command) in self.said.try_iter() {
-            self.log.say(now, "warn", "control command", json!({"command": command}));
+        for (now, request) in self.said.try_iter() {
+            self.log.say(now, "warn", "control command", json!(request));
             work += 1;
         }
         work
@@ -230,5 +230,48 @@ impl Agent for ColdAgent {
 impl Drop for ColdAgent {
     fn drop(&mut self) {
         self.ending.ask();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::logs::Names;
+
+    #[test]
+    fn a_clock_that_is_off_is_bent_and_it_is_said_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("log.jsonl");
+        let names = Names { feeds: Vec::new(), gateways: Vec::new(), instruments: Vec::new() };
+        let (grants, _grants) = channel();
+        let (_said, said) = channel();
+        // Far more than the uncertainty of a reading on the busiest host.
+        let clock = Clock::ahead(3_600_000_000_000);
+        let mut cold = ColdAgent::new(ColdParts {
+            keepers: Vec::new(),
+            watches: Vec::new(),
+            log: LogWriter::create(&file, folder.path(), names).unwrap(),
+            discipline: clock.discipline(),
+            tokens: TokenBlocks::open(folder.path()).unwrap(),
+            granted: (Token(1), Token(1 + TokenBlocks::BLOCK)),
+            grants,
+            said,
+            name: "nobody".into(),
+            ending: Arc::default(),
+        });
+        let start = clock.now();
+        for ms in [0, 1, 999, 1_000, 2_000] {
+            cold.do_work(start.after(Nanos::from_millis(ms)));
+        }
+        drop(cold);
+        let log = std::fs::read_to_string(&file).unwrap();
+        let line: serde_json::Value = serde_json::from_str(log.trim()).unwrap();
+        // An hour between two readings is no drift: to the discipline the wall clock went back.
+        assert_eq!(line["message"], "the wall clock was stepped", "one line: {log}");
+        assert!(line["offset_ns"].as_i64().unwrap() < -3_599_000_000_000, "{log}");
+        assert_eq!(line["bend_ppb"], -500_000, "as much as it may: {log}");
     }
 }

@@ -17,7 +17,7 @@ use ringbuf::counters::Counters;
 
 use super::ending::Ending;
 use crate::agent::Agent;
-use crate::control::{Command, ControlServer};
+use crate::control::{Command, ControlServer, Request};
 use crate::telemetry::counters::control as counter;
 
 /// What a control agent is made from.
@@ -27,7 +27,7 @@ pub struct ControlParts {
     /// Tokens that are durable, from the cold agent.
     pub tokens: Receiver<Control>,
     /// Commands that were carried out, to the cold agent.
-    pub said: Sender<(Nanos, Command)>,
+    pub said: Sender<(Nanos, Request)>,
     /// Shared memory.
     pub counters: Counters,
     /// Asked to end by `shutdown`.
@@ -40,7 +40,7 @@ pub struct ControlAgent {
     tokens: Receiver<Control>,
     /// A grant that found no room in the ring.
     pending: Option<Control>,
-    said: Sender<(Nanos, Command)>,
+    said: Sender<(Nanos, Request)>,
     counters: Counters,
     ending: Arc<Ending>,
 }
@@ -77,13 +77,13 @@ impl Agent for ControlAgent {
     fn do_work(&mut self, now: Nanos) -> usize {
         // The poll's own failure leaves nothing to serve; signals and the next cycle do not depend on it.
         let mut work = self.server.serve(now).unwrap_or(0);
-        for command in self.server.carried_out.drain(..) {
-            if command == Command::Shutdown {
+        for request in self.server.carried_out.drain(..) {
+            if request.command == Command::Shutdown {
                 self.ending.ask();
             }
             self.counters.add(counter::commands, 1);
             // A cold agent that is gone writes no log.
-            let _ = self.said.send((now, command));
+            let _ = self.said.send((now, request));
         }
         work += self.pass_on_tokens();
         self.counters.set(counter::clients, self.server.clients() as u64);
@@ -118,7 +118,7 @@ mod tests {
         let mut region = words.unwrap();
         let ending = Arc::new(Ending::default());
         let mut agent = ControlAgent::new(ControlParts {
-            server: ControlServer::bind(&name, ring).unwrap(),
+            server: ControlServer::bind(&name, ring, Vec::new()).unwrap(),
             tokens,
             said,
             counters: Counters::over(region.words(0, counter::COUNT).unwrap()),
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(inputs.pop(), Some(Control::Halt(HaltReason::Operator)));
         agent.do_work(Nanos(3));
         assert_eq!((inputs.pop(), inputs.pop()), (Some(Control::CancelAll), Some(tokens)));
-        let said: Vec<_> = log.try_iter().map(|(_, c)| c).collect();
+        let said: Vec<_> = log.try_iter().map(|(_, r)| r.command).collect();
         assert_eq!(said, [Command::Halt, Command::CancelAll, Command::Shutdown]);
         let _ = std::fs::remove_file(crate::telemetry::region_path(&name));
     }
@@ -164,7 +164,7 @@ mod tests {
         let mut region = ringbuf::region::Region::create(&path, 1, counter::COUNT * 8, 0).unwrap();
         let ending = Arc::new(Ending::default());
         let counters = Counters::over(region.words(0, counter::COUNT).unwrap());
-        let server = ControlServer::bind(&name, ring).unwrap();
+        let server = ControlServer::bind(&name, ring, Vec::new()).unwrap();
         drop(ControlAgent::new(ControlParts { server, tokens, said, counters, ending: Arc::clone(&ending) }));
         assert!(ending.is_asked());
         let _ = std::fs::remove_file(path);

@@ -19,6 +19,7 @@ use super::{FeedItem, LineWatch};
 use crate::agent::Agent;
 use crate::clock::Clock;
 use crate::config;
+use crate::control::{FeedDemands, FeedDoor};
 use crate::journal::Batch as CaptureBatch;
 use crate::telemetry::counters::{feed as counter, line as line_counter};
 use crate::telemetry::publish::FeedPublisher;
@@ -68,6 +69,7 @@ pub struct FeedAgent {
     /// The line that is asked first.
     first_line: usize,
     servers: Vec<UdpRequest>,
+    demands: Arc<FeedDemands>,
     snapshots: Option<SnapshotSession>,
     channel: Channel,
     batch: Batch,
@@ -124,6 +126,7 @@ impl FeedAgent {
             opened: p.clock.now(),
             first_line: 0,
             servers,
+            demands: Arc::default(),
             snapshots,
             channel,
             batch: Batch::new(&p.instruments, p.config.reorder_window, p.capture.is_some()),
@@ -164,6 +167,20 @@ impl FeedAgent {
         };
         let lines = self.lines.iter().zip(&self.line_states).map(watched).collect::<std::io::Result<_>>()?;
         Ok(LineWatch::new(self.id.clone(), lines))
+    }
+
+    /// The control thread's part of it.
+    ///
+    /// # Errors
+    /// No descriptor is to be had.
+    pub fn door(&self) -> std::io::Result<FeedDoor> {
+        let memberships = self.lines.iter().filter_map(|l| l.membership().transpose());
+        Ok(FeedDoor {
+            id: self.id.clone(),
+            can_resync: self.channel.can_resync(),
+            demands: Arc::clone(&self.demands),
+            memberships: memberships.collect::<std::io::Result<_>>()?,
+        })
     }
 
     /// The addresses that the lines are bound to.
@@ -295,6 +312,22 @@ impl FeedAgent {
         work
     }
 
+    /// Does what a person asked for.
+    fn heed(&mut self, now: Nanos) {
+        if self.demands.take_reconnect()
+            && let Some(session) = &mut self.snapshots
+        {
+            session.reconnect(now, &mut self.channel);
+        }
+        if self.demands.take_resync() {
+            self.publisher.counters.add(counter::resyncs, 1);
+            self.batch.begin(now);
+            self.channel.resync(now, &mut self.batch);
+            self.batch.close();
+            self.pass_on(now);
+        }
+    }
+
     fn publish(&mut self, now: Nanos) {
         self.published = now;
         let s = self.channel.stats();
@@ -374,6 +407,9 @@ impl Agent for FeedAgent {
         }
         if now.since(self.published).0 >= PUBLISH.0 {
             self.publish(now);
+            if self.batch.items.is_empty() {
+                self.heed(now);
+            }
         }
         work
     }

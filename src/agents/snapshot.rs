@@ -10,7 +10,7 @@
 //! Never blocks. The buffers are taken at the start, so a snapshot allocates nothing here; its system calls are a read or two in each duty cycle while it
 //! runs, and none otherwise. How long a snapshot may take, and when the next is tried, is the channel's to say.
 //!
-//! A login that the server refuses for user or password is not tried again before a restart: venues lock accounts that keep trying.
+//! A login that the server refuses for user or password is not tried again before a person says so: venues lock accounts that keep trying.
 
 use std::io;
 use std::net::SocketAddr;
@@ -102,6 +102,16 @@ impl SnapshotSession {
                 1
             }
         }
+    }
+
+    /// Begins anew, with a server that refused the login too: a person says that it will be different now.
+    pub(super) fn reconnect(&mut self, now: Nanos, channel: &mut Channel) {
+        self.given_up = false;
+        if !self.is_idle() {
+            channel.on_snapshot_failed(now);
+            self.close();
+        }
+        channel.hurry_snapshot();
     }
 
     fn close(&mut self) {

@@ -78,7 +78,8 @@ counters! {
         snapshots: "1", "Snapshots taken whole";
         snapshots_failed: "1", "Snapshots that broke off or did not come; the next is tried, ever later";
         snapshot_messages: "1", "Messages of snapshots";
-        snapshot_refused: "1", "1 when the snapshot server refused user or password: no login is tried again before a restart";
+        snapshot_refused: "1", "1 when the snapshot server refused user or password: no login is tried again before a restart or `ctl feed reconnect`";
+        resyncs: "1", "Times that a person asked for the books anew";
     }
 }
 

@@ -145,6 +145,15 @@ impl Ended {
         self
     }
 
+    /// Checks that all of `words` are in what it printed.
+    #[track_caller]
+    pub fn shows(self, words: &[&str]) -> Ended {
+        for word in words {
+            assert!(self.stdout.contains(word), "{word:?} is missing: {self:#?}");
+        }
+        self
+    }
+
     /// What it said was wrong, without progress and warnings.
     pub fn sentences(&self) -> impl Iterator<Item = &str> {
         let wrong = |line: &&str| line.starts_with("colo: ") && !line.starts_with("colo: warning: ");

@@ -14,6 +14,11 @@ impl Channel {
         self.snapshots.are_configured() || self.recovery.has_servers()
     }
 
+    /// The snapshot server is in order again, a person says: a snapshot that is wanted is asked for now, and the waits start small again.
+    pub fn hurry_snapshot(&mut self) {
+        self.snapshots.hurry();
+    }
+
     /// From now on no book of this feed is believed, until a server has brought what it takes to make it anew. Nothing where there is no server,
     /// no session yet, one that is over, or a snapshot under way already.
     ///

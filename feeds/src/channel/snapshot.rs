@@ -110,6 +110,14 @@ impl Snapshots {
         self.phase = if at <= now { Phase::Due } else { Phase::Wanted { at } };
     }
 
+    /// What is wanted is due, and the waits start small again.
+    pub(super) fn hurry(&mut self) {
+        self.doublings = 0;
+        if matches!(self.phase, Phase::Wanted { .. }) {
+            self.phase = Phase::Due;
+        }
+    }
+
     /// The lines have shown that the snapshot's `next` is where they are.
     pub(super) fn reached(&mut self) {
         if matches!(self.phase, Phase::Ahead { .. }) {

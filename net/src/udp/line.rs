@@ -15,6 +15,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::membership::{Joined, Membership};
 use super::{OVERSIZE_SKIPPED_MAX, group_of};
 use crate::{Datagrams, context, is_later, sys};
 
@@ -67,6 +68,7 @@ impl std::fmt::Display for Refusal {
 pub struct UdpLine {
     socket: UdpSocket,
     local: SocketAddr,
+    joined: Option<Joined>,
     receive_buffer: usize,
     refusals: Vec<Refusal>,
     oversize: u64,
@@ -97,21 +99,18 @@ impl UdpLine {
         }
 
         socket.bind(&address.into()).map_err(|e| context(e, "udp bind", address))?;
-        match (group, config.source) {
-            (Some(group), Some(source)) => {
-                socket.join_ssm_v4(&source, &group, &config.interface).map_err(|e| {
-                    context(e, &format!("udp join from {source} on {}", config.interface), address)
-                })?
-            }
-            (Some(group), None) => socket
-                .join_multicast_v4(&group, &config.interface)
-                .map_err(|e| context(e, &format!("udp join on {}", config.interface), address))?,
-            (None, _) => {}
+        let LineConfig { source, interface, .. } = *config;
+        let joined = group.map(|group| Joined { group, source, interface });
+        if let Some(joined) = &joined {
+            joined.join(&socket).map_err(|e| {
+                let from = source.map(|s| format!("from {s} ")).unwrap_or_default();
+                context(e, &format!("udp join {from}on {interface}"), address)
+            })?;
         }
 
         let socket = UdpSocket::from(socket);
         let local = socket.local_addr().map_err(|e| context(e, "udp local address", address))?;
-        Ok(UdpLine { socket, local, receive_buffer, refusals, oversize: 0 })
+        Ok(UdpLine { socket, local, joined, receive_buffer, refusals, oversize: 0 })
     }
 
     /// The address this line is bound to: with the real port where port 0 was asked; the group itself for multicast.
@@ -157,6 +156,14 @@ impl UdpLine {
     pub fn drop_count(&self) -> io::Result<DropCount> {
         let socket = self.socket.try_clone().map_err(|e| context(e, "udp drop count of", self.local))?;
         Ok(DropCount { socket, local: self.local })
+    }
+
+    /// Its membership, for another thread to renew; `None` on a unicast address.
+    ///
+    /// # Errors
+    /// No descriptor is to be had.
+    pub fn membership(&self) -> io::Result<Option<Membership>> {
+        self.joined.map(|joined| Membership::new(&self.socket, self.local, joined)).transpose()
     }
 }
 

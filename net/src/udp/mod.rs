@@ -4,14 +4,17 @@
 //! |---|---|---|
 //! | [`UdpLine`] | one line (A or B) of a feed: a unicast port or a multicast group | [`Datagrams`](crate::Datagrams) |
 //! | [`DropCount`] | what the kernel dropped at a line, for another thread to ask | |
+//! | [`Membership`] | a line's membership of its group, for another thread to renew | |
 //! | [`UdpSender`] | the other end of a line | [`DatagramSend`](crate::DatagramSend) |
 //! | [`UdpRequest`] | a connected socket to one peer: questions out, answers in | both |
 
 mod line;
+mod membership;
 mod request;
 mod sender;
 
 pub use line::{DropCount, LineConfig, Refusal, UdpLine};
+pub use membership::Membership;
 pub use request::UdpRequest;
 pub use sender::{SenderConfig, UdpSender};
 

@@ -40,6 +40,11 @@ fn with_a_snapshot_server_the_stream_is_held_for_a_snapshot() {
     assert!(!b.channel.poll_snapshot(b.now));
     b.pass(50);
     assert!(b.channel.poll_snapshot(b.now));
+    // It fails, and a person says that the server is in order now.
+    b.channel.on_snapshot_failed(b.now);
+    assert!(!b.channel.poll_snapshot(b.now));
+    b.channel.hurry_snapshot();
+    assert!(b.channel.poll_snapshot(b.now));
 }
 
 #[test]
