@@ -97,14 +97,14 @@ impl<S: Strategy> Running<S> {
         self.ending.ask();
     }
 
-    /// Whether it is over, asked or not: the strategy thread has ended, or a thread without which it must not go on. [`Running::end`] is then to be called.
+    /// Whether it is over, asked or not: the strategy thread has ended, as it does when a thread is gone without which it must not go on ([`Ending`]).
+    /// [`Running::end`] is then to be called.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        let hot = match &self.hot {
+        match &self.hot {
             Hot::Inline(h) => h.is_finished(),
             Hot::Pipelined { strategy, .. } => strategy.is_finished(),
-        };
-        hot || self.cold.is_finished() || self.control.is_finished()
+        }
     }
 
     /// Ends it in order and waits.

@@ -99,6 +99,18 @@ fn an_end_needs_no_ring() {
 }
 
 #[test]
+fn a_hole_in_what_the_venue_said_halts_and_is_in_the_journal() {
+    let mut rig = Rig::new("hole", 1_024);
+    rig.settle();
+    assert!(halted(&rig).is_none() && rig.agent.engine().orders().open() > 0);
+    rig.reports.push(GatewayItem::Doubt { received: rig.now }).unwrap();
+    rig.settle();
+    assert_eq!(halted(&rig), Some(HaltReason::Reconciliation));
+    let doubt = |r: &&Record| matches!(r, Record::Session { event: SessionEvent::Doubt, .. });
+    assert_eq!(journal(&rig).iter().filter(doubt).count(), 1);
+}
+
+#[test]
 fn one_that_is_flat_lets_its_gateways_log_out() {
     let mut rig = Rig::quiet("idle", 1_024);
     rig.settle();
