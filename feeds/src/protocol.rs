@@ -53,6 +53,9 @@ pub trait Protocol: Sized {
     /// [`Refusal`]; nothing of the message was handed out then.
     fn decode(&mut self, msg: &[u8], event: impl FnMut(MarketEvent)) -> Result<(), Refusal>;
 
+    /// How many events one message may give at most.
+    fn events_max(&self) -> usize;
+
     /// Executions that were applied to the book, though a letter in them was not understood.
     fn odd_executions(&self) -> u64;
 }

@@ -449,7 +449,8 @@ struct Open {
     start: usize,
 }
 
-/// What one call of the channel delivered. All room is taken at the start: a call delivers at most what the channel held and one packet.
+/// What one call of the channel delivered. All room is taken at the start: a call delivers at most what the channel held and one packet, an event a
+/// message, and perhaps once the most events that one message may give.
 struct Batch<P> {
     decoder: P,
     items: Vec<FeedItem>,
@@ -471,9 +472,10 @@ impl<P: Protocol> Batch<P> {
         // A packet adds at most its own messages, none shorter than 2 bytes with its length.
         let messages = window.next_power_of_two() + DATAGRAM / 2;
         let packets = messages / PACKET_MESSAGES as usize + messages / 64 + 16;
+        let decoder = P::new(wanted);
         Batch {
-            decoder: P::new(wanted),
-            items: Vec::with_capacity(messages + packets),
+            items: Vec::with_capacity(messages + packets + decoder.events_max()),
+            decoder,
             captures: Vec::with_capacity(packets),
             bytes: Vec::with_capacity(if capturing {
                 window.next_power_of_two() * 66 + 2 * DATAGRAM

@@ -214,6 +214,10 @@ impl Protocol for Subscription {
         Ok(())
     }
 
+    fn events_max(&self) -> usize {
+        1
+    }
+
     fn odd_executions(&self) -> u64 {
         self.odd_executions
     }
