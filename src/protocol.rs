@@ -49,7 +49,7 @@ macro_rules! by_protocol {
 
         /// Filter and decoder of a protocol that is known at run time only.
         pub enum Decoder {
-            $(#[doc = concat!("Of `", $word, "`.")] $name($decoder),)*
+            $(#[doc = concat!("Of `", $word, "`.")] $name(Box<$decoder>),)*
         }
 
         impl Decoder {
@@ -57,14 +57,14 @@ macro_rules! by_protocol {
             #[must_use]
             pub fn new(protocol: FeedProtocol, wanted: Wanted<'_>) -> Decoder {
                 match protocol {
-                    $(FeedProtocol::$name => Decoder::$name(Protocol::new(wanted)),)*
+                    $(FeedProtocol::$name => Decoder::$name(Box::new(Protocol::new(wanted))),)*
                 }
             }
 
             /// [`Protocol::reset`].
             pub fn reset(&mut self) {
                 match self {
-                    $(Decoder::$name(d) => Protocol::reset(d),)*
+                    $(Decoder::$name(d) => Protocol::reset(&mut **d),)*
                 }
             }
 
@@ -74,7 +74,7 @@ macro_rules! by_protocol {
             /// Its.
             pub fn decode(&mut self, msg: &[u8], event: impl FnMut(MarketEvent)) -> Result<(), Refusal> {
                 match self {
-                    $(Decoder::$name(d) => Protocol::decode(d, msg, event),)*
+                    $(Decoder::$name(d) => Protocol::decode(&mut **d, msg, event),)*
                 }
             }
         }

@@ -15,7 +15,7 @@ macro_rules! feed_agent {
     ($($name:ident $word:literal $decoder:ty;)*) => {
         /// Polls the lines of one feed, arbitrates, decodes, captures, passes on.
         pub enum FeedAgent {
-            $(#[doc = concat!("Of a feed that speaks `", $word, "`.")] $name(FeedOf<$decoder>),)*
+            $(#[doc = concat!("Of a feed that speaks `", $word, "`.")] $name(Box<FeedOf<$decoder>>),)*
         }
 
         /// The same expression of whichever agent it is.
@@ -34,7 +34,7 @@ macro_rules! feed_agent {
             /// The socket's, with the address in it.
             pub fn open(parts: FeedParts) -> std::io::Result<FeedAgent> {
                 Ok(match parts.config.protocol {
-                    $(FeedProtocol::$name => FeedAgent::$name(FeedOf::open(parts)?),)*
+                    $(FeedProtocol::$name => FeedAgent::$name(Box::new(FeedOf::open(parts)?)),)*
                 })
             }
         }
