@@ -12,6 +12,7 @@ macro_rules! each_protocol {
     ($then:ident) => {
         $then! {
             Itch50 "itch50" feeds::itch50::Subscription;
+            CboePitch "cboe_pitch" feeds::pitch::Subscription;
         }
     };
 }

@@ -22,4 +22,5 @@ pub mod framing;
 pub mod glimpse;
 pub mod itch50;
 pub mod moldudp64;
+pub mod pitch;
 pub mod protocol;

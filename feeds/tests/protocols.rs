@@ -127,6 +127,7 @@ macro_rules! conformance {
 
 conformance! {
     itch50: feeds::itch50::Subscription, days::itch50;
+    pitch: feeds::pitch::Subscription, days::pitch;
 }
 
 #[path = "protocols/days.rs"]
