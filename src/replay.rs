@@ -264,8 +264,8 @@ fn feeds(journal: &Journal) -> Result<Vec<FeedMarket>, ReplayError> {
         let id = FeedId(k as u8);
         let mine: Vec<_> = journal.config.instruments.iter().filter(|i| i.feed == id).copied().collect();
         out.push(match journal.data.get(k) {
-            Some(file) => FeedMarket::from_file(id, &feed.id, &mine, file)?,
-            None => FeedMarket::from_capture(id, &feed.id, &mine, &RunDir::capture(&journal.run, &feed.id))?,
+            Some(file) => FeedMarket::from_file(id, feed, &mine, file)?,
+            None => FeedMarket::from_capture(id, feed, &mine, &RunDir::capture(&journal.run, &feed.id))?,
         });
     }
     Ok(out)

@@ -18,6 +18,9 @@
 
 pub mod binaryfile;
 pub mod channel;
+pub mod framing;
 pub mod glimpse;
 pub mod itch50;
 pub mod moldudp64;
+pub mod pitch;
+pub mod protocol;

@@ -15,8 +15,8 @@
 //! A [`Request`] to a re-request server has the same twenty bytes. The answer is one ordinary packet, so at most a datagram's worth of what
 //! was asked for; a server that has nothing to say says nothing.
 
-/// A session's name: ten ASCII characters.
-pub type Session = [u8; 10];
+use crate::framing::{self, NoPacket};
+pub use crate::framing::{PacketKind, Session};
 
 /// Bytes before the first block.
 pub const HEADER: usize = 20;
@@ -41,17 +41,6 @@ pub enum MoldError {
         /// Its count.
         count: u16,
     },
-}
-
-/// What a packet is, by its count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PacketKind {
-    /// Messages.
-    Data,
-    /// Nothing to say.
-    Heartbeat,
-    /// The session is over.
-    EndOfSession,
 }
 
 /// A packet: its header, and its blocks not yet looked at.
@@ -85,7 +74,7 @@ impl<'a> Packet<'a> {
         Ok(packet)
     }
 
-    /// What the packet is.
+    /// What the packet is, by its count.
     #[inline]
     #[must_use]
     pub const fn kind(&self) -> PacketKind {
@@ -120,6 +109,43 @@ impl<'a> Packet<'a> {
     #[must_use]
     pub const fn blocks(&self) -> Blocks<'a> {
         Blocks { rest: self.payload, left: self.messages() }
+    }
+}
+
+impl<'a> framing::Packet<'a> for Packet<'a> {
+    type Blocks = Blocks<'a>;
+
+    #[inline]
+    fn parse(bytes: &'a [u8]) -> Result<Self, NoPacket> {
+        Packet::parse(bytes).map_err(|e| match e {
+            MoldError::Short { .. } => NoPacket::Short,
+            MoldError::Overflow { .. } => NoPacket::Overflow,
+        })
+    }
+
+    #[inline]
+    fn session(&self) -> Session {
+        self.session
+    }
+
+    #[inline]
+    fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    #[inline]
+    fn kind(&self) -> PacketKind {
+        Packet::kind(self)
+    }
+
+    #[inline]
+    fn messages(&self) -> u16 {
+        Packet::messages(self)
+    }
+
+    #[inline]
+    fn blocks(&self) -> Blocks<'a> {
+        Packet::blocks(self)
     }
 }
 

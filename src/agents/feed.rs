@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use feeds::channel::{Channel, ChannelConfig, REREQUEST, Sink, SnapshotLimits, Taken};
-use feeds::itch50::{DecodeError, Subscription};
-use model::{FeedId, FeedStatus, Instrument, Nanos};
+use feeds::protocol::{Protocol, Refusal, Wanted};
+use model::{FeedId, FeedStatus, Instrument, MarketEvent, Nanos};
 use net::udp::{LineConfig, UdpLine, UdpRequest};
 use net::{DatagramSend, Datagrams};
 use ringbuf::log::Writer;
@@ -57,8 +57,8 @@ pub struct FeedParts {
     pub sample_every: u32,
 }
 
-/// See the module.
-pub struct FeedAgent {
+/// The agent of a feed whose messages `P` reads; see the module.
+pub struct FeedOf<P> {
     name: String,
     /// Its id in the configuration.
     id: String,
@@ -72,7 +72,7 @@ pub struct FeedAgent {
     demands: Arc<FeedDemands>,
     snapshots: Option<SnapshotSession>,
     channel: Channel,
-    batch: Batch,
+    batch: Batch<P>,
     capture: Option<Writer>,
     capture_low: bool,
     out: Producer<FeedItem>,
@@ -88,12 +88,12 @@ pub struct FeedAgent {
     buffer: Box<[u8]>,
 }
 
-impl FeedAgent {
+impl<P: Protocol> FeedOf<P> {
     /// Opens the sockets.
     ///
     /// # Errors
     /// The socket's, with the address in it.
-    pub fn open(p: FeedParts) -> std::io::Result<FeedAgent> {
+    pub(super) fn open(p: FeedParts) -> std::io::Result<FeedOf<P>> {
         let mut lines = Vec::with_capacity(p.config.lines.len());
         for address in &p.config.lines {
             lines.push(UdpLine::open(&LineConfig {
@@ -117,7 +117,8 @@ impl FeedAgent {
             snapshots: snapshots.as_ref().map(|_| limits),
             ..ChannelConfig::default()
         });
-        Ok(FeedAgent {
+        let wanted = Wanted { instruments: &p.instruments, live_orders: p.config.live_orders };
+        Ok(FeedOf {
             name: format!("feed-{}", p.config.id),
             id: p.config.id,
             line_states: lines.iter().map(|_| Arc::default()).collect(),
@@ -129,7 +130,7 @@ impl FeedAgent {
             demands: Arc::default(),
             snapshots,
             channel,
-            batch: Batch::new(&p.instruments, p.config.reorder_window, p.capture.is_some()),
+            batch: Batch::new(wanted, p.config.reorder_window, p.capture.is_some()),
             capture: p.capture,
             capture_low: false,
             out: p.out,
@@ -147,8 +148,7 @@ impl FeedAgent {
     }
 
     /// What the host refused to its lines, one sentence each.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
+    pub(super) fn warnings(&self) -> Vec<String> {
         let of = |line: &UdpLine| {
             let place = format!("feed {}, line {}", self.id, line.local_addr());
             line.refusals().iter().map(|r| format!("{place}: {r}")).collect::<Vec<_>>()
@@ -160,7 +160,7 @@ impl FeedAgent {
     ///
     /// # Errors
     /// No descriptor is to be had.
-    pub fn watch(&self) -> std::io::Result<LineWatch> {
+    pub(super) fn watch(&self) -> std::io::Result<LineWatch> {
         let watched = |(line, state): (&UdpLine, &Arc<LineState>)| {
             let (drops, state) = (line.drop_count()?, Arc::clone(state));
             Ok(Watched { address: line.local_addr(), drops, state, told: false })
@@ -173,7 +173,7 @@ impl FeedAgent {
     ///
     /// # Errors
     /// No descriptor is to be had.
-    pub fn door(&self) -> std::io::Result<FeedDoor> {
+    pub(super) fn door(&self) -> std::io::Result<FeedDoor> {
         let memberships = self.lines.iter().filter_map(|l| l.membership().transpose());
         Ok(FeedDoor {
             id: self.id.clone(),
@@ -183,9 +183,8 @@ impl FeedAgent {
         })
     }
 
-    /// The addresses that the lines are bound to.
-    pub fn local_addrs(&self) -> impl Iterator<Item = std::net::SocketAddr> + '_ {
-        self.lines.iter().map(UdpLine::local_addr)
+    pub(super) fn lines(&self) -> &[UdpLine] {
+        &self.lines
     }
 
     /// Whether it had something for the strategy.
@@ -193,7 +192,7 @@ impl FeedAgent {
         let received = self.clock.now();
         self.datagrams += 1;
         self.batch.begin(received);
-        self.channel.on_datagram(received, line, &self.buffer[..len], &mut self.batch);
+        self.channel.on_framed::<P::Packet<'_>, _>(received, line, &self.buffer[..len], &mut self.batch);
         self.batch.close();
         // Of the packets that bring something: where two lines take turns, one datagram in an even number might always be the duplicate.
         if self.sample_every != 0 && !self.batch.items.is_empty() {
@@ -345,7 +344,7 @@ impl FeedAgent {
         c.set(counter::malformed, self.batch.malformed);
         c.set(counter::undecodable, s.undecodable);
         c.set(counter::unknown_types, self.batch.unknown_types);
-        c.set(counter::odd_executions, self.batch.subscription.odd_executions());
+        c.set(counter::odd_executions, self.batch.decoder.odd_executions());
         c.set(counter::rejected_datagrams, s.rejected.total() + self.malformed_datagrams);
         c.set(counter::expected, self.channel.expected());
         c.set(counter::synced, self.channel.is_synced().into());
@@ -385,7 +384,7 @@ impl FeedAgent {
     }
 }
 
-impl Agent for FeedAgent {
+impl<P: Protocol + Send> Agent for FeedOf<P> {
     fn name(&self) -> &str {
         &self.name
     }
@@ -450,9 +449,10 @@ struct Open {
     start: usize,
 }
 
-/// What one call of the channel delivered. All room is taken at the start: a call delivers at most what the channel held and one packet.
-struct Batch {
-    subscription: Subscription,
+/// What one call of the channel delivered. All room is taken at the start: a call delivers at most what the channel held and one packet, an event a
+/// message, and perhaps once the most events that one message may give.
+struct Batch<P> {
+    decoder: P,
     items: Vec<FeedItem>,
     captures: Vec<Capture>,
     bytes: Vec<u8>,
@@ -467,14 +467,15 @@ struct Batch {
     unknown_types: u64,
 }
 
-impl Batch {
-    fn new(instruments: &[Instrument], window: usize, capturing: bool) -> Batch {
+impl<P: Protocol> Batch<P> {
+    fn new(wanted: Wanted<'_>, window: usize, capturing: bool) -> Batch<P> {
         // A packet adds at most its own messages, none shorter than 2 bytes with its length.
         let messages = window.next_power_of_two() + DATAGRAM / 2;
         let packets = messages / PACKET_MESSAGES as usize + messages / 64 + 16;
+        let decoder = P::new(wanted);
         Batch {
-            subscription: Subscription::new(instruments),
-            items: Vec::with_capacity(messages + packets),
+            items: Vec::with_capacity(messages + packets + decoder.events_max()),
+            decoder,
             captures: Vec::with_capacity(packets),
             bytes: Vec::with_capacity(if capturing {
                 window.next_power_of_two() * 66 + 2 * DATAGRAM
@@ -493,12 +494,12 @@ impl Batch {
 
     /// What to say of a message that is no event.
     #[cold]
-    fn refuse(&mut self, error: DecodeError) -> Taken {
-        match error {
-            DecodeError::Unknown(_) | DecodeError::Empty => self.unknown_types += 1,
-            DecodeError::Short { .. } | DecodeError::Field { .. } => self.malformed += 1,
+    fn refuse(&mut self, refusal: Refusal) -> Taken {
+        match refusal {
+            Refusal::Unknown => self.unknown_types += 1,
+            Refusal::Malformed | Refusal::Lost => self.malformed += 1,
         }
-        if error.is_loss() { Taken::Undecodable } else { Taken::Whole }
+        if refusal == Refusal::Lost { Taken::Undecodable } else { Taken::Whole }
     }
 
     fn begin(&mut self, received: Nanos) {
@@ -530,7 +531,7 @@ impl Batch {
     }
 }
 
-impl Batch {
+impl<P: Protocol> Batch<P> {
     /// Message `place` of the stream, or of a snapshot.
     #[inline]
     fn take(&mut self, is_snapshot: bool, place: u64, msg: &[u8]) -> Taken {
@@ -558,19 +559,19 @@ impl Batch {
             self.bytes.extend_from_slice(&(msg.len() as u16).to_be_bytes());
             self.bytes.extend_from_slice(msg);
         }
-        match self.subscription.event(msg) {
-            Ok(Some(event)) => {
-                self.events += 1;
-                self.items.push(FeedItem::Event(event));
-            }
-            Ok(None) => {}
-            Err(error) => return self.refuse(error),
+        let (items, events) = (&mut self.items, &mut self.events);
+        let event = |event: MarketEvent| {
+            *events += 1;
+            items.push(FeedItem::Event(event));
+        };
+        match self.decoder.decode(msg, event) {
+            Ok(()) => Taken::Whole,
+            Err(refusal) => self.refuse(refusal),
         }
-        Taken::Whole
     }
 }
 
-impl Sink for Batch {
+impl<P: Protocol> Sink for Batch<P> {
     #[inline]
     fn message(&mut self, seq: u64, msg: &[u8]) -> Taken {
         self.take(false, seq, msg)
@@ -584,8 +585,8 @@ impl Sink for Batch {
     fn status(&mut self, status: FeedStatus) {
         self.close();
         match status {
-            FeedStatus::NewSession => self.subscription.reset(),
-            // What the subscription knows stays: a replay reads the same messages in the same order, and learns the same.
+            FeedStatus::NewSession => self.decoder.reset(),
+            // What the decoder knows stays: a replay reads the same messages in the same order, and learns the same.
             FeedStatus::SnapshotBegin => self.in_snapshot = 0,
             _ => {}
         }

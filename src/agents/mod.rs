@@ -30,15 +30,17 @@ mod lines;
 mod rig;
 mod snapshot;
 mod strategy;
+mod venue;
 
 pub use cold::{ColdAgent, ColdParts};
 pub use control::{ControlAgent, ControlParts};
 pub use ending::{Ending, Farewell};
-pub use feed::{FeedAgent, FeedParts};
+pub use feed::{FeedOf, FeedParts};
 pub use gateway::{GatewayAgent, GatewayParts, SWEEP_TOKENS};
 pub use inline::{Inline, Remains};
 pub use lines::LineWatch;
 pub use strategy::{FeedPort, GatewayPort, StrategyAgent, StrategyParts};
+pub use venue::FeedAgent;
 
 use engine::Approved;
 use model::{ExecutionReport, FeedStatus, MarketEvent, Nanos, SessionEvent};

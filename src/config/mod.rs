@@ -19,6 +19,7 @@ pub use resolve::Secrets;
 pub use written::Written;
 
 use crate::agent::IdleStrategy;
+use crate::protocol::FeedProtocol;
 
 /// One thing wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +91,10 @@ pub struct Cores {
 pub struct Feed {
     /// Its name.
     pub id: String,
+    /// What it speaks.
+    pub protocol: FeedProtocol,
+    /// How many orders of its instruments may rest at once.
+    pub live_orders: usize,
     /// Its lines.
     pub lines: Vec<SocketAddr>,
     /// The interface for multicast.

@@ -13,6 +13,7 @@ use ringbuf::log::SyncPolicy;
 use super::written::{self, Written};
 use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Journal, Problem, Topology};
 use crate::agent::IdleStrategy;
+use crate::protocol::FeedProtocol;
 use crate::telemetry::layout::PORTS_MAX;
 
 /// Whether passwords are read: a replay needs none.
@@ -99,8 +100,9 @@ pub(super) fn resolve(written: Written, file: &Path, secrets: Secrets) -> Result
     let idle = c.word("idle", &written.idle, &idles).unwrap_or(IdleStrategy::Park);
     c.names("feeds", written.feeds.iter().map(|f| &f.id));
     c.names("gateways", written.gateways.iter().map(|g| &g.id));
-    let feeds: Vec<_> =
-        written.feeds.iter().enumerate().map(|(k, f)| feed(&mut c, k, f, base, secrets)).collect();
+    let live_orders = written.capacity.live_orders;
+    let of = |c: &mut Checks, (k, f)| Feed { live_orders, ..feed(c, k, f, base, secrets) };
+    let feeds: Vec<_> = written.feeds.iter().enumerate().map(|f| of(&mut c, f)).collect();
     let gateways: Vec<_> =
         written.gateways.iter().enumerate().map(|(k, g)| gateway(&mut c, k, g, base, secrets)).collect();
     let instruments = instruments(&mut c, &written);
@@ -148,7 +150,16 @@ pub(super) fn feeds(written: &[written::Feed], file: &Path) -> Result<Vec<Feed>,
 
 fn feed(c: &mut Checks, k: usize, f: &written::Feed, base: &Path, secrets: Secrets) -> Feed {
     let key = |name: &str| format!("feeds[{k}].{name}");
-    c.word(&key("protocol"), &f.protocol, &[("itch50", ())]);
+    let protocol = c.word(&key("protocol"), &f.protocol, FeedProtocol::WORDS).unwrap_or(FeedProtocol::Itch50);
+    if !protocol.has_servers() {
+        let none = format!("nothing: a feed of {} has no server that is asked here", f.protocol);
+        if !f.rerequest.is_empty() {
+            c.problem(key("rerequest"), format!("{:?}", f.rerequest), &none);
+        }
+        if f.glimpse.is_some() {
+            c.problem(key("glimpse"), "given", &none);
+        }
+    }
     if !(1..=4).contains(&f.lines.len()) {
         c.problem(key("lines"), format!("{} lines", f.lines.len()), "1 to 4 addresses");
     }
@@ -175,6 +186,8 @@ fn feed(c: &mut Checks, k: usize, f: &written::Feed, base: &Path, secrets: Secre
     });
     Feed {
         id: f.id.clone(),
+        protocol,
+        live_orders: written::Capacity::default().live_orders,
         glimpse,
         snapshot_after_messages: ranged(
             c,

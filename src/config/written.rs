@@ -87,7 +87,7 @@ pub struct Cores {
 pub struct Feed {
     /// Its name.
     pub id: String,
-    /// `itch50`.
+    /// What it speaks: a word of [`crate::protocol::FeedProtocol`].
     pub protocol: String,
     /// A and B.
     pub lines: Vec<String>,

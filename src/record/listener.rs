@@ -16,6 +16,7 @@ use super::{End, LOST_KEPT, MESSAGE_RING, Notice, RAW_RING, RecordError, Recorde
 use crate::agent::{IdleStrategy, Idler};
 use crate::clock::Clock;
 use crate::config;
+use crate::protocol::FeedProtocol;
 
 /// Datagrams taken from one line before the next is asked.
 const BURST: usize = 16;
@@ -27,6 +28,7 @@ pub(super) struct Listener {
     lines: Vec<UdpLine>,
     servers: Vec<UdpRequest>,
     names: Vec<Interface>,
+    protocol: FeedProtocol,
     channel: Channel,
     stream: Stream,
     raw: Option<Giver>,
@@ -124,6 +126,7 @@ impl Listener {
             lines,
             servers,
             names,
+            protocol: feed.protocol,
             channel,
             stream,
             raw: None,
@@ -265,7 +268,7 @@ impl Listener {
         }
         self.stream.received = received;
         let session = self.channel.session();
-        self.channel.on_datagram(received, line, bytes, &mut self.stream);
+        self.protocol.deliver(&mut self.channel, received, line, bytes, &mut self.stream);
         if self.stream.end == Some(End::OtherSession) {
             self.stream.tally.session = session;
         }

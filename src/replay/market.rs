@@ -1,16 +1,18 @@
 //! A feed's market data for a replay: the capture that lies beside the journal, or a file of the same session.
 //!
 //! The journal names batches of messages that held something for the engine. Everything between two of them was delivered too and held nothing, and goes through the
-//! subscription all the same, so that it learns what the feed's own did; what was lost was never delivered and does not.
+//! decoder all the same, so that it learns what the feed's own did; what was lost was never delivered and does not.
 
 use std::path::Path;
 
 use feeds::binaryfile::Messages;
-use feeds::itch50::Subscription;
+use feeds::protocol::Wanted;
 use model::{FeedId, Instrument, MarketEvent, Nanos};
 
 use super::ReplayError;
+use crate::config;
 use crate::journal::{CaptureError, CaptureReader};
+use crate::protocol::Decoder;
 use crate::source::Source;
 
 /// The batch that a Market record names.
@@ -43,7 +45,7 @@ pub(super) struct FeedMarket {
     id: FeedId,
     name: String,
     from: From,
-    subscription: Subscription,
+    decoder: Decoder,
     /// The sequence after the last message read.
     next: u64,
     /// A new session began of which no batch was read yet.
@@ -54,31 +56,31 @@ impl FeedMarket {
     /// From the capture in `dir`; from nowhere where there is none.
     pub(super) fn from_capture(
         id: FeedId,
-        name: &str,
+        feed: &config::Feed,
         instruments: &[Instrument],
         dir: &Path,
     ) -> Result<FeedMarket, ReplayError> {
         let from = if dir.exists() { From::Capture(CaptureReader::open(dir, id)?) } else { From::Nowhere };
-        Ok(FeedMarket::new(id, name, instruments, from))
+        Ok(FeedMarket::new(id, feed, instruments, from))
     }
 
     /// From a file.
     pub(super) fn from_file(
         id: FeedId,
-        name: &str,
+        feed: &config::Feed,
         instruments: &[Instrument],
         file: &Path,
     ) -> Result<FeedMarket, ReplayError> {
         let from = From::File { source: Box::new(Source::open(file)?), lost: Vec::new() };
-        Ok(FeedMarket::new(id, name, instruments, from))
+        Ok(FeedMarket::new(id, feed, instruments, from))
     }
 
-    fn new(id: FeedId, name: &str, instruments: &[Instrument], from: From) -> FeedMarket {
-        let subscription = Subscription::new(instruments);
-        FeedMarket { id, name: name.into(), from, subscription, next: 1, is_new_session: false }
+    fn new(id: FeedId, feed: &config::Feed, instruments: &[Instrument], from: From) -> FeedMarket {
+        let decoder = Decoder::new(feed.protocol, Wanted { instruments, live_orders: feed.live_orders });
+        FeedMarket { id, name: feed.id.clone(), from, decoder, next: 1, is_new_session: false }
     }
 
-    /// The feed went over to another session. A capture may hold batches of the old one that are not read yet, so the subscription forgets when the first of the
+    /// The feed went over to another session. A capture may hold batches of the old one that are not read yet, so the decoder forgets when the first of the
     /// new one is read.
     pub(super) fn new_session(&mut self) {
         self.is_new_session = true;
@@ -131,7 +133,7 @@ impl FeedMarket {
                 && numbers == (batch.received, batch.first, batch.count);
             if self.is_new_session && (is_it || (!read.is_snapshot && read.first < self.next)) {
                 self.is_new_session = false;
-                self.subscription.reset();
+                self.decoder.reset();
             }
             if !read.is_snapshot {
                 self.next = read.first.saturating_add(u64::from(read.count));
@@ -139,9 +141,8 @@ impl FeedMarket {
             let mut messages = 0;
             for message in Messages::new(read.framed).flatten() {
                 messages += 1;
-                if let Ok(Some(event)) = self.subscription.event(message) {
-                    events.push(event);
-                }
+                // What is refused here was refused there.
+                let _ = self.decoder.decode(message, |event| events.push(event));
             }
             if is_it && messages != batch.count {
                 return Err(missing);
@@ -179,11 +180,11 @@ impl FeedMarket {
             }
             let is_in = sequence >= batch.first;
             found += u32::from(is_in);
-            if let Ok(Some(event)) = self.subscription.event(message.bytes)
-                && is_in
-            {
-                events.push(event);
-            }
+            let _ = self.decoder.decode(message.bytes, |event| {
+                if is_in {
+                    events.push(event);
+                }
+            });
         }
         if found == batch.count { Ok(()) } else { Err(missing) }
     }

@@ -16,7 +16,8 @@
 //! [`Channel::on_timeout`] once [`Channel::next_timeout`] has come; [`Channel::poll_transmit`] until it gives `None`;
 //! [`Channel::poll_snapshot`], and to the snapshot methods what the session that it asks for brings.
 //!
-//! Nothing in a MoldUDP64 packet tells A from B and the lines may cut the stream differently, so arbitration is by message:
+//! How a datagram is cut into messages is its protocol's ([`crate::framing`]); MoldUDP64 unless said otherwise.
+//! Nothing in a packet tells A from B and the lines may cut the stream differently, so arbitration is by message:
 //! a packet can be partly old, partly new.
 //!
 //! Invariants:
@@ -58,7 +59,8 @@ pub use recovery::Transmit;
 pub use snapshot::SnapshotLimits;
 pub use stats::{ChannelStats, LineStats, Rejected};
 
-use crate::moldudp64::{MoldError, Packet, PacketKind, Session};
+use crate::framing::{NoPacket, Packet, PacketKind, Session};
+use crate::moldudp64;
 use recovery::{Patience, Recovery};
 use snapshot::Snapshots;
 use store::{Held, Store};
@@ -205,24 +207,36 @@ impl Channel {
         &self.stats
     }
 
+    /// One MoldUDP64 datagram: [`Channel::on_framed`].
+    #[inline]
+    pub fn on_datagram<S: Sink>(&mut self, now: Nanos, line: u8, bytes: &[u8], sink: &mut S) {
+        self.on_framed::<moldudp64::Packet<'_>, S>(now, line, bytes, sink);
+    }
+
     /// One datagram of a line, or with [`REREQUEST`] of a server (whose address the caller has checked).
     ///
     /// What is next and comes in order goes straight from `bytes` to the sink. No allocation, whatever the bytes.
     #[inline]
-    pub fn on_datagram<S: Sink>(&mut self, now: Nanos, line: u8, bytes: &[u8], sink: &mut S) {
+    pub fn on_framed<'a, P: Packet<'a>, S: Sink>(
+        &mut self,
+        now: Nanos,
+        line: u8,
+        bytes: &'a [u8],
+        sink: &mut S,
+    ) {
         let at = usize::from(line);
         let Some(counted) = self.stats.lines.get_mut(at) else {
-            return self.on_other_line(now, line, bytes, sink);
+            return self.on_other_line::<P, S>(now, line, bytes, sink);
         };
         counted.packets += 1;
-        let packet = match Packet::parse(bytes) {
+        let packet = match P::parse(bytes) {
             Ok(packet) => packet,
             Err(error) => return self.reject(error),
         };
-        if self.steady && packet.session == self.session && packet.kind() == PacketKind::Data {
+        if self.steady && packet.session() == self.session && packet.kind() == PacketKind::Data {
             let end = packet.end();
-            if packet.sequence == self.expected {
-                let mut seq = packet.sequence;
+            if packet.sequence() == self.expected {
+                let mut seq = packet.sequence();
                 for msg in packet.blocks() {
                     if sink.message(seq, msg) == Taken::Undecodable {
                         self.spoil(now, seq, sink);
@@ -242,7 +256,7 @@ impl Channel {
                 }
                 return;
             }
-            if end <= self.expected && packet.sequence != 0 {
+            if end <= self.expected && packet.sequence() != 0 {
                 counted.duplicates += u64::from(packet.messages());
                 counted.last_heard = now;
                 self.heard = Some(now);
@@ -297,22 +311,29 @@ impl Channel {
     }
 
     #[cold]
-    fn reject(&mut self, error: MoldError) {
+    fn reject(&mut self, error: NoPacket) {
         match error {
-            MoldError::Short { .. } => self.stats.rejected.short += 1,
-            MoldError::Overflow { .. } => self.stats.rejected.overflow += 1,
+            NoPacket::Short => self.stats.rejected.short += 1,
+            NoPacket::Overflow => self.stats.rejected.overflow += 1,
         }
     }
 
     /// A packet of a line that is not simply the next one or an old one.
     #[inline(never)]
-    fn on_packet<S: Sink>(&mut self, now: Nanos, line: u8, packet: &Packet<'_>, sink: &mut S) {
-        if packet.sequence == 0 || packet.session == NUL {
+    fn on_packet<'a, P: Packet<'a>, S: Sink>(&mut self, now: Nanos, line: u8, packet: &P, sink: &mut S) {
+        let session = packet.session();
+        if packet.kind() == PacketKind::Unsequenced {
+            // The line lives. What it says is not of the stream, so the feed is no better known than before.
+            self.stats.lines[usize::from(line)].last_heard = now;
+            self.heard = Some(now);
+            return;
+        }
+        if packet.sequence() == 0 || session == NUL {
             self.stats.rejected.zeroed += 1;
             return;
         }
-        if packet.session != self.session && !self.adopt(now, packet.session, sink) {
-            match self.retired.contains(&packet.session) {
+        if session != self.session && !self.adopt(now, session, sink) {
+            match self.retired.contains(&session) {
                 true => self.stats.rejected.old_session += 1,
                 false => self.stats.rejected.other_session += 1,
             }
@@ -333,7 +354,7 @@ impl Channel {
         self.stats.lines[usize::from(line)].won += won;
         self.stats.lines[usize::from(line)].duplicates += old;
         if packet.kind() == PacketKind::EndOfSession {
-            self.end = self.end.max(Some(packet.sequence));
+            self.end = self.end.max(Some(packet.sequence()));
         }
         self.settle(now, sink);
         if packet.kind() == PacketKind::Heartbeat {
@@ -343,19 +364,25 @@ impl Channel {
 
     #[cold]
     #[inline(never)]
-    fn on_other_line<S: Sink>(&mut self, now: Nanos, line: u8, bytes: &[u8], sink: &mut S) {
+    fn on_other_line<'a, P: Packet<'a>, S: Sink>(
+        &mut self,
+        now: Nanos,
+        line: u8,
+        bytes: &'a [u8],
+        sink: &mut S,
+    ) {
         if line != REREQUEST {
             self.stats.rejected.line += 1;
             return;
         }
         self.stats.answers.packets += 1;
-        let packet = match Packet::parse(bytes) {
+        let packet = match P::parse(bytes) {
             Ok(packet) => packet,
             Err(error) => return self.reject(error),
         };
-        let is_answer = packet.kind() == PacketKind::Data && packet.sequence != 0;
+        let is_answer = packet.kind() == PacketKind::Data && packet.sequence() != 0;
         // A server's word never starts a session, reveals a gap or ends anything: it only brings messages.
-        if !is_answer || packet.session != self.session || self.session == NUL {
+        if !is_answer || packet.session() != self.session || self.session == NUL {
             self.stats.rejected.answer += 1;
             return;
         }
@@ -374,9 +401,9 @@ impl Channel {
     }
 
     /// Places each message of a packet; how many were new and how many old.
-    fn arbitrate<S: Sink>(&mut self, now: Nanos, packet: &Packet<'_>, sink: &mut S) -> (u64, u64) {
+    fn arbitrate<'a, P: Packet<'a>, S: Sink>(&mut self, now: Nanos, packet: &P, sink: &mut S) -> (u64, u64) {
         let (mut new, mut old) = (0, 0);
-        let mut seq = packet.sequence;
+        let mut seq = packet.sequence();
         for msg in packet.blocks() {
             match self.place(now, seq, msg, sink) {
                 Held::New => new += 1,

@@ -8,6 +8,7 @@ use super::wire::{
     OrderExecutedWithPrice, OrderReplace, ParticipantPosition, RegShoRestriction, RetailInterest,
     StockDirectory, SystemEvent, Trade, TradingAction,
 };
+use crate::protocol::Refusal;
 
 /// Why bytes are not a message that is understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +54,16 @@ impl DecodeError {
                 )
             }
             DecodeError::Unknown(_) | DecodeError::Empty => false,
+        }
+    }
+
+    /// What the core makes of it.
+    #[cold]
+    pub(super) const fn refusal(self) -> Refusal {
+        match self {
+            DecodeError::Unknown(_) | DecodeError::Empty => Refusal::Unknown,
+            _ if self.is_loss() => Refusal::Lost,
+            DecodeError::Short { .. } | DecodeError::Field { .. } => Refusal::Malformed,
         }
     }
 

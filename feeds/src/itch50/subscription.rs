@@ -17,6 +17,8 @@ use model::{Instrument, InstrumentId, MarketEvent, Symbol};
 use super::decode::decode_as;
 use super::wire::{AddOrder, AddOrderMpid, IpoQuoting, LENGTHS, StockDirectory, TradingAction};
 use super::{DecodeError, Tally, decode, is_odd_execution, locate};
+use crate::moldudp64;
+use crate::protocol::{Protocol, Refusal, Wanted as WantedOf};
 
 const LOCATES: usize = 1 << 16;
 /// No message of this locate named its ticker yet.
@@ -186,6 +188,38 @@ impl Subscription {
     #[must_use]
     pub fn filtered(&self) -> u64 {
         self.filtered
+    }
+}
+
+impl Protocol for Subscription {
+    type Packet<'a> = moldudp64::Packet<'a>;
+
+    const HAS_SERVERS: bool = true;
+
+    fn new(wanted: WantedOf<'_>) -> Subscription {
+        Subscription::new(wanted.instruments)
+    }
+
+    fn reset(&mut self) {
+        Subscription::reset(self);
+    }
+
+    #[inline]
+    fn decode(&mut self, msg: &[u8], mut event: impl FnMut(MarketEvent)) -> Result<(), Refusal> {
+        match self.event(msg) {
+            Ok(Some(e)) => event(e),
+            Ok(None) => {}
+            Err(error) => return Err(error.refusal()),
+        }
+        Ok(())
+    }
+
+    fn events_max(&self) -> usize {
+        1
+    }
+
+    fn odd_executions(&self) -> u64 {
+        self.odd_executions
     }
 }
 

@@ -1,0 +1,84 @@
+//! The feed protocols that a core can be configured with: one line each in [`each_protocol`].
+//!
+//! A feed agent is generic over its protocol, so that nothing on the way of a message asks which it is; whoever puts agents together asks once. Where
+//! nothing is hot (a replay, a recording), [`Decoder`] and [`FeedProtocol::deliver`] ask at each message.
+
+use feeds::channel::{Channel, Sink};
+use feeds::protocol::{Protocol, Refusal, Wanted};
+use model::{MarketEvent, Nanos};
+
+/// Gives the list to a macro: name, word in the configuration, filter and decoder.
+macro_rules! each_protocol {
+    ($then:ident) => {
+        $then! {
+            Itch50 "itch50" feeds::itch50::Subscription;
+            CboePitch "cboe_pitch" feeds::pitch::Subscription;
+        }
+    };
+}
+pub(crate) use each_protocol;
+
+macro_rules! by_protocol {
+    ($($name:ident $word:literal $decoder:ty;)*) => {
+        /// The protocol that a feed speaks.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum FeedProtocol {
+            $(#[doc = concat!("`", $word, "`.")] $name,)*
+        }
+
+        impl FeedProtocol {
+            /// Every protocol by its word in a configuration.
+            pub const WORDS: &[(&str, FeedProtocol)] = &[$(($word, FeedProtocol::$name)),*];
+
+            /// Whether there are re-request and snapshot servers that we can ask.
+            #[must_use]
+            pub const fn has_servers(self) -> bool {
+                match self {
+                    $(FeedProtocol::$name => <$decoder as Protocol>::HAS_SERVERS,)*
+                }
+            }
+
+            /// One datagram of a line to a channel ([`Channel::on_framed`]).
+            pub fn deliver<S: Sink>(self, channel: &mut Channel, now: Nanos, line: u8, bytes: &[u8], sink: &mut S) {
+                match self {
+                    $(FeedProtocol::$name => {
+                        channel.on_framed::<<$decoder as Protocol>::Packet<'_>, S>(now, line, bytes, sink);
+                    })*
+                }
+            }
+        }
+
+        /// Filter and decoder of a protocol that is known at run time only.
+        pub enum Decoder {
+            $(#[doc = concat!("Of `", $word, "`.")] $name(Box<$decoder>),)*
+        }
+
+        impl Decoder {
+            /// For these instruments.
+            #[must_use]
+            pub fn new(protocol: FeedProtocol, wanted: Wanted<'_>) -> Decoder {
+                match protocol {
+                    $(FeedProtocol::$name => Decoder::$name(Box::new(Protocol::new(wanted))),)*
+                }
+            }
+
+            /// [`Protocol::reset`].
+            pub fn reset(&mut self) {
+                match self {
+                    $(Decoder::$name(d) => Protocol::reset(&mut **d),)*
+                }
+            }
+
+            /// [`Protocol::decode`].
+            ///
+            /// # Errors
+            /// Its.
+            pub fn decode(&mut self, msg: &[u8], event: impl FnMut(MarketEvent)) -> Result<(), Refusal> {
+                match self {
+                    $(Decoder::$name(d) => Protocol::decode(&mut **d, msg, event),)*
+                }
+            }
+        }
+    };
+}
+each_protocol! { by_protocol }
