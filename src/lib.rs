@@ -27,7 +27,8 @@ pub use {engine, model};
 /// What a strategy's file needs: `use colo::prelude::*;`.
 pub mod prelude {
     pub use engine::book::{BookChange, Books, Level, Top};
+    pub use engine::facts::Fact;
     pub use engine::strategy::{Fill, Intent, Intents, ParamError, Params, Strategy, TradePrint, View};
-    pub use engine::{InstrumentChange, Order, OrderId, OrderState, RiskReject};
-    pub use model::{InstrumentId, Nanos, Px, Qty, ReportKind, Side, Tif, Usd};
+    pub use engine::{InstrumentChange, Order, OrderId, OrderState, Reason, RiskReject};
+    pub use model::{InstrumentId, Nanos, Px, Qty, ReportKind, Side, Tif, Usd, Validity};
 }

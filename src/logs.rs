@@ -7,12 +7,13 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use model::{CommandKind, FeedStatus, Instrument, Nanos, OrderCommand, ReportKind, SessionEvent};
+use engine::Scope;
+use model::{CommandKind, FeedStatus, Instrument, Nanos, OrderCommand, ReportKind, SessionEvent, Validity};
 use ringbuf::log::{LogError, Reader};
 use serde_json::{Map, Value, json};
 
 use crate::journal::Record;
-use crate::telemetry::snapshot::halt_word;
+use crate::telemetry::snapshot::{halt_word, validity_word};
 
 /// Records looked at in a duty cycle.
 const BATCH: usize = 512;
@@ -198,6 +199,27 @@ impl LogWriter {
             Record::Refusal(r) => {
                 let fields = json!({"reason": format!("{:?}", r.why), "code": r.why as u8, "intent": format!("{:?}", r.intent)});
                 ("debug", "intent refused", fields)
+            }
+            Record::Validity(t) => {
+                let (scope, mut fields) = match t.scope {
+                    Scope::Instrument(id) => ("instrument", json!({"symbol": self.symbol(id)})),
+                    Scope::Feed { feed, instruments } => (
+                        "instruments of a feed",
+                        json!({"colo.feed": named(&self.names.feeds, feed.index()), "instruments": instruments}),
+                    ),
+                };
+                fields["validity"] = validity_word(t.to).into();
+                fields["reason"] = t.reason.word().into();
+                // Where it may be traded again the reason is what is over.
+                let (level, turn) = match t.to {
+                    Validity::Valid => ("info", "may be traded again"),
+                    Validity::Closed | Validity::Recovering | Validity::Halted => {
+                        ("info", "may not be traded")
+                    }
+                    Validity::Stale => ("warn", "may not be traded"),
+                };
+                let message = format!("{scope} {turn}");
+                return self.say(self.now, level, &message, fields);
             }
             Record::End { hash } => ("info", "run ended", json!({"colo.state_hash": format!("{hash:016x}")})),
             Record::Market { .. }

@@ -18,12 +18,12 @@ use colo::exchange::flow::generated::{GeneratedFlow, Recipe};
 use colo::exchange::glimpse::SnapshotFaults;
 use colo::exchange::{Venue, VenueConfig};
 use engine::strategy::Strategy;
-use engine::{Engine, Outbox};
+use engine::{Engine, Outbox, Soundness};
 use exchange_support::tape::Tape;
 use exchange_support::{MORNING, MS, symbol};
 use feed_bench::Bench;
 use mirror::{Mirror, Orders};
-use model::{FeedId, FeedStatus, Input, InstrumentId, MarketBody, Nanos, Side, Validity};
+use model::{FeedId, FeedStatus, Input, InstrumentId, MarketBody, Nanos, Side};
 
 const AAPL: InstrumentId = InstrumentId(0);
 /// What the agent's clock is moved on by in each turn, beside what passes: so that nobody waits for its back-off.
@@ -194,7 +194,7 @@ impl World {
                 return;
             }
             FeedItem::Event(event) => {
-                let is_valid = self.engine.instruments().of(AAPL).validity == Validity::Valid;
+                let is_valid = self.engine.instruments().of(AAPL).soundness == Soundness::Sound;
                 let is_swallowed = self.is_canary && is_valid && matches!(event.body, MarketBody::Add { .. });
                 if is_swallowed {
                     self.is_canary = false;
@@ -216,7 +216,7 @@ impl World {
             }
             FeedItem::CaptureLow { .. } => panic!("nothing is captured"),
         }
-        if self.engine.instruments().of(AAPL).validity == Validity::Valid {
+        if self.engine.instruments().of(AAPL).soundness == Soundness::Sound {
             self.compared += 1;
             let venue = self.truth.before(&self.venue, self.position);
             assert_eq!(self.engine.strategy().orders(AAPL), venue, "a valid book before {}", self.position);
@@ -229,7 +229,7 @@ impl World {
         let mut left = 4_000;
         loop {
             self.turn();
-            let is_valid = self.engine.instruments().of(AAPL).validity == Validity::Valid;
+            let is_valid = self.engine.instruments().of(AAPL).soundness == Soundness::Sound;
             if is_valid && self.position == self.venue.counts().messages + 1 {
                 break;
             }
@@ -340,7 +340,7 @@ fn a_password_that_is_refused_is_not_tried_again() {
     assert_eq!(w.venue.counts().snapshots.refused, 1);
     let c = w.bench.feed().counters;
     assert_eq!((c["snapshot_refused"], c["snapshots"], c["synced"]), (1, 0, 0), "{c:?}");
-    assert_ne!(w.engine.instruments().of(AAPL).validity, Validity::Valid);
+    assert_ne!(w.engine.instruments().of(AAPL).soundness, Soundness::Sound);
     // A person says that the account is in order now, and is wrong.
     w.bench.agent.door().unwrap().reconnect().unwrap();
     for _ in 0..300 {

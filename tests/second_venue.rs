@@ -16,8 +16,8 @@ use colo::replay::{Journal, replay};
 use colo::telemetry::region_path;
 use engine::book::{BookCapacity, Books, FlatBooks};
 use engine::strategy::{Observer, Params, Strategy};
-use engine::{Engine, Outbox};
-use model::{FeedId, FeedStatus, Input, InstrumentId, MarketBody, MarketEvent, Nanos, Validity};
+use engine::{Engine, Outbox, Soundness};
+use model::{FeedId, FeedStatus, Input, InstrumentId, MarketBody, MarketEvent, Nanos};
 
 const POLLS_MAX: u32 = 20_000_000;
 const TICKERS: [&[u8; 8]; 3] = [b"AAPL    ", b"MSFT    ", b"ZVZZT   "];
@@ -259,8 +259,8 @@ impl Bench {
         self.feed.feed().counters[counter]
     }
 
-    fn validity(&self) -> [Validity; 2] {
-        [0, 1].map(|k| self.engine.instruments().of(InstrumentId(k)).validity)
+    fn soundness(&self) -> [Soundness; 2] {
+        [0, 1].map(|k| self.engine.instruments().of(InstrumentId(k)).soundness)
     }
 }
 
@@ -324,7 +324,7 @@ fn the_same_orders_by_two_venues_are_the_same_events_and_books() {
     }
     assert!(cboe.events.len() > 2_000 && cboe.books.live_orders() > 50);
     assert_eq!(cboe.books.stats(), nasdaq.books.stats());
-    assert_eq!((cboe.validity(), nasdaq.validity()), ([Validity::Valid; 2], [Validity::Valid; 2]));
+    assert_eq!((cboe.soundness(), nasdaq.soundness()), ([Soundness::Sound; 2], [Soundness::Sound; 2]));
 }
 
 #[test]
@@ -332,10 +332,10 @@ fn what_neither_line_brought_is_lost_and_the_books_are_stale() {
     let mut b = Bench::new("lost", "cboe_pitch");
     let messages = pitch_messages(&flow(&mut Dice(1), 60));
     b.give(0, &pitch_packet(7, 1, &messages[..20]));
-    assert_eq!(b.validity(), [Validity::Valid; 2]);
+    assert_eq!(b.soundness(), [Soundness::Sound; 2]);
     let before = b.events.len();
     b.give(1, &pitch_packet(7, 31, &messages[30..40]));
-    assert_eq!((b.validity(), b.events.len()), ([Validity::Recovering; 2], before));
+    assert_eq!((b.soundness(), b.events.len()), ([Soundness::Recovering; 2], before));
     // Nobody is asked: after the wait for the other line it is lost.
     assert!((0..POLLS_MAX).any(|_| {
         b.cycle();
@@ -343,11 +343,11 @@ fn what_neither_line_brought_is_lost_and_the_books_are_stale() {
     }));
     let gap = [FeedStatus::Recovering { from: 21, to: 31 }, FeedStatus::Lost { from: 21, to: 31 }];
     assert_eq!(b.statuses, [&[FeedStatus::Synced { next: 21 }][..], &gap].concat());
-    assert_eq!(b.validity(), [Validity::Stale; 2]);
+    assert_eq!(b.soundness(), [Soundness::Stale; 2]);
     // A heartbeat shows a lost tail; neither it nor what follows makes the books whole.
     b.give(0, &pitch_packet(7, 41, &[]));
     b.give(0, &pitch_packet(7, 41, &messages[40..]));
-    assert_eq!((b.validity(), b.statuses.len()), ([Validity::Stale; 2], 3));
+    assert_eq!((b.soundness(), b.statuses.len()), ([Soundness::Stale; 2], 3));
     assert_eq!((b.count("gaps_lost"), b.count("messages_lost"), b.count("rerequests")), (1, 10, 0));
 }
 
@@ -364,8 +364,8 @@ fn a_line_may_carry_other_units_and_heartbeats_that_number_nothing() {
     assert_eq!(b.events.len(), seen);
     b.give(1, &pitch_packet(7, 21, &messages[20..]));
     assert_eq!(
-        (b.statuses.as_slice(), b.validity()),
-        (&[FeedStatus::Synced { next: 21 }][..], [Validity::Valid; 2])
+        (b.statuses.as_slice(), b.soundness()),
+        (&[FeedStatus::Synced { next: 21 }][..], [Soundness::Sound; 2])
     );
     assert!(b.events.len() > seen);
     // The other unit's packet; what numbers nothing is no packet that was refused.
@@ -388,7 +388,7 @@ fn a_unit_clear_empties_the_books() {
     assert_eq!((b.books.live_orders(), b.events.len()), (0, live));
     assert!(b.events.iter().all(|e| matches!(e.body, MarketBody::Delete { .. })));
     assert_eq!([0, 1].map(|k| b.engine.top(InstrumentId(k))), [Default::default(); 2]);
-    assert_eq!(b.validity(), [Validity::Valid; 2]);
+    assert_eq!(b.soundness(), [Soundness::Sound; 2]);
     // What the venue says of orders that were cleared is of nobody now.
     b.give(0, &pitch_packet(7, 122, &rest));
     assert_eq!(b.books.stats().unknown_refs.total(), 0);

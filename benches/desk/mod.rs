@@ -6,7 +6,7 @@
 use colo::exchange::itch::{self, Stamp};
 use engine::book::{BookCapacity, BookChange};
 use engine::strategy::{Intent, Intents, ParamError, Params, Strategy, View};
-use engine::{Engine, EngineConfig, Outbox, RiskLimits};
+use engine::{BookSanity, Engine, EngineConfig, Outbox, RiskLimits};
 use model::{
     Control, ExecutionReport, FeedId, FeedStatus, GatewayId, Input, Instrument, InstrumentId, Nanos, Px, Qty,
     ReportKind, SessionEvent, Side, Symbol, Tif, Token, Usd,
@@ -109,6 +109,7 @@ pub fn engine<S: Strategy>(strategy: S) -> Engine<S> {
             duplicate_window: Nanos::from_millis(1),
             max_market_age: Nanos::from_millis(3_000),
         },
+        sanity: BookSanity::default(),
         book: BookCapacity {
             instruments: usize::from(INSTRUMENTS),
             live_orders: 4_096,
@@ -128,7 +129,7 @@ pub fn engine<S: Strategy>(strategy: S) -> Engine<S> {
     while engine.next_timer().is_some_and(|at| at <= START) {
         engine.apply(START, &Input::Timer, &mut out);
     }
-    assert!(out.is_empty(), "nothing trades yet");
+    assert!(out.commands().is_empty() && out.refusals().is_empty(), "nothing trades yet");
     engine
 }
 

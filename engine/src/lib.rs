@@ -5,6 +5,7 @@
 
 pub mod book;
 pub mod engine;
+pub mod facts;
 mod fills;
 mod hash;
 mod instruments;
@@ -12,7 +13,9 @@ pub mod limits;
 mod orders;
 mod position;
 mod risk;
+mod sanity;
 pub mod strategy;
+mod validity;
 
 pub use engine::{Engine, EngineConfig, EngineStats, Outbox, Refusal};
 pub use hash::StateHash;
@@ -20,3 +23,5 @@ pub use instruments::{InstrumentChange, InstrumentState, Instruments};
 pub use orders::{Exposure, Order, OrderId, OrderState, Orders, PendingReplace};
 pub use position::{Position, Positions};
 pub use risk::{Approved, LimitsError, RiskLimits, RiskReject};
+pub use sanity::{BookSanity, SanityError};
+pub use validity::{Phase, Reason, Scope, Soundness, Transition, Transitions};

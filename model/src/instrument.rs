@@ -15,15 +15,19 @@ pub struct Instrument {
     pub gateway: GatewayId,
 }
 
-/// Whether an instrument's book equals the venue's. A book that may be wrong is never `Valid`.
+/// Whether an instrument may be traded on what is known of it, in one word. Only `Valid` trades.
+///
+/// It is derived, never set: from the soundness of the book, the market's phase, the venue's word on trading, and what the book shows. The first that
+/// holds is the word:
 ///
 /// ```text
-///              Synced / gap filled                       gap, late join
-///   Recovering -------------------> Valid ------------------------------> Recovering
-///       |                             |                                        |
-///       | gap lost                    | feed silent, book over capacity        | gap lost
-///       v                             v                                        v
-///     Stale  <------------------------+----------------------------------------+
+///   session ended, or the market's hours are over ....... Closed
+///   messages are missing that may still come ............ Recovering
+///   messages are lost, the feed is silent ............... Stale
+///   the market's hours have not begun ................... Closed
+///   halted, paused, quotation only, not named ........... Halted
+///   locked or crossed for too long, or has jumped ....... Stale
+///   none of these ....................................... Valid
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[repr(u8)]
@@ -31,10 +35,20 @@ pub enum Validity {
     /// Not yet known, or messages are missing that may still come.
     #[default]
     Recovering = 0,
-    /// Every message up to now was applied.
+    /// Every message up to now was applied, the venue lets it trade, and the book can be.
     Valid = 1,
-    /// Messages are lost or the feed is silent: the book shows the past.
+    /// The book shows the past, or what cannot be.
     Stale = 2,
+    /// The book is sound; the venue does not let the instrument trade.
+    Halted = 3,
+    /// Outside market hours, or after the end of the session.
+    Closed = 4,
+}
+
+impl Validity {
+    /// Every one, by code.
+    pub const ALL: [Validity; 5] =
+        [Validity::Recovering, Validity::Valid, Validity::Stale, Validity::Halted, Validity::Closed];
 }
 
 /// Whether the venue lets an instrument trade (ITCH `H`).

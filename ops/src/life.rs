@@ -181,6 +181,7 @@ mod tests {
             gateways: Vec::new(),
             control: BTreeMap::new(),
             engine: BTreeMap::new(),
+            transitions: BTreeMap::new(),
             risk: None,
             instruments: Vec::new(),
             orders: Vec::new(),

@@ -292,18 +292,42 @@ fn sessions(ports: &[Port]) -> List {
     }
 }
 
+/// Whether it may be traded, and why not, in 16 columns.
+fn validity(i: &Instrument) -> String {
+    let reason = match i.reason {
+        "end_of_session" => "ended",
+        "new_session" => "session",
+        "over_reduced" => "overdrawn",
+        "unknown_order" => "unknown",
+        "duplicate_order" => "duplicate",
+        "bad_price" => "price",
+        "book_full" => "full",
+        "price_band" => "jumped",
+        "not_named" => "unnamed",
+        "quotation_only" => "quoting",
+        "operational_halt" => "op",
+        "circuit_breaker" => "breaker",
+        "before_open" => "early",
+        "after_close" => "late",
+        short => short,
+    };
+    match i.validity {
+        "valid" => "valid".into(),
+        "recovering" => format!("recov. {reason:.9}"),
+        "halted" if reason == "halted" => "halted".into(),
+        word => format!("{word} {reason:.9}"),
+    }
+}
+
 fn instruments(all: &[Instrument]) -> List {
     // Those that something is held in, or was, before those that are only watched.
     let mut order: Vec<_> = all.iter().collect();
     order.sort_by_key(|i| (i.position == 0, i.fills == 0));
     let rows = order.into_iter().map(|i| {
-        let state = match (i.validity, i.trading) {
-            ("valid", trading) => trading,
-            (invalid, _) => invalid,
-        };
+        let state = validity(i);
         let worth = i.cash + i.position as f64 * i.mark;
         format!(
-            "{:<9}{state:<14} {:>15} {:>15} {:>9} {:>12}",
+            "{:<9}{state:<16} {:>15} {:>15} {:>9} {:>12}",
             i.symbol,
             side(i.bid, i.bid_qty),
             side(i.ask, i.ask_qty),
@@ -314,7 +338,7 @@ fn instruments(all: &[Instrument]) -> List {
     List {
         name: "BOOKS",
         all: all.len(),
-        columns: format!("       {:>15} {:>15} {:>9} {:>12}", "BID", "ASK", "POSITION", "P&L"),
+        columns: format!("         {:>16} {:>15} {:>9} {:>12}", "BID", "ASK", "POSITION", "P&L"),
         rows: rows.collect(),
     }
 }
@@ -377,6 +401,7 @@ mod tests {
                 .map(|k| Port { id: id("g", k), counters: table(&counters::gateway::TABLE, number) })
                 .collect(),
             control: table(&counters::control::TABLE, number),
+            transitions: BTreeMap::new(),
             engine: table(&counters::engine::TABLE, number),
             risk: Some(Risk {
                 now_ns: number,
@@ -393,6 +418,8 @@ mod tests {
                 .map(|k| Instrument {
                     symbol: format!("SYM{k}"),
                     validity: "recovering",
+                    reason: "duplicate_order",
+                    since_ns: number,
                     trading: "quotation_only",
                     bid: money,
                     bid_qty: number,
@@ -460,6 +487,28 @@ mod tests {
             assert!(text.contains(part), "{part} in\n{text}");
         }
         assert_eq!(text.lines().count(), LINES, "two rows of each list fill it");
+    }
+
+    #[test]
+    fn a_state_says_why_and_every_reason_fits() {
+        let mut i = core(1, 0).instruments.remove(0);
+        for to in model::Validity::ALL {
+            for why in colo::engine::Reason::ALL {
+                (i.validity, i.reason) = (colo::telemetry::snapshot::validity_word(to), why.word());
+                assert!(validity(&i).len() <= 16, "{}", validity(&i));
+            }
+        }
+        for (word, why, shown) in [
+            ("valid", "gap", "valid"),
+            ("stale", "crossed", "stale crossed"),
+            ("halted", "halted", "halted"),
+            ("halted", "circuit_breaker", "halted breaker"),
+            ("recovering", "snapshot", "recov. snapshot"),
+            ("closed", "after_close", "closed late"),
+        ] {
+            (i.validity, i.reason) = (word, why);
+            assert_eq!(validity(&i), shown);
+        }
     }
 
     #[test]

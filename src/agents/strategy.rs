@@ -369,6 +369,10 @@ impl<S: Strategy> Core<S> {
     }
 
     fn dispatch(&mut self, received: Nanos) {
+        for k in 0..self.outbox.transitions().len() {
+            let transition = self.outbox.transitions()[k];
+            self.write(&Record::Validity(transition));
+        }
         let decided = self.clock.now();
         for k in 0..self.outbox.commands().len() {
             let approved = self.outbox.commands()[k];

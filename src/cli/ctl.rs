@@ -147,10 +147,14 @@ fn status(s: &Value) -> String {
         ));
     }
     for i in s["instruments"].as_array().into_iter().flatten() {
+        let validity = match text(&i["validity"]) {
+            valid if valid == "valid" => valid,
+            why_not => format!("{why_not} ({})", text(&i["reason"])),
+        };
         out.push_str(&format!(
-            "{:<8} {:<10} {:<10} {} x {} / {} x {}  position {}\n",
+            "{:<8} {:<26} {:<10} {} x {} / {} x {}  position {}\n",
             text(&i["symbol"]),
-            text(&i["validity"]),
+            validity,
             text(&i["trading"]),
             i["bid_qty"],
             i["bid"],

@@ -10,8 +10,8 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use engine::RiskLimits;
 use engine::strategy::Params;
+use engine::{BookSanity, RiskLimits};
 use model::{Instrument, Nanos};
 use serde::de::DeserializeOwned;
 
@@ -194,6 +194,8 @@ pub struct Config {
     pub params: Params,
     /// Limits.
     pub limits: RiskLimits,
+    /// What a book may show.
+    pub sanity: BookSanity,
     /// Journal policy.
     pub journal: Journal,
     /// Sizes.
@@ -230,6 +232,7 @@ impl Config {
             feeds: self.feeds.len(),
             gateways: self.gateways.len(),
             limits: self.limits,
+            sanity: self.sanity,
             book: engine::book::BookCapacity {
                 instruments: self.instruments.len(),
                 live_orders: self.capacity.live_orders,

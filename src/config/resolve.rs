@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use engine::RiskLimits;
 use engine::limits::{INSTRUMENTS_MAX, MESSAGES_PER_SECOND_MAX, OPEN_ORDERS_MAX};
 use engine::strategy::{ParamValue, Params};
+use engine::{BookSanity, RiskLimits};
 use model::{FeedId, GatewayId, Instrument, InstrumentId, Nanos, Qty, Symbol, Usd};
 use ringbuf::log::SyncPolicy;
 
@@ -53,6 +53,10 @@ impl Checks {
                 default
             }
         }
+    }
+
+    fn millis(&mut self, key: &str, found: Option<i64>, default: Nanos, max: i64) -> Nanos {
+        Nanos::from_millis(self.range(key, found, (default.0 / 1_000_000) as i64, 0, max) as u64)
     }
 
     fn address(&mut self, key: &str, found: &str) -> SocketAddr {
@@ -107,6 +111,7 @@ pub(super) fn resolve(written: Written, file: &Path, secrets: Secrets) -> Result
         written.gateways.iter().enumerate().map(|(k, g)| gateway(&mut c, k, g, base, secrets)).collect();
     let instruments = instruments(&mut c, &written);
     let limits = limits(&mut c, &written.risk);
+    let sanity = sanity(&mut c, &written.sanity);
     let cores = cores(&mut c, &written);
     let journal = journal(&mut c, &written.journal);
     capacity(&mut c, &written.capacity, &limits);
@@ -126,6 +131,7 @@ pub(super) fn resolve(written: Written, file: &Path, secrets: Secrets) -> Result
         strategy: written.strategy.name.clone(),
         params,
         limits,
+        sanity,
         journal,
         capacity: written.capacity.clone(),
         sample_every: written.telemetry.sample_every,
@@ -367,9 +373,6 @@ fn limits(c: &mut Checks, r: &written::Risk) -> RiskLimits {
         c.range("risk.max_order_quantity", r.max_order_quantity, d.max_order_quantity.0.into(), 0, max_qty);
     let open = i64::from(d.max_open_orders);
     let rate = i64::from(d.max_messages_per_second);
-    let millis = |c: &mut Checks, key: &str, v: Option<i64>, default: Nanos, max: i64| {
-        Nanos::from_millis(c.range(key, v, (default.0 / 1_000_000) as i64, 0, max) as u64)
-    };
     let limits = RiskLimits {
         max_order_quantity: Qty(quantity as u32),
         max_order_notional: dollars(
@@ -390,19 +393,32 @@ fn limits(c: &mut Checks, r: &written::Risk) -> RiskLimits {
         ) as u32,
         price_collar_bps: c.range("risk.price_collar_bps", r.price_collar_bps, d.price_collar_bps, 1, 10_000),
         max_daily_loss: dollars(c, "risk.max_daily_loss_usd", r.max_daily_loss_usd, d.max_daily_loss),
-        duplicate_window: millis(
-            c,
+        duplicate_window: c.millis(
             "risk.duplicate_window_ms",
             r.duplicate_window_ms,
             d.duplicate_window,
             60_000,
         ),
-        max_market_age: millis(c, "risk.max_market_age_ms", r.max_market_age_ms, d.max_market_age, 600_000),
+        max_market_age: c.millis("risk.max_market_age_ms", r.max_market_age_ms, d.max_market_age, 600_000),
     };
     if let Err(e) = limits.check() {
         c.problem("risk.duplicate_window_ms", limits.duplicate_window.0 / 1_000_000, e.to_string());
     }
     limits
+}
+
+fn sanity(c: &mut Checks, s: &written::Sanity) -> BookSanity {
+    let d = BookSanity::default();
+    let sanity = BookSanity {
+        max_crossed: c.millis("sanity.max_crossed_ms", s.max_crossed_ms, d.max_crossed, 600_000),
+        max_locked: c.millis("sanity.max_locked_ms", s.max_locked_ms, d.max_locked, 600_000),
+        max_jump_bps: c.range("sanity.max_jump_bps", s.max_jump_bps, d.max_jump_bps, 0, 10_000),
+        jump_rest: c.millis("sanity.jump_rest_ms", s.jump_rest_ms, d.jump_rest, 600_000),
+    };
+    if let Err(e) = sanity.check() {
+        c.problem("sanity.jump_rest_ms", sanity.jump_rest.0 / 1_000_000, e.to_string());
+    }
+    sanity
 }
 
 fn cores(c: &mut Checks, w: &Written) -> Cores {

@@ -36,6 +36,9 @@ pub struct Written {
     /// Limits.
     #[serde(default)]
     pub risk: Risk,
+    /// What a book may show.
+    #[serde(default)]
+    pub sanity: Sanity,
     /// Journal policy.
     #[serde(default)]
     pub journal: Journal,
@@ -232,6 +235,20 @@ pub struct Risk {
     pub duplicate_window_ms: Option<i64>,
     /// Milliseconds.
     pub max_market_age_ms: Option<i64>,
+}
+
+/// What a book may show while its instrument trades; 0 switches a check off.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sanity {
+    /// A book crossed for this long is stale, milliseconds.
+    pub max_crossed_ms: Option<i64>,
+    /// A book locked or crossed for this long is stale, milliseconds.
+    pub max_locked_ms: Option<i64>,
+    /// Furthest step of the middle, 1/100 of a percent.
+    pub max_jump_bps: Option<i64>,
+    /// How long no such step must have come for the book to be trusted again, milliseconds.
+    pub jump_rest_ms: Option<i64>,
 }
 
 /// Journal policy.

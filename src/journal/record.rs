@@ -15,20 +15,21 @@
 //! | 18 | Receipt | token u32, gateway u8, received u64, decoded u64, decided u64, sent u64 |
 //! | 19 | Hash | inputs u64, hash u64 |
 //! | 20 | End | hash u64 |
+//! | 21 | Validity | scope, to u8, reason u8 |
 //!
 //! Kinds below 16 are inputs, in the order the engine saw them; 16 and above are what came of them.
 
 use engine::strategy::Intent;
-use engine::{OrderId, Refusal, RiskReject};
+use engine::{OrderId, Reason, Refusal, RiskReject, Scope, Transition};
 use model::{
     CommandKind, Control, ExecutionReport, FeedId, FeedStatus, GatewayId, HaltReason, InstrumentId, Nanos,
-    OrderCommand, Px, Qty, ReportKind, SessionEvent, Side, Tif, Token, VenueRef,
+    OrderCommand, Px, Qty, ReportKind, SessionEvent, Side, Tif, Token, Validity, VenueRef,
 };
 
 use super::bytes::{Malformed, Put, Take};
 
 /// Version of the record layouts.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// When an order was where. All ns since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -147,6 +148,8 @@ pub enum Record {
         /// [`engine::Engine::state_hash`].
         hash: u64,
     },
+    /// The validity of one or more instruments changed.
+    Validity(Transition),
     /// The run ended in order.
     End {
         /// The last hash.
@@ -244,6 +247,14 @@ impl Record {
                 p.u64(*hash);
                 20
             }
+            Record::Validity(t) => {
+                match t.scope {
+                    Scope::Instrument(id) => p.u8(1).u16(id.0),
+                    Scope::Feed { feed, instruments } => p.u8(2).u8(feed.0).u16(instruments),
+                };
+                p.u8(t.to as u8).u8(t.reason as u8);
+                21
+            }
         };
         f(kind, p.done())
     }
@@ -253,7 +264,7 @@ impl Record {
     /// # Errors
     /// [`RecordError`] for a kind or fields that this version does not write.
     pub fn decode(kind: u16, payload: &[u8]) -> Result<Record, RecordError> {
-        if !matches!(kind, 1..=8 | 16..=20) {
+        if !matches!(kind, 1..=8 | 16..=21) {
             return Err(RecordError::UnknownKind(kind));
         }
         let mut t = Take(payload);
@@ -287,8 +298,20 @@ fn decode(kind: u16, t: &mut Take<'_>) -> Result<Record, Malformed> {
             sent: now(t)?,
         }),
         19 => Record::Hash { inputs: t.u64()?, hash: t.u64()? },
-        _ => Record::End { hash: t.u64()? },
+        20 => Record::End { hash: t.u64()? },
+        _ => Record::Validity(transition(t)?),
     })
+}
+
+fn transition(t: &mut Take<'_>) -> Result<Transition, Malformed> {
+    let scope = match t.u8()? {
+        1 => Scope::Instrument(InstrumentId(t.u16()?)),
+        2 => Scope::Feed { feed: FeedId(t.u8()?), instruments: t.u16()? },
+        _ => return Err(Malformed),
+    };
+    let to = *Validity::ALL.get(usize::from(t.u8()?)).ok_or(Malformed)?;
+    let reason = *Reason::ALL.get(usize::from(t.u8()?)).ok_or(Malformed)?;
+    Ok(Transition { scope, to, reason })
 }
 
 fn put_side(p: &mut Put, s: Side) -> &mut Put {
@@ -523,128 +546,4 @@ fn report(t: &mut Take<'_>) -> Result<ExecutionReport, Malformed> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn samples() -> Vec<Record> {
-        let now = Nanos(u64::MAX - 1);
-        let report = |kind| Record::Report {
-            now,
-            report: ExecutionReport {
-                ts_event: Nanos(7),
-                seq: u64::MAX,
-                token: Token(9),
-                gateway: GatewayId(3),
-                kind,
-            },
-        };
-        let command =
-            |kind| Record::Command(OrderCommand { gateway: GatewayId(1), instrument: InstrumentId(2), kind });
-        let feed = |status| Record::Feed { now, feed: FeedId(2), status };
-        let session = |event| Record::Session { now, gateway: GatewayId(1), event };
-        let control = |control| Record::Control { now, control };
-        let refusal = |intent| Record::Refusal(Refusal { intent, why: RiskReject::Collar });
-        let (order, px, qty, side) = (VenueRef(5), Px(i64::MIN), Qty(u32::MAX), Side::Sell);
-        vec![
-            Record::Start { format: FORMAT, run: 3, config_hash: 4, now },
-            Record::Market { now, feed: FeedId(1), count: 77, first: 1 << 60 },
-            feed(FeedStatus::Synced { next: 1 }),
-            feed(FeedStatus::Recovering { from: 1, to: 2 }),
-            feed(FeedStatus::Lost { from: 1, to: 2 }),
-            feed(FeedStatus::Silent),
-            feed(FeedStatus::Heartbeat),
-            feed(FeedStatus::NewSession),
-            feed(FeedStatus::EndOfSession),
-            feed(FeedStatus::SnapshotBegin),
-            feed(FeedStatus::SnapshotEnd { next: 1 << 40 }),
-            Record::Snapshot { now, feed: FeedId(1), count: 77, first: 1 << 20 },
-            session(SessionEvent::LoggedIn),
-            session(SessionEvent::Ready { next_token: Token(4), proven: true }),
-            session(SessionEvent::Disconnected),
-            session(SessionEvent::LoginRejected { code: b'A' }),
-            session(SessionEvent::EndOfSession),
-            session(SessionEvent::NewSession),
-            session(SessionEvent::Doubt),
-            control(Control::Halt(HaltReason::Journal)),
-            control(Control::Resume),
-            control(Control::CancelAll),
-            control(Control::Shutdown),
-            control(Control::Tokens { first: Token(1), end: Token(u32::MAX) }),
-            control(Control::WriteOff { token: Token(8) }),
-            Record::Timer { now },
-            report(ReportKind::Accepted { order, px, qty, side, short: true, instrument: None, dead: true }),
-            report(ReportKind::Accepted {
-                order,
-                px,
-                qty,
-                side,
-                short: false,
-                instrument: Some(InstrumentId(6)),
-                dead: false,
-            }),
-            report(ReportKind::Replaced { old: Token(1), order, px, qty, dead: false }),
-            report(ReportKind::Canceled { qty, reason: b'U' }),
-            report(ReportKind::Executed { qty, px, match_number: 1, liquidity: b'A' }),
-            report(ReportKind::Rejected { reason: 0x1d }),
-            report(ReportKind::Broken { match_number: 2, reason: b'E' }),
-            report(ReportKind::CancelPending),
-            report(ReportKind::CancelRejected),
-            report(ReportKind::Modified { qty, side, short: true }),
-            report(ReportKind::Reprioritised { order, px }),
-            report(ReportKind::Restated { reason: b'R' }),
-            report(ReportKind::System { code: b'S' }),
-            command(CommandKind::New { token: Token(1), side, short: true, qty, px, tif: Tif::Ioc }),
-            command(CommandKind::Replace { old: Token(1), token: Token(2), qty, px, tif: Tif::Day }),
-            command(CommandKind::Cancel { token: Token(1), qty }),
-            refusal(Intent::New { instrument: InstrumentId(1), side, qty, px, tif: Tif::Day }),
-            refusal(Intent::Replace { order: OrderId(Token(1)), qty, px }),
-            refusal(Intent::Cancel { order: OrderId(Token(1)) }),
-            Record::Receipt(Receipt {
-                token: Token(1),
-                gateway: GatewayId(2),
-                received: Nanos(1),
-                decoded: Nanos(2),
-                decided: Nanos(3),
-                sent: Nanos(4),
-            }),
-            Record::Hash { inputs: 1, hash: 2 },
-            Record::End { hash: 3 },
-        ]
-    }
-
-    #[test]
-    fn every_record_comes_back() {
-        for r in samples() {
-            let back = r.encode(Record::decode);
-            assert_eq!(back, Ok(r));
-        }
-    }
-
-    #[test]
-    fn what_is_cut_or_longer_is_refused() {
-        for r in samples() {
-            r.encode(|kind, bytes| {
-                for n in 0..bytes.len() {
-                    assert_eq!(
-                        Record::decode(kind, &bytes[..n]),
-                        Err(RecordError::Malformed(kind)),
-                        "{r:?} cut at {n}"
-                    );
-                }
-                let longer = [bytes, &[0]].concat();
-                assert_eq!(Record::decode(kind, &longer), Err(RecordError::Malformed(kind)));
-            });
-        }
-        assert_eq!(Record::decode(9, &[]), Err(RecordError::UnknownKind(9)));
-        assert_eq!(Record::decode(0, &[]), Err(RecordError::UnknownKind(0)));
-    }
-
-    #[test]
-    fn every_reject_code_is_known() {
-        for (k, r) in RiskReject::ALL.into_iter().enumerate() {
-            assert_eq!(reject(r as u8), Ok(r));
-            assert_eq!(r as usize, k + 1, "codes are stable and dense");
-        }
-        assert_eq!(RiskReject::ALL.last(), Some(&RiskReject::ShortMark), "a new code goes into the list too");
-    }
-}
+mod tests;

@@ -151,6 +151,7 @@ counters! {
         unsettled: "1", "Orders that stayed unknown though their session became ready";
         written_off: "1", "Orders that a person wrote off";
         controls_refused: "1", "Resumes and write-offs that were refused";
+        broken_prints: "1", "Trades of the market that the venue declared void";
     }
 }
 

@@ -6,9 +6,9 @@
 //!                   FEEDS     for each: name (4 words), counters::feed, counters::line for each of 4 lines, histogram `decode`, padding
 //!                   GATEWAYS  for each: name (4 words), counters::gateway, histograms `order_ring`, `encode`, `tick_to_order`, padding
 //!                   CONTROL   counters::control, padding
-//!                   ENGINE    counters::engine, histograms `feed_ring`, `book`, `strategy_risk`, padding
+//!                   ENGINE    counters::engine, changes of validity by word and reason, histograms `feed_ring`, `book`, `strategy_risk`, padding
 //!                   RISK      seqlock cell of 8 words
-//!                   INSTRUMENTS for each: symbol (1 word), market cell of 6, position cell of 6
+//!                   INSTRUMENTS for each: symbol (1 word), market cell of 7, position cell of 6
 //!                   ORDERS    for each slot: seqlock cell of 6 words
 //! ```
 //!
@@ -21,20 +21,24 @@
 //!
 //! Bump [`VERSION`] with any change: a reader of another version is refused by name, never shown nonsense.
 
+use engine::Reason;
 use engine::limits::INSTRUMENTS_MAX;
+use model::Validity;
 use ringbuf::histogram;
 
 use super::counters;
 
 /// Version of this layout.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// Words of a name: 32 bytes, padded with NUL.
 pub const NAME: usize = 4;
 /// Values of a cell of the risk snapshot.
 pub const RISK: usize = 8;
 /// Values of an instrument's market cell.
-pub const MARKET: usize = 6;
+pub const MARKET: usize = 7;
+/// Counts of changes of validity: for each word, one for each reason.
+pub const TRANSITIONS: usize = Validity::ALL.len() * Reason::COUNT;
 /// Values of an instrument's position cell.
 pub const POSITION: usize = 6;
 /// Values of an order's cell.
@@ -84,7 +88,8 @@ const FEED_DECODE: usize = FEED_LINES + LINES_MAX * counters::line::COUNT;
 const FEED: usize = (FEED_DECODE + histogram::WORDS).next_multiple_of(APART);
 const GATEWAY: usize = (NAME + counters::gateway::COUNT + 3 * histogram::WORDS).next_multiple_of(APART);
 const CONTROL: usize = counters::control::COUNT.next_multiple_of(APART);
-const ENGINE: usize = (counters::engine::COUNT + 3 * histogram::WORDS).next_multiple_of(APART);
+const ENGINE_STAGES: usize = counters::engine::COUNT + TRANSITIONS;
+const ENGINE: usize = (ENGINE_STAGES + 3 * histogram::WORDS).next_multiple_of(APART);
 const INSTRUMENT: usize = 1 + (MARKET + 1) + (POSITION + 1);
 
 /// A stretch of words.
@@ -208,10 +213,16 @@ impl Layout {
         Span::new(self.engine, counters::engine::COUNT)
     }
 
+    /// The counts of changes of validity.
+    #[must_use]
+    pub const fn transitions(&self) -> Span {
+        Span::new(self.engine + counters::engine::COUNT, TRANSITIONS)
+    }
+
     /// The strategy thread's histogram `n`: 0 `feed_ring`, 1 `book`, 2 `strategy_risk`.
     #[must_use]
     pub const fn engine_stage(&self, n: usize) -> Span {
-        Span::new(self.engine + counters::engine::COUNT + n * histogram::WORDS, histogram::WORDS)
+        Span::new(self.engine + ENGINE_STAGES + n * histogram::WORDS, histogram::WORDS)
     }
 
     /// The risk snapshot.
@@ -275,7 +286,7 @@ mod tests {
             all.extend(spans.map(|s| (s, format!("gateway {k}"))));
         }
         all.push((l.control(), "control".to_owned()));
-        all.push((l.engine(), "engine".to_owned()));
+        all.extend([l.engine(), l.transitions()].map(|s| (s, "engine".to_owned())));
         all.extend((0..3).map(|n| (l.engine_stage(n), "engine".to_owned())));
         let mut core = vec![l.risk()];
         core.extend((0..shape.instruments).flat_map(|k| [l.symbol(k), l.market(k), l.position(k)]));

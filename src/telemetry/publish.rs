@@ -1,8 +1,8 @@
 //! The writing ends: each is owned by one thread, and none makes a syscall, takes a lock or allocates once it exists.
 
 use engine::strategy::Strategy;
-use engine::{Engine, Order};
-use model::{FeedId, InstrumentId, Nanos};
+use engine::{Engine, Order, Reason};
+use model::{FeedId, InstrumentId, Nanos, Validity};
 use ringbuf::cell::SeqCell;
 use ringbuf::counters::Counters;
 use ringbuf::histogram::Histogram;
@@ -134,6 +134,7 @@ impl Publication {
         let orders = (0..l.shape.orders).map(|k| self.cell(l.order(k))).collect::<Result<_, _>>()?;
         Ok(CorePublisher {
             counters: self.counters(l.engine())?,
+            transitions: self.counters(l.transitions())?,
             feed_ring: self.histogram(l.engine_stage(0))?,
             book: self.histogram(l.engine_stage(1))?,
             strategy_risk: self.histogram(l.engine_stage(2))?,
@@ -180,6 +181,7 @@ pub struct GatewayPublisher {
 pub struct CorePublisher {
     /// [`counters::engine`].
     pub counters: Counters,
+    transitions: Counters,
     /// From the feed's push to the strategy's having the packet, ns.
     pub feed_ring: Histogram,
     /// Time to apply one market event that left no command, ns.
@@ -217,8 +219,15 @@ impl CorePublisher {
             (counters::engine::unsettled, s.unsettled),
             (counters::engine::written_off, s.written_off),
             (counters::engine::controls_refused, s.controls_refused),
+            (counters::engine::broken_prints, s.broken_prints),
         ];
         values.into_iter().for_each(|(id, v)| c.set(id, v));
+        for to in Validity::ALL {
+            for why in Reason::ALL {
+                let at = to as usize * Reason::COUNT + why as usize;
+                self.transitions.set(at, e.instruments().transitions().of(to, why));
+            }
+        }
         let feeds = e.instruments().all().iter().map(|i| i.instrument.feed.0).max().map_or(0, |f| f + 1);
         let unknown: u64 = (0..feeds).map(|f| e.book_stats(FeedId(f)).unknown_refs.total()).sum();
         c.set(counters::engine::unknown_refs, unknown);
@@ -235,10 +244,12 @@ impl CorePublisher {
         for (k, i) in e.instruments().all().iter().enumerate() {
             let id = InstrumentId(k as u16);
             let top = e.top(id);
-            let state =
-                i.validity as u64 | (i.trading as u64) << 8 | u64::from(i.short_sale_restriction) << 16;
+            let words =
+                [i.validity as u8, i.trading as u8, i.short_sale_restriction, i.reason as u8, 0, 0, 0, 0];
+            let state = u64::from_le_bytes(words);
             let (bid, ask) = (top.bid_px.0.cast_unsigned(), top.ask_px.0.cast_unsigned());
-            self.markets[k].store([state, bid, top.bid_qty, ask, top.ask_qty, i.last.0.cast_unsigned()]);
+            let last = i.last.0.cast_unsigned();
+            self.markets[k].store([state, bid, top.bid_qty, ask, top.ask_qty, last, i.since.0]);
             let p = e.positions().of(id);
             let (shares, cash) = (p.shares.cast_unsigned(), p.cash.0.cast_unsigned());
             self.positions[k].store([shares, cash, p.mark.0.cast_unsigned(), p.fills, p.bought, p.sold]);

@@ -175,6 +175,12 @@ fn what_is_published_is_read() {
     assert_eq!(risk.pnl, engine.pnl().0 as f64 / 10_000.0);
     let aapl = &s.instruments[0];
     assert_eq!((aapl.symbol.as_str(), aapl.validity, aapl.trading), ("AAPL", "stale", "trading"));
+    assert_eq!((aapl.reason, aapl.since_ns), ("unknown_order", 5_000_000_000));
+    let count = |to, why| s.transitions[to].get(why).copied();
+    // Two instruments were synced; one was named, and is the one that went stale.
+    assert_eq!((count("halted", "not_named"), count("valid", "not_named")), (Some(2), Some(1)));
+    assert_eq!((count("stale", "unknown_order"), count("stale", "gap")), (Some(1), None));
+    assert!(!s.transitions.contains_key("closed"), "what never came is left out");
     assert_eq!((aapl.bid, aapl.bid_qty, aapl.ask, aapl.ask_qty), (99.98, 300, 100.02, 300));
     assert_eq!((aapl.position, aapl.cash, aapl.fills, aapl.bought, aapl.sold), (40, -3999.2, 1, 40, 0));
     assert_eq!((s.instruments[1].symbol.as_str(), s.instruments[1].position), ("MSFT", 0));
@@ -233,7 +239,7 @@ fn json_field_names_are_stable() {
     let json = serde_json::to_value(p.view().read()).unwrap();
     assert_eq!(
         keys(&json),
-        "agents alive control engine feeds gateways instruments latency_ns name orders pid risk started_ns"
+        "agents alive control engine feeds gateways instruments latency_ns name orders pid risk started_ns transitions"
     );
     assert_eq!(json["feeds"][0]["lines"].as_array().unwrap().len(), super::layout::LINES_MAX);
     assert_eq!(keys(&json["agents"][0]), "core cycles heartbeat_ns name phase work");
@@ -256,7 +262,7 @@ fn json_field_names_are_stable() {
     assert_eq!(keys(&json["control"]), "clients commands ring_full");
     assert_eq!(
         keys(&json["engine"]),
-        "accepted adopted anomalies cancels controls_refused duplicate_reports fills inputs journal_records \
+        "accepted adopted anomalies broken_prints cancels controls_refused duplicate_reports fills inputs journal_records \
          journal_refused late_reports market_events new_orders order_ring_full refusals rejected replaces reports \
          shares unknown_refs unsettled written_off"
     );
@@ -266,7 +272,7 @@ fn json_field_names_are_stable() {
     );
     assert_eq!(
         keys(&json["instruments"][0]),
-        "ask ask_qty bid bid_qty bought cash fills last mark position sold symbol trading validity"
+        "ask ask_qty bid bid_qty bought cash fills last mark position reason since_ns sold symbol trading validity"
     );
     assert_eq!(keys(&json["orders"][0]), "executed id open px side state symbol token");
     assert_eq!(

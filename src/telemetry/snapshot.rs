@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use engine::OrderState;
-use model::{HaltReason, Symbol};
+use engine::{OrderState, Reason};
+use model::{HaltReason, Symbol, Validity};
 use ringbuf::cell::CellReader;
 use ringbuf::counters::CounterReader;
 use ringbuf::histogram::{BUCKETS, HistogramReader, RANGE, Snapshot as Counts};
@@ -127,8 +127,12 @@ pub struct Port {
 pub struct Instrument {
     /// Its ticker.
     pub symbol: String,
-    /// `recovering`, `valid` or `stale`.
+    /// `recovering`, `valid`, `stale`, `halted` or `closed`.
     pub validity: &'static str,
+    /// Why, in a word of [`Reason::word`]; of a valid one, what is over.
+    pub reason: &'static str,
+    /// When one of the two last changed, ns since the Unix epoch; 0 for never.
+    pub since_ns: u64,
     /// `unknown`, `trading`, `halted`, `paused` or `quotation_only`.
     pub trading: &'static str,
     /// Best bid, USD; 0 where there is none.
@@ -220,6 +224,8 @@ pub struct Snapshot {
     pub control: BTreeMap<&'static str, u64>,
     /// [`counters::engine`].
     pub engine: BTreeMap<&'static str, u64>,
+    /// Changes of validity: by what it became, then by the reason; those that never came are left out.
+    pub transitions: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     /// Risk; absent while the writer is in the middle of it for too long.
     pub risk: Option<Risk>,
     /// Instruments, without those that the writer was in the middle of for too long.
@@ -295,6 +301,7 @@ impl Viewer {
                 .collect(),
             control: self.table(l.control(), &counters::control::TABLE),
             engine: self.table(l.engine(), &counters::engine::TABLE),
+            transitions: self.transitions(),
             risk: self.risk(),
             instruments: symbols.iter().enumerate().filter_map(|(k, s)| self.instrument(k, s)).collect(),
             orders: (0..l.shape.orders).filter_map(|k| self.order(k, &symbols)).collect(),
@@ -361,6 +368,17 @@ impl Viewer {
         None
     }
 
+    fn transitions(&self) -> BTreeMap<&'static str, BTreeMap<&'static str, u64>> {
+        let s = self.layout.transitions();
+        let c = CounterReader::over(self.region.words(s.at, s.len).expect("checked when opened"));
+        let of = |to: Validity| {
+            let count = |why: Reason| c.get(to as usize * Reason::COUNT + why as usize).unwrap_or(0);
+            let counts = Reason::ALL.map(|why| (why.word(), count(why)));
+            (validity_word(to), counts.into_iter().filter(|(_, n)| *n != 0).collect::<BTreeMap<_, _>>())
+        };
+        Validity::ALL.map(of).into_iter().filter(|(_, counts)| !counts.is_empty()).collect()
+    }
+
     fn risk(&self) -> Option<Risk> {
         let [now_ns, halted, open, pnl, tokens, loss, position, tradable] =
             self.cell::<{ layout::RISK }>(self.layout.risk())?;
@@ -389,13 +407,15 @@ impl Viewer {
     }
 
     fn instrument(&self, k: usize, symbol: &str) -> Option<Instrument> {
-        let [state, bid, bid_qty, ask, ask_qty, last] =
+        let [state, bid, bid_qty, ask, ask_qty, last, since_ns] =
             self.cell::<{ layout::MARKET }>(self.layout.market(k))?;
         let [shares, cash, mark, fills, bought, sold] =
             self.cell::<{ layout::POSITION }>(self.layout.position(k))?;
         Some(Instrument {
             symbol: symbol.into(),
-            validity: ["recovering", "valid", "stale"].get(state as usize & 0xff).copied().unwrap_or("?"),
+            validity: Validity::ALL.get(state as usize & 0xff).map_or("?", |v| validity_word(*v)),
+            reason: Reason::ALL.get((state >> 24) as usize & 0xff).map_or("?", |r| r.word()),
+            since_ns,
             trading: ["unknown", "trading", "halted", "paused", "quotation_only"]
                 .get((state >> 8) as usize & 0xff)
                 .copied()
@@ -459,6 +479,18 @@ fn halt_name(code: u64) -> Option<&'static str> {
     .into_iter()
     .find(|r| *r as u64 == code);
     (code != 0).then(|| known.map_or("unknown", halt_word))
+}
+
+/// A validity in one word.
+#[must_use]
+pub fn validity_word(v: Validity) -> &'static str {
+    match v {
+        Validity::Recovering => "recovering",
+        Validity::Valid => "valid",
+        Validity::Stale => "stale",
+        Validity::Halted => "halted",
+        Validity::Closed => "closed",
+    }
 }
 
 /// A halt reason in one word.

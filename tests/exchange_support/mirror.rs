@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use engine::InstrumentChange;
 use engine::book::{BookChange, Books};
 use engine::strategy::{Intents, ParamError, Params, Strategy, View};
-use model::{InstrumentId, Side, Validity};
+use engine::{InstrumentChange, Soundness};
+use model::{InstrumentId, Side};
 
 /// `(reference, price, shares)` in queue order.
 pub type Orders = Vec<(u64, i64, u32)>;
@@ -42,7 +42,7 @@ impl Mirror {
             view.book(id).for_each_order(id, side, |r, px, qty| all.push((r.0, px.0, qty.0)));
             all
         });
-        let valid = view.instrument(id).validity == Validity::Valid;
+        let valid = view.instrument(id).soundness == Soundness::Sound;
         self.0.lock().unwrap().insert(id, Seen { orders, valid });
     }
 }

@@ -17,7 +17,7 @@
 //!
 //! | module | story |
 //! |---|---|
-//! | `market` | events to books and prices, feed status to validity |
+//! | `market` | events to books, prices and facts; what changes validity |
 //! | `reports` | the venue's reports to orders and positions |
 //! | `sessions` | what a session's state says of its orders |
 //! | `halt` | control, halts, and the work left over for later inputs |
@@ -44,6 +44,7 @@ use crate::limits::INSTRUMENTS_MAX;
 use crate::orders::{OrderId, Orders};
 use crate::position::Positions;
 use crate::risk::{Gate, RiskLimits};
+use crate::sanity::BookSanity;
 use crate::strategy::{Intents, Strategy};
 
 /// What an engine is made from.
@@ -57,6 +58,8 @@ pub struct EngineConfig {
     pub gateways: usize,
     /// The limits.
     pub limits: RiskLimits,
+    /// What a book may show while its instrument trades.
+    pub sanity: BookSanity,
     /// Room for books, for each feed.
     pub book: BookCapacity,
 }
@@ -110,6 +113,9 @@ impl<S: Strategy> Engine<S> {
                 && i.gateway.index() < config.gateways),
             "instruments are dense and name feeds and gateways that exist"
         );
+        if let Err(why) = config.sanity.check() {
+            panic!("whoever reads a configuration checks its limits: {why}");
+        }
         assert!(n <= INSTRUMENTS_MAX && n <= config.book.instruments, "every instrument has a book");
         let mut engine = Engine {
             now: Nanos::ZERO,
@@ -117,7 +123,7 @@ impl<S: Strategy> Engine<S> {
             strategy,
             intents: Intents::new(),
             books: (0..config.feeds).map(|_| Book::new(&config.book)).collect(),
-            instruments: Instruments::new(&config.instruments, config.feeds),
+            instruments: Instruments::new(&config.instruments, config.feeds, config.sanity),
             orders: Orders::new(config.limits.max_open_orders as usize, n),
             positions: Positions::new(n),
             gate: Gate::new(config.limits),
@@ -143,9 +149,12 @@ impl<S: Strategy> Engine<S> {
         self.now = self.now.max(now);
         self.stamp = now;
         self.stats.inputs += 1;
+        if self.instruments.due() <= self.now {
+            self.on_due(out);
+        }
         match input {
             Input::Market(feed, event) => self.on_market(*feed, event, out),
-            Input::Feed(feed, status) => self.on_feed(*feed, *status),
+            Input::Feed(feed, status) => self.on_feed(*feed, *status, out),
             Input::Report(report) => self.on_report(report, out),
             Input::Session(gateway, event) => self.on_session(*gateway, *event),
             Input::Control(control) => self.on_control(*control),
@@ -160,11 +169,17 @@ impl<S: Strategy> Engine<S> {
             self.work_off(out);
         }
     }
-    /// When the engine wants [`Input::Timer`]: at once (the time it already has) while work is left over, or at the strategy's wake-up.
+
+    /// When the engine wants [`Input::Timer`]: at once (the time it already has) while work is left over, at the strategy's wake-up, or when the time alone
+    /// may change an instrument's validity: a feed that says nothing any more must not hide that.
     #[inline]
     #[must_use]
     pub fn next_timer(&self) -> Option<Nanos> {
-        if self.has_backlog() { Some(self.now) } else { self.wake }
+        if self.has_backlog() {
+            return Some(self.now);
+        }
+        let due = Some(self.instruments.due()).filter(|at| *at != Nanos(u64::MAX));
+        self.wake.into_iter().chain(due).min()
     }
 
     /// The time of the last input.
@@ -274,7 +289,7 @@ impl<S: Strategy> Engine<S> {
         h.word(self.untold_count as u64);
         for (k, change) in self.untold.iter().enumerate().filter_map(|(k, c)| Some((k, (*c)?))) {
             h.word(k as u64);
-            change.absorb(&mut h);
+            crate::instruments::absorb(change, &mut h);
         }
         h.finish()
     }

@@ -3,6 +3,8 @@
 use crate::limits::COMMANDS_PER_INPUT;
 use crate::risk::{Approved, RiskReject};
 use crate::strategy::Intent;
+use crate::validity::{Reason, Scope, Transition};
+use model::{FeedId, InstrumentId, Validity};
 
 /// An intent that risk refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,13 +20,18 @@ pub struct Refusal {
 pub struct Outbox {
     commands: Vec<Approved>,
     refusals: Vec<Refusal>,
+    transitions: Vec<Transition>,
 }
+
+/// Changes of validity kept of one input: an instrument's own few, and one for each way in which the instruments of a feed went.
+const TRANSITIONS_MAX: usize = 32;
 
 impl Default for Outbox {
     fn default() -> Self {
         Outbox {
             commands: Vec::with_capacity(COMMANDS_PER_INPUT),
             refusals: Vec::with_capacity(COMMANDS_PER_INPUT),
+            transitions: Vec::with_capacity(TRANSITIONS_MAX),
         }
     }
 }
@@ -41,11 +48,17 @@ impl Outbox {
         &self.refusals
     }
 
+    /// The changes of validity, in order: at most 32 an input; [`Instruments::transitions`](crate::Instruments::transitions) counts all.
+    #[must_use]
+    pub fn transitions(&self) -> &[Transition] {
+        &self.transitions
+    }
+
     /// Whether there is nothing in it.
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.commands.is_empty() && self.refusals.is_empty()
+        self.commands.is_empty() && self.refusals.is_empty() && self.transitions.is_empty()
     }
 
     /// Empties it.
@@ -53,6 +66,7 @@ impl Outbox {
     pub fn clear(&mut self) {
         self.commands.clear();
         self.refusals.clear();
+        self.transitions.clear();
     }
 
     pub(super) fn room(&self) -> usize {
@@ -62,6 +76,30 @@ impl Outbox {
     pub(super) fn send(&mut self, a: Approved) {
         assert!(self.room() > 0, "one input's commands are bounded");
         self.commands.push(a);
+    }
+
+    /// Notes a change of one instrument's validity that it does not share with its feed.
+    pub(super) fn turn(&mut self, id: InstrumentId, to: Validity, reason: Reason) {
+        self.note(Transition { scope: Scope::Instrument(id), to, reason });
+    }
+
+    /// Notes one of several changes that the instruments of a feed share.
+    pub(super) fn turn_with(&mut self, feed: FeedId, to: Validity, reason: Reason) {
+        for t in &mut self.transitions {
+            if let Scope::Feed { feed: f, instruments } = &mut t.scope
+                && (*f, t.to, t.reason) == (feed, to, reason)
+            {
+                *instruments += 1;
+                return;
+            }
+        }
+        self.note(Transition { scope: Scope::Feed { feed, instruments: 1 }, to, reason });
+    }
+
+    fn note(&mut self, t: Transition) {
+        if self.transitions.len() < TRANSITIONS_MAX {
+            self.transitions.push(t);
+        }
     }
 
     pub(super) fn refuse(&mut self, intent: Intent, why: RiskReject) {

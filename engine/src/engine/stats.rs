@@ -9,6 +9,8 @@ pub struct EngineStats {
     pub unroutable: u64,
     /// Market events applied.
     pub market_events: u64,
+    /// Trades of the market that the venue declared void.
+    pub broken_prints: u64,
     /// New orders sent.
     pub new_orders: u64,
     /// Replaces sent.

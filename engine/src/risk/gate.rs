@@ -10,6 +10,7 @@ use crate::hash::StateHash;
 use crate::instruments::Instruments;
 use crate::orders::{Order, Orders};
 use crate::position::Positions;
+use crate::validity::Soundness;
 
 /// Why a request was refused. The codes are stable: journals, logs and alerts carry them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,11 +60,17 @@ pub enum RiskReject {
     ShortSale = 21,
     /// A replace would make a sale short that was sent as long; the mark cannot be changed (Reg SHO Rule 200(g)). Cancel and send anew.
     ShortMark = 22,
+    /// Not a multiple of the round lot, of an instrument that takes nothing else.
+    OddLot = 23,
+    /// Outside market hours, or after the end of the venue's session.
+    MarketClosed = 24,
+    /// The book is whole but cannot be: locked or crossed for too long, or its best prices have jumped.
+    BookSanity = 25,
 }
 
 impl RiskReject {
     /// Every one, by code.
-    pub const ALL: [RiskReject; 22] = {
+    pub const ALL: [RiskReject; 25] = {
         use RiskReject::*;
         [
             Halted,
@@ -88,6 +95,9 @@ impl RiskReject {
             TooManyIntents,
             ShortSale,
             ShortMark,
+            OddLot,
+            MarketClosed,
+            BookSanity,
         ]
     };
 }
@@ -195,7 +205,7 @@ impl Gate {
         if orders.open() >= self.limits.max_open_orders as usize || !orders.has_room() {
             return Err(RiskReject::OpenOrders);
         }
-        self.market(world, n.instrument, n.px)?;
+        self.market(world, n.instrument, n.qty, n.px)?;
         let exposure = orders.exposure(n.instrument);
         let shares = world.positions.of(n.instrument).shares;
         self.position(shares, n.side, exposure_of(exposure.buy, exposure.sell, n.side), n.qty)?;
@@ -244,7 +254,7 @@ impl Gate {
         if total > Qty::MAX_ORDER.0 {
             return Err(RiskReject::Quantity);
         }
-        self.market(world, order.instrument, px)?;
+        self.market(world, order.instrument, open, px)?;
         let e = orders.exposure(order.instrument);
         let others = exposure_of(e.buy, e.sell, order.side) - u64::from(order.reserved().0);
         let shares = world.positions.of(order.instrument).shares;
@@ -306,14 +316,21 @@ impl Gate {
     }
 
     #[inline]
-    fn market(&self, world: &World<'_>, id: InstrumentId, px: Px) -> Result<(), RiskReject> {
+    fn market(&self, world: &World<'_>, id: InstrumentId, qty: Qty, px: Px) -> Result<(), RiskReject> {
         let i = world.instruments.of(id);
-        if i.trading != model::TradingState::Trading {
-            return Err(RiskReject::NotTrading);
+        match i.validity {
+            Validity::Valid => {}
+            Validity::Halted => return Err(RiskReject::NotTrading),
+            Validity::Closed => return Err(RiskReject::MarketClosed),
+            Validity::Stale if i.soundness == Soundness::Sound => return Err(RiskReject::BookSanity),
+            Validity::Stale | Validity::Recovering => return Err(RiskReject::StaleMarket),
         }
         let age = world.now.since(world.instruments.heard(id));
-        if i.validity != Validity::Valid || age > self.limits.max_market_age {
+        if age > self.limits.max_market_age {
             return Err(RiskReject::StaleMarket);
+        }
+        if world.instruments.facts(id).is_odd(qty.0) {
+            return Err(RiskReject::OddLot);
         }
         if i.reference <= Px::ZERO {
             return Err(RiskReject::NoReference);

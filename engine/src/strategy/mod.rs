@@ -19,6 +19,7 @@ pub use quoter::Quoter;
 
 use crate::book::{Book, BookChange, Books, Level, Top};
 use crate::engine::Session;
+use crate::facts::{Facts, MarketFacts};
 use crate::instruments::{InstrumentChange, InstrumentState, Instruments};
 use crate::limits::INTENTS_PER_CALLBACK;
 use crate::orders::{Order, OrderId, Orders};
@@ -142,6 +143,8 @@ pub struct TradePrint {
     pub px: Px,
     /// Shares.
     pub qty: u64,
+    /// The trade's number: a broken trade is told by it.
+    pub match_number: u64,
     /// The side of the resting order, where it is known.
     pub resting: Option<Side>,
 }
@@ -196,10 +199,22 @@ impl<'a> View<'a> {
         !self.halted && i.is_tradable() && self.sessions[i.instrument.gateway.index()].ready
     }
 
-    /// An instrument's validity, trading state, reference and last price.
+    /// An instrument's validity and its reason, trading state, short sale restriction, reference and last price.
     #[must_use]
     pub fn instrument(&self, id: InstrumentId) -> &'a InstrumentState {
         self.instruments.of(id)
+    }
+
+    /// What the venue said of an instrument beside orders and trades: directory, auctions, imbalance, market makers.
+    #[must_use]
+    pub fn facts(&self, id: InstrumentId) -> &'a Facts {
+        self.instruments.facts(id)
+    }
+
+    /// What an instrument's feed said of its market as a whole: phase, circuit breakers.
+    #[must_use]
+    pub fn market(&self, id: InstrumentId) -> &'a MarketFacts {
+        self.instruments.market(id)
     }
 
     /// All instruments.
@@ -308,7 +323,8 @@ pub trait Strategy: Sized + Send + 'static {
     /// The time asked for with [`Intents::wake_at`] came.
     fn on_timer(&mut self, _view: &View<'_>, _out: &mut Intents) {}
 
-    /// An instrument's validity or trading state changed.
+    /// What is known of an instrument changed: may it be traded and why not, or what the venue said of it. [`InstrumentChange`] says which of several
+    /// changes may stand for all.
     fn on_instrument(
         &mut self,
         _view: &View<'_>,

@@ -1,8 +1,9 @@
 //! Halts, sweeps and what ends them.
 
-use engine::{InstrumentChange, OrderState, RiskLimits, RiskReject};
+use engine::{InstrumentChange, OrderState, Reason, RiskLimits, RiskReject};
 use model::{
     Control, FeedStatus, HaltReason, Input, ReportKind, SessionEvent, Side, Token, TradingState, Usd,
+    Validity,
 };
 
 use crate::kit::*;
@@ -297,8 +298,13 @@ fn the_strategy_is_told_of_every_instrument_of_a_feed() {
     let mut kit = Kit::ready(wide());
     kit.told();
     kit.give(Input::Feed(FEED, FeedStatus::Recovering { from: 1, to: 2 }));
-    let change = InstrumentChange::Validity(model::Validity::Recovering);
+    let change = InstrumentChange::Validity { to: Validity::Recovering, reason: Reason::Gap };
     assert_eq!(kit.told(), [Told::Instrument(A, change), Told::Instrument(B, change)]);
     kit.trading(A, TradingState::Paused);
     assert_eq!(kit.told(), [Told::Instrument(A, InstrumentChange::Trading(TradingState::Paused))]);
+    kit.trading(A, TradingState::Paused);
+    assert_eq!(kit.told(), [], "nothing new");
+    kit.give(Input::Feed(FEED, FeedStatus::Synced { next: 2 }));
+    let change = InstrumentChange::Validity { to: Validity::Halted, reason: Reason::Paused };
+    assert_eq!(kit.told()[0], Told::Instrument(A, change));
 }

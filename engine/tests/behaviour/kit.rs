@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use engine::book::{BookCapacity, BookChange};
 use engine::strategy::{Fill, Intent, Intents, ParamError, Params, Strategy, TradePrint, View};
 use engine::{
-    Engine, EngineConfig, InstrumentChange, Order, OrderId, OrderState, Outbox, Refusal, RiskLimits,
-    RiskReject,
+    BookSanity, Engine, EngineConfig, InstrumentChange, Order, OrderId, OrderState, Outbox, Refusal,
+    RiskLimits, RiskReject,
 };
 use model::{
     CommandKind, Control, ExecutionReport, FeedId, FeedStatus, GatewayId, Input, Instrument, InstrumentId,
@@ -118,6 +118,7 @@ pub fn config(limits: RiskLimits) -> EngineConfig {
         feeds: 2,
         gateways: 2,
         limits,
+        sanity: BookSanity::default(),
         book: BookCapacity { instruments: 3, live_orders: 1_000, levels: 100, direct_refs: 1_000 },
     }
 }

@@ -1,7 +1,7 @@
 //! What market data does to the ground that orders stand on: reference, validity, trading state.
 
-use engine::RiskReject;
 use engine::book::BookCapacity;
+use engine::{Reason, RiskReject, Soundness};
 use model::{
     FeedStatus, Input, InstrumentId, MarketBody, Px, Qty, Side, Symbol, TradingState, Usd, Validity, VenueRef,
 };
@@ -158,7 +158,9 @@ fn a_book_that_a_message_does_not_fit_is_stale() {
         kit.passes(buy(C, 1, MID));
         kit.give(Input::Feed(FEED, FeedStatus::NewSession));
         kit.give(Input::Feed(FEED, FeedStatus::Synced { next: 1 }));
-        assert_eq!(kit.engine.instruments().of(A).validity, Validity::Valid, "{body:?}");
+        let i = kit.engine.instruments().of(A);
+        let (word, why) = (Validity::Halted, Reason::NotNamed);
+        assert_eq!((i.soundness, i.validity, i.reason), (Soundness::Sound, word, why), "{body:?}");
     }
     let mut kit = Kit::ready(wide());
     kit.market(A, add(VenueRef(777), MID - 200, 0)); // nothing was to be added, nothing lacks

@@ -127,19 +127,16 @@ fn stale_market() {
     assert_eq!(kit.refused(buy(A, 1, MID)), RiskReject::StaleMarket);
     kit.give(Input::Feed(FEED, FeedStatus::Heartbeat));
     kit.passes(buy(A, 1, MID));
-    for (status, passes) in [
-        (FeedStatus::Silent, false),
-        (FeedStatus::Heartbeat, false),
-        (FeedStatus::Synced { next: 9 }, true),
-        (FeedStatus::Recovering { from: 9, to: 12 }, false),
-        (FeedStatus::Synced { next: 12 }, true),
-        (FeedStatus::EndOfSession, false),
+    for (status, refused) in [
+        (FeedStatus::Silent, Some(RiskReject::StaleMarket)),
+        (FeedStatus::Heartbeat, Some(RiskReject::StaleMarket)),
+        (FeedStatus::Synced { next: 9 }, None),
+        (FeedStatus::Recovering { from: 9, to: 12 }, Some(RiskReject::StaleMarket)),
+        (FeedStatus::Synced { next: 12 }, None),
+        (FeedStatus::EndOfSession, Some(RiskReject::MarketClosed)),
     ] {
         kit.give(Input::Feed(FEED, status));
-        match kit.ask(buy(A, 1, MID)) {
-            Ok(_) => assert!(passes, "{status:?}"),
-            Err(why) => assert!(!passes && why == RiskReject::StaleMarket, "{status:?} {why:?}"),
-        }
+        assert_eq!(kit.ask(buy(A, 1, MID)).err(), refused, "{status:?}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! A record as a line: the same fields as text for a person and as JSON for a program.
 
-use engine::Refusal;
 use engine::strategy::Intent;
+use engine::{Refusal, Scope, Transition};
 use model::{
     CommandKind, Control, ExecutionReport, FeedStatus, InstrumentId, Nanos, OrderCommand, ReportKind,
     SessionEvent, Side, Tif,
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::journal::{Batch, Receipt, Record};
 use crate::logs::{Names, timestamp};
-use crate::telemetry::snapshot::halt_word;
+use crate::telemetry::snapshot::{halt_word, validity_word};
 
 /// The kinds of record that `--kind` selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -37,6 +37,8 @@ pub enum Kind {
     Refusal,
     /// An order left.
     Receipt,
+    /// What may be traded, and why not.
+    Validity,
     /// A hash of the engine's state.
     Hash,
     /// The run ended.
@@ -58,6 +60,7 @@ impl Kind {
             Record::Command(_) => Kind::Command,
             Record::Refusal(_) => Kind::Refusal,
             Record::Receipt(_) => Kind::Receipt,
+            Record::Validity(_) => Kind::Validity,
             Record::Hash { .. } => Kind::Hash,
             Record::End { .. } => Kind::End,
         }
@@ -76,6 +79,7 @@ impl Kind {
             Kind::Command => "command",
             Kind::Refusal => "refusal",
             Kind::Receipt => "receipt",
+            Kind::Validity => "validity",
             Kind::Hash => "hash",
             Kind::End => "end",
         }
@@ -141,6 +145,7 @@ pub(super) fn of_record(index: u64, record: &Record, names: &Names) -> Line {
         Record::Command(_)
         | Record::Refusal(_)
         | Record::Receipt(_)
+        | Record::Validity(_)
         | Record::Hash { .. }
         | Record::End { .. } => None,
     };
@@ -174,6 +179,7 @@ pub(super) fn of_record(index: u64, record: &Record, names: &Names) -> Line {
         Record::Command(c) => of_command(c, names),
         Record::Refusal(r) => of_refusal(r, names),
         Record::Receipt(r) => of_receipt(r, names),
+        Record::Validity(t) => of_transition(t, names),
         Record::Hash { inputs, hash } => vec![("inputs", json!(inputs)), ("hash", hex(*hash))],
         Record::End { hash } => vec![("hash", hex(*hash))],
     };
@@ -305,6 +311,17 @@ fn of_refusal(r: &Refusal, names: &Names) -> Fields {
         ],
         Intent::Cancel { order } => vec![("order", json!("cancel")), ("token", json!(order.0.0))],
     });
+    f
+}
+
+fn of_transition(t: &Transition, names: &Names) -> Fields {
+    let mut f = match t.scope {
+        Scope::Instrument(id) => vec![("symbol", symbol(names, id))],
+        Scope::Feed { feed, instruments } => {
+            vec![("feed", named(&names.feeds, feed.index())), ("instruments", json!(instruments))]
+        }
+    };
+    f.extend([("validity", json!(validity_word(t.to))), ("reason", json!(t.reason.word()))]);
     f
 }
 

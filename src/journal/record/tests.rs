@@ -1,0 +1,135 @@
+//! Every record comes back as it went, and what is none is refused.
+
+use super::*;
+
+fn samples() -> Vec<Record> {
+    let now = Nanos(u64::MAX - 1);
+    let report = |kind| Record::Report {
+        now,
+        report: ExecutionReport {
+            ts_event: Nanos(7),
+            seq: u64::MAX,
+            token: Token(9),
+            gateway: GatewayId(3),
+            kind,
+        },
+    };
+    let command =
+        |kind| Record::Command(OrderCommand { gateway: GatewayId(1), instrument: InstrumentId(2), kind });
+    let feed = |status| Record::Feed { now, feed: FeedId(2), status };
+    let session = |event| Record::Session { now, gateway: GatewayId(1), event };
+    let control = |control| Record::Control { now, control };
+    let turned = |scope, to, reason| Record::Validity(Transition { scope, to, reason });
+    let refusal = |intent| Record::Refusal(Refusal { intent, why: RiskReject::Collar });
+    let (order, px, qty, side) = (VenueRef(5), Px(i64::MIN), Qty(u32::MAX), Side::Sell);
+    vec![
+        Record::Start { format: FORMAT, run: 3, config_hash: 4, now },
+        Record::Market { now, feed: FeedId(1), count: 77, first: 1 << 60 },
+        feed(FeedStatus::Synced { next: 1 }),
+        feed(FeedStatus::Recovering { from: 1, to: 2 }),
+        feed(FeedStatus::Lost { from: 1, to: 2 }),
+        feed(FeedStatus::Silent),
+        feed(FeedStatus::Heartbeat),
+        feed(FeedStatus::NewSession),
+        feed(FeedStatus::EndOfSession),
+        feed(FeedStatus::SnapshotBegin),
+        feed(FeedStatus::SnapshotEnd { next: 1 << 40 }),
+        Record::Snapshot { now, feed: FeedId(1), count: 77, first: 1 << 20 },
+        session(SessionEvent::LoggedIn),
+        session(SessionEvent::Ready { next_token: Token(4), proven: true }),
+        session(SessionEvent::Disconnected),
+        session(SessionEvent::LoginRejected { code: b'A' }),
+        session(SessionEvent::EndOfSession),
+        session(SessionEvent::NewSession),
+        session(SessionEvent::Doubt),
+        control(Control::Halt(HaltReason::Journal)),
+        control(Control::Resume),
+        control(Control::CancelAll),
+        control(Control::Shutdown),
+        control(Control::Tokens { first: Token(1), end: Token(u32::MAX) }),
+        control(Control::WriteOff { token: Token(8) }),
+        Record::Timer { now },
+        report(ReportKind::Accepted { order, px, qty, side, short: true, instrument: None, dead: true }),
+        report(ReportKind::Accepted {
+            order,
+            px,
+            qty,
+            side,
+            short: false,
+            instrument: Some(InstrumentId(6)),
+            dead: false,
+        }),
+        report(ReportKind::Replaced { old: Token(1), order, px, qty, dead: false }),
+        report(ReportKind::Canceled { qty, reason: b'U' }),
+        report(ReportKind::Executed { qty, px, match_number: 1, liquidity: b'A' }),
+        report(ReportKind::Rejected { reason: 0x1d }),
+        report(ReportKind::Broken { match_number: 2, reason: b'E' }),
+        report(ReportKind::CancelPending),
+        report(ReportKind::CancelRejected),
+        report(ReportKind::Modified { qty, side, short: true }),
+        report(ReportKind::Reprioritised { order, px }),
+        report(ReportKind::Restated { reason: b'R' }),
+        report(ReportKind::System { code: b'S' }),
+        command(CommandKind::New { token: Token(1), side, short: true, qty, px, tif: Tif::Ioc }),
+        command(CommandKind::Replace { old: Token(1), token: Token(2), qty, px, tif: Tif::Day }),
+        command(CommandKind::Cancel { token: Token(1), qty }),
+        refusal(Intent::New { instrument: InstrumentId(1), side, qty, px, tif: Tif::Day }),
+        refusal(Intent::Replace { order: OrderId(Token(1)), qty, px }),
+        refusal(Intent::Cancel { order: OrderId(Token(1)) }),
+        Record::Receipt(Receipt {
+            token: Token(1),
+            gateway: GatewayId(2),
+            received: Nanos(1),
+            decoded: Nanos(2),
+            decided: Nanos(3),
+            sent: Nanos(4),
+        }),
+        Record::Hash { inputs: 1, hash: 2 },
+        turned(Scope::Instrument(InstrumentId(u16::MAX)), Validity::Closed, Reason::AfterClose),
+        turned(Scope::Feed { feed: FeedId(3), instruments: 4_096 }, Validity::Recovering, Reason::Gap),
+        Record::End { hash: 3 },
+    ]
+}
+
+#[test]
+fn every_record_comes_back() {
+    for r in samples() {
+        let back = r.encode(Record::decode);
+        assert_eq!(back, Ok(r));
+    }
+}
+
+#[test]
+fn what_is_cut_or_longer_is_refused() {
+    for r in samples() {
+        r.encode(|kind, bytes| {
+            for n in 0..bytes.len() {
+                assert_eq!(
+                    Record::decode(kind, &bytes[..n]),
+                    Err(RecordError::Malformed(kind)),
+                    "{r:?} cut at {n}"
+                );
+            }
+            let longer = [bytes, &[0]].concat();
+            assert_eq!(Record::decode(kind, &longer), Err(RecordError::Malformed(kind)));
+        });
+    }
+    assert_eq!(Record::decode(9, &[]), Err(RecordError::UnknownKind(9)));
+    assert_eq!(Record::decode(0, &[]), Err(RecordError::UnknownKind(0)));
+}
+
+#[test]
+fn every_reject_code_is_known() {
+    for (k, r) in RiskReject::ALL.into_iter().enumerate() {
+        assert_eq!(reject(r as u8), Ok(r));
+        assert_eq!(r as usize, k + 1, "codes are stable and dense");
+    }
+    assert_eq!(RiskReject::ALL.last(), Some(&RiskReject::BookSanity), "a new code goes into the list too");
+}
+
+#[test]
+fn a_validity_of_codes_that_are_none_is_refused() {
+    for bytes in [[3, 0, 0, 0, 0], [1, 0, 0, 5, 0], [1, 0, 0, 0, Reason::COUNT as u8]] {
+        assert_eq!(Record::decode(21, &bytes), Err(RecordError::Malformed(21)), "{bytes:?}");
+    }
+}
