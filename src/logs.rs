@@ -273,6 +273,35 @@ pub fn timestamp(now: Nanos) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine::{Reason, Transition};
+
+    #[test]
+    fn a_change_of_validity_is_said_with_its_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("log.jsonl");
+        let id = model::InstrumentId(0);
+        let feed = model::FeedId(0);
+        let symbol = model::Symbol::new("AAPL").unwrap();
+        let one = Instrument { id, symbol, feed, gateway: model::GatewayId(0) };
+        let names = Names { feeds: vec!["f1".into()], instruments: vec![one], ..Names::default() };
+        let mut log = LogWriter::create(&file, dir.path(), names).unwrap();
+        let scopes = [Scope::Instrument(id), Scope::Feed { feed, instruments: 7 }];
+        for (scope, to) in scopes.into_iter().zip([Validity::Stale, Validity::Valid]) {
+            log.tell(&Record::Validity(Transition { scope, to, reason: Reason::Crossed }));
+        }
+        drop(log);
+        let text = std::fs::read_to_string(file).unwrap();
+        let said: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        let of = |k: usize, name: &str| said[k][name].clone();
+        assert_eq!(
+            (of(0, "message"), of(0, "symbol")),
+            ("instrument may not be traded".into(), "AAPL".into())
+        );
+        assert_eq!((of(0, "validity"), of(0, "reason")), ("stale".into(), "crossed".into()));
+        assert_eq!((of(0, "log.level"), of(1, "log.level")), ("warn".into(), "info".into()));
+        assert_eq!(of(1, "message"), "instruments of a feed may be traded again");
+        assert_eq!((of(1, "colo.feed"), of(1, "instruments")), ("f1".into(), 7.into()));
+    }
 
     #[test]
     fn timestamps_are_civil() {

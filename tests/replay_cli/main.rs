@@ -208,6 +208,17 @@ fn a_changed_command_under_a_right_checksum_is_a_difference() {
 }
 
 #[test]
+fn a_change_of_validity_that_was_not_is_a_difference() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut made = simple_run();
+    let index = made.find(0, |r| matches!(r, Record::Validity(_)));
+    let Record::Validity(t) = &mut made.records[index] else { unreachable!("it was found as one") };
+    t.reason = engine::Reason::Crossed;
+    let run = made.write(dir.path(), true);
+    assert!(matches!(differs_at(&run, index as u64), ReplayError::Difference { .. }));
+}
+
+#[test]
 fn a_command_taken_out_is_missed_at_the_next_record() {
     // Before an input, before a hash, and before the end.
     let is_command = |r: &Record| matches!(r, Record::Command(_));

@@ -397,7 +397,8 @@ fn of_report(r: &ExecutionReport, names: &Names) -> Fields {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{GatewayId, Px, Qty, Token};
+    use engine::Reason;
+    use model::{FeedId, GatewayId, Px, Qty, Token, Validity};
 
     #[test]
     fn a_line_says_the_same_in_text_and_json() {
@@ -421,6 +422,22 @@ mod tests {
         assert_eq!(
             (&back["index"], &back["kind"], &back["px"]),
             (&json!(12), &json!("command"), &json!("123.4500"))
+        );
+    }
+
+    #[test]
+    fn a_change_of_validity_names_whom_and_why() {
+        let names = Names { feeds: vec!["f1".into()], ..Names::default() };
+        let text = |scope, to, reason| {
+            of_record(3, &Record::Validity(Transition { scope, to, reason }), &names).text()
+        };
+        assert_eq!(
+            text(Scope::Instrument(InstrumentId(4)), Validity::Halted, Reason::Paused),
+            "       3 validity symbol=4 validity=halted reason=paused"
+        );
+        assert_eq!(
+            text(Scope::Feed { feed: FeedId(0), instruments: 9 }, Validity::Valid, Reason::Gap),
+            "       3 validity feed=f1 instruments=9 validity=valid reason=gap"
         );
     }
 
