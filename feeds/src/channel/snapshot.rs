@@ -25,9 +25,9 @@ use super::{Channel, Sink, Taken};
 /// When a snapshot is taken, and how often. See [`super::ChannelConfig::snapshots`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SnapshotLimits {
-    /// A gap of more messages than this is not asked for: the snapshot is sooner here.
+    /// More missing messages than this are not asked for: the snapshot is sooner here.
     pub after_messages: u64,
-    /// A gap that is open for so long is left to a snapshot.
+    /// A stream that has not been whole for so long, for one gap or for one after the other, is left to a snapshot.
     pub after: Nanos,
     /// From asking for a snapshot to its end at most; also how long the lines may take to reach where it ends.
     pub timeout: Nanos,
@@ -86,14 +86,14 @@ impl Snapshots {
         matches!(self.phase, Phase::Wanted { .. } | Phase::Due | Phase::Open { .. })
     }
 
-    /// Whether a gap of so many messages is too large to be asked for.
+    /// Whether so many missing messages are too many to be asked for.
     pub(super) fn is_too_large(&self, messages: u64) -> bool {
         self.limits.is_some_and(|l| messages > l.after_messages)
     }
 
-    /// Until when a gap seen at `seen` may be open.
-    pub(super) fn patience(&self, seen: Nanos) -> Option<Nanos> {
-        self.limits.filter(|_| self.phase == Phase::Idle).map(|l| seen.after(l.after))
+    /// Until when the stream may be behind that has been since `since`.
+    pub(super) fn patience(&self, since: Nanos) -> Option<Nanos> {
+        self.limits.filter(|_| self.phase == Phase::Idle).map(|l| since.after(l.after))
     }
 
     fn want(&mut self, now: Nanos) {
@@ -187,6 +187,8 @@ impl Channel {
             self.stats.gaps_bridged += 1;
         }
         self.recovery.end();
+        // What came while the snapshot ran waited for it, not for a server.
+        self.behind = Some(now);
         self.expected = next;
         self.intact = true;
         self.synced = false;
@@ -216,10 +218,12 @@ impl Channel {
         true
     }
 
-    /// A gap that the other lines had their time for is not asked for where that would take longer than a snapshot.
+    /// What the other lines had their time for is not asked for where that would take longer than a snapshot. All that is missing counts: behind
+    /// a small window the gap that delivery stands at is only the first of many.
     pub(super) fn judge_size(&mut self, now: Nanos) {
         let is_left_to_servers = self.gap.is_some() && !self.recovery.is_waiting();
-        if is_left_to_servers && self.snapshots.is_too_large(self.hole_end().saturating_sub(self.expected)) {
+        let missing = self.seen_end.saturating_sub(self.expected).saturating_sub(self.store.held() as u64);
+        if is_left_to_servers && self.snapshots.is_too_large(missing) {
             self.resort_to_snapshot(now);
         }
     }
@@ -251,7 +255,7 @@ impl Channel {
             }
             _ => {}
         }
-        if self.gap.is_some_and(|gap| self.snapshots.patience(gap.seen).is_some_and(|until| until <= now)) {
+        if self.behind.is_some_and(|since| self.snapshots.patience(since).is_some_and(|until| until <= now)) {
             self.resort_to_snapshot(now);
         }
     }

@@ -107,6 +107,37 @@ fn a_gap_that_is_too_large_is_not_asked_for() {
 }
 
 #[test]
+fn behind_a_small_window_all_that_is_missing_counts() {
+    let mut b = bench(1, 16);
+    b.data(A, 1, 2);
+    b.data(A, 3, 19);
+    b.data(A, 19, 119);
+    b.pass(1);
+    assert_eq!((b.request(), b.asks()), (None, true), "one, and 102 behind it that there was no room for");
+}
+
+#[test]
+fn gap_after_gap_is_left_to_a_snapshot_too() {
+    let mut b = bench(1, 16);
+    b.data(A, 1, 2);
+    b.data(A, 3, 19);
+    let mut next = 2;
+    for round in 0..49 {
+        // The server brings each gap in time, and the line is further by then than there was room for.
+        b.data(A, next + 17, next + 51);
+        b.pass(10);
+        assert!(!b.asks(), "round {round}");
+        assert_eq!(b.request().map(|(_, from, _)| from), Some(next));
+        b.data(REREQUEST, next, next + 50);
+        next += 50;
+        b.data(A, next + 1, next + 17);
+    }
+    assert!(b.channel.stats().gaps_filled >= 48 && !b.channel.is_synced());
+    b.pass(10);
+    assert_eq!((b.asks(), b.request()), (true, None), "500 ms without being whole");
+}
+
+#[test]
 fn a_gap_that_is_too_old_is_left_to_a_snapshot() {
     let mut b = Bench::new(ChannelConfig {
         servers: 1,
