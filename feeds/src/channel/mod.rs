@@ -298,7 +298,7 @@ impl Channel {
                 }
             }
         }
-        self.on_snapshot_timeout(now);
+        self.on_snapshot_timeout(now, sink);
     }
 
     /// The request to be sent now, if any. A request that cannot be sent is as good as one that is lost.
