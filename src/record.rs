@@ -3,7 +3,8 @@
 //! ```text
 //!   line A ─┐                          ┌─ ring of bytes ─► writer ─► FILE.itch, FILE.itch.idx
 //!   line B ─┼─► Listener: Channel ─────┤
-//!   servers ┘   (one thread)           └─ ring of bytes ─► writer ─► FILE.pcapng
+//!   servers ┤   (one thread)           └─ ring of bytes ─► writer ─► FILE.pcapng
+//!   glimpse ┘                                                └─────► FILE.snapshot-NEXT.itch ([`snapshots`])
 //! ```
 //!
 //! The thread that reads the sockets writes no file, so a disk that hangs for a while holds up nothing. When a ring is full:
@@ -15,7 +16,8 @@
 //! A writer that fails (a full disk) ends the recording: both rings are written out as far as that goes, and [`Recorded::failure`] says what failed.
 //!
 //! Invariants:
-//! * The file is a prefix of the session, whole and in order, save for what [`Recorded::lost`] names. Nothing is made up for what is lost.
+//! * The file is a prefix of the session, whole and in order, save for what [`Recorded::lost`] and [`Recorded::bridged`] name. Nothing is made up for what is
+//!   missing: a snapshot that stands for it lies beside the file.
 //! * The zero length at its end says that the venue announced the end of the session and that it was reached; no other end writes it.
 //! * One recording is of one session: where the venue goes over to another, it ends ([`End::OtherSession`]).
 //! * A message without bytes cannot be told from the end in BinaryFILE framing: it is left out and counted ([`Recorded::empty`]), as where a capture is read
@@ -27,6 +29,7 @@ mod messages;
 mod raw;
 mod ring;
 mod series;
+mod snapshots;
 
 use std::io;
 use std::net::SocketAddr;
@@ -120,6 +123,13 @@ pub enum Notice {
         /// First not lost.
         to: u64,
     },
+    /// `[from, to)` is not to be had; a snapshot says what the books were before message `to`.
+    Bridged {
+        /// First missing.
+        from: u64,
+        /// With which the stream goes on.
+        to: u64,
+    },
     /// Nothing is heard on any line.
     Silent,
 }
@@ -176,6 +186,12 @@ pub struct Recorded {
     pub next: u64,
     /// Stretches `[from, to)` that are lost for good, the first [`LOST_KEPT`] of them; how many messages in all is in `stats`.
     pub lost: Vec<(u64, u64)>,
+    /// Stretches `[from, to)` that are missing and that a snapshot stands for, as many at most.
+    pub bridged: Vec<(u64, u64)>,
+    /// Messages in all such stretches.
+    pub messages_bridged: u64,
+    /// The files of the snapshots.
+    pub snapshots: Vec<PathBuf>,
     /// Messages without bytes, left out.
     pub empty: u64,
     /// What the channel counted.
@@ -199,7 +215,10 @@ impl Recorded {
     /// Whether the files are what the venue sent up to the last message in them.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.stats.messages_lost == 0 && self.raw_dropped == 0 && self.end != End::OtherSession
+        self.stats.messages_lost == 0
+            && self.messages_bridged == 0
+            && self.raw_dropped == 0
+            && self.end != End::OtherSession
     }
 }
 
@@ -214,6 +233,8 @@ struct Shared {
 }
 
 type Writer = JoinHandle<(Written, Option<RecordError>)>;
+/// With the files of snapshots.
+type StreamWriter = JoinHandle<(Written, Vec<PathBuf>, Option<RecordError>)>;
 
 /// A recording that runs. Dropping it without [`Recorder::stop`] leaves its threads to the process's end.
 #[derive(Debug)]
@@ -223,7 +244,7 @@ pub struct Recorder {
     shared: Arc<Shared>,
     notices: mpsc::Receiver<Notice>,
     listener: JoinHandle<listener::Heard>,
-    stream: Writer,
+    stream: StreamWriter,
     raw: Option<Writer>,
 }
 
@@ -297,14 +318,15 @@ impl Recorder {
     pub fn stop(self) -> Result<Recorded, RecordError> {
         self.shared.stop.store(true, Ordering::Relaxed);
         let heard = self.listener.join().map_err(|_| RecordError::Panicked("lines"))?;
-        let (stream, failed) = self.stream.join().map_err(|_| RecordError::Panicked("stream's writer"))?;
+        let (stream, snapshots, failed) =
+            self.stream.join().map_err(|_| RecordError::Panicked("stream's writer"))?;
         let (raw, raw_failed) = match self.raw.map(JoinHandle::join) {
             None => (None, None),
             Some(Ok((written, failed))) => (Some(written), failed),
             Some(Err(_)) => return Err(RecordError::Panicked("raw capture's writer")),
         };
         let failure = failed.or(raw_failed);
-        Ok(heard.recorded(stream, raw, failure))
+        Ok(heard.recorded(stream, snapshots, raw, failure))
     }
 }
 

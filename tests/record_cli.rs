@@ -1,11 +1,13 @@
 //! `colo record` on real sockets: against a venue whose lines lose, double and reorder, and against packets laid down by hand. What it wrote is compared
 //! with what the venue published, which its re-request server tells.
 
+mod exchange_support;
 mod program;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::UdpSocket;
+use std::io::{Read, Write};
+use std::net::{TcpStream, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +15,8 @@ use colo::exchange::config::ExchangeConfig;
 use colo::exchange::{Running, spawn};
 use colo::record::index::{Index, Seek};
 use colo::source::Source;
+use exchange_support::client::login;
+use exchange_support::heard::Heard;
 use program::desk::Desk;
 use program::json::Report;
 use program::{Program, colo, until};
@@ -149,11 +153,11 @@ fn what_lossy_lines_bring_is_what_the_venue_published() {
     let desk = Desk::new();
     let raw = desk.file("day.pcapng");
     let recorder = record(&desk, &feed(&desk, &rerequest(&desk)), &["--raw", raw.to_str().expect("a name")]);
-    let line = "loss = 0.1\nduplicate = 0.2\nreorder = 0.2\nreorder_distance = 64\ndatagram_bytes";
+    let line = "loss = 0.1\nshared_loss = 0.005\nduplicate = 0.2\nreorder = 0.2\nreorder_distance = 64\nsilence_every_ms = 1000\ndatagram_bytes";
     let venue = venue(
         &desk,
         &format!(
-            "end_of_session_ms = 3000\n[flow]\nkind = \"generated\"\nseed = 3\nmessages_per_second = 15000\nmessages = 20000\n\
+            "end_of_session_ms = 3000\n[flow]\nkind = \"generated\"\nseed = 3\nmessages_per_second = 15000\nmessages = 45000\n\
              [faults]\nseed = 5\nrerequest_loss = 0.1\n[faults.line_a]\n{line} = 200\n[faults.line_b]\n{line} = 300\nskew_us = 300\n"
         ),
     );
@@ -216,6 +220,93 @@ fn what_lossy_lines_bring_is_what_the_venue_published() {
     }
     assert!(read > messages / 2, "{read} of {messages}");
     drop(venue);
+}
+
+/// Records a day on which no re-request is answered: both lines lose what `faults` says. What is missing then, as `[from, to)`.
+fn day_with_snapshots(faults: &str) -> (u64, Vec<[u64; 2]>) {
+    let desk = Desk::new();
+    desk.write("pw", "pass");
+    let glimpse = format!(
+        "[feeds.glimpse]\naddress = \"{}\"\nusername = \"user01\"\npassword_file = \"pw\"",
+        desk.ouch
+    );
+    let recorder = record(&desk, &feed(&desk, &format!("{}\n{glimpse}", rerequest(&desk))), &[]);
+    let venue = venue(
+        &desk,
+        &format!(
+            "glimpse = \"{}\"\nend_of_session_ms = 30000\n[[accounts]]\nusername = \"user01\"\npassword = \"pass\"\nfirm = \"ABCD\"\n\
+             [flow]\nkind = \"generated\"\nseed = 3\nmessages_per_second = 10000\nmessages = 40000\n\
+             [faults]\nrerequest_loss = 1.0\nglimpse_refused = 0.2\nglimpse_cut = 0.2\n{faults}",
+            desk.ouch
+        ),
+    );
+    let ended = recorder.end().exits(5).says(&["snapshots beside it stand for them"]);
+    assert!(!ended.stderr.contains("lost "), "{ended:#?}");
+    let messages = venue.progress().messages.load(std::sync::atomic::Ordering::Relaxed);
+    let report = report(&desk);
+    report.is("/end", "end_of_session").is("/lost", 0).is("/next", messages + 1);
+    let bridged: Vec<[u64; 2]> =
+        serde_json::from_value(report.at("/bridged_ranges").clone()).expect("ranges");
+    let missing: u64 = bridged.iter().map(|[from, to]| to - from).sum();
+    report.is("/bridged", missing).is("/messages", messages - missing);
+    let stream = fs::read(desk.file("day.itch")).expect("a recording");
+    let written = feeds::binaryfile::Messages::new(&stream).map_while(Result::ok).count() as u64;
+    assert_eq!(written, messages - missing);
+
+    // The last snapshot, with the stream behind it, is the day from there: its books are the venue's.
+    let whole = report.at("/snapshots").as_array().expect("files").last().expect("one");
+    let [_, next] = *bridged.last().expect("a stretch");
+    let whole = Path::new(whole.as_str().expect("a name"));
+    assert_eq!(whole, desk.file(&format!("day.snapshot-{next}.itch")));
+    let index = Index::of(&desk.file("day.itch")).expect("an index");
+    let mark = index.find(Seek::Sequence(next)).filter(|mark| mark.sequence == next);
+    assert_eq!(mark.is_some(), next <= messages, "a mark where the stream goes on, if it does");
+    let rest = mark.map_or(stream.len() - 2, |mark| mark.offset as usize);
+    let snapshot = fs::read(whole).expect("a snapshot");
+    let state = snapshot.strip_suffix(&[0, 0]).expect("a zero length");
+    let joined = desk.write("joined.itch", [state, &stream[rest..]].concat());
+    let oracle = desk.write("oracle.itch", venue_books(desk.ouch));
+    let [ours, venues] = [joined, oracle].map(|file| {
+        let last = desk.file("final.csv");
+        let [book, data, flag] = ["book", "--data", "--final"].map(AsRef::as_ref);
+        colo([book, data, file.as_os_str(), flag, last.as_os_str()]).exits(0);
+        fs::read_to_string(last).expect("a table")
+    });
+    assert_eq!(ours, venues);
+    assert!(ours.lines().count() > 20, "{ours}");
+    (messages, bridged)
+}
+
+#[test]
+fn what_no_line_and_no_server_brings_a_snapshot_stands_for() {
+    // With this seed messages 5216 to 5231 and 13616 to 13631 are lost on both lines, and no others.
+    let (messages, bridged) = day_with_snapshots(
+        "seed = 44\n[faults.line_a]\nloss = 0.1\nshared_loss = 0.002\n[faults.line_b]\nshared_loss = 0.002\n",
+    );
+    assert!(bridged[0][0] > 1 && bridged[0][0] <= 5_216 && bridged[0][1] > 5_231, "{bridged:?}");
+    assert!(bridged.iter().all(|[_, to]| *to <= messages), "the stream goes on behind each: {bridged:?}");
+}
+
+#[test]
+fn where_both_lines_are_bad_the_books_are_the_venues_at_the_end() {
+    let line = "loss = 0.1\nduplicate = 0.2\nreorder = 0.2\nreorder_distance = 64\nsilence_every_ms = 3000\n";
+    let (_, bridged) =
+        day_with_snapshots(&format!("seed = 5\n[faults.line_a]\n{line}\n[faults.line_b]\n{line}"));
+    assert!(!bridged.is_empty());
+}
+
+/// The venue's books now, as a BinaryFILE of one of its own snapshots.
+fn venue_books(glimpse: std::net::SocketAddrV4) -> Vec<u8> {
+    until("a snapshot that is neither refused nor cut", || {
+        let mut stream = TcpStream::connect(glimpse).expect("the snapshot server");
+        stream.write_all(&login("user01", "pass", "", "1")).expect("sent");
+        let (mut bytes, mut heard) = (Vec::new(), Heard::default());
+        stream.read_to_end(&mut bytes).expect("read");
+        heard.receive(&bytes);
+        heard.next()?;
+        heard.messages.pop();
+        Some(framed(&heard.messages))
+    })
 }
 
 #[test]

@@ -48,7 +48,7 @@ impl Sink for Checker {
     fn status(&mut self, status: FeedStatus) {
         match status {
             FeedStatus::Synced { next } => assert!(!self.is_building && self.next == Some(next)),
-            FeedStatus::Lost { .. } => self.next = None,
+            FeedStatus::Lost { .. } => (self.is_building, self.next) = (false, None),
             FeedStatus::SnapshotBegin => (self.is_building, self.next) = (true, None),
             FeedStatus::SnapshotEnd { next } => {
                 assert!(self.is_building, "it had begun");
@@ -75,7 +75,8 @@ fn packet(session: &[u8; 10], sequence: u64, count: u16, messages: u16) -> Vec<u
     bytes
 }
 
-fuzz_target!(|steps: Vec<Step>| {
+fuzz_target!(|input: (bool, Vec<Step>)| {
+    let (patient, steps) = input;
     let mut channel = Channel::new(ChannelConfig {
         reorder_window: 16,
         message_bytes: 16,
@@ -87,6 +88,7 @@ fuzz_target!(|steps: Vec<Step>| {
             timeout: Nanos::from_millis(100),
             spacing: Nanos(SPACING),
             spacing_max: Nanos(16 * SPACING),
+            attempts_max: if patient { u32::MAX } else { 3 },
         }),
         ..ChannelConfig::default()
     });

@@ -28,7 +28,7 @@ mod inline;
 mod lines;
 #[cfg(test)]
 mod rig;
-mod snapshot;
+pub(crate) mod snapshot;
 mod strategy;
 mod venue;
 

@@ -40,7 +40,7 @@ enum Link {
 }
 
 /// See the module.
-pub(super) struct SnapshotSession {
+pub(crate) struct SnapshotSession {
     address: SocketAddr,
     session: ClientSession,
     link: Link,
@@ -61,7 +61,7 @@ impl SnapshotSession {
     ///
     /// # Errors
     /// The account does not suit the protocol.
-    pub(super) fn new(account: &Account) -> io::Result<SnapshotSession> {
+    pub(crate) fn new(account: &Account) -> io::Result<SnapshotSession> {
         let session = ClientSession::new(&ClientConfig::new(&account.username, &account.password))
             .map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, format!("glimpse: {e}")))?;
         Ok(SnapshotSession {
@@ -76,17 +76,17 @@ impl SnapshotSession {
     }
 
     /// Whether there is no connection, nor one in the making.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         matches!(self.link, Link::Idle)
     }
 
     /// Whether the server refused user or password.
-    pub(super) fn given_up(&self) -> bool {
+    pub(crate) fn given_up(&self) -> bool {
         self.given_up
     }
 
     /// A turn of the session that `channel` asked for; what it brings goes through the channel to `sink`.
-    pub(super) fn poll<S: Sink>(&mut self, now: Nanos, channel: &mut Channel, sink: &mut S) -> usize {
+    pub(crate) fn poll<S: Sink>(&mut self, now: Nanos, channel: &mut Channel, sink: &mut S) -> usize {
         if !channel.is_snapshot_open() {
             // Its time was up, or the venue began another session.
             self.close();

@@ -26,7 +26,9 @@ Examples:
   colo record --config colo.toml --feed f1 --out day.itch --raw day.pcapng --rotate-mib 1024 --json -
 
 It ends with the session, after --seconds, or on SIGTERM or SIGINT with what came until then.
-Exit code 5: messages are lost for good, or the raw capture lacks datagrams; the report says which.")]
+What no line and no re-request server brings is left to the feed's snapshot server, where it has one: FILE.snapshot-N.itch is then the state of the
+books before message N, with which the stream goes on.
+Exit code 5: messages are missing for good, or the raw capture lacks datagrams; the report says which.")]
 pub struct Args {
     /// The configuration.
     #[arg(long, value_name = "FILE")]
@@ -173,6 +175,9 @@ fn tell(recorder: &Recorder, id: &str, losses: &mut u32) {
                     warn(&format!("feed {id}: {}", lost(from, to)));
                 }
             }
+            Notice::Bridged { from, to } => {
+                warn(&format!("feed {id}: a snapshot stands for messages {from} to {}", to - 1));
+            }
             Notice::Silent => warn(&format!("feed {id}: nothing is heard on any line")),
         }
     }
@@ -215,6 +220,14 @@ fn incomplete(r: &Recorded, id: &str) -> Option<String> {
         let (n, first) = (grouped(r.stats.messages_lost), lost(*from, *to));
         what.push(format!("{n} messages are not in the file, in {} stretches: {first} ..", r.lost.len()));
     }
+    if let Some((from, to)) = r.bridged.first() {
+        let n = grouped(r.messages_bridged);
+        what.push(format!(
+            "{n} messages are not in the file and snapshots beside it stand for them, in {} stretches: {from} to {} ..",
+            r.bridged.len(),
+            to - 1
+        ));
+    }
     if r.end == End::OtherSession {
         what.push(format!(
             "the venue went over to another session after message {} without this one's end",
@@ -255,6 +268,10 @@ fn to_json(r: &Recorded, id: &str) -> Value {
         "files": files(&r.stream.files),
         "lost": s.messages_lost,
         "lost_ranges": r.lost,
+        "bridged": r.messages_bridged,
+        "bridged_ranges": r.bridged,
+        "snapshots": files(&r.snapshots),
+        "snapshots_failed": s.snapshots_failed,
         "empty": r.empty,
         "gaps": s.gaps_opened,
         "gaps_filled": s.gaps_filled,
@@ -290,6 +307,9 @@ fn to_text(r: &Recorded) -> String {
     line("re-requests", grouped(s.requests));
     for file in &r.stream.files {
         line("file", file.display().to_string());
+    }
+    for file in &r.snapshots {
+        line("snapshot", file.display().to_string());
     }
     for file in r.raw.iter().flat_map(|raw| &raw.files) {
         line("raw capture", file.display().to_string());

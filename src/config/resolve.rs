@@ -147,7 +147,7 @@ pub(super) fn feeds(written: &[written::Feed], file: &Path) -> Result<Vec<Feed>,
     if !(1..=PORTS_MAX).contains(&written.len()) {
         c.problem("feeds", format!("{} entries", written.len()), format!("1 to {PORTS_MAX}"));
     }
-    let feeds = written.iter().enumerate().map(|(k, f)| feed(&mut c, k, f, base, Secrets::Skip)).collect();
+    let feeds = written.iter().enumerate().map(|(k, f)| feed(&mut c, k, f, base, Secrets::Read)).collect();
     match c.problems.is_empty() {
         true => Ok(feeds),
         false => Err(ConfigError { file: file.to_path_buf(), problems: c.problems }),

@@ -373,7 +373,13 @@ impl ExchangeConfig {
 }
 
 fn check_faults(key: &str, line: &LineFaults) -> Result<(), ExchangeError> {
-    for (name, p) in [("loss", line.loss), ("duplicate", line.duplicate), ("reorder", line.reorder)] {
+    let chances = [
+        ("loss", line.loss),
+        ("shared_loss", line.shared_loss),
+        ("duplicate", line.duplicate),
+        ("reorder", line.reorder),
+    ];
+    for (name, p) in chances {
         check_probability(&format!("{key}.{name}"), p)?;
     }
     if !(1..=1_000).contains(&line.reorder_distance) {
@@ -381,6 +387,11 @@ fn check_faults(key: &str, line: &LineFaults) -> Result<(), ExchangeError> {
     }
     if line.skew_us > 60_000_000 {
         return Err(invalid(format!("{key}.skew_us"), line.skew_us, "at most 60000000"));
+    }
+    for (name, ms) in [("silence_ms", line.silence_ms), ("silence_every_ms", line.silence_every_ms)] {
+        if ms > 86_400_000 {
+            return Err(invalid(format!("{key}.{name}"), ms, "at most 86400000"));
+        }
     }
     if !(128..=8_972).contains(&line.datagram_bytes) {
         return Err(invalid(format!("{key}.datagram_bytes"), line.datagram_bytes, "128 to 8972"));
@@ -448,6 +459,8 @@ mod tests {
             ("password = \"secret\"", "", &["accounts[0].password", "neither", "password_file"]),
             ("password = ", "password_file = ", &["secret", "password"]),
             ("loss = 0.01", "loss = 1.5", &["faults.line_a.loss", "1.5", "0 to 1"]),
+            ("loss = 0.01", "shared_loss = -0.1", &["faults.line_a.shared_loss", "-0.1", "0 to 1"]),
+            ("skew_us = 50", "silence_ms = 90000000", &["faults.line_a.silence_ms", "90000000", "86400000"]),
             ("seed = 9", "glimpse_cut = 2.0", &["faults.glimpse_cut", "2", "0 to 1"]),
             ("seed = 9", "glimpse_refused = -1.0", &["faults.glimpse_refused", "-1", "0 to 1"]),
             ("datagram_bytes = 600", "datagram_bytes = 60", &["faults.line_b.datagram_bytes", "60", "128"]),

@@ -77,14 +77,15 @@ impl Publisher {
             while line.next < self.log.next() {
                 let (bytes, count) =
                     pack(&self.session, &self.log, line.next, u64::from(u16::MAX), line.datagram_bytes);
+                let messages = line.next..line.next + count;
                 line.next += count;
                 line.last_sent = now;
-                line.network.send(now, bytes);
+                line.network.send(now, messages, bytes);
                 self.datagrams += 1;
             }
             if self.ending.is_none() && now.saturating_sub(line.last_sent) >= HEARTBEAT_NS {
                 line.last_sent = now;
-                line.network.send(now, header(&self.session, line.next, 0).to_vec());
+                line.network.send(now, line.next..line.next, header(&self.session, line.next, 0).to_vec());
                 self.datagrams += 1;
             }
         }
@@ -94,7 +95,8 @@ impl Publisher {
         {
             ending.next = now.saturating_add(END_EVERY_NS);
             for line in &mut self.lines {
-                line.network.send(now, header(&self.session, line.next, END_OF_SESSION).to_vec());
+                let end = header(&self.session, line.next, END_OF_SESSION).to_vec();
+                line.network.send(now, line.next..line.next, end);
                 self.datagrams += 1;
             }
         }

@@ -1,19 +1,21 @@
 //! The thread that reads the lines and the re-request servers, and gives what comes to the writers' rings. It writes no file.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 
-use feeds::channel::{Channel, ChannelConfig, ChannelStats, REREQUEST, Sink, Taken};
+use feeds::channel::{Channel, ChannelConfig, ChannelStats, REREQUEST, Sink, SnapshotLimits, Taken};
 use feeds::moldudp64::Session;
 use model::{FeedStatus, Nanos};
 use net::udp::{LineConfig, UdpLine, UdpRequest};
 use net::{DatagramSend, Datagrams};
 
 use super::raw::Interface;
-use super::ring::{Entry, Giver, Taker, ring};
+use super::ring::{Entry, Giver, Kind, Taker, ring};
 use super::{End, LOST_KEPT, MESSAGE_RING, Notice, RAW_RING, RecordError, Recorded, Shared, Written};
 use crate::agent::{IdleStrategy, Idler};
+use crate::agents::snapshot::SnapshotSession;
 use crate::clock::Clock;
 use crate::config;
 use crate::protocol::FeedProtocol;
@@ -22,11 +24,22 @@ use crate::protocol::FeedProtocol;
 const BURST: usize = 16;
 /// Largest datagram taken: more than UDP carries.
 const DATAGRAM: usize = 65_536;
+/// A recording wants messages, not books: a snapshot is for what no server brings, however much that is and however long it takes; and when so many snapshots
+/// failed in a row, the day goes on without.
+const SNAPSHOTS: SnapshotLimits = SnapshotLimits {
+    after_messages: u64::MAX,
+    after: Nanos(u64::MAX),
+    timeout: Nanos::from_millis(30_000),
+    spacing: Nanos::from_millis(500),
+    spacing_max: Nanos::from_millis(8_000),
+    attempts_max: 6,
+};
 
 /// See the module.
 pub(super) struct Listener {
     lines: Vec<UdpLine>,
     servers: Vec<UdpRequest>,
+    snapshots: Option<SnapshotSession>,
     names: Vec<Interface>,
     protocol: FeedProtocol,
     channel: Channel,
@@ -61,6 +74,7 @@ impl Heard {
     pub(super) fn recorded(
         self,
         stream: Written,
+        snapshots: Vec<PathBuf>,
         raw: Option<Written>,
         failure: Option<RecordError>,
     ) -> Recorded {
@@ -72,6 +86,9 @@ impl Heard {
             first: self.stream.first,
             next: self.next,
             lost: self.stream.lost,
+            bridged: self.stream.bridged,
+            messages_bridged: self.stream.messages_bridged,
+            snapshots,
             empty: self.stream.empty,
             stats: self.stats,
             datagrams: self.datagrams,
@@ -112,7 +129,9 @@ impl Listener {
             let (from, to) = (server.peer(), server.local_addr().map_err(failed)?);
             names.push(Interface { name: format!("{} re-request {from}", feed.id), from, to });
         }
+        let snapshots = feed.glimpse.as_ref().map(SnapshotSession::new).transpose().map_err(failed)?;
         let channel = Channel::new(ChannelConfig {
+            snapshots: snapshots.as_ref().map(|_| SNAPSHOTS),
             lines: lines.len(),
             reorder_window: feed.reorder_window,
             gap_wait: feed.gap_wait,
@@ -125,6 +144,7 @@ impl Listener {
         Ok(Listener {
             lines,
             servers,
+            snapshots,
             names,
             protocol: feed.protocol,
             channel,
@@ -183,12 +203,12 @@ impl Listener {
                 continue;
             }
             waiting = false;
-            let work = self.poll_lines() + self.poll_servers();
+            let work = self.poll_lines() + self.poll_servers() + self.poll_snapshots();
             self.publish();
             idler.idle(work);
         }
         if self.stream.end == Some(End::Session) {
-            self.stream.giver.put(Entry { number: 0, received: self.stream.received, bytes: &[] });
+            self.stream.give(Kind::Record, 0, &[]);
         }
         while !self.stream.giver.push() && !self.stream.giver.is_abandoned() {
             idler.idle(0);
@@ -258,12 +278,22 @@ impl Listener {
         work
     }
 
+    fn poll_snapshots(&mut self) -> usize {
+        let Some(session) = &mut self.snapshots else { return 0 };
+        let now = self.clock.now();
+        if session.is_idle() && !self.channel.poll_snapshot(now) {
+            return 0;
+        }
+        self.stream.received = now;
+        session.poll(now, &mut self.channel, &mut self.stream)
+    }
+
     fn on_datagram(&mut self, interface: usize, line: u8, len: usize) {
         let received = self.clock.now();
         let bytes = &self.buffer[..len];
         self.datagrams += 1;
         if let Some(raw) = &mut self.raw {
-            let entry = Entry { number: interface as u64, received, bytes };
+            let entry = Entry { kind: Kind::Record, number: interface as u64, received, bytes };
             self.raw_dropped += u64::from(!raw.offer(entry));
         }
         self.stream.received = received;
@@ -280,6 +310,9 @@ impl Listener {
 struct Tally {
     first: Option<u64>,
     lost: Vec<(u64, u64)>,
+    /// Stretches that a snapshot stands for, and how many messages that are in all.
+    bridged: Vec<(u64, u64)>,
+    messages_bridged: u64,
     empty: u64,
     /// Of the session that was left, where another followed.
     session: Option<Session>,
@@ -295,17 +328,46 @@ struct Stream {
     notices: mpsc::Sender<Notice>,
 }
 
+impl Stream {
+    fn give(&mut self, kind: Kind, number: u64, bytes: &[u8]) {
+        self.giver.put(Entry { kind, number, received: self.received, bytes });
+    }
+
+    /// The stream goes on with message `next`, and a snapshot stands for what is missing before it.
+    fn bridge(&mut self, next: u64) {
+        let from = self.tally.next.unwrap_or(1);
+        if next <= from {
+            return;
+        }
+        self.tally.next = Some(next);
+        self.tally.messages_bridged += next - from;
+        if self.tally.bridged.len() < LOST_KEPT {
+            self.tally.bridged.push((from, next));
+            // As of what is lost.
+            let _ = self.notices.send(Notice::Bridged { from, to: next });
+        }
+    }
+}
+
 impl Sink for Stream {
     fn message(&mut self, sequence: u64, bytes: &[u8]) -> Taken {
         // The datagram that ended the recording may have more in it: another session's.
-        if self.end.is_some() {
+        // Behind a snapshot of an earlier moment what is there already comes again.
+        if self.end.is_some() || self.tally.next.is_some_and(|next| sequence < next) {
             return Taken::Whole;
         }
         self.tally.first.get_or_insert(sequence);
         self.tally.next = Some(sequence + 1);
         match bytes {
             [] => self.tally.empty += 1,
-            _ => self.giver.put(Entry { number: sequence, received: self.received, bytes }),
+            _ => self.give(Kind::Record, sequence, bytes),
+        }
+        Taken::Whole
+    }
+
+    fn snapshot(&mut self, bytes: &[u8]) -> Taken {
+        if self.end.is_none() {
+            self.give(Kind::Snapshot, 0, bytes);
         }
         Taken::Whole
     }
@@ -329,8 +391,11 @@ impl Sink for Stream {
             FeedStatus::EndOfSession => self.end = Some(End::Session),
             FeedStatus::NewSession => self.end = Some(End::OtherSession),
             FeedStatus::Synced { .. } | FeedStatus::Recovering { .. } | FeedStatus::Heartbeat => {}
-            // A snapshot is no part of the stream, and this channel knows of no server of them.
-            FeedStatus::SnapshotBegin | FeedStatus::SnapshotEnd { .. } => {}
+            FeedStatus::SnapshotBegin => self.give(Kind::SnapshotBegin, 0, &[]),
+            FeedStatus::SnapshotEnd { next } => {
+                self.give(Kind::SnapshotEnd, next, &[]);
+                self.bridge(next);
+            }
         }
     }
 }

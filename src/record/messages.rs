@@ -2,11 +2,12 @@
 //!
 //! A rotated file has no zero length at its end, only the last file of a session has: `cat day.*.itch` is the whole session.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::index::{EVERY, MAGIC, Mark};
-use super::ring::{Entry, Files, Taker};
+use super::ring::{Entry, Files, Kind, Taker};
 use super::series::{Series, beside};
+use super::snapshots::SnapshotFiles;
 use super::{INDEX, RecordError, Written};
 
 /// Bytes written at a time, where there are so many.
@@ -16,6 +17,7 @@ const BLOCK: usize = 256 * 1024;
 pub(super) struct MessageFiles {
     stream: Series,
     index: Series,
+    snapshots: SnapshotFiles,
     block: Vec<u8>,
     marks: Vec<u8>,
     /// Messages since the last mark.
@@ -28,23 +30,30 @@ pub(super) struct MessageFiles {
 
 impl MessageFiles {
     pub(super) fn create(name: &Path, rotate: Option<u64>, overwrite: bool) -> Result<Self, RecordError> {
+        let snapshots = SnapshotFiles::create(name, overwrite)?;
         let stream = Series::create(name, rotate, overwrite)?;
         let index = index_of(&stream)?;
         let written = Written { files: vec![stream.path().to_path_buf()], ..Written::default() };
         let (block, marks) = (Vec::with_capacity(BLOCK + (1 << 16)), Vec::new());
-        Ok(MessageFiles { stream, index, block, marks, unmarked: 0, next: None, held: 0, written })
+        Ok(MessageFiles { stream, index, snapshots, block, marks, unmarked: 0, next: None, held: 0, written })
     }
 
     /// Writes what comes until nothing can come any more, or writing fails; an entry without bytes is the end of the session.
-    pub(super) fn run(mut self, mut taker: Taker) -> (Written, Option<RecordError>) {
+    pub(super) fn run(mut self, mut taker: Taker) -> (Written, Vec<PathBuf>, Option<RecordError>) {
         let done = taker.empty_into(&mut self);
-        (self.written, done.err())
+        (self.written, self.snapshots.into_whole(), done.err())
     }
 }
 
 impl Files for MessageFiles {
     fn entry(&mut self, entry: Entry<'_>) -> Result<(), RecordError> {
-        let Entry { number: sequence, received, bytes } = entry;
+        let Entry { kind, number: sequence, received, bytes } = entry;
+        match kind {
+            Kind::Record => {}
+            Kind::SnapshotBegin => return self.snapshots.begin(),
+            Kind::Snapshot => return self.snapshots.message(bytes),
+            Kind::SnapshotEnd => return self.snapshots.end(sequence),
+        }
         if self.stream.is_full(self.block.len(), 2 + bytes.len()) && !bytes.is_empty() {
             self.flush()?;
             self.index.finish()?;
@@ -117,12 +126,17 @@ mod tests {
         let files = MessageFiles::create(name, rotate, false).expect("files");
         let (mut giver, taker) = ring(1 << 20);
         for s in sequences {
-            giver.put(Entry { number: s, received: Nanos(1_000 + s), bytes: &message(s) });
+            giver.put(Entry {
+                kind: Kind::Record,
+                number: s,
+                received: Nanos(1_000 + s),
+                bytes: &message(s),
+            });
         }
-        giver.put(Entry { number: 0, received: Nanos(0), bytes: &[] });
+        giver.put(Entry { kind: Kind::Record, number: 0, received: Nanos(0), bytes: &[] });
         assert!(giver.push(), "room for all");
         drop(giver);
-        let (written, failed) = files.run(taker);
+        let (written, _, failed) = files.run(taker);
         assert!(failed.is_none(), "{failed:?}");
         written
     }
@@ -174,9 +188,9 @@ mod tests {
         std::os::unix::fs::symlink("/dev/full", &name).expect("a link");
         let files = MessageFiles::create(&name, None, false).expect("files");
         let (mut giver, taker) = ring(1 << 20);
-        giver.put(Entry { number: 1, received: Nanos(1), bytes: &message(1) });
+        giver.put(Entry { kind: Kind::Record, number: 1, received: Nanos(1), bytes: &message(1) });
         assert!(giver.push());
-        let (written, failed) = files.run(taker);
+        let (written, _, failed) = files.run(taker);
         let failed = failed.expect("no room").to_string();
         assert!(failed.contains("day.itch: cannot be written: No space left"), "{failed}");
         assert_eq!((written.records, written.bytes), (0, 0));

@@ -215,7 +215,7 @@ fn octets(address: SocketAddr) -> [u8; 4] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ring::ring;
+    use super::super::ring::{Kind, ring};
     use super::*;
     use crate::source::Source;
 
@@ -244,6 +244,7 @@ mod tests {
         let (mut giver, taker) = ring(1 << 20);
         for s in 1..=100u64 {
             giver.put(Entry {
+                kind: Kind::Record,
                 number: s % 2,
                 received: Nanos(1_700_000_000_000_000_000 + s),
                 bytes: &mold(s),

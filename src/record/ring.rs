@@ -1,7 +1,7 @@
 //! Records of any length through a ring of bytes, from the thread that reads the sockets to one that writes a file.
 //!
 //! ```text
-//!   [number u64 | received u64 | length u32 | bytes]   native, one behind another
+//!   [kind u8 | number u64 | received u64 | length u32 | bytes]   native, one behind another
 //! ```
 //!
 //! The ring is a stream: a record may come out in pieces, and [`Taker`] keeps what is not whole yet. Both ends move bytes in batches.
@@ -14,14 +14,41 @@ use ringbuf::spsc::{self, Consumer, Producer};
 use super::{IDLE, RecordError};
 
 /// Bytes before a record's own.
-const HEADER: usize = 20;
+const HEADER: usize = 21;
 /// Bytes taken out at a time.
 const BATCH: usize = 1 << 20;
+
+/// What a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Kind {
+    /// A message of the stream, or a datagram.
+    Record,
+    /// A snapshot begins; one that had not ended is void.
+    SnapshotBegin,
+    /// A message of the snapshot.
+    Snapshot,
+    /// The snapshot is whole.
+    SnapshotEnd,
+}
+
+impl Kind {
+    fn from_byte(byte: u8) -> Kind {
+        match byte {
+            1 => Kind::SnapshotBegin,
+            2 => Kind::Snapshot,
+            3 => Kind::SnapshotEnd,
+            _ => Kind::Record,
+        }
+    }
+}
 
 /// One record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry<'a> {
-    /// A message's sequence, or a datagram's interface.
+    /// What it is.
+    pub kind: Kind,
+    /// A message's sequence, a datagram's interface, or with which message the stream goes on behind a snapshot.
     pub number: u64,
     /// When it was received.
     pub received: Nanos,
@@ -46,6 +73,7 @@ pub(super) struct Giver {
 impl Giver {
     /// Has a record wait for [`Giver::push`].
     pub(super) fn put(&mut self, entry: Entry<'_>) {
+        self.waiting.push(entry.kind as u8);
         self.waiting.extend_from_slice(&entry.number.to_ne_bytes());
         self.waiting.extend_from_slice(&entry.received.0.to_ne_bytes());
         self.waiting.extend_from_slice(&(entry.bytes.len() as u32).to_ne_bytes());
@@ -155,12 +183,13 @@ impl Taker {
 
 /// The record that bytes begin with, where it is whole, and its length.
 fn first(bytes: &[u8]) -> Option<(Entry<'_>, usize)> {
-    let (number, rest) = bytes.split_first_chunk()?;
+    let (kind, rest) = bytes.split_first()?;
+    let (number, rest) = rest.split_first_chunk()?;
     let (received, rest) = rest.split_first_chunk()?;
     let (len, rest) = rest.split_first_chunk()?;
     let bytes = rest.get(..u32::from_ne_bytes(*len) as usize)?;
     let (number, received) = (u64::from_ne_bytes(*number), Nanos(u64::from_ne_bytes(*received)));
-    Some((Entry { number, received, bytes }, HEADER + bytes.len()))
+    Some((Entry { kind: Kind::from_byte(*kind), number, received, bytes }, HEADER + bytes.len()))
 }
 
 #[cfg(test)]
@@ -182,7 +211,7 @@ mod tests {
         let (mut sent, mut got) = (Vec::new(), Vec::new());
         for k in 0..40u64 {
             let bytes = vec![k as u8; (k * 5 % 90) as usize];
-            giver.put(Entry { number: k, received: Nanos(k), bytes: &bytes });
+            giver.put(Entry { kind: Kind::Record, number: k, received: Nanos(k), bytes: &bytes });
             sent.push((k, bytes));
             while !giver.push() {
                 got.extend(taken(&mut taker).0);
@@ -197,11 +226,25 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_comes_out_as_it_went_in() {
+        let (mut giver, mut taker) = ring(256);
+        let kinds = [Kind::Record, Kind::SnapshotBegin, Kind::Snapshot, Kind::SnapshotEnd];
+        kinds.iter().for_each(|&kind| giver.put(Entry { kind, number: 1, received: Nanos(2), bytes: &[3] }));
+        assert!(giver.push());
+        let mut out = Vec::new();
+        let found = taker.take(|e| {
+            out.push(e.kind);
+            Ok::<_, ()>(())
+        });
+        assert_eq!((found, out.as_slice()), (Ok(Found::Some), &kinds[..]));
+    }
+
+    #[test]
     fn an_offer_is_whole_or_refused() {
         let (mut giver, mut taker) = ring(64);
-        let entry = |number, bytes| Entry { number, received: Nanos(7), bytes };
+        let entry = |number, bytes| Entry { kind: Kind::Record, number, received: Nanos(7), bytes };
         assert!(giver.offer(entry(1, &[1; 30])));
-        assert!(!giver.offer(entry(2, &[2; 30])), "14 bytes are left");
+        assert!(!giver.offer(entry(2, &[2; 30])), "13 bytes are left");
         assert_eq!(taken(&mut taker), (vec![(1, vec![1; 30])], Found::Some));
         assert!(giver.offer(entry(3, &[3; 30])), "and nothing of the refused one is in the way");
         assert_eq!(taken(&mut taker), (vec![(3, vec![3; 30])], Found::Some));

@@ -13,9 +13,27 @@ struct Order {
     arrival: u64,
 }
 
+impl Order {
+    /// Small where it is good.
+    fn key(&self) -> i64 {
+        if self.side == Side::Buy { -self.px.0 } else { self.px.0 }
+    }
+}
+
+/// One price of a side: its shares, and its orders by arrival.
+#[derive(Default)]
+struct Level {
+    shares: u64,
+    queue: BTreeMap<u64, u64>,
+}
+
 #[derive(Default)]
 pub struct Tape {
     orders: HashMap<u64, Order>,
+    /// By locate and side; the best price has the smallest key.
+    sides: HashMap<(u16, Side), BTreeMap<i64, Level>>,
+    /// Live orders by locate.
+    live: HashMap<u16, usize>,
     pub locates: BTreeMap<Symbol, u16>,
     arrivals: u64,
     last_stamp: u64,
@@ -81,7 +99,7 @@ impl Tape {
                 };
                 assert!(order.shares > 0 && order.px.0 > 0);
                 assert_eq!(self.locates[&Symbol(m[24..32].try_into().unwrap())], locate);
-                assert!(self.orders.insert(id(), order).is_none(), "order numbers are used once");
+                self.put(id(), order);
                 if kind == 'F' {
                     self.mpids.push(m[36..40].try_into().unwrap());
                 }
@@ -99,11 +117,11 @@ impl Tape {
                 self.take(id(), shares, locate);
             }
             'D' => {
-                let order = self.orders.remove(&id()).expect("a D of a known order");
+                let order = self.remove(id());
                 assert_eq!(order.locate, locate);
             }
             'U' => {
-                let old = self.orders.remove(&id()).expect("a U of a known order");
+                let old = self.remove(id());
                 self.arrivals += 1;
                 let new = Order {
                     shares: int(m, 27, 4) as u32,
@@ -112,7 +130,7 @@ impl Tape {
                     ..old
                 };
                 assert!(new.shares > 0 && old.locate == locate);
-                assert!(self.orders.insert(int(m, 19, 8), new).is_none());
+                self.put(int(m, 19, 8), new);
             }
             'P' => {
                 assert_eq!((int(m, 11, 8), m[19]), (0, b'B'));
@@ -132,19 +150,59 @@ impl Tape {
         assert_eq!(order.locate, locate);
         assert!(shares > 0 && shares <= order.shares, "no more shares go than are there");
         order.shares -= shares;
-        let px = order.px;
+        let order = *order;
+        let level = self.sides.get_mut(&(locate, order.side)).and_then(|s| s.get_mut(&order.key()));
+        level.expect("a level").shares -= u64::from(shares);
         if order.shares == 0 {
-            self.orders.remove(&id);
+            self.remove(id);
         }
-        px
+        order.px
+    }
+
+    fn put(&mut self, id: u64, order: Order) {
+        assert!(self.orders.insert(id, order).is_none(), "order numbers are used once");
+        let side = self.sides.entry((order.locate, order.side)).or_default();
+        let level = side.entry(order.key()).or_default();
+        *self.live.entry(order.locate).or_default() += 1;
+        level.shares += u64::from(order.shares);
+        level.queue.insert(order.arrival, id);
+    }
+
+    fn remove(&mut self, id: u64) -> Order {
+        let order = self.orders.remove(&id).expect("a known order");
+        let side = self.sides.get_mut(&(order.locate, order.side)).expect("a side");
+        let level = side.get_mut(&order.key()).expect("a level");
+        *self.live.get_mut(&order.locate).expect("it was put") -= 1;
+        level.shares -= u64::from(order.shares);
+        level.queue.remove(&order.arrival);
+        if level.queue.is_empty() {
+            side.remove(&order.key());
+        }
+        order
     }
 
     /// `(number, price, shares)` of a side in queue order.
     pub fn queue(&self, symbol: Symbol, side: Side) -> Vec<(u64, Px, Qty)> {
-        let locate = self.locates[&symbol];
-        let mut orders: Vec<_> =
-            self.orders.iter().filter(|(_, o)| o.locate == locate && o.side == side).collect();
-        orders.sort_by_key(|(_, o)| (if side == Side::Buy { -o.px.0 } else { o.px.0 }, o.arrival));
-        orders.iter().map(|(id, o)| (**id, o.px, Qty(o.shares))).collect()
+        let levels = self.sides.get(&(self.locates[&symbol], side)).into_iter().flat_map(BTreeMap::values);
+        let ids = levels.flat_map(|level| level.queue.values());
+        ids.map(|id| (*id, self.orders[id].px, Qty(self.orders[id].shares))).collect()
+    }
+
+    /// The best price of a side and the shares there; price and shares 0 where it is empty.
+    pub fn best(&self, symbol: Symbol, side: Side) -> (Px, u64) {
+        let best = self.locates.get(&symbol).and_then(|l| self.sides.get(&(*l, side))?.first_key_value());
+        best.map_or((Px::ZERO, 0), |(key, level)| (Px(key.abs()), level.shares))
+    }
+
+    /// A live order: whose, which side, where, how many shares.
+    pub fn order(&self, id: u64) -> Option<(Symbol, Side, Px, Qty)> {
+        let o = self.orders.get(&id)?;
+        let (symbol, _) = self.locates.iter().find(|(_, locate)| **locate == o.locate)?;
+        Some((*symbol, o.side, o.px, Qty(o.shares)))
+    }
+
+    /// Live orders of a symbol.
+    pub fn live(&self, symbol: Symbol) -> usize {
+        self.locates.get(&symbol).and_then(|l| self.live.get(l)).copied().unwrap_or(0)
     }
 }

@@ -109,8 +109,6 @@ pub trait Sink {
 struct Gap {
     /// Its end as last reported. Some of it may be held already.
     to: u64,
-    /// When it was seen.
-    seen: Nanos,
     /// Whether part of it was given up.
     lossy: bool,
 }
@@ -129,6 +127,8 @@ pub struct Channel {
     heard: Option<Nanos>,
     stats: ChannelStats,
     gap: Option<Gap>,
+    /// Since when gap has followed gap, or snapshot snapshot, without the stream being whole in between.
+    behind: Option<Nanos>,
     store: Store,
     recovery: Recovery,
     snapshots: Snapshots,
@@ -161,6 +161,7 @@ impl Channel {
             heard: None,
             stats: ChannelStats::new(config.lines.min(usize::from(REREQUEST))),
             gap: None,
+            behind: None,
             store: Store::new(config.reorder_window, config.message_bytes),
             recovery: Recovery::new(&config),
             snapshots: Snapshots::new(config.snapshots),
@@ -272,7 +273,7 @@ impl Channel {
     pub fn next_timeout(&self) -> Option<Nanos> {
         let Some(heard) = self.heard else { return Some(Nanos::ZERO) };
         let silence = (!self.silent && !self.over).then(|| heard.after(self.silence));
-        let age = self.gap.and_then(|gap| self.snapshots.patience(gap.seen));
+        let age = self.behind.and_then(|since| self.snapshots.patience(since));
         let all = [silence, self.recovery.deadline(), self.snapshots.deadline(), age];
         all.into_iter().flatten().min()
     }
@@ -297,7 +298,7 @@ impl Channel {
                 }
             }
         }
-        self.on_snapshot_timeout(now);
+        self.on_snapshot_timeout(now, sink);
     }
 
     /// The request to be sent now, if any. A request that cannot be sent is as good as one that is lost.
@@ -513,7 +514,8 @@ impl Channel {
             Some(gap) if to <= gap.to => return,
             Some(gap) => gap.to = to,
             none => {
-                *none = Some(Gap { to, seen, lossy: false });
+                *none = Some(Gap { to, lossy: false });
+                self.behind.get_or_insert(seen);
                 self.stats.gaps_opened += 1;
                 self.synced = false;
                 self.recovery.begin(seen);
@@ -535,6 +537,7 @@ impl Channel {
         if is_behind || self.over || self.session == NUL {
             return;
         }
+        self.behind = None;
         self.snapshots.reached();
         if self.intact && !self.synced && !self.silent {
             self.synced = true;
@@ -584,7 +587,7 @@ impl Channel {
         self.retired[0] = self.session;
         (self.session, self.expected, self.seen_end) = (session, 1, 1);
         (self.steady, self.synced, self.intact) = (false, false, true);
-        (self.end, self.over) = (None, false);
+        (self.end, self.over, self.behind) = (None, false, None);
         self.stats.new_sessions += 1;
         sink.status(FeedStatus::NewSession);
         true

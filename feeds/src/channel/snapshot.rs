@@ -10,6 +10,7 @@
 //!  Ahead <------------------------------------------- on_snapshot_end ------------ Open | broke off, timed out: back-off doubles
 //!    |                                                                               |  |
 //!    +-- the lines do not reach `next`: Wanted                                       +--+
+//!                                                       `attempts_max` in a row: GivenUp, what is missing is Lost, Idle
 //! ```
 //!
 //! From Wanted to Open the channel delivers nothing. It holds the newest messages that its store has room for, and the snapshot's
@@ -25,9 +26,9 @@ use super::{Channel, Sink, Taken};
 /// When a snapshot is taken, and how often. See [`super::ChannelConfig::snapshots`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SnapshotLimits {
-    /// A gap of more messages than this is not asked for: the snapshot is sooner here.
+    /// More missing messages than this are not asked for: the snapshot is sooner here.
     pub after_messages: u64,
-    /// A gap that is open for so long is left to a snapshot.
+    /// A stream that has not been whole for so long, for one gap or for one after the other, is left to a snapshot.
     pub after: Nanos,
     /// From asking for a snapshot to its end at most; also how long the lines may take to reach where it ends.
     pub timeout: Nanos,
@@ -35,10 +36,14 @@ pub struct SnapshotLimits {
     pub spacing: Nanos,
     /// The longest that it is doubled to. After so long without one the doubling starts again.
     pub spacing_max: Nanos,
+    /// So many that fail in a row, and what is missing is lost: the stream goes on without it. From then on a gap gets one, until one is whole.
+    /// `u32::MAX`: nothing is given up, and nothing delivered, before a snapshot is whole.
+    pub attempts_max: u32,
 }
 
 impl Default for SnapshotLimits {
-    /// For gaps of more than 100,000 messages or 5 s; 30 s for a snapshot; 1 s to 30 s between two.
+    /// For gaps of more than 100,000 messages or 5 s; 30 s for a snapshot; 1 s to 30 s between two, without an end: a book that lacks
+    /// messages is of no use to who trades by it.
     fn default() -> Self {
         SnapshotLimits {
             after_messages: 100_000,
@@ -46,6 +51,7 @@ impl Default for SnapshotLimits {
             timeout: Nanos::from_millis(30_000),
             spacing: Nanos::from_millis(1_000),
             spacing_max: Nanos::from_millis(30_000),
+            attempts_max: u32::MAX,
         }
     }
 }
@@ -57,6 +63,7 @@ enum Phase {
     Due,
     Open { until: Nanos, is_begun: bool },
     Ahead { until: Nanos },
+    GivenUp,
 }
 
 /// Where the channel stands with snapshots.
@@ -69,11 +76,13 @@ pub(super) struct Snapshots {
     asked: Option<Nanos>,
     /// How many followed the one before soon.
     doublings: u32,
+    /// How many failed in a row.
+    failed: u32,
 }
 
 impl Snapshots {
     pub(super) fn new(limits: Option<SnapshotLimits>) -> Snapshots {
-        Snapshots { limits, phase: Phase::Idle, asked: None, doublings: 0 }
+        Snapshots { limits, phase: Phase::Idle, asked: None, doublings: 0, failed: 0 }
     }
 
     /// Whether a snapshot may bring what is missing.
@@ -83,17 +92,17 @@ impl Snapshots {
 
     /// Whether the stream is held until a snapshot says where it goes on.
     pub(super) fn is_holding(&self) -> bool {
-        matches!(self.phase, Phase::Wanted { .. } | Phase::Due | Phase::Open { .. })
+        matches!(self.phase, Phase::Wanted { .. } | Phase::Due | Phase::Open { .. } | Phase::GivenUp)
     }
 
-    /// Whether a gap of so many messages is too large to be asked for.
+    /// Whether so many missing messages are too many to be asked for.
     pub(super) fn is_too_large(&self, messages: u64) -> bool {
         self.limits.is_some_and(|l| messages > l.after_messages)
     }
 
-    /// Until when a gap seen at `seen` may be open.
-    pub(super) fn patience(&self, seen: Nanos) -> Option<Nanos> {
-        self.limits.filter(|_| self.phase == Phase::Idle).map(|l| seen.after(l.after))
+    /// Until when the stream may be behind that has been since `since`.
+    pub(super) fn patience(&self, since: Nanos) -> Option<Nanos> {
+        self.limits.filter(|_| self.phase == Phase::Idle).map(|l| since.after(l.after))
     }
 
     fn want(&mut self, now: Nanos) {
@@ -118,6 +127,17 @@ impl Snapshots {
         }
     }
 
+    /// One failed: the next is wanted, or none any more.
+    fn fail(&mut self, now: Nanos) {
+        let most = self.limits.map_or(1, |l| l.attempts_max.max(1));
+        self.failed = self.failed.saturating_add(1);
+        if most == u32::MAX || self.failed < most {
+            return self.want(now);
+        }
+        self.failed = most - 1;
+        self.phase = Phase::GivenUp;
+    }
+
     /// The lines have shown that the snapshot's `next` is where they are.
     pub(super) fn reached(&mut self) {
         if matches!(self.phase, Phase::Ahead { .. }) {
@@ -129,6 +149,7 @@ impl Snapshots {
         match self.phase {
             Phase::Idle | Phase::Due => None,
             Phase::Wanted { at: until } | Phase::Open { until, .. } | Phase::Ahead { until } => Some(until),
+            Phase::GivenUp => Some(Nanos::ZERO),
         }
     }
 
@@ -181,12 +202,15 @@ impl Channel {
         }
         sink.status(FeedStatus::SnapshotEnd { next });
         self.stats.snapshots_taken += 1;
+        self.snapshots.failed = 0;
         self.stats.messages_bridged =
             self.stats.messages_bridged.saturating_add(next.saturating_sub(self.expected));
         if self.gap.take().is_some() {
             self.stats.gaps_bridged += 1;
         }
         self.recovery.end();
+        // What came while the snapshot ran waited for it, not for a server.
+        self.behind = Some(now);
         self.expected = next;
         self.intact = true;
         self.synced = false;
@@ -200,11 +224,12 @@ impl Channel {
         self.settle(now, sink);
     }
 
-    /// The snapshot broke off, or its session could not be had. Another is wanted, later.
+    /// The snapshot broke off, or its session could not be had. Another is wanted, later; or it was the last that was tried, and
+    /// [`Channel::on_timeout`] is due.
     pub fn on_snapshot_failed(&mut self, now: Nanos) {
         if self.is_snapshot_open() {
             self.stats.snapshots_failed += 1;
-            self.snapshots.want(now);
+            self.snapshots.fail(now);
         }
     }
 
@@ -216,10 +241,12 @@ impl Channel {
         true
     }
 
-    /// A gap that the other lines had their time for is not asked for where that would take longer than a snapshot.
+    /// What the other lines had their time for is not asked for where that would take longer than a snapshot. All that is missing counts: behind
+    /// a small window the gap that delivery stands at is only the first of many.
     pub(super) fn judge_size(&mut self, now: Nanos) {
         let is_left_to_servers = self.gap.is_some() && !self.recovery.is_waiting();
-        if is_left_to_servers && self.snapshots.is_too_large(self.hole_end().saturating_sub(self.expected)) {
+        let missing = self.seen_end.saturating_sub(self.expected).saturating_sub(self.store.held() as u64);
+        if is_left_to_servers && self.snapshots.is_too_large(missing) {
             self.resort_to_snapshot(now);
         }
     }
@@ -242,17 +269,31 @@ impl Channel {
     }
 
     /// Time passed, as far as snapshots are concerned.
-    pub(super) fn on_snapshot_timeout(&mut self, now: Nanos) {
+    pub(super) fn on_snapshot_timeout<S: Sink>(&mut self, now: Nanos, sink: &mut S) {
         match self.snapshots.phase {
             Phase::Wanted { at } if at <= now => self.snapshots.phase = Phase::Due,
             Phase::Open { until, .. } if until <= now => self.on_snapshot_failed(now),
             Phase::Ahead { until } if until <= now => {
                 self.resort_to_snapshot(now);
             }
+            Phase::GivenUp => self.go_on_without(now, sink),
             _ => {}
         }
-        if self.gap.is_some_and(|gap| self.snapshots.patience(gap.seen).is_some_and(|until| until <= now)) {
+        if self.behind.is_some_and(|since| self.snapshots.patience(since).is_some_and(|until| until <= now)) {
             self.resort_to_snapshot(now);
         }
+    }
+
+    /// No snapshot came: what is missing is lost, and what is held goes out.
+    #[cold]
+    fn go_on_without<S: Sink>(&mut self, now: Nanos, sink: &mut S) {
+        self.snapshots.end();
+        self.behind = None;
+        self.drain(now, sink);
+        self.track_gap(now, sink);
+        if self.expected < self.seen_end {
+            self.lose(now, self.hole_end(), sink);
+        }
+        self.settle(now, sink);
     }
 }

@@ -97,6 +97,7 @@ fn limits() -> SnapshotLimits {
         timeout: Nanos::from_millis(40),
         spacing: Nanos(SPACING),
         spacing_max: Nanos(8 * SPACING),
+        attempts_max: u32::MAX,
     }
 }
 

@@ -11,6 +11,7 @@ const LIMITS: SnapshotLimits = SnapshotLimits {
     timeout: Nanos::from_millis(2_000),
     spacing: Nanos::from_millis(100),
     spacing_max: Nanos::from_millis(800),
+    attempts_max: u32::MAX,
 };
 
 fn bench(servers: usize, window: usize) -> Bench {
@@ -104,6 +105,76 @@ fn a_gap_that_is_too_large_is_not_asked_for() {
     b.data(B, 2, 202);
     b.pass(1);
     assert!(b.channel.is_synced() && !b.asks());
+}
+
+#[test]
+fn a_stream_goes_on_without_what_no_snapshot_brings_where_that_is_wanted() {
+    let limits = SnapshotLimits { attempts_max: 3, ..LIMITS };
+    let mut b = Bench::new(ChannelConfig {
+        snapshots: Some(limits),
+        silence: Nanos::from_millis(60_000),
+        ..ChannelConfig::default()
+    });
+    b.data(A, 1, 3);
+    b.data(A, 5, 7);
+    b.data(A, 8, 9);
+    b.pass(1);
+    assert!(b.asks());
+    b.channel.on_snapshot_failed(b.now);
+    b.pass(100);
+    assert!(b.asks());
+    assert_eq!(b.state(b"s1"), [said(0, 0, &[SnapshotBegin]), state(b"s1")].concat());
+    b.channel.on_snapshot_failed(b.now);
+    assert_eq!(b.pass(200), []);
+    assert!(b.asks());
+    b.channel.on_snapshot_failed(b.now);
+    assert!(b.channel.next_timeout().is_some_and(|at| at <= b.now), "the third is the last");
+    let lost =
+        [said(0, 0, &[Lost { from: 3, to: 5 }]), said(5, 7, &[Recovering { from: 7, to: 8 }])].concat();
+    assert_eq!(b.pass(0), lost);
+    assert!(!b.asks() && !b.channel.is_synced());
+    // Another gap gets one more, and the stream is held for it.
+    b.pass(1);
+    b.pass(800);
+    assert!(b.asks());
+    assert_eq!(b.data(B, 9, 11), []);
+    b.channel.on_snapshot_failed(b.now);
+    assert_eq!(b.pass(0), [said(0, 0, &[Lost { from: 7, to: 8 }]), said(8, 11, &[])].concat());
+    assert_eq!(b.data(B, 11, 12), said(11, 12, &[]));
+    let s = b.channel.stats();
+    assert_eq!((s.gaps_lost, s.gaps_open(), s.messages_lost, s.snapshots_failed), (2, 0, 3, 4));
+    assert!(!b.channel.is_synced(), "not before a snapshot is whole");
+}
+
+#[test]
+fn behind_a_small_window_all_that_is_missing_counts() {
+    let mut b = bench(1, 16);
+    b.data(A, 1, 2);
+    b.data(A, 3, 19);
+    b.data(A, 19, 119);
+    b.pass(1);
+    assert_eq!((b.request(), b.asks()), (None, true), "one, and 102 behind it that there was no room for");
+}
+
+#[test]
+fn gap_after_gap_is_left_to_a_snapshot_too() {
+    let mut b = bench(1, 16);
+    b.data(A, 1, 2);
+    b.data(A, 3, 19);
+    let mut next = 2;
+    for round in 0..49 {
+        // The server brings each gap in time, and the line is further by then than there was room for.
+        b.data(A, next + 17, next + 51);
+        b.pass(10);
+        assert!(!b.asks(), "round {round}");
+        assert_eq!(b.request().map(|(_, from, _)| from), Some(next));
+        b.data(REREQUEST, next, next + 50);
+        next += 50;
+        b.data(A, next + 1, next + 17);
+    }
+    assert!(b.channel.stats().gaps_filled >= 48 && !b.channel.is_synced());
+    b.pass(10);
+    assert_eq!((b.asks(), b.request()), (true, None), "500 ms without being whole");
 }
 
 #[test]
