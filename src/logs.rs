@@ -127,6 +127,10 @@ impl LogWriter {
                     FeedStatus::Lost { from, to } => {
                         ("error", "feed messages lost", json!({"from": from, "to": to}))
                     }
+                    FeedStatus::Disputed { sequence } => {
+                        ("error", "feed lines disagree", json!({"sequence": sequence}))
+                    }
+                    FeedStatus::Doubted => ("warn", "feed doubted by a person", json!({})),
                     FeedStatus::Silent => ("error", "feed silent", json!({})),
                     FeedStatus::NewSession => ("info", "feed session", json!({})),
                     FeedStatus::EndOfSession => ("info", "feed session ended", json!({})),

@@ -130,6 +130,11 @@ pub enum Notice {
         /// With which the stream goes on.
         to: u64,
     },
+    /// A line brought another message under this number than the one in the file; the first time.
+    Disputed {
+        /// The number.
+        sequence: u64,
+    },
     /// Nothing is heard on any line.
     Silent,
 }
@@ -218,6 +223,7 @@ impl Recorded {
         self.stats.messages_lost == 0
             && self.messages_bridged == 0
             && self.raw_dropped == 0
+            && self.stats.disputed == 0
             && self.end != End::OtherSession
     }
 }

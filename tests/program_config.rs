@@ -50,6 +50,8 @@ const VALUES: &[Case] = &[
     ("max_messages_per_second = 500", "max_messages_per_second = 9999999999", &["max_messages_per_second"]),
     ("max_daily_loss_usd = 100000", "max_daily_loss_usd = 9223372036854775807", &["risk.max_daily_loss_usd"]),
     ("interface =", "silence_ms = 1\ninterface =", &["feeds[0].silence_ms", "10"]),
+    ("interface =", "sources = [\"10.0.0.1\"]\ninterface =", &["feeds[0].sources", "one for each line"]),
+    ("interface =", "sources = [\"a\", \"10.0.0.1\"]\ninterface =", &["feeds[0].sources", "\"a\""]),
     ("interface =", "reorder_window = 0\ninterface =", &["feeds[0].reorder_window"]),
     (
         "interface =",

@@ -264,17 +264,19 @@ impl Instruments {
             i.set_trading(TradingState::Unknown, 0, false);
         }
         let was_lost = i.lost;
-        i.lost |= matches!(status, FeedStatus::Lost { .. });
+        i.lost |= matches!(status, FeedStatus::Lost { .. } | FeedStatus::Disputed { .. });
         match status {
             FeedStatus::Heartbeat => {}
             FeedStatus::EndOfSession => i.soundness = Soundness::Ended,
             FeedStatus::Lost { .. } if !was_lost => i.set_soundness(Soundness::Stale, Reason::Lost),
+            FeedStatus::Disputed { .. } if !was_lost => i.set_soundness(Soundness::Stale, Reason::Disputed),
             // It stays what it is; only the end of a session is above it, and may be taken back.
             _ if i.lost => i.soundness = Soundness::Stale,
-            FeedStatus::Synced { .. } | FeedStatus::Lost { .. } => {
+            FeedStatus::Synced { .. } | FeedStatus::Lost { .. } | FeedStatus::Disputed { .. } => {
                 i.set_soundness(Soundness::Sound, i.unsound)
             }
             FeedStatus::Recovering { .. } => i.set_soundness(Soundness::Recovering, Reason::Gap),
+            FeedStatus::Doubted => i.set_soundness(Soundness::Recovering, Reason::Operator),
             FeedStatus::NewSession => i.set_soundness(Soundness::Recovering, Reason::NewSession),
             FeedStatus::SnapshotBegin | FeedStatus::SnapshotEnd { .. } => {
                 i.set_soundness(Soundness::Recovering, Reason::Snapshot);

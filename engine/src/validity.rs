@@ -145,6 +145,10 @@ reasons! {
     BeforeOpen = 21 "before_open",
     /// Market hours are over.
     AfterClose = 22 "after_close",
+    /// Two lines brought different messages under one number.
+    Disputed = 23 "disputed",
+    /// A person does not believe the book.
+    Operator = 24 "operator",
 }
 
 impl Reason {

@@ -83,12 +83,17 @@ impl Sink for Checker {
                 self.next = to;
                 self.lossy = true;
             }
+            // Whoever sends bytes of his own may send others under the same number.
+            FeedStatus::Disputed { sequence } => {
+                assert!(self.raw && sequence < self.next && !self.lossy);
+                self.lossy = true;
+            }
             FeedStatus::NewSession => {
                 self.next = 1;
                 self.lossy = false;
                 self.session = None;
             }
-            FeedStatus::SnapshotBegin | FeedStatus::SnapshotEnd { .. } => {
+            FeedStatus::Doubted | FeedStatus::SnapshotBegin | FeedStatus::SnapshotEnd { .. } => {
                 panic!("there is no snapshot server")
             }
             FeedStatus::Silent | FeedStatus::Heartbeat | FeedStatus::EndOfSession => {}

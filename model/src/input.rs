@@ -44,6 +44,13 @@ pub enum FeedStatus {
         /// First not lost.
         to: u64,
     },
+    /// Two lines brought different messages under this number, of which the first was delivered: which is the venue's cannot be told.
+    Disputed {
+        /// The number.
+        sequence: u64,
+    },
+    /// A person does not believe the books of the feed. They are made anew.
+    Doubted,
     /// Nothing was heard on any line for longer than the configured silence.
     Silent,
     /// Still there, nothing to say (at most one a second reaches the engine).

@@ -5,10 +5,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use feeds::channel::{Channel, ChannelConfig, REREQUEST, Sink, SnapshotLimits, Taken};
+use feeds::channel::{Channel, REREQUEST, Sink, Taken};
 use feeds::protocol::{Protocol, Refusal, Wanted};
 use model::{FeedId, FeedStatus, Instrument, MarketEvent, Nanos};
-use net::udp::{LineConfig, UdpLine, UdpRequest};
+use net::udp::{UdpLine, UdpRequest};
 use net::{DatagramSend, Datagrams};
 use ringbuf::log::Writer;
 use ringbuf::spsc::Producer;
@@ -94,29 +94,12 @@ impl<P: Protocol> FeedOf<P> {
     /// # Errors
     /// The socket's, with the address in it.
     pub(super) fn open(p: FeedParts) -> std::io::Result<FeedOf<P>> {
-        let mut lines = Vec::with_capacity(p.config.lines.len());
-        for address in &p.config.lines {
-            lines.push(UdpLine::open(&LineConfig {
-                interface: p.config.interface,
-                receive_buffer: p.config.receive_buffer,
-                busy_poll_us: p.config.busy_poll_us,
-                ..LineConfig::new(*address)
-            })?);
-        }
+        let lines =
+            p.config.line_configs().map(|line| UdpLine::open(&line)).collect::<Result<Vec<_>, _>>()?;
         let servers =
             p.config.rerequest.iter().map(|a| UdpRequest::open(*a)).collect::<Result<Vec<_>, _>>()?;
         let snapshots = p.config.glimpse.as_ref().map(SnapshotSession::new).transpose()?;
-        let limits =
-            SnapshotLimits { after_messages: p.config.snapshot_after_messages, ..SnapshotLimits::default() };
-        let channel = Channel::new(ChannelConfig {
-            lines: lines.len(),
-            reorder_window: p.config.reorder_window,
-            gap_wait: p.config.gap_wait,
-            silence: p.config.silence,
-            servers: servers.len(),
-            snapshots: snapshots.as_ref().map(|_| limits),
-            ..ChannelConfig::default()
-        });
+        let channel = Channel::new(p.config.channel());
         let wanted = Wanted { instruments: &p.instruments, live_orders: p.config.live_orders };
         Ok(FeedOf {
             name: format!("feed-{}", p.config.id),
@@ -343,6 +326,7 @@ impl<P: Protocol> FeedOf<P> {
         c.set(counter::rerequests, s.requests);
         c.set(counter::malformed, self.batch.malformed);
         c.set(counter::undecodable, s.undecodable);
+        c.set(counter::disputed, s.disputed);
         c.set(counter::unknown_types, self.batch.unknown_types);
         c.set(counter::odd_executions, self.batch.decoder.odd_executions());
         c.set(counter::rejected_datagrams, s.rejected.total() + self.malformed_datagrams);

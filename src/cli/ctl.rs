@@ -203,8 +203,14 @@ fn feed_status(answer: &Value) -> String {
             f["events"]
         ));
         out.push_str(&format!(
-            "  gaps {}: {} filled, {} lost, {} open; {} messages lost, {} undecodable\n",
-            f["gaps"], f["gaps_filled"], f["gaps_lost"], f["gaps_open"], f["messages_lost"], f["undecodable"]
+            "  gaps {}: {} filled, {} lost, {} open; {} messages lost, {} undecodable, {} disputed\n",
+            f["gaps"],
+            f["gaps_filled"],
+            f["gaps_lost"],
+            f["gaps_open"],
+            f["messages_lost"],
+            f["undecodable"],
+            f["disputed"]
         ));
         let refused =
             if f["snapshot_refused"] == 1 { ", LOGIN REFUSED (`feed reconnect` tries again)" } else { "" };

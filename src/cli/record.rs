@@ -28,7 +28,7 @@ Examples:
 It ends with the session, after --seconds, or on SIGTERM or SIGINT with what came until then.
 What no line and no re-request server brings is left to the feed's snapshot server, where it has one: FILE.snapshot-N.itch is then the state of the
 books before message N, with which the stream goes on.
-Exit code 5: messages are missing for good, or the raw capture lacks datagrams; the report says which.")]
+Exit code 5: messages are missing for good, lines disagree, or the raw capture lacks datagrams; the report says which.")]
 pub struct Args {
     /// The configuration.
     #[arg(long, value_name = "FILE")]
@@ -178,6 +178,11 @@ fn tell(recorder: &Recorder, id: &str, losses: &mut u32) {
             Notice::Bridged { from, to } => {
                 warn(&format!("feed {id}: a snapshot stands for messages {from} to {}", to - 1));
             }
+            Notice::Disputed { sequence } => {
+                warn(&format!(
+                    "feed {id}: a line brought another message {sequence} than the one in the file"
+                ));
+            }
             Notice::Silent => warn(&format!("feed {id}: nothing is heard on any line")),
         }
     }
@@ -228,6 +233,12 @@ fn incomplete(r: &Recorded, id: &str) -> Option<String> {
             to - 1
         ));
     }
+    if r.stats.disputed > 0 {
+        let n = grouped(r.stats.disputed);
+        what.push(format!(
+            "{n} messages came with other bytes on another line, and which are the venue's cannot be told"
+        ));
+    }
     if r.end == End::OtherSession {
         what.push(format!(
             "the venue went over to another session after message {} without this one's end",
@@ -272,6 +283,7 @@ fn to_json(r: &Recorded, id: &str) -> Value {
         "bridged_ranges": r.bridged,
         "snapshots": files(&r.snapshots),
         "snapshots_failed": s.snapshots_failed,
+        "disputed": s.disputed,
         "empty": r.empty,
         "gaps": s.gaps_opened,
         "gaps_filled": s.gaps_filled,

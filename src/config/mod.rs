@@ -3,23 +3,24 @@
 //! Every problem is found before any socket opens or any file is made, and names the file, the key, what stands there and what is allowed.
 //! Nothing reads the file or the environment after the start.
 
+mod feed;
 mod resolve;
 mod written;
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use engine::strategy::Params;
 use engine::{BookSanity, RiskLimits};
-use model::{Instrument, Nanos};
+use model::Instrument;
 use serde::de::DeserializeOwned;
 
+pub use feed::Feed;
 pub use resolve::Secrets;
 pub use written::Written;
 
 use crate::agent::IdleStrategy;
-use crate::protocol::FeedProtocol;
 
 /// One thing wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,37 +85,6 @@ pub struct Cores {
     pub realtime: Option<u8>,
     /// Keep all memory in RAM.
     pub lock_memory: bool,
-}
-
-/// A feed, resolved.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Feed {
-    /// Its name.
-    pub id: String,
-    /// What it speaks.
-    pub protocol: FeedProtocol,
-    /// How many orders of its instruments may rest at once.
-    pub live_orders: usize,
-    /// Its lines.
-    pub lines: Vec<SocketAddr>,
-    /// The interface for multicast.
-    pub interface: Ipv4Addr,
-    /// Re-request servers.
-    pub rerequest: Vec<SocketAddr>,
-    /// The snapshot server.
-    pub glimpse: Option<Account>,
-    /// Messages missing beyond which a snapshot is taken at once.
-    pub snapshot_after_messages: u64,
-    /// Wait before asking.
-    pub gap_wait: Nanos,
-    /// Silence that makes it stale.
-    pub silence: Nanos,
-    /// Messages held back behind a gap.
-    pub reorder_window: usize,
-    /// Socket receive buffer, bytes.
-    pub receive_buffer: usize,
-    /// SO_BUSY_POLL.
-    pub busy_poll_us: Option<u32>,
 }
 
 /// A SoupBinTCP session of ours at a venue.

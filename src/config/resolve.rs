@@ -177,6 +177,21 @@ fn feed(c: &mut Checks, k: usize, f: &written::Feed, base: &Path, secrets: Secre
     if lines.iter().collect::<BTreeSet<_>>().len() != lines.len() {
         c.problem(key("lines"), "the same address twice", "a different address for each line");
     }
+    if !f.sources.is_empty() {
+        if f.sources.len() != f.lines.len() {
+            c.problem(key("sources"), format!("{} sources", f.sources.len()), "one for each line, or none");
+        }
+        if lines.iter().any(|line| !line.ip().is_multicast()) {
+            c.problem(key("sources"), "given beside a unicast line", "sources of multicast groups");
+        }
+    }
+    let source = |c: &mut Checks, address: &String| {
+        address.parse().unwrap_or_else(|_| {
+            c.problem(key("sources"), format!("{address:?}"), "the IPv4 address of a line's source");
+            Ipv4Addr::LOCALHOST
+        })
+    };
+    let sources = f.sources.iter().map(|s| source(c, s)).collect();
     let ranged = |c: &mut Checks, name: &str, v: u64, min: i64, max: i64| {
         c.range(&key(name), Some(i64::try_from(v).unwrap_or(i64::MAX)), min, min, max) as u64
     };
@@ -203,6 +218,8 @@ fn feed(c: &mut Checks, k: usize, f: &written::Feed, base: &Path, secrets: Secre
             1_000_000_000_000,
         ),
         interface,
+        sources,
+        compare_lines: f.compare_lines,
         rerequest: f.rerequest.iter().map(|a| c.address(&key("rerequest"), a)).collect(),
         gap_wait: Nanos(ranged(c, "gap_wait_us", f.gap_wait_us, 0, 10_000_000) * 1_000),
         silence: Nanos::from_millis(ranged(c, "silence_ms", f.silence_ms, 10, 600_000)),

@@ -94,6 +94,9 @@ pub struct Feed {
     pub protocol: String,
     /// A and B.
     pub lines: Vec<String>,
+    /// With multicast: the one source of each line, by its address (source-specific multicast); none: whoever sends to the group.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
     /// The local interface's address for multicast.
     #[serde(default = "loopback")]
     pub interface: String,
@@ -118,6 +121,9 @@ pub struct Feed {
     /// Socket receive buffer.
     #[serde(default = "receive_buffer")]
     pub receive_buffer_bytes: usize,
+    /// Whether what lines bring twice is compared: a difference makes the books stale.
+    #[serde(default = "yes")]
+    pub compare_lines: bool,
     /// SO_BUSY_POLL, microseconds; 0 off.
     #[serde(default)]
     pub busy_poll_us: u32,
@@ -139,6 +145,9 @@ pub struct Glimpse {
     pub password_env: Option<String>,
 }
 
+fn yes() -> bool {
+    true
+}
 fn loopback() -> String {
     "127.0.0.1".into()
 }

@@ -337,6 +337,8 @@ fn put_status(p: &mut Put, s: FeedStatus) {
         FeedStatus::EndOfSession => p.u8(7),
         FeedStatus::SnapshotBegin => p.u8(8),
         FeedStatus::SnapshotEnd { next } => p.u8(9).u64(next),
+        FeedStatus::Disputed { sequence } => p.u8(10).u64(sequence),
+        FeedStatus::Doubted => p.u8(11),
     };
 }
 
@@ -351,6 +353,8 @@ fn status(t: &mut Take<'_>) -> Result<FeedStatus, Malformed> {
         7 => FeedStatus::EndOfSession,
         8 => FeedStatus::SnapshotBegin,
         9 => FeedStatus::SnapshotEnd { next: t.u64()? },
+        10 => FeedStatus::Disputed { sequence: t.u64()? },
+        11 => FeedStatus::Doubted,
         _ => return Err(Malformed),
     })
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, mpsc};
 use feeds::channel::{Channel, ChannelConfig, ChannelStats, REREQUEST, Sink, SnapshotLimits, Taken};
 use feeds::moldudp64::Session;
 use model::{FeedStatus, Nanos};
-use net::udp::{LineConfig, UdpLine, UdpRequest};
+use net::udp::{UdpLine, UdpRequest};
 use net::{DatagramSend, Datagrams};
 
 use super::raw::Interface;
@@ -108,15 +108,8 @@ impl Listener {
         notices: mpsc::Sender<Notice>,
     ) -> Result<Listener, RecordError> {
         let failed = |source| RecordError::Socket { feed: feed.id.clone(), source };
-        let open = |address: &SocketAddr| {
-            UdpLine::open(&LineConfig {
-                interface: feed.interface,
-                receive_buffer: feed.receive_buffer,
-                busy_poll_us: feed.busy_poll_us,
-                ..LineConfig::new(*address)
-            })
-        };
-        let lines = feed.lines.iter().map(open).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        let open = |line| UdpLine::open(&line);
+        let lines = feed.line_configs().map(open).collect::<Result<Vec<_>, _>>().map_err(failed)?;
         let servers: Vec<_> =
             feed.rerequest.iter().map(|a| UdpRequest::open(*a)).collect::<Result<_, _>>().map_err(failed)?;
         let nobody = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
@@ -130,15 +123,8 @@ impl Listener {
             names.push(Interface { name: format!("{} re-request {from}", feed.id), from, to });
         }
         let snapshots = feed.glimpse.as_ref().map(SnapshotSession::new).transpose().map_err(failed)?;
-        let channel = Channel::new(ChannelConfig {
-            snapshots: snapshots.as_ref().map(|_| SNAPSHOTS),
-            lines: lines.len(),
-            reorder_window: feed.reorder_window,
-            gap_wait: feed.gap_wait,
-            silence: feed.silence,
-            servers: servers.len(),
-            ..ChannelConfig::default()
-        });
+        let limits = snapshots.as_ref().map(|_| SNAPSHOTS);
+        let channel = Channel::new(ChannelConfig { snapshots: limits, ..feed.channel() });
         let (giver, taker) = ring(MESSAGE_RING);
         let stream = Stream { giver, received: Nanos::ZERO, tally: Tally::default(), end: None, notices };
         Ok(Listener {
@@ -385,12 +371,17 @@ impl Sink for Stream {
                     let _ = self.notices.send(Notice::Lost { from, to });
                 }
             }
+            FeedStatus::Disputed { sequence } => {
+                let _ = self.notices.send(Notice::Disputed { sequence });
+            }
             FeedStatus::Silent => {
                 let _ = self.notices.send(Notice::Silent);
             }
             FeedStatus::EndOfSession => self.end = Some(End::Session),
             FeedStatus::NewSession => self.end = Some(End::OtherSession),
             FeedStatus::Synced { .. } | FeedStatus::Recovering { .. } | FeedStatus::Heartbeat => {}
+            // Nobody asks that of a recording.
+            FeedStatus::Doubted => {}
             FeedStatus::SnapshotBegin => self.give(Kind::SnapshotBegin, 0, &[]),
             FeedStatus::SnapshotEnd { next } => {
                 self.give(Kind::SnapshotEnd, next, &[]);

@@ -80,6 +80,7 @@ counters! {
         snapshot_messages: "1", "Messages of snapshots";
         snapshot_refused: "1", "1 when the snapshot server refused user or password: no login is tried again before a restart or `ctl feed reconnect`";
         resyncs: "1", "Times that a person asked for the books anew";
+        disputed: "1", "Copies that differ from the message that came first under their number: the feed's books are stale until its next session or snapshot";
     }
 }
 

@@ -245,7 +245,7 @@ fn json_field_names_are_stable() {
     assert_eq!(keys(&json["agents"][0]), "core cycles heartbeat_ns name phase work");
     assert_eq!(
         keys(&json["feeds"][0]),
-        "capture_refused datagrams duplicates events expected gaps gaps_filled gaps_lost gaps_open id \
+        "capture_refused datagrams disputed duplicates events expected gaps gaps_filled gaps_lost gaps_open id \
          kernel_drops line_count lines malformed messages messages_lost odd_executions oversize refused \
          rejected_datagrams rerequests resyncs ring_full snapshot_messages snapshot_refused snapshots snapshots_failed \
          synced undecodable unknown_types"

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use colo::exchange::Venue;
 use engine::book::BookCapacity;
 
-use engine::{Engine, EngineConfig, Outbox, RiskLimits};
+use engine::{BookSanity, Engine, EngineConfig, Outbox, RiskLimits};
 use feeds::channel::{Sink, Taken};
 use feeds::itch50::Subscription;
 use model::{FeedId, FeedStatus, GatewayId, Input, Instrument, InstrumentId, Nanos, Validity};
@@ -69,6 +69,7 @@ impl Core {
                 direct_refs,
             },
             instruments: instruments.clone(),
+            sanity: BookSanity::default(),
         };
         Core {
             engine: Engine::new(&config, Judge(Arc::clone(&truth))),

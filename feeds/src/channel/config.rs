@@ -13,6 +13,8 @@ pub struct ChannelConfig {
     pub reorder_window: usize,
     /// Longest message that is held ahead of a gap, bytes. A longer one is asked for again when its turn comes.
     pub message_bytes: usize,
+    /// How many messages back the copies of other lines are compared with what was delivered, rounded up to a power of two; 0: not at all. 8 bytes each.
+    pub compared: usize,
     /// How long a gap is left to the other lines before it is asked for.
     pub gap_wait: Nanos,
     /// How long a server has to answer the first time; doubled with each try.
@@ -37,6 +39,7 @@ impl Default for ChannelConfig {
             lines: 2,
             reorder_window: 16_384,
             message_bytes: 64,
+            compared: 8_192,
             gap_wait: Nanos::from_millis(1),
             request_timeout: Nanos::from_millis(20),
             request_retries: 4,

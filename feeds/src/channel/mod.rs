@@ -25,7 +25,8 @@
 //!   [`FeedStatus::Lost`], over `[from, to)`, and what is lost is never delivered; or with [`FeedStatus::SnapshotEnd`], to what the
 //!   snapshot does not hold.
 //! * A message that the sink cannot decode is as good as lost, and [`FeedStatus::Lost`] is said of it right behind it. Of a session
-//!   that lost one already it is only counted: nothing more can become of its books.
+//!   that lost one already it is only counted: nothing more can become of its books. So is a message that two lines bring differently
+//!   ([`FeedStatus::Disputed`]): which of them is right cannot be told.
 //! * `expected == seen_end` exactly when nothing is missing, and no snapshot is awaited. [`FeedStatus::Synced`] is said only then,
 //!   and in a session that lost a message only after a whole snapshot: without one its books cannot be whole.
 //! * From the moment that a snapshot is wanted until it has ended nothing is delivered but the snapshot, and the rest of the packet
@@ -41,8 +42,10 @@
 //! are none, it is [`FeedStatus::Lost`] at once and delivery goes on.
 
 mod config;
+mod fingerprints;
 mod recovery;
 mod resync;
+mod session;
 mod snapshot;
 mod stats;
 mod store;
@@ -61,6 +64,7 @@ pub use stats::{ChannelStats, LineStats, Rejected};
 
 use crate::framing::{NoPacket, Packet, PacketKind, Session};
 use crate::moldudp64;
+use fingerprints::Fingerprints;
 use recovery::{Patience, Recovery};
 use snapshot::Snapshots;
 use store::{Held, Store};
@@ -130,6 +134,7 @@ pub struct Channel {
     /// Since when gap has followed gap, or snapshot snapshot, without the stream being whole in between.
     behind: Option<Nanos>,
     store: Store,
+    prints: Option<Fingerprints>,
     recovery: Recovery,
     snapshots: Snapshots,
     silence: Nanos,
@@ -163,6 +168,7 @@ impl Channel {
             gap: None,
             behind: None,
             store: Store::new(config.reorder_window, config.message_bytes),
+            prints: (config.lines > 1 && config.compared > 0).then(|| Fingerprints::new(config.compared)),
             recovery: Recovery::new(&config),
             snapshots: Snapshots::new(config.snapshots),
             silence: config.silence,
@@ -242,6 +248,9 @@ impl Channel {
                     if sink.message(seq, msg) == Taken::Undecodable {
                         self.spoil(now, seq, sink);
                     }
+                    if let Some(prints) = &mut self.prints {
+                        prints.remember(seq, msg);
+                    }
                     seq += 1;
                 }
                 let counted = &mut self.stats.lines[at];
@@ -261,7 +270,7 @@ impl Channel {
                 counted.duplicates += u64::from(packet.messages());
                 counted.last_heard = now;
                 self.heard = Some(now);
-                return;
+                return self.compare(now, &packet, sink);
             }
         }
         self.on_packet(now, line, &packet, sink);
@@ -409,6 +418,11 @@ impl Channel {
             match self.place(now, seq, msg, sink) {
                 Held::New => new += 1,
                 Held::Duplicate => old += 1,
+                // Said when it is delivered: a snapshot may come between.
+                Held::Disputed => {
+                    old += 1;
+                    self.stats.disputed += 1;
+                }
                 Held::NoRoom => self.stats.not_held += 1,
             }
             seq += 1;
@@ -423,6 +437,7 @@ impl Channel {
         // Each round but the last gives up something in front of `seq`, so there are few.
         loop {
             if seq < self.expected {
+                self.compare_one(now, seq, msg, sink);
                 return Held::Duplicate;
             }
             if self.snapshots.is_holding() {
@@ -431,6 +446,9 @@ impl Channel {
             }
             if seq == self.expected {
                 let taken = sink.message(seq, msg);
+                if let Some(prints) = &mut self.prints {
+                    prints.remember(seq, msg);
+                }
                 self.delivered(now, taken, sink);
                 self.drain(now, sink);
                 return Held::New;
@@ -449,10 +467,16 @@ impl Channel {
     /// Delivers what is held from `expected` on.
     fn drain<S: Sink>(&mut self, now: Nanos, sink: &mut S) {
         while !self.snapshots.is_holding()
-            && let Some(msg) = self.store.take(self.expected)
+            && let Some((msg, is_disputed)) = self.store.take(self.expected)
         {
             let taken = sink.message(self.expected, msg);
+            if let Some(prints) = &mut self.prints {
+                prints.remember(self.expected, msg);
+            }
             self.delivered(now, taken, sink);
+            if is_disputed {
+                self.dispute(now, self.expected - 1, sink);
+            }
         }
     }
 
@@ -555,41 +579,5 @@ impl Channel {
             self.heartbeat_told = Some(now);
             sink.status(FeedStatus::Heartbeat);
         }
-    }
-
-    /// Goes over to another session when the one that is followed has announced its end, or was silent: while it is heard, a packet
-    /// of another session is a stray one (a line that is bound to another channel, a venue's test, a late copy of yesterday). What
-    /// the old one still misses is lost.
-    ///
-    /// A session that was left is believed again only when the one it was left for has been silent, for its own late packets follow
-    /// its end; and it is believed then, so that a stray packet does not shut out the real stream for good.
-    #[cold]
-    fn adopt<S: Sink>(&mut self, now: Nanos, session: Session, sink: &mut S) -> bool {
-        if self.session == NUL {
-            self.session = session;
-            return true;
-        }
-        let is_silent = self.heard.is_none_or(|heard| heard.after(self.silence) <= now);
-        let is_ended = self.end.is_some() && !self.retired.contains(&session);
-        if !is_ended && !is_silent {
-            return false;
-        }
-        if self.snapshots.is_holding() {
-            self.store.drop_below(u64::MAX);
-        }
-        self.snapshots.end();
-        while self.expected < self.seen_end {
-            self.track_gap(now, sink);
-            self.lose(now, self.hole_end(), sink);
-        }
-        self.track_gap(now, sink);
-        self.retired.rotate_right(1);
-        self.retired[0] = self.session;
-        (self.session, self.expected, self.seen_end) = (session, 1, 1);
-        (self.steady, self.synced, self.intact) = (false, false, true);
-        (self.end, self.over, self.behind) = (None, false, None);
-        self.stats.new_sessions += 1;
-        sink.status(FeedStatus::NewSession);
-        true
     }
 }

@@ -27,8 +27,8 @@ impl Channel {
         if !self.can_resync() || self.session().is_none() || self.over || self.snapshots.is_holding() {
             return;
         }
+        sink.status(FeedStatus::Doubted);
         if self.snapshots.are_configured() {
-            sink.status(FeedStatus::Recovering { from: self.expected, to: self.seen_end });
             self.resort_to_snapshot(now);
             return;
         }
@@ -36,6 +36,7 @@ impl Channel {
             self.stats.gaps_bridged += 1;
         }
         self.store.drop_below(u64::MAX);
+        self.forget_prints();
         self.recovery.revive();
         self.expected = 1;
         (self.intact, self.synced) = (true, false);

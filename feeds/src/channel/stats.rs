@@ -82,6 +82,8 @@ pub struct ChannelStats {
     pub messages_lost: u64,
     /// Messages that were delivered and that the sink could not decode.
     pub undecodable: u64,
+    /// Copies that differ from the message that came first under their number.
+    pub disputed: u64,
     /// Requests handed out to be sent.
     pub requests: u64,
     /// Requests that no server answered in time.
@@ -124,6 +126,7 @@ impl ChannelStats {
             snapshot_messages: 0,
             messages_lost: 0,
             undecodable: 0,
+            disputed: 0,
             requests: 0,
             request_timeouts: 0,
             truncated: 0,

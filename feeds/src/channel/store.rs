@@ -17,6 +17,8 @@ struct Slot {
     len: Option<u16>,
     /// When it came.
     at: Nanos,
+    /// Another copy of it said something else.
+    is_disputed: bool,
 }
 
 /// What became of a message that was to be held.
@@ -26,6 +28,8 @@ pub(super) enum Held {
     New,
     /// It was held already.
     Duplicate,
+    /// It was held already, and the copy that came first is another message.
+    Disputed,
     /// It is too long, or too far from what is held.
     NoRoom,
 }
@@ -46,7 +50,7 @@ impl Store {
         let capacity = messages.max(1).next_power_of_two();
         let width = width.min(usize::from(u16::MAX));
         Store {
-            slots: vec![Slot { len: None, at: Nanos::ZERO }; capacity].into(),
+            slots: vec![Slot { len: None, at: Nanos::ZERO, is_disputed: false }; capacity].into(),
             bytes: vec![0; capacity * width].into(),
             width,
             first: 0,
@@ -76,10 +80,13 @@ impl Store {
             return Held::NoRoom;
         }
         let slot = self.slot(seq);
-        if self.slots[slot].len.is_some() {
-            return Held::Duplicate;
+        if let Some(len) = self.slots[slot].len {
+            let from = slot * self.width;
+            let is_same = &self.bytes[from..from + usize::from(len)] == msg;
+            self.slots[slot].is_disputed |= !is_same;
+            return if is_same { Held::Duplicate } else { Held::Disputed };
         }
-        self.slots[slot] = Slot { len: Some(msg.len() as u16), at: now };
+        self.slots[slot] = Slot { len: Some(msg.len() as u16), at: now, is_disputed: false };
         let from = slot * self.width;
         self.bytes[from..from + msg.len()].copy_from_slice(msg);
         (self.first, self.end) = (first, end);
@@ -99,8 +106,8 @@ impl Store {
         self.drop_below((seq + 1).saturating_sub(self.slots.len() as u64));
     }
 
-    /// Takes `seq` out when it is the lowest held.
-    pub(super) fn take(&mut self, seq: u64) -> Option<&[u8]> {
+    /// Takes `seq` out when it is the lowest held; whether another copy of it said something else.
+    pub(super) fn take(&mut self, seq: u64) -> Option<(&[u8], bool)> {
         if self.held == 0 || self.first != seq {
             return None;
         }
@@ -114,7 +121,7 @@ impl Store {
             }
         }
         let from = slot * self.width;
-        Some(&self.bytes[from..from + usize::from(len)])
+        Some((&self.bytes[from..from + usize::from(len)], self.slots[slot].is_disputed))
     }
 }
 
@@ -129,13 +136,13 @@ mod tests {
         let mut s = Store::new(8, 4);
         for seq in [9u64, 7, 12] {
             assert_eq!(s.hold(seq, &seq.to_be_bytes()[4..], Nanos(seq)), Held::New);
-            assert_eq!(s.hold(seq, b"dup", NOW), Held::Duplicate);
+            assert_eq!(s.hold(seq, &seq.to_be_bytes()[4..], NOW), Held::Duplicate);
         }
         assert_eq!(s.first(), Some((7, Nanos(7))));
         assert_eq!(s.take(9), None, "only the lowest is given");
         for seq in [7u64, 9, 12] {
             assert_eq!(s.first(), Some((seq, Nanos(seq))));
-            assert_eq!(s.take(seq), Some(&seq.to_be_bytes()[4..]));
+            assert_eq!(s.take(seq), Some((&seq.to_be_bytes()[4..], false)));
         }
         assert_eq!((s.held(), s.first(), s.take(13)), (0, None, None));
     }
@@ -149,7 +156,7 @@ mod tests {
         assert_eq!(s.hold(2, b"", NOW), Held::NoRoom);
         assert_eq!(s.hold(17, b"", NOW), Held::New);
         assert_eq!(s.hold(9, b"", NOW), Held::NoRoom);
-        assert_eq!(s.take(10), Some(&b""[..]));
+        assert_eq!(s.take(10), Some((&b""[..], false)));
         assert_eq!(s.first(), Some((17, NOW)));
         assert_eq!(s.hold(24, b"", NOW), Held::New);
     }
@@ -179,6 +186,6 @@ mod tests {
         let mut s = Store::new(2, 1);
         assert_eq!(s.hold(u64::MAX - 1, b"x", NOW), Held::New);
         assert_eq!(s.hold(1, b"x", NOW), Held::NoRoom);
-        assert_eq!(s.take(u64::MAX - 1), Some(&b"x"[..]));
+        assert_eq!(s.take(u64::MAX - 1), Some((&b"x"[..], false)));
     }
 }

@@ -3,6 +3,7 @@
 use model::FeedStatus::{self, EndOfSession, Heartbeat, Lost, NewSession, Recovering, Silent, Synced};
 use model::Nanos;
 
+mod disputes;
 mod resync;
 mod snapshots;
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use feeds::channel::{Channel, ChannelConfig, Sink, Taken};
 use model::{FeedStatus, Nanos};
 use net::Datagrams;
-use net::udp::{LineConfig, UdpLine};
+use net::udp::UdpLine;
 
 use super::counts::Counts;
 use super::report::{Packets, Report};
@@ -56,22 +56,9 @@ impl Lines {
     /// A line's, with its address.
     pub(super) fn open(feeds: &[config::Feed]) -> Result<Lines, Failure> {
         let open = |f: &config::Feed| {
-            let lines = f.lines.iter().map(|address| {
-                UdpLine::open(&LineConfig {
-                    interface: f.interface,
-                    receive_buffer: f.receive_buffer,
-                    ..LineConfig::new(*address)
-                })
-            });
+            let lines = f.line_configs().map(|line| UdpLine::open(&line));
             let failed = |e| Failure::new(format!("feed {}: {e}", f.id));
-            let channel = Channel::new(ChannelConfig {
-                lines: f.lines.len(),
-                reorder_window: f.reorder_window,
-                gap_wait: f.gap_wait,
-                silence: f.silence,
-                servers: 0,
-                ..ChannelConfig::default()
-            });
+            let channel = Channel::new(ChannelConfig { servers: 0, snapshots: None, ..f.channel() });
             let lines = lines.collect::<Result<Vec<_>, _>>().map_err(failed)?;
             Ok(Feed { id: f.id.clone(), lines, channel, counts: Counting(Counts::new()) })
         };

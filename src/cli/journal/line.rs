@@ -224,6 +224,10 @@ fn of_status(status: FeedStatus) -> Fields {
         FeedStatus::Synced { next } => vec![("status", json!("synced")), ("next", json!(next))],
         FeedStatus::Recovering { from, to } => range("recovering", from, to),
         FeedStatus::Lost { from, to } => range("lost", from, to),
+        FeedStatus::Disputed { sequence } => {
+            vec![("status", json!("disputed")), ("sequence", json!(sequence))]
+        }
+        FeedStatus::Doubted => vec![("status", json!("doubted"))],
         FeedStatus::Silent => vec![("status", json!("silent"))],
         FeedStatus::Heartbeat => vec![("status", json!("heartbeat"))],
         FeedStatus::NewSession => vec![("status", json!("new_session"))],

@@ -28,6 +28,8 @@ fn samples() -> Vec<Record> {
         feed(FeedStatus::Synced { next: 1 }),
         feed(FeedStatus::Recovering { from: 1, to: 2 }),
         feed(FeedStatus::Lost { from: 1, to: 2 }),
+        feed(FeedStatus::Disputed { sequence: u64::MAX }),
+        feed(FeedStatus::Doubted),
         feed(FeedStatus::Silent),
         feed(FeedStatus::Heartbeat),
         feed(FeedStatus::NewSession),

@@ -1,6 +1,6 @@
 //! Books that a person does not believe are made anew, and are not believed until then.
 
-use model::FeedStatus::SnapshotEnd;
+use model::FeedStatus::{Doubted, SnapshotEnd};
 
 use super::super::SnapshotLimits;
 use super::*;
@@ -19,7 +19,7 @@ fn with_a_snapshot_server_the_stream_is_held_for_a_snapshot() {
     assert!(b.channel.can_resync());
     b.data(A, 1, 5);
     assert!(b.channel.is_synced());
-    assert_eq!(b.resync(), said(0, 0, &[Recovering { from: 5, to: 5 }]));
+    assert_eq!(b.resync(), said(0, 0, &[Doubted]));
     assert!(!b.channel.is_synced());
     assert_eq!(b.resync(), [], "one is under way");
     assert!(b.channel.poll_snapshot(b.now));
@@ -56,7 +56,7 @@ fn with_a_re_request_server_alone_the_session_comes_again_from_its_start() {
             b.data(A, 6, 7);
         }
         let end = if is_gap_open { 7 } else { 5 };
-        assert_eq!(b.resync(), said(0, 0, &[NewSession, Recovering { from: 1, to: end }]));
+        assert_eq!(b.resync(), said(0, 0, &[Doubted, NewSession, Recovering { from: 1, to: end }]));
         assert_eq!(b.data(A, end, end + 2), [], "what the lines bring meanwhile waits");
         assert_eq!(b.pass(1), []);
         assert_eq!(b.request(), Some((0, 1, (end - 1) as u16)));
