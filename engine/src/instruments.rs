@@ -387,7 +387,10 @@ impl Instruments {
         }
         let middle = Px((top.bid_px.0 + top.ask_px.0) / 2);
         let two_sided = top.bid_qty != 0 && top.ask_qty != 0 && top.bid_px < top.ask_px;
-        let reference = (two_sided && top.ask_px - middle <= middle.bps(collar_bps)).then_some(middle);
+        // Multiplied out: a division of 128 bits costs more than all the rest of this.
+        let half = i128::from((top.ask_px - middle).0) * 10_000;
+        let is_narrow = half <= i128::from(middle.0) * i128::from(collar_bps);
+        let reference = (two_sided && is_narrow).then_some(middle);
         i.reference = reference.unwrap_or(Px::ZERO);
         if reference.is_some() {
             i.reference_at = now;

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use colo::exchange::Venue;
 use engine::book::BookCapacity;
 
-use engine::{BookSanity, Engine, EngineConfig, Outbox, RiskLimits};
+use engine::{BookSanity, Engine, EngineConfig, Outbox, RiskLimits, Soundness};
 use feeds::channel::{Sink, Taken};
 use feeds::itch50::Subscription;
-use model::{FeedId, FeedStatus, GatewayId, Input, Instrument, InstrumentId, Nanos, Validity};
+use model::{FeedId, FeedStatus, GatewayId, Input, Instrument, InstrumentId, Nanos};
 
 use crate::exchange_support::symbol;
 use crate::judge::{Judge, Truth};
@@ -62,6 +62,7 @@ impl Core {
             feeds: 1,
             gateways: 1,
             limits: RiskLimits::default(),
+            sanity: BookSanity::default(),
             book: BookCapacity {
                 instruments: instruments.len(),
                 live_orders: 50_000,
@@ -69,7 +70,6 @@ impl Core {
                 direct_refs,
             },
             instruments: instruments.clone(),
-            sanity: BookSanity::default(),
         };
         Core {
             engine: Engine::new(&config, Judge(Arc::clone(&truth))),
@@ -86,11 +86,11 @@ impl Core {
     }
 
     pub fn any_valid(&self) -> bool {
-        self.engine.instruments().all().iter().any(|i| i.validity == Validity::Valid)
+        self.engine.instruments().all().iter().any(|i| i.soundness == Soundness::Sound)
     }
 
     pub fn all_valid(&self) -> bool {
-        self.engine.instruments().all().iter().all(|i| i.validity == Validity::Valid)
+        self.engine.instruments().all().iter().all(|i| i.soundness == Soundness::Sound)
     }
 
     /// The next message of the stream as the core has it.

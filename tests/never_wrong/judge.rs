@@ -7,10 +7,10 @@
 use std::sync::{Arc, Mutex};
 
 use colo::exchange::Venue;
-use engine::InstrumentChange;
 use engine::book::{BookChange, Books};
 use engine::strategy::{Intents, ParamError, Params, Strategy, View};
-use model::{InstrumentId, Nanos, Px, Qty, Side, Symbol, Validity, VenueRef};
+use engine::{InstrumentChange, Soundness};
+use model::{InstrumentId, Nanos, Px, Qty, Side, Symbol, VenueRef};
 
 use crate::exchange_support::tape::Tape;
 
@@ -69,7 +69,7 @@ impl Truth {
     fn compare(&mut self, view: &View<'_>) {
         let mut valid = 0;
         for (k, state) in view.instruments().iter().enumerate() {
-            let is_valid = state.validity == Validity::Valid;
+            let is_valid = state.soundness == Soundness::Sound;
             let is_whole =
                 is_valid && (!self.was_valid[k] || self.jumped || self.next.is_multiple_of(WHOLE_EVERY));
             self.was_valid[k] = is_valid;
@@ -106,7 +106,7 @@ impl Truth {
             (None, None) => None,
         };
         // Another symbol's, gone from both, or of a book that is not said to be right.
-        let Some(state) = state.filter(|i| i.validity == Validity::Valid) else { return };
+        let Some(state) = state.filter(|i| i.soundness == Soundness::Sound) else { return };
         let ours = ours.map(|o| (view.instrument(o.instrument).instrument.symbol, o.side, o.px, o.qty));
         if ours != venue {
             self.differ(format!("order {id} is {ours:?} and {venue:?} at the venue"));
