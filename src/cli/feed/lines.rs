@@ -14,6 +14,7 @@ use super::counts::Counts;
 use super::report::{Packets, Report};
 use crate::cli::Failure;
 use crate::config;
+use crate::protocol::FeedProtocol;
 
 /// Datagrams taken from one line before the next is asked.
 const BURST: usize = 64;
@@ -63,7 +64,11 @@ impl Lines {
                     ..LineConfig::new(*address)
                 })
             });
-            let failed = |e| Failure::new(format!("feed {}: {e}", f.id));
+            let failed = |e: String| Failure::new(format!("feed {}: {e}", f.id));
+            if f.protocol != FeedProtocol::Itch50 {
+                let word = f.protocol.word();
+                return Err(failed(format!("it speaks {word}, and only messages of itch50 are counted")));
+            }
             let channel = Channel::new(ChannelConfig {
                 lines: f.lines.len(),
                 reorder_window: f.reorder_window,
@@ -72,7 +77,7 @@ impl Lines {
                 servers: 0,
                 ..ChannelConfig::default()
             });
-            let lines = lines.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+            let lines = lines.collect::<Result<Vec<_>, _>>().map_err(|e| failed(e.to_string()))?;
             Ok(Feed { id: f.id.clone(), lines, channel, counts: Counting(Counts::new()) })
         };
         let feeds = feeds.iter().map(open).collect::<Result<Vec<_>, Failure>>()?;
