@@ -73,6 +73,8 @@ impl Subscription {
             }
             Message::ExecutedAt { qty, remaining, execution, px, .. } => {
                 let rests_at = order.px;
+                // No venue has so many shares; the book could not add them up.
+                let remaining = Qty(remaining.0.min(u32::MAX - qty.0));
                 order.qty = if remaining.0 == 0 { had } else { remaining };
                 if remaining.0 == 0 {
                     self.orders.remove(id);
@@ -80,7 +82,7 @@ impl Subscription {
                 let left = had.0.saturating_sub(qty.0);
                 if remaining.0 > left {
                     // More than was displayed took part: the order is made large enough first, while it is still there.
-                    let qty = Qty(qty.0.saturating_add(remaining.0));
+                    let qty = Qty(qty.0 + remaining.0);
                     say(MarketBody::Replace { old: reference, new: reference, qty, px: rests_at });
                 }
                 let printable = true;
