@@ -25,13 +25,26 @@ use crate::protocol::{Protocol, Refusal, Wanted};
 /// Filter and decoder for the configured instruments of one unit.
 #[derive(Clone, Debug)]
 pub struct Subscription {
-    wanted: Box<[(Symbol, InstrumentId)]>,
+    wanted: Vec<(Symbol, InstrumentId)>,
     orders: Orders,
     /// The unit's second, ns since midnight.
     second: u64,
 }
 
 impl Subscription {
+    /// Whether a ticker is wanted.
+    #[must_use]
+    pub fn wants(&self, symbol: Symbol) -> bool {
+        self.instrument(symbol).is_some()
+    }
+
+    /// Wants one more from now on, for who learns the tickers from the stream. Allocates.
+    pub fn want(&mut self, symbol: Symbol, id: InstrumentId) {
+        if let Err(at) = self.wanted.binary_search_by_key(&symbol, |w| w.0) {
+            self.wanted.insert(at, (symbol, id));
+        }
+    }
+
     fn instrument(&self, symbol: Symbol) -> Option<InstrumentId> {
         let at = self.wanted.binary_search_by_key(&symbol, |w| w.0).ok()?;
         Some(self.wanted[at].1)
@@ -154,7 +167,7 @@ impl Protocol for Subscription {
     fn new(wanted: Wanted<'_>) -> Subscription {
         let mut of: Vec<_> = wanted.instruments.iter().map(|i: &Instrument| (i.symbol, i.id)).collect();
         of.sort_unstable();
-        Subscription { wanted: of.into(), orders: Orders::new(wanted.live_orders), second: 0 }
+        Subscription { wanted: of, orders: Orders::new(wanted.live_orders), second: 0 }
     }
 
     /// Offsets count from midnight until the next Time.
