@@ -30,6 +30,14 @@ macro_rules! by_protocol {
             /// Every protocol by its word in a configuration.
             pub const WORDS: &[(&str, FeedProtocol)] = &[$(($word, FeedProtocol::$name)),*];
 
+            /// Its word.
+            #[must_use]
+            pub const fn word(self) -> &'static str {
+                match self {
+                    $(FeedProtocol::$name => $word,)*
+                }
+            }
+
             /// Whether there are re-request and snapshot servers that we can ask.
             #[must_use]
             pub const fn has_servers(self) -> bool {

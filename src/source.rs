@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   file --+---------------------> Window --+-- BinaryFILE ----------------------------------> messages
-//!          +-- gzip, zstd: unpacked once --^  +-- pcap, pcapng --> frame --> MoldUDP64 channel --^
+//!          +-- gzip, zstd: unpacked once --^  +-- pcap, pcapng --> frame --> MoldUDP64 channel --^   (PITCH: a channel a unit, made into ITCH 5.0)
 //!                                             +-- LOBSTER messages, DBN --> made into ITCH 5.0 -^
 //! ```
 //!
@@ -13,7 +13,7 @@
 //! What a capture holds goes through the same arbitration as a live feed ([`feeds::channel`]): lines A and B in one capture give each message once and
 //! in sequence. Packets whose header was wiped (session NUL or sequence 0), as in published samples, are taken in file order.
 //!
-//! Other formats of orders and trades are made into the ITCH 5.0 messages that say the same (`lobster`, `databento`), so that whatever
+//! Other formats of orders and trades are made into the ITCH 5.0 messages that say the same (`lobster`, `databento`, `pitch`), so that whatever
 //! reads a stream reads them by the one path. What had to be made up and what is lost stands there.
 
 mod capture;
@@ -21,6 +21,7 @@ mod databento;
 mod frame;
 mod lobster;
 mod made;
+mod pitch;
 mod window;
 
 use std::fs::File;

@@ -144,6 +144,17 @@ fn what_does_not_go_together_is_usage_and_a_wrong_configuration_is_said() {
 }
 
 #[test]
+fn a_live_feed_of_another_protocol_is_not_counted_as_if_it_were_itch() {
+    let desk = Desk::new();
+    let rerequest = format!("rerequest = [\"{}\"]\n", desk.rerequest);
+    let core = desk.core().replace("\"itch50\"", "\"cboe_pitch\"").replace(&rerequest, "");
+    let config = desk.write("colo.toml", core);
+    let config = config.to_str().unwrap();
+    let ended = colo(["feed", "stat", "--live", "--config", config]);
+    ended.exits(1).says(&["feed f1", "cboe_pitch", "itch50"]);
+}
+
+#[test]
 fn a_live_feed_is_counted_line_by_line() {
     let desk = Desk::new();
     let messages = flow::messages(SEED + 3, 40);

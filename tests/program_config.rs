@@ -63,6 +63,16 @@ const VALUES: &[Case] = &[
     ("topology = \"pipelined\"", "topology = \"sideways\"", &["topology", "sideways", "inline"]),
     ("idle = \"yield\"", "idle = \"sleep\"", &["idle", "sleep", "spin", "park"]),
     ("protocol = \"itch50\"", "protocol = \"itch41\"", &["feeds[0].protocol", "itch41", "itch50"]),
+    (
+        "protocol = \"itch50\"",
+        "protocol = \"cboe_pitch\"",
+        &["feeds[0].rerequest", "[\"127.", "nothing", "cboe_pitch"],
+    ),
+    (
+        "protocol = \"itch50\"",
+        "protocol = \"cboe_pitch\"\nglimpse = { address = \"127.0.0.1:1\", username = \"user01\", password_file = \"pw\" }",
+        &["feeds[0].glimpse", "nothing", "cboe_pitch"],
+    ),
     ("protocol = \"ouch50\"", "protocol = \"fix44\"", &["gateways[0].protocol", "fix44", "ouch50"]),
     ("environment = \"test\"\n", "", &["gateways[0].environment", "not given", "production"]),
     ("environment = \"test\"", "environment = \"prod\"", &["gateways[0].environment", "prod", "production"]),

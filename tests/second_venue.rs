@@ -13,10 +13,12 @@ use colo::agents::FeedItem;
 use colo::config::{Config, Secrets, Written, parse_toml};
 use colo::core::{Plan, start};
 use colo::replay::{Journal, replay};
+use colo::source::Source;
 use colo::telemetry::region_path;
 use engine::book::{BookCapacity, Books, FlatBooks};
 use engine::strategy::{Observer, Params, Strategy};
 use engine::{Engine, Outbox, Soundness};
+use feeds::itch50;
 use model::{FeedId, FeedStatus, Input, InstrumentId, MarketBody, MarketEvent, Nanos};
 
 const POLLS_MAX: u32 = 20_000_000;
@@ -426,6 +428,81 @@ fn a_day_replays_from_its_capture() {
         replay::<Observer>(&Journal::open(&report.journal).unwrap()).unwrap_or_else(|e| panic!("{e}"));
     assert!(replayed.ended && replayed.stats.market_events > 300, "{:?}", replayed.stats);
     assert_eq!((replayed.state_hash, replayed.stats), (report.state_hash, report.stats));
+}
+
+/// Datagrams as a capture without link headers: pcap, little-endian, one a millisecond.
+fn pcap(datagrams: &[Vec<u8>]) -> Vec<u8> {
+    let mut out = b"\xD4\xC3\xB2\xA1\x02\0\x04\0\0\0\0\0\0\0\0\0\xFF\xFF\0\0\x65\0\0\0".to_vec();
+    for (k, datagram) in datagrams.iter().enumerate() {
+        let udp = datagram.len() as u16 + 8;
+        let (total, udp) = ((udp + 20).to_be_bytes(), udp.to_be_bytes());
+        let length = (datagram.len() as u32 + 28).to_le_bytes();
+        let time = [1_000u32.to_le_bytes(), (1_000 * k as u32).to_le_bytes()].concat();
+        let ip = [b"\x45\0", &total[..], b"\0\0\0\0\x40\x11\0\0\x7F\0\0\x01\xE0\0\0\x01"].concat();
+        let header = [b"\x75\x31\x75\x31", &udp[..], b"\0\0"].concat();
+        out.extend([&time[..], &length, &length, &ip, &header, datagram].concat());
+    }
+    out
+}
+
+/// A capture of two lines that lost what the other has, heartbeats and a second unit between, reads as the ITCH 5.0 that says the same.
+#[test]
+fn a_capture_reads_as_the_same_orders_in_itch() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut dice = Dice(6);
+    let flow = flow(&mut dice, 2_000);
+    let (mut datagrams, mut sequence) = (vec![pitch_packet(0, 0, &[])], 1);
+    for (k, part) in pitch_messages(&flow).chunks(20).enumerate() {
+        let packet = pitch_packet(7, sequence, part);
+        // Twice, or once; now and then behind the one after it.
+        datagrams.extend(std::iter::repeat_n(packet, 1 + k % 2));
+        if k % 5 == 4 {
+            let last = datagrams.len() - 1;
+            datagrams.swap(last, last - 1);
+        }
+        sequence += part.len() as u64;
+        if k == 3 {
+            datagrams.push(pitch_packet(8, 1, &[unit_clear()]));
+        }
+    }
+    datagrams.push(pitch_packet(7, sequence, &[]));
+    let file = dir.path().join("cboe.pcap");
+    std::fs::write(&file, pcap(&datagrams)).unwrap();
+
+    let capacity = BookCapacity { instruments: 8, live_orders: 4_000, levels: 4_000, direct_refs: 1 << 16 };
+    let (mut made, mut said) = (FlatBooks::new(&capacity), FlatBooks::new(&capacity));
+    let mut tickers = Vec::new();
+    let mut source = Source::open(&file).unwrap();
+    while let Some(message) = source.next().unwrap() {
+        let event = itch50::decode(message).unwrap();
+        if let MarketBody::Directory { symbol, .. } = event.body {
+            tickers.push((symbol.0, event.instrument));
+        }
+        made.apply(&event);
+    }
+    assert_eq!(source.remarks(), [""; 0]);
+    assert_eq!(source.arbitration().unwrap().delivered, sequence - 1);
+    for step in &flow {
+        said.apply(&itch50::decode(&itch(step)).unwrap());
+    }
+    assert_eq!(tickers.len(), 3);
+    for (ticker, id) in tickers {
+        let k = TICKERS.iter().position(|t| **t == ticker).unwrap();
+        assert_eq!(made.hash(id), said.hash(InstrumentId(k as u16 + 1)), "{k}");
+    }
+    assert_eq!((made.live_orders(), made.stats()), (said.live_orders(), said.stats()));
+    assert!(made.live_orders() > 50);
+
+    // One datagram less: what is missing is said.
+    datagrams.remove(4);
+    let file = dir.path().join("hole.pcap");
+    std::fs::write(&file, pcap(&datagrams)).unwrap();
+    let mut source = Source::open(&file).unwrap();
+    while source.next().unwrap().is_some() {}
+    let remarks = source.remarks();
+    let is_said =
+        remarks.iter().any(|r| r.ends_with(": 20 message(s) of the session are not in the capture"));
+    assert!(is_said && remarks.len() == 1, "{remarks:?}");
 }
 
 #[test]

@@ -4,13 +4,15 @@
 //!  datagrams of lines A, B ..    snapshot session    historical file
 //!          |                            |                   |
 //!     [`channel`]  in order, once   [`glimpse`]        [`binaryfile`]
-//!          | over [`moldudp64`]         |                   |
+//!          | packets: [`framing`]       |                   |
 //!          +------------+---------------+-------------------+
 //!                       v  one message
-//!                  [`itch50`]  filter by locate, decode
+//!                 [`protocol`]  filter, decode
 //!                       v
 //!               `model::MarketEvent`
 //! ```
+//!
+//! Two venues: [`itch50`] over [`moldudp64`], and [`pitch`].
 //!
 //! Nothing here opens a socket, reads a clock or uses `unsafe`. Every byte is hostile: a bad one gives a typed error or a
 //! counted rejection, never a panic. After construction nothing allocates.

@@ -255,6 +255,18 @@ fn what_remains_after_an_execution_at_another_price_is_what_the_venue_says() {
 }
 
 #[test]
+fn an_execution_of_more_shares_than_there_are_is_no_overflow() {
+    let mut f = Feed::new(8);
+    f.says(&add(1, 100, b"AAPL  "));
+    let said = f.says(&executed_at(1, u32::MAX - 10, 20));
+    assert_eq!((said.len(), said[0]), (2, replace(1, u32::MAX, 1_002_500)));
+    assert_eq!(f.says(&modified(1, 4, 10_025, 2)), [reduce(1, 6)], "10 rest");
+    let said = f.says(&executed_at(1, u32::MAX, 20));
+    assert!(matches!(said[..], [MarketBody::ExecuteAt { .. }]), "{said:?}");
+    assert_eq!(f.says(&deleted(1)), []);
+}
+
+#[test]
 fn a_modified_order_goes_to_the_back_unless_it_keeps_its_priority_and_got_smaller() {
     for (qty, cents, flags, want) in [
         (60, 10_025, 3, vec![reduce(1, 40)]),

@@ -40,7 +40,7 @@ Examples:
 Prices in the CSV files are integers with four implied decimals (1234500 is 123.4500).
 Exit code 5: with --check, the fast and the naive books differ.")]
 pub struct Args {
-    /// The market data: ITCH 5.0 BinaryFILE, pcap/pcapng holding MoldUDP64, a LOBSTER message file or databento DBN (MBO), each also packed by gzip or zstd. The kind is told from the content
+    /// The market data: ITCH 5.0 BinaryFILE, pcap/pcapng holding MoldUDP64 or Cboe PITCH, a LOBSTER message file or databento DBN (MBO), each also packed by gzip or zstd. The kind is told from the content
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// Build this instrument only; may be given several times

@@ -17,6 +17,7 @@ use feeds::moldudp64::{HEADER, Packet, PacketKind};
 use model::{FeedStatus, Nanos};
 
 use super::frame::{Carried, Link, carried};
+use super::pitch::Units;
 use super::window::{WINDOW, Window};
 use super::{Fault, Message, cut_short};
 
@@ -108,6 +109,8 @@ pub(super) struct Capture {
     now: Nanos,
     ended: bool,
     mold: u64,
+    /// Of another venue.
+    pitch: Units,
     other: u64,
     cut: u64,
     fragments: u64,
@@ -149,6 +152,7 @@ impl Capture {
             now: Nanos::ZERO,
             ended: false,
             mold: 0,
+            pitch: Units::default(),
             other: 0,
             cut: 0,
             fragments: 0,
@@ -297,8 +301,8 @@ impl Capture {
             Carried::Other => return self.other += 1,
         };
         let Some(packet) = mold(payload) else {
-            self.other += 1;
-            return;
+            self.other += u64::from(!self.pitch.take(self.now, payload));
+            return self.queue_pitch();
         };
         self.mold += 1;
         if packet.sequence == 0 || packet.session == [0; 10] {
@@ -313,32 +317,42 @@ impl Capture {
         self.channel.on_datagram(self.now, 0, payload, &mut self.queue);
     }
 
+    /// What was made of other venues' messages is numbered as it comes.
+    fn queue_pitch(&mut self) {
+        while let Some(msg) = self.pitch.next() {
+            let _ = self.queue.message(self.queue.count + 1, msg);
+        }
+    }
+
     /// The end: what is held behind a hole comes out.
     fn finish(&mut self) -> Result<(), Fault> {
         self.ended = true;
+        self.pitch.finish();
+        self.queue_pitch();
         while let Some(at) = self.channel.next_timeout() {
             self.now = self.now.max(at);
             self.channel.on_timeout(self.now, &mut self.queue);
         }
-        if self.mold == 0 {
-            return Err(Fault::Other("a packet capture without any MoldUDP64 packet".into()));
+        if self.mold == 0 && self.pitch.is_empty() {
+            return Err(Fault::Other("a packet capture without any MoldUDP64 or PITCH packet".into()));
         }
         Ok(())
     }
 
     /// What the channel counted.
     pub(super) fn arbitration(&self) -> &ChannelStats {
-        self.channel.stats()
+        self.pitch.busiest().filter(|_| self.mold == 0).unwrap_or(self.channel.stats())
     }
 
     /// What the capture lacks.
     pub(super) fn remarks(&self) -> Vec<String> {
-        let lost = self.channel.stats().messages_lost;
+        let lost = self.channel.stats().messages_lost + self.pitch.lost();
         let all = [
             (lost, "message(s) of the session are not in the capture"),
             (self.cut, "UDP datagram(s) were captured only in part (capture whole frames: tcpdump -s 0)"),
             (self.fragments, "IP fragment(s) were left out"),
             (self.queue.empty, "message(s) without any byte were left out"),
+            (self.pitch.unsayable(), "price(s) beyond 32 bits of 1e-4 USD were left out"),
         ];
         all.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect()
     }

@@ -97,6 +97,13 @@ impl Made {
         self.message_of(b'E', stamp, &[&id.to_be_bytes(), &shares.to_be_bytes(), &number]);
     }
 
+    /// `C`, printable.
+    pub(super) fn execute_at(&mut self, stamp: Stamp, id: u64, shares: u32, price: u32) {
+        let number = self.next_match();
+        let (id, shares, price) = (id.to_be_bytes(), shares.to_be_bytes(), price.to_be_bytes());
+        self.message_of(b'C', stamp, &[&id, &shares, &number, b"Y", &price]);
+    }
+
     /// `P`, without a reference.
     pub(super) fn trade(&mut self, stamp: Stamp, symbol: Symbol, side: Side, shares: u32, price: u32) {
         let number = self.next_match();

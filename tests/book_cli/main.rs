@@ -256,7 +256,7 @@ fn a_file_that_is_none_is_one_sentence() {
         ("gz of zst", gzip(&squeezed), "a zstd file inside a packed file".into()),
         ("gz of text", gzip(b"hello"), "not an ITCH 5.0 BinaryFILE".into()),
         ("gz of gz", gzip(&packed), "a gzip file inside a packed file".into()),
-        ("no mold", wire::pcap(&tcp, false, false), "without any MoldUDP64 packet".into()),
+        ("no mold", wire::pcap(&tcp, false, false), "without any MoldUDP64 or PITCH packet".into()),
     ] {
         let path = file(&dir, name, &content);
         let failure = book::run(&args(&path, &dir, &[])).expect_err(name);

@@ -118,6 +118,22 @@ pub enum Message {
     Retail { symbol: Symbol, flag: u8 },
 }
 
+impl Message {
+    /// The ticker that it names.
+    #[must_use]
+    pub const fn symbol(&self) -> Option<Symbol> {
+        match *self {
+            Message::Add { symbol, .. }
+            | Message::Traded { symbol, .. }
+            | Message::Status { symbol, .. }
+            | Message::AuctionUpdate { symbol, .. }
+            | Message::AuctionSummary { symbol, .. }
+            | Message::Retail { symbol, .. } => Some(symbol),
+            _ => None,
+        }
+    }
+}
+
 /// Bit 1 of the modify flags.
 const KEEPS_PRIORITY: u8 = 2;
 const BLANK: [u8; 4] = *b"    ";

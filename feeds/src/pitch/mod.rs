@@ -31,6 +31,7 @@
 //! | Auction Update, Auction Summary | `Imbalance`, `Cross` |
 //! | Retail Price Improvement | `RetailInterest`, whose letters are the same |
 //! | End of Session | `System` with `C` |
+//! | no word for market hours | none: by Trading Status alone an instrument is open or not |
 //! | Trade Break names no instrument | counted as filtered: no book hangs on it |
 //!
 //! # What is not here

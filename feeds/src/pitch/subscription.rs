@@ -25,13 +25,26 @@ use crate::protocol::{Protocol, Refusal, Wanted};
 /// Filter and decoder for the configured instruments of one unit.
 #[derive(Clone, Debug)]
 pub struct Subscription {
-    wanted: Box<[(Symbol, InstrumentId)]>,
+    wanted: Vec<(Symbol, InstrumentId)>,
     orders: Orders,
     /// The unit's second, ns since midnight.
     second: u64,
 }
 
 impl Subscription {
+    /// Whether a ticker is wanted.
+    #[must_use]
+    pub fn wants(&self, symbol: Symbol) -> bool {
+        self.instrument(symbol).is_some()
+    }
+
+    /// Wants one more from now on, for who learns the tickers from the stream. Allocates.
+    pub fn want(&mut self, symbol: Symbol, id: InstrumentId) {
+        if let Err(at) = self.wanted.binary_search_by_key(&symbol, |w| w.0) {
+            self.wanted.insert(at, (symbol, id));
+        }
+    }
+
     fn instrument(&self, symbol: Symbol) -> Option<InstrumentId> {
         let at = self.wanted.binary_search_by_key(&symbol, |w| w.0).ok()?;
         Some(self.wanted[at].1)
@@ -73,6 +86,8 @@ impl Subscription {
             }
             Message::ExecutedAt { qty, remaining, execution, px, .. } => {
                 let rests_at = order.px;
+                // No venue has so many shares; the book could not add them up.
+                let remaining = Qty(remaining.0.min(u32::MAX - qty.0));
                 order.qty = if remaining.0 == 0 { had } else { remaining };
                 if remaining.0 == 0 {
                     self.orders.remove(id);
@@ -80,7 +95,7 @@ impl Subscription {
                 let left = had.0.saturating_sub(qty.0);
                 if remaining.0 > left {
                     // More than was displayed took part: the order is made large enough first, while it is still there.
-                    let qty = Qty(qty.0.saturating_add(remaining.0));
+                    let qty = Qty(qty.0 + remaining.0);
                     say(MarketBody::Replace { old: reference, new: reference, qty, px: rests_at });
                 }
                 let printable = true;
@@ -152,7 +167,7 @@ impl Protocol for Subscription {
     fn new(wanted: Wanted<'_>) -> Subscription {
         let mut of: Vec<_> = wanted.instruments.iter().map(|i: &Instrument| (i.symbol, i.id)).collect();
         of.sort_unstable();
-        Subscription { wanted: of.into(), orders: Orders::new(wanted.live_orders), second: 0 }
+        Subscription { wanted: of, orders: Orders::new(wanted.live_orders), second: 0 }
     }
 
     /// Offsets count from midnight until the next Time.

@@ -14,6 +14,7 @@ use super::counts::Counts;
 use super::report::{Packets, Report};
 use crate::cli::Failure;
 use crate::config;
+use crate::protocol::FeedProtocol;
 
 /// Datagrams taken from one line before the next is asked.
 const BURST: usize = 64;
@@ -56,10 +57,14 @@ impl Lines {
     /// A line's, with its address.
     pub(super) fn open(feeds: &[config::Feed]) -> Result<Lines, Failure> {
         let open = |f: &config::Feed| {
+            let failed = |e: String| Failure::new(format!("feed {}: {e}", f.id));
+            if f.protocol != FeedProtocol::Itch50 {
+                let word = f.protocol.word();
+                return Err(failed(format!("it speaks {word}, and only messages of itch50 are counted")));
+            }
             let lines = f.line_configs().map(|line| UdpLine::open(&line));
-            let failed = |e| Failure::new(format!("feed {}: {e}", f.id));
             let channel = Channel::new(ChannelConfig { servers: 0, snapshots: None, ..f.channel() });
-            let lines = lines.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+            let lines = lines.collect::<Result<Vec<_>, _>>().map_err(|e| failed(e.to_string()))?;
             Ok(Feed { id: f.id.clone(), lines, channel, counts: Counting(Counts::new()) })
         };
         let feeds = feeds.iter().map(open).collect::<Result<Vec<_>, Failure>>()?;

@@ -1,0 +1,209 @@
+//! Cboe PITCH in a packet capture, made into ITCH 5.0 ([`super::made`]): units arbitrated each for itself, every ticker wanted.
+//!
+//! A ticker gets the next locate when it is first named, behind a directory message. Left out for want of an ITCH word or of a use: participants, auction updates,
+//! retail interest, Reg SHO. Match numbers are made up. A price beyond 32 bits cannot be said: its order is left out, and counted.
+
+use std::collections::BTreeMap;
+
+use feeds::channel::{Channel, ChannelConfig, ChannelStats, Sink, Taken};
+use feeds::framing::Packet as _;
+use feeds::pitch::unit::{HEADER, Packet};
+use feeds::pitch::{Subscription, decode, wire};
+use feeds::protocol::{Protocol, Refusal, Wanted};
+use model::{CrossKind, FeedStatus, InstrumentId, MarketBody, MarketEvent, Nanos, Px, Symbol, TradingState};
+
+use super::made::{Made, STAMP_MAX, Stamp};
+
+/// Orders of one unit that may rest at once, 12 MiB. There are some dozens of units; one that has more is said to have lost messages.
+const LIVE_ORDERS: usize = 1 << 18;
+/// Locates that a stream has.
+const LOCATES_MAX: u16 = u16::MAX - 2;
+
+/// One unit.
+struct Unit {
+    channel: Channel,
+    subscription: Subscription,
+}
+
+/// All units of a capture.
+#[derive(Default)]
+pub(super) struct Units {
+    units: BTreeMap<u8, Unit>,
+    said: Said,
+}
+
+/// What is made of the messages of all units.
+#[derive(Default)]
+struct Said {
+    made: Made,
+    /// By locate, from 1.
+    tickers: Vec<Symbol>,
+    unsayable: u64,
+}
+
+/// A unit's channel speaks to this.
+struct Reader<'a> {
+    subscription: &'a mut Subscription,
+    said: &'a mut Said,
+}
+
+impl Sink for Reader<'_> {
+    fn message(&mut self, _seq: u64, msg: &[u8]) -> Taken {
+        if let Ok(decoded) = decode(msg)
+            && let Some(symbol) = decoded.message.symbol()
+            && !self.subscription.wants(symbol)
+            && let Some(locate) = self.said.introduce(symbol)
+        {
+            self.subscription.want(symbol, InstrumentId(locate));
+        }
+        match self.subscription.decode(msg, |event| self.said.say(&event)) {
+            Err(Refusal::Lost) => Taken::Undecodable,
+            Ok(()) | Err(Refusal::Malformed | Refusal::Unknown) => Taken::Whole,
+        }
+    }
+
+    fn status(&mut self, _status: FeedStatus) {}
+}
+
+impl Said {
+    /// The locate of a ticker that is named for the first time, by any unit; `None` when there is none left.
+    fn introduce(&mut self, symbol: Symbol) -> Option<u16> {
+        let locate = u16::try_from(self.tickers.len() + 1).ok().filter(|l| *l <= LOCATES_MAX)?;
+        self.tickers.push(symbol);
+        self.made.directory(Stamp { locate, ns: 0 }, symbol);
+        Some(locate)
+    }
+
+    fn say(&mut self, event: &MarketEvent) {
+        let locate = event.instrument.0;
+        let Some(&symbol) = self.tickers.get(usize::from(locate).wrapping_sub(1)) else { return };
+        let stamp = Stamp { locate, ns: event.ts_event.0.min(STAMP_MAX) };
+        let mut price = |px: Px| {
+            let raw = u32::try_from(px.0).ok();
+            self.unsayable += u64::from(raw.is_none());
+            raw
+        };
+        match event.body {
+            MarketBody::Add { order, px, qty, side, .. } => {
+                let Some(px) = price(px) else { return };
+                self.made.add(stamp, symbol, order.0, side, qty.0, px);
+            }
+            MarketBody::Execute { order, qty, .. } => self.made.execute(stamp, order.0, qty.0),
+            MarketBody::ExecuteAt { order, qty, px, .. } => {
+                // The shares are gone at whatever price.
+                let px = price(px).unwrap_or(u32::MAX);
+                self.made.execute_at(stamp, order.0, qty.0, px);
+            }
+            MarketBody::Reduce { order, qty } => self.made.cancel(stamp, order.0, qty.0),
+            MarketBody::Delete { order } => self.made.delete(stamp, order.0),
+            MarketBody::Replace { new, qty, px, .. } => match price(px) {
+                Some(px) => self.made.replace(stamp, new.0, qty.0, px),
+                None => self.made.delete(stamp, new.0),
+            },
+            MarketBody::Trade { px, qty, side, .. } => {
+                let Some(px) = price(px) else { return };
+                self.made.trade(stamp, symbol, side, qty.0, px);
+            }
+            MarketBody::Cross { qty, px, cross, .. } => {
+                let (Some(px), Ok(qty)) = (price(px), u32::try_from(qty)) else { return };
+                let letter = match cross {
+                    CrossKind::Opening => b'O',
+                    CrossKind::Closing => b'C',
+                    CrossKind::Halt => b'H',
+                    CrossKind::ExtendedClose => b'A',
+                    CrossKind::Other(letter) => letter,
+                };
+                self.made.cross(stamp, symbol, qty, px, letter);
+            }
+            MarketBody::TradingAction { state, .. } => {
+                let letter = match state {
+                    TradingState::Trading => b'T',
+                    TradingState::Halted => b'H',
+                    TradingState::Paused => b'P',
+                    TradingState::QuotationOnly => b'Q',
+                    TradingState::Unknown => b' ',
+                };
+                self.made.trading_action(stamp, symbol, letter);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Units {
+    /// A datagram; `false` where it is no PITCH.
+    pub(super) fn take(&mut self, now: Nanos, datagram: &[u8]) -> bool {
+        let Some(packet) = pitch(datagram) else { return false };
+        if packet.sequence == 0 {
+            return true;
+        }
+        let Units { units, said } = self;
+        let unit = units.entry(packet.unit).or_insert_with(|| Unit {
+            channel: Channel::new(ChannelConfig {
+                lines: 1,
+                reorder_window: 1 << 16,
+                gap_wait: Nanos::from_millis(100),
+                ..ChannelConfig::default()
+            }),
+            subscription: Protocol::new(Wanted { instruments: &[], live_orders: LIVE_ORDERS }),
+        });
+        unit.pass(now, said);
+        let mut reader = Reader { subscription: &mut unit.subscription, said };
+        unit.channel.on_framed::<Packet<'_>, _>(now, 0, datagram, &mut reader);
+        true
+    }
+
+    /// The end of the capture: what is held behind a hole comes out.
+    pub(super) fn finish(&mut self) {
+        for unit in self.units.values_mut() {
+            while let Some(at) = unit.channel.next_timeout() {
+                unit.pass(at, &mut self.said);
+            }
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.units.is_empty()
+    }
+
+    /// The next message made.
+    pub(super) fn next(&mut self) -> Option<&[u8]> {
+        match self.said.made.advance() {
+            true => Some(self.said.made.message().bytes),
+            false => None,
+        }
+    }
+
+    /// What the channel of the busiest unit counted.
+    pub(super) fn busiest(&self) -> Option<&ChannelStats> {
+        self.units.values().map(|u| u.channel.stats()).max_by_key(|s| s.delivered)
+    }
+
+    pub(super) fn lost(&self) -> u64 {
+        self.units.values().map(|u| u.channel.stats().messages_lost).sum()
+    }
+
+    pub(super) fn unsayable(&self) -> u64 {
+        self.said.unsayable
+    }
+}
+
+impl Unit {
+    fn pass(&mut self, now: Nanos, said: &mut Said) {
+        while self.channel.next_timeout().is_some_and(|at| at <= now) {
+            let mut reader = Reader { subscription: &mut self.subscription, said };
+            self.channel.on_timeout(now, &mut reader);
+        }
+    }
+}
+
+/// The datagram as a packet: its length is the header's, and known messages fill it exactly.
+fn pitch(datagram: &[u8]) -> Option<Packet<'_>> {
+    let packet = Packet::parse(datagram).ok()?;
+    let length = u16::from_le_bytes(*datagram.first_chunk()?);
+    let is_known = |b: &[u8]| wire::TYPES.iter().any(|(k, len)| b.get(1) == Some(k) && b.len() >= *len);
+    let (count, bytes) = packet.blocks().fold((0, HEADER), |(n, sum), b| (n + 1, sum + b.len()));
+    let whole = usize::from(length) == datagram.len() && count == packet.count && bytes == datagram.len();
+    let is_pitch = packet.count == 0 || packet.blocks().any(is_known);
+    (whole && is_pitch).then_some(packet)
+}
