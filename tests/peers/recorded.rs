@@ -23,7 +23,7 @@ fn a_recording_of_the_exchange_as_the_peers_have_it() {
     let mut arguments: Vec<std::ffi::OsString> = ["record", "--config"].map(Into::into).to_vec();
     arguments.push(desk.write("feed.toml", feed).into());
     arguments.extend(["--out".into(), day.clone().into(), "--json".into(), json.clone().into()]);
-    let mut recorder = Program::colo(arguments);
+    let recorder = Program::colo(arguments);
     until("the recorder to listen", || recorder.stderr().contains("record: feed f1 on").then_some(()));
     let venue = format!(
         "symbols = [\"AAPL\", \"MSFT\", \"AMZN\"]\nlines = [\"{a}\", \"{b}\"]\nrerequest = \"{}\"\nouch = \"127.0.0.1:0\"\nend_of_session_ms = 3000\n\
