@@ -14,6 +14,7 @@ mod binaryfile;
 mod books;
 mod captured;
 mod dissected;
+mod recorded;
 mod reencoded;
 mod venue;
 

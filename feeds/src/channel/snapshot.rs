@@ -78,11 +78,13 @@ pub(super) struct Snapshots {
     doublings: u32,
     /// How many failed in a row.
     failed: u32,
+    /// The sink was told that one begins, and not yet that it is whole: its books are void.
+    has_voided: bool,
 }
 
 impl Snapshots {
     pub(super) fn new(limits: Option<SnapshotLimits>) -> Snapshots {
-        Snapshots { limits, phase: Phase::Idle, asked: None, doublings: 0, failed: 0 }
+        Snapshots { limits, phase: Phase::Idle, asked: None, doublings: 0, failed: 0, has_voided: false }
     }
 
     /// Whether a snapshot may bring what is missing.
@@ -155,6 +157,7 @@ impl Snapshots {
 
     /// No snapshot of what was is of use any more.
     pub(super) fn end(&mut self) {
+        self.has_voided = false;
         self.phase = Phase::Idle;
     }
 }
@@ -203,6 +206,7 @@ impl Channel {
         sink.status(FeedStatus::SnapshotEnd { next });
         self.stats.snapshots_taken += 1;
         self.snapshots.failed = 0;
+        self.snapshots.has_voided = false;
         self.stats.messages_bridged =
             self.stats.messages_bridged.saturating_add(next.saturating_sub(self.expected));
         if self.gap.take().is_some() {
@@ -236,6 +240,7 @@ impl Channel {
     fn begin_snapshot<S: Sink>(&mut self, sink: &mut S) -> bool {
         let Phase::Open { is_begun, .. } = &mut self.snapshots.phase else { return false };
         if !std::mem::replace(is_begun, true) {
+            self.snapshots.has_voided = true;
             sink.status(FeedStatus::SnapshotBegin);
         }
         true
@@ -284,11 +289,13 @@ impl Channel {
         }
     }
 
-    /// No snapshot came: what is missing is lost, and what is held goes out.
+    /// No snapshot came: what is missing is lost, and what is held goes out. Where one had begun the books are void, though the lines may have brought
+    /// by now all that was missing.
     #[cold]
     fn go_on_without<S: Sink>(&mut self, now: Nanos, sink: &mut S) {
-        self.snapshots.end();
+        self.snapshots.phase = Phase::Idle;
         self.behind = None;
+        self.intact &= !self.snapshots.has_voided;
         self.drain(now, sink);
         self.track_gap(now, sink);
         if self.expected < self.seen_end {

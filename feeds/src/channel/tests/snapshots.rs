@@ -147,6 +147,26 @@ fn a_stream_goes_on_without_what_no_snapshot_brings_where_that_is_wanted() {
 }
 
 #[test]
+fn books_that_a_snapshot_began_to_make_are_not_whole_because_the_stream_is() {
+    for begins in [false, true] {
+        let limits = SnapshotLimits { attempts_max: 1, ..LIMITS };
+        let mut b = Bench::new(ChannelConfig { snapshots: Some(limits), ..ChannelConfig::default() });
+        b.data(A, 1, 3);
+        b.data(A, 5, 7);
+        b.pass(1);
+        assert!(b.asks());
+        if begins {
+            b.state(b"s1");
+        }
+        assert_eq!(b.data(B, 3, 5), [], "late, and held");
+        b.channel.on_snapshot_failed(b.now);
+        let synced: &[FeedStatus] = if begins { &[] } else { &[Synced { next: 7 }] };
+        assert_eq!(b.pass(0), said(3, 7, synced));
+        assert_eq!((b.channel.is_synced(), b.channel.stats().messages_lost), (!begins, 0));
+    }
+}
+
+#[test]
 fn behind_a_small_window_all_that_is_missing_counts() {
     let mut b = bench(1, 16);
     b.data(A, 1, 2);
