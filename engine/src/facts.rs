@@ -386,6 +386,7 @@ impl Facts {
             | MarketBody::Delete { .. }
             | MarketBody::Replace { .. }
             | MarketBody::Trade { .. }
+            | MarketBody::Clear
             | MarketBody::System { .. }
             | MarketBody::TradingAction { .. }
             | MarketBody::ShortSaleRestriction { .. }

@@ -113,6 +113,8 @@ pub enum InstrumentChange {
     ShortSale(u8),
     /// Its market's phase or circuit breakers, and the validity did not follow it.
     Market,
+    /// The venue took all orders off its book at once.
+    Cleared,
     /// Something else that the venue said of it.
     Fact(Fact),
     /// Its gateway's session began or ceased to take orders; every order in it is settled or unknown.
@@ -136,6 +138,7 @@ pub(crate) fn absorb(change: InstrumentChange, h: &mut StateHash) {
         InstrumentChange::Session { ready } => 0x400 | u64::from(ready),
         InstrumentChange::Halt { halted } => 0x500 | u64::from(halted),
         InstrumentChange::Market => 0x600,
+        InstrumentChange::Cleared => 0x700,
         InstrumentChange::Fact(_) => unreachable!("a fact is told as it comes"),
     });
 }

@@ -106,6 +106,7 @@ conformance! {
     no_shares_is_refused
     the_order_knows_its_instrument
     what_is_not_about_orders_is_not_ours
+    a_clear_takes_every_order_of_every_instrument
     crossed_books_are_books
     prices_at_the_ends_of_the_range
     any_reference_will_do
@@ -376,6 +377,17 @@ fn what_is_not_about_orders_is_not_ours<T: Books>() {
         assert_eq!(f.say(body), BookChange::nothing(A, Effect::NotBook));
     }
     assert_eq!((f.books.hash(A), f.books.stats()), (hash, BookStats::default()));
+}
+
+fn a_clear_takes_every_order_of_every_instrument<T: Books>() {
+    let mut f = Feed::<T>::new();
+    f.add(1, Buy, 700, 10);
+    f.id = B;
+    f.add(2, Sell, 800, 20);
+    assert_eq!(f.say(MarketBody::Clear), BookChange::nothing(B, Effect::NotBook));
+    assert_eq!((f.books.live_orders(), f.top()), (0, (0, 0, 0, 0)));
+    f.add(2, Sell, 900, 5);
+    assert_eq!(f.top(), (0, 0, 900, 5), "its numbers may come again");
 }
 
 fn crossed_books_are_books<T: Books>() {

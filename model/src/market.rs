@@ -121,6 +121,8 @@ pub enum MarketBody {
         /// The trade's number.
         match_number: u64,
     },
+    /// Every order of every book of the feed is gone at once (Cboe PITCH Unit Clear; ITCH has no such message).
+    Clear,
     /// `S`: O, S, Q, M, E, C in this order over the day.
     System {
         /// The event's letter.
@@ -285,7 +287,8 @@ impl MarketBody {
     pub const fn concerns_all(&self) -> bool {
         matches!(
             self,
-            MarketBody::System { .. }
+            MarketBody::Clear
+                | MarketBody::System { .. }
                 | MarketBody::CircuitBreakerLevels { .. }
                 | MarketBody::CircuitBreaker { .. }
         )

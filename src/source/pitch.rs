@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use feeds::channel::{Channel, ChannelConfig, ChannelStats, Sink, Taken};
 use feeds::framing::Packet as _;
 use feeds::pitch::unit::{HEADER, Packet};
-use feeds::pitch::{Subscription, decode, wire};
+use feeds::pitch::{Decoded, Message, Subscription, decode, wire};
 use feeds::protocol::{Protocol, Refusal, Wanted};
 use model::{CrossKind, FeedStatus, InstrumentId, MarketBody, MarketEvent, Nanos, Px, Symbol, TradingState};
 
@@ -55,6 +55,13 @@ impl Sink for Reader<'_> {
             && let Some(locate) = self.said.introduce(symbol)
         {
             self.subscription.want(symbol, InstrumentId(locate));
+        }
+        // ITCH has no word for it.
+        if matches!(decode(msg), Ok(Decoded { message: Message::UnitClear, .. })) {
+            for (instrument, order) in self.subscription.resting() {
+                let body = MarketBody::Delete { order };
+                self.said.say(&MarketEvent { ts_event: Nanos::ZERO, instrument, body });
+            }
         }
         match self.subscription.decode(msg, |event| self.said.say(&event)) {
             Err(Refusal::Lost) => Taken::Undecodable,

@@ -67,9 +67,19 @@ impl<S: Strategy> Engine<S> {
     /// A message about the market as a whole goes to every instrument of the feed.
     #[cold]
     fn on_market_wide(&mut self, feed: FeedId, at: Nanos, body: &MarketBody, out: &mut Outbox) {
-        let changed = self.instruments.on_market_wide(feed, body).then_some(InstrumentChange::Market);
+        let is_clear = matches!(body, MarketBody::Clear);
+        let changed = match is_clear {
+            true => Some(InstrumentChange::Cleared),
+            false => self.instruments.on_market_wide(feed, body).then_some(InstrumentChange::Market),
+        };
+        if is_clear {
+            self.books[feed.index()].clear();
+        }
         for k in 0..self.untold.len() {
             let Some(id) = self.id_of(k, feed) else { continue };
+            if is_clear {
+                self.refer(id, out);
+            }
             let change = self.instruments.on_market(id, at, body).or(changed);
             self.settle(id, Some(feed), change, out);
         }

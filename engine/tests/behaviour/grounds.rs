@@ -137,7 +137,9 @@ impl Run {
             }
             FeedStatus::SnapshotBegin => self.page.void(),
             FeedStatus::Synced { .. } => (self.page.whole, self.page.ended) = (true, false),
-            FeedStatus::Lost { .. } => (self.page.lost, self.page.ended) = (true, false),
+            FeedStatus::Lost { .. } | FeedStatus::Disputed { .. } => {
+                (self.page.lost, self.page.ended) = (true, false)
+            }
             FeedStatus::EndOfSession => self.page.ended = true,
             _ => (self.page.whole, self.page.ended) = (false, false),
         }
@@ -195,11 +197,15 @@ impl Run {
         let next = self.next;
         match self.rng.below(14) {
             0 => self.status(FeedStatus::Silent),
+            1 if next % 4 == 0 => self.status(FeedStatus::Doubted),
             1 => self.status(FeedStatus::Recovering { from: 1, to: 2 }),
             2 if self.rng.one_in(4) => self.status(FeedStatus::EndOfSession),
             3 if self.rng.one_in(3) => self.status(FeedStatus::NewSession),
             4 if self.rng.one_in(2) => self.status(FeedStatus::SnapshotBegin),
-            5 if self.rng.one_in(4) => self.status(FeedStatus::Lost { from: 1, to: 2 }),
+            5 if self.rng.one_in(4) => match next % 2 {
+                0 => self.status(FeedStatus::Disputed { sequence: 1 }),
+                _ => self.status(FeedStatus::Lost { from: 1, to: 2 }),
+            },
             6 if self.rng.one_in(4) => {
                 // Of an order that nobody knows.
                 self.page.lost |= true;
@@ -353,6 +359,7 @@ fn nothing_is_sent_while_it_is_not_valid() {
             why,
             Reason::Start
                 | Reason::Lost
+                | Reason::Disputed
                 | Reason::EndOfSession
                 | Reason::NewSession
                 | Reason::Snapshot

@@ -23,7 +23,7 @@
 //! | PITCH | here |
 //! |---|---|
 //! | an order's changes name its id and no ticker | [`Subscription`] remembers which live orders are of wanted instruments |
-//! | Unit Clear | a `Delete` of each order that the unit still shows |
+//! | Unit Clear | `Clear`, one event: no book of half the orders is ever seen |
 //! | Order Executed at Price/Size: what remains is said, too | an `ExecuteAt`, and where the rest differs, what makes it so |
 //! | Modify Order that keeps its priority | a `Reduce` where only its size got smaller; otherwise a `Replace`, to the back of its level |
 //! | Trading Status `A` (orders are queued), `S` (suspended here) | `QuotationOnly`, `Halted` |

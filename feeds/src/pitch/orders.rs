@@ -41,10 +41,6 @@ impl Orders {
         Orders { slots: vec![FREE; slots].into(), shift: 64 - slots.ilog2(), live: 0, most }
     }
 
-    pub(super) fn most(&self) -> usize {
-        self.most
-    }
-
     fn home(&self, id: u64) -> usize {
         (id.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> self.shift) as usize
     }
@@ -119,16 +115,17 @@ impl Orders {
         }
     }
 
-    /// Forgets all orders, each given to `f`.
-    pub(super) fn clear(&mut self, mut f: impl FnMut(&Order)) {
-        if self.live == 0 {
-            return;
+    /// The orders, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Order> {
+        self.slots.iter().filter(|o| o.qty.0 != 0)
+    }
+
+    /// Forgets all orders. A walk over all slots, where there are any orders.
+    pub(super) fn clear(&mut self) {
+        if self.live != 0 {
+            self.slots.fill(FREE);
+            self.live = 0;
         }
-        for slot in self.slots.iter_mut().filter(|o| o.qty.0 != 0) {
-            f(slot);
-            *slot = FREE;
-        }
-        self.live = 0;
     }
 }
 
@@ -183,11 +180,9 @@ mod tests {
                         }
                     }
                     _ if n == 1 && id == 0 => {
-                        let mut gone = BTreeMap::new();
-                        o.clear(|o| {
-                            gone.insert(o.id, o.qty.0);
-                        });
-                        prop_assert_eq!(&gone, &map);
+                        let all: BTreeMap<_, _> = o.iter().map(|o| (o.id, o.qty.0)).collect();
+                        prop_assert_eq!(&all, &map);
+                        o.clear();
                         map.clear();
                     }
                     _ => {}

@@ -32,6 +32,11 @@ pub struct Subscription {
 }
 
 impl Subscription {
+    /// The orders of wanted instruments that rest, in no order. A walk over a table, for who has to name each of them at a Unit Clear.
+    pub fn resting(&self) -> impl Iterator<Item = (InstrumentId, VenueRef)> + '_ {
+        self.orders.iter().map(|o| (o.instrument, VenueRef(o.id)))
+    }
+
     /// Whether a ticker is wanted.
     #[must_use]
     pub fn wants(&self, symbol: Symbol) -> bool {
@@ -172,7 +177,7 @@ impl Protocol for Subscription {
 
     /// Offsets count from midnight until the next Time.
     fn reset(&mut self) {
-        self.orders.clear(|_| {});
+        self.orders.clear();
         self.second = 0;
     }
 
@@ -201,7 +206,8 @@ impl Protocol for Subscription {
             | Message::Retail { symbol, .. } => self.of_symbol(symbol, message, say),
             Message::Time { second } => self.second = u64::from(second) * 1_000_000_000,
             Message::UnitClear => {
-                self.orders.clear(|o| say(o.instrument, MarketBody::Delete { order: VenueRef(o.id) }));
+                self.orders.clear();
+                say(InstrumentId(0), MarketBody::Clear);
             }
             Message::EndOfSession => say(InstrumentId(0), MarketBody::System { code: b'C' }),
             Message::Broken { .. } | Message::SymbolMapping => {}
@@ -209,9 +215,9 @@ impl Protocol for Subscription {
         Ok(())
     }
 
-    /// A Unit Clear deletes all that rests.
+    /// An execution at a price and size says what trades and, before or after it, what makes the rest so.
     fn events_max(&self) -> usize {
-        self.orders.most()
+        2
     }
 
     fn odd_executions(&self) -> u64 {

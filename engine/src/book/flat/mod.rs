@@ -350,6 +350,10 @@ impl Books for FlatBooks {
             MarketBody::Reduce { order, qty } => self.reduce(id, order, qty),
             MarketBody::Delete { order } => self.delete(id, order),
             MarketBody::Replace { old, new, qty, px } => self.replace(id, old, new, px, qty),
+            MarketBody::Clear => {
+                self.clear();
+                return BookChange::nothing(id, Effect::NotBook);
+            }
             _ => return BookChange::nothing(id, Effect::NotBook),
         };
         self.stats.count(&ev.body, change.effect);
