@@ -193,6 +193,9 @@ impl Listener {
             self.publish();
             idler.idle(work);
         }
+        if self.channel.is_synced() {
+            self.stream.confirm_snapshot(self.channel.expected());
+        }
         if self.stream.end == Some(End::Session) {
             self.stream.give(Kind::Record, 0, &[]);
         }
@@ -299,6 +302,8 @@ struct Tally {
     /// Stretches that a snapshot stands for, and how many messages that are in all.
     bridged: Vec<(u64, u64)>,
     messages_bridged: u64,
+    /// With which message the stream goes on behind the last snapshot, until the lines have shown that they come to it.
+    snapshot: Option<u64>,
     empty: u64,
     /// Of the session that was left, where another followed.
     session: Option<Session>,
@@ -319,12 +324,13 @@ impl Stream {
         self.giver.put(Entry { kind, number, received: self.received, bytes });
     }
 
-    /// The stream goes on with message `next`, and a snapshot stands for what is missing before it.
-    fn bridge(&mut self, next: u64) {
+    /// The stream has come to `sequence`: the last snapshot stands for what is missing before it, unless it told of a moment that never came.
+    fn confirm_snapshot(&mut self, sequence: u64) {
         let from = self.tally.next.unwrap_or(1);
-        if next <= from {
+        let Some(next) = self.tally.snapshot.take().filter(|next| (from + 1..=sequence).contains(next))
+        else {
             return;
-        }
+        };
         self.tally.next = Some(next);
         self.tally.messages_bridged += next - from;
         if self.tally.bridged.len() < LOST_KEPT {
@@ -338,8 +344,12 @@ impl Stream {
 impl Sink for Stream {
     fn message(&mut self, sequence: u64, bytes: &[u8]) -> Taken {
         // The datagram that ended the recording may have more in it: another session's.
+        if self.end.is_some() {
+            return Taken::Whole;
+        }
+        self.confirm_snapshot(sequence);
         // Behind a snapshot of an earlier moment what is there already comes again.
-        if self.end.is_some() || self.tally.next.is_some_and(|next| sequence < next) {
+        if self.tally.next.is_some_and(|next| sequence < next) {
             return Taken::Whole;
         }
         self.tally.first.get_or_insert(sequence);
@@ -364,6 +374,7 @@ impl Sink for Stream {
         }
         match status {
             FeedStatus::Lost { from, to } => {
+                self.confirm_snapshot(from);
                 self.tally.next = Some(to);
                 if self.tally.lost.len() < LOST_KEPT {
                     self.tally.lost.push((from, to));
@@ -377,7 +388,10 @@ impl Sink for Stream {
             FeedStatus::Silent => {
                 let _ = self.notices.send(Notice::Silent);
             }
-            FeedStatus::EndOfSession => self.end = Some(End::Session),
+            FeedStatus::EndOfSession => {
+                self.confirm_snapshot(u64::MAX);
+                self.end = Some(End::Session);
+            }
             FeedStatus::NewSession => self.end = Some(End::OtherSession),
             FeedStatus::Synced { .. } | FeedStatus::Recovering { .. } | FeedStatus::Heartbeat => {}
             // Nobody asks that of a recording.
@@ -385,7 +399,7 @@ impl Sink for Stream {
             FeedStatus::SnapshotBegin => self.give(Kind::SnapshotBegin, 0, &[]),
             FeedStatus::SnapshotEnd { next } => {
                 self.give(Kind::SnapshotEnd, next, &[]);
-                self.bridge(next);
+                self.tally.snapshot = Some(next);
             }
         }
     }

@@ -78,7 +78,7 @@ pub(super) struct Snapshots {
     doublings: u32,
     /// How many failed in a row.
     failed: u32,
-    /// The sink was told that one begins, and not yet that it is whole: its books are void.
+    /// The sink's books are not those of where the stream stands: a snapshot began and is not whole, or is whole and of no moment that the lines came to.
     has_voided: bool,
 }
 
@@ -265,7 +265,8 @@ impl Channel {
         if !self.snapshots.is_holding() {
             self.snapshots.want(now);
             self.recovery.end();
-            // Where the lines never came to the end of the last snapshot, what they bring is not old.
+            // Where the lines never came to the end of the last snapshot, what they bring is not old, and the books that it made are of no moment.
+            self.snapshots.has_voided |= self.expected > self.seen_end;
             self.expected = self.expected.min(self.seen_end);
             self.synced = false;
             self.steady = false;

@@ -167,6 +167,26 @@ fn books_that_a_snapshot_began_to_make_are_not_whole_because_the_stream_is() {
 }
 
 #[test]
+fn books_of_a_moment_that_never_came_are_not_whole_either() {
+    let limits = SnapshotLimits { attempts_max: 1, ..LIMITS };
+    let mut b = Bench::new(ChannelConfig {
+        snapshots: Some(limits),
+        silence: Nanos::from_millis(60_000),
+        ..ChannelConfig::default()
+    });
+    b.data(A, 1, 3);
+    b.data(A, 5, 7);
+    b.pass(1);
+    assert!(b.asks());
+    assert_eq!(b.end(9_000), [said(0, 0, &[SnapshotBegin]), ended(9_000, 9_000, &[])].concat());
+    b.pass(2_000);
+    assert!(b.asks(), "nobody else knows of 9,000 messages");
+    b.channel.on_snapshot_failed(b.now);
+    assert_eq!((b.pass(0), b.channel.is_synced()), (vec![], false));
+    assert_eq!(b.data(A, 7, 8), said(7, 8, &[]), "the stream goes on, and the books are no one's");
+}
+
+#[test]
 fn behind_a_small_window_all_that_is_missing_counts() {
     let mut b = bench(1, 16);
     b.data(A, 1, 2);
