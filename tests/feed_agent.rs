@@ -299,6 +299,20 @@ fn what_a_line_brings_goes_on_before_any_line_is_asked_again_and_lines_take_turn
 }
 
 #[test]
+fn only_what_says_where_the_session_is_shows_that_the_feed_lives() {
+    let mut b = Bench::new("alive", |_| {});
+    b.give(0, &packet(SESSION, 1, &[directory(), add(1, 100)]));
+    let quiet = b.clock.now().after(Nanos::from_millis(260));
+    while b.clock.now() < quiet {
+        std::hint::spin_loop();
+    }
+    assert_eq!(b.give(1, &packet(b"000010059Z", 9, &[add(2, 100)])), [""; 0]);
+    assert_eq!(b.give(1, &packet(SESSION, 1, &[directory()])), [""; 0], "long past");
+    assert_eq!(b.give(1, b"rubbish"), [""; 0]);
+    assert_eq!(b.give(1, &packet(SESSION, 2, &[add(1, 100)])), ["Heartbeat"]);
+}
+
+#[test]
 fn servers_are_heard_while_a_gap_is_open_and_not_otherwise() {
     let server = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = server.local_addr().unwrap();

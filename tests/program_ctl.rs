@@ -222,7 +222,7 @@ fn books_that_a_person_does_not_believe_are_made_anew() {
     ctl(&["feed", "resync", "--feed", "f9"]).exits(1).says(&["no feed \"f9\" here, but f1"]);
     ctl(&["feed", "reconnect"]).exits(0).shows(&["f1: 0 multicast groups joined again"]);
 
-    ctl(&["feed", "resync", "--feed", "f1"]).exits(0).shows(&["f1: not believed until"]);
+    ctl(&["feed", "resync", "--feed", "f1"]).exits(0).shows(&["f1: its books are to be made anew"]);
     let status = t.until("books made anew", |s| {
         s.count("/feeds/0/resyncs") == 1
             && s.count("/feeds/0/synced") == 1

@@ -462,7 +462,7 @@ impl MarketFacts {
     }
 }
 
-/// Lets what derives [`Hash`] be absorbed; the same on every little-endian machine of 64 bits.
+/// Lets what derives [`Hash`] be absorbed; the same on every little-endian machine of 64 bits, for one version of the compiler: a journal is replayed by the program that wrote it.
 struct Words(StateHash);
 
 impl Hasher for Words {

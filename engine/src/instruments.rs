@@ -35,7 +35,7 @@ pub struct InstrumentState {
     /// ITCH Reg SHO action letter, `0` for none. Any other letter restricts.
     pub short_sale_restriction: u8,
     /// The middle of the book while that is a price to go by: the book sound, two-sided, uncrossed, and its best prices inside the price collar around their
-    /// own middle. [`Px::ZERO`] where it is not.
+    /// own middle. [`Px::ZERO`] where it is not. Of a book that is not sound it is the last one, which nothing goes by.
     pub reference: Px,
     /// When the reference was last confirmed.
     pub reference_at: Nanos,

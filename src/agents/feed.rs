@@ -187,7 +187,8 @@ impl<P: Protocol> FeedOf<P> {
                 self.batch.stamp(decoded);
             }
         }
-        if self.batch.items.is_empty() && received.since(self.last_push).0 > LIVENESS.0 {
+        let is_current = self.channel.heard() == Some(received);
+        if is_current && self.batch.items.is_empty() && received.since(self.last_push).0 > LIVENESS.0 {
             self.batch.items.push(FeedItem::Status { received, status: FeedStatus::Heartbeat });
         }
         let any = !self.batch.items.is_empty();
@@ -302,9 +303,9 @@ impl<P: Protocol> FeedOf<P> {
             session.reconnect(now, &mut self.channel);
         }
         if self.demands.take_resync() {
-            self.publisher.counters.add(counter::resyncs, 1);
             self.batch.begin(now);
-            self.channel.resync(now, &mut self.batch);
+            let begun = self.channel.resync(now, &mut self.batch);
+            self.publisher.counters.add(counter::resyncs, begun.into());
             self.batch.close();
             self.pass_on(now);
         }

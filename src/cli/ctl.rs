@@ -181,8 +181,13 @@ fn feeds_of(mut answer: Value, id: Option<&str>) -> Result<Value, Failure> {
 fn feeds_asked(answer: &Value) -> String {
     let word = |f: &Value| {
         let id = f["id"].as_str().unwrap_or("?").to_string();
+        if let Some(error) = f["error"].as_str() {
+            return format!("{id}: NOT DONE: {error}\n");
+        }
         match &f["rejoined"] {
-            Value::Null => format!("{id}: not believed until its books are made anew; see `feed status`\n"),
+            Value::Null => format!(
+                "{id}: its books are to be made anew, and are not believed until then; see `feed status`\n"
+            ),
             groups => format!("{id}: {groups} multicast groups joined again\n"),
         }
     };

@@ -62,11 +62,13 @@ impl FeedDoor {
     /// Joins its groups again, and wants its session with the snapshot server begun anew. Two system calls a group.
     ///
     /// # Errors
-    /// In words: a group cannot be joined. Those before it were.
+    /// In words: groups that cannot be joined. The others are, and the session begins anew.
     pub fn reconnect(&self) -> Result<Value, String> {
         self.demands.reconnect.store(true, Ordering::Relaxed);
-        for membership in &self.memberships {
-            membership.renew().map_err(|e| format!("feed {}: {e}", self.id))?;
+        let renewed = self.memberships.iter().map(Membership::renew).filter_map(Result::err);
+        let refused: Vec<String> = renewed.map(|e| e.to_string()).collect();
+        if !refused.is_empty() {
+            return Err(format!("feed {}: {}", self.id, refused.join("; ")));
         }
         Ok(json!({"id": self.id, "rejoined": self.memberships.len()}))
     }
@@ -79,19 +81,30 @@ pub(super) enum Demand {
     Reconnect,
 }
 
-/// Asks it of one feed or, without an id, of all; what was done of each, or the first that could not be.
+/// Asks it of one feed or, without an id, of all: what was done of each, or in its `error` why it was not. An error where it was done of none.
 pub(super) fn ask(doors: &[FeedDoor], id: Option<&str>, demand: Demand) -> Result<Vec<Value>, String> {
     if let Some(id) = id.filter(|id| !doors.iter().any(|d| d.id == *id)) {
         let all: Vec<&str> = doors.iter().map(|d| d.id.as_str()).collect();
         return Err(format!("there is no feed {id:?} here, but {}", all.join(", ")));
     }
     let wanted = doors.iter().filter(|d| id.is_none_or(|id| d.id == id));
-    wanted
-        .map(|door| match demand {
+    let done = wanted.map(|door| {
+        let done = match demand {
             Demand::Resync => door.resync(),
             Demand::Reconnect => door.reconnect(),
-        })
-        .collect()
+        };
+        (door, done)
+    });
+    let done: Vec<_> = done.collect();
+    if let [(_, Err(error)), rest @ ..] = &done[..]
+        && rest.iter().all(|(_, done)| done.is_err())
+    {
+        return Err(error.clone());
+    }
+    let answer = |(door, done): (&FeedDoor, Result<Value, String>)| {
+        done.unwrap_or_else(|error| json!({"id": door.id, "error": error}))
+    };
+    Ok(done.into_iter().map(answer).collect())
 }
 
 #[cfg(test)]
@@ -121,5 +134,13 @@ mod tests {
         assert!(!doors[0].demands.take_reconnect());
         let bare = ask(&doors, Some("f2"), Demand::Resync).unwrap_err();
         assert!(bare.contains("f2 has no re-request server"), "{bare}");
+        // Of all: each by itself.
+        for doors in [[door("f1", true), door("f2", false)], [door("f2", false), door("f1", true)]] {
+            let done = ask(&doors, None, Demand::Resync).unwrap();
+            let of = |id: &str| done.iter().find(|d| d["id"] == id).unwrap();
+            assert!(of("f1")["error"].is_null() && of("f2")["error"].is_string(), "{done:?}");
+            assert!(doors.iter().all(|d| d.can_resync == d.demands.take_resync()));
+        }
+        assert!(ask(&[door("f2", false), door("f3", false)], None, Demand::Resync).is_err());
     }
 }

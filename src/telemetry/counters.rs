@@ -63,7 +63,7 @@ counters! {
         messages_lost: "1", "Messages that never came";
         rerequests: "1", "Re-requests sent";
         malformed: "1", "Messages of a known type that are too short or hold a letter that cannot be";
-        rejected_datagrams: "1", "Datagrams that are no MoldUDP64 of this session";
+        rejected_datagrams: "1", "Datagrams that are no packet of the session that is followed";
         ring_full: "1", "Times that the ring to the strategy was full and the sockets were left waiting";
         expected: "1", "The next sequence expected";
         synced: "1", "1 while every message was delivered";
@@ -79,7 +79,7 @@ counters! {
         snapshots_failed: "1", "Snapshots that broke off or did not come; the next is tried, ever later";
         snapshot_messages: "1", "Messages of snapshots";
         snapshot_refused: "1", "1 when the snapshot server refused user or password: no login is tried again before a restart or `ctl feed reconnect`";
-        resyncs: "1", "Times that a person asked for the books anew";
+        resyncs: "1", "Times that books were begun to be made anew because a person asked";
         disputed: "1", "Copies that differ from the message that came first under their number: the feed's books are stale until its next session or snapshot";
     }
 }

@@ -127,7 +127,7 @@ pub struct Channel {
     seen_end: u64,
     /// Nothing is missing, held, to be said or over: the next message can go straight through.
     steady: bool,
-    /// When a line was last heard; when the clock was first told, before that. `None` before both.
+    /// When a line last brought what is not older than `expected`; when the clock was first told, before that. `None` before both.
     heard: Option<Nanos>,
     stats: ChannelStats,
     gap: Option<Gap>,
@@ -208,6 +208,13 @@ impl Channel {
         self.over
     }
 
+    /// When a line last said where the session is now; a copy of what is long past does not. When the clock was first told, before that.
+    #[inline]
+    #[must_use]
+    pub const fn heard(&self) -> Option<Nanos> {
+        self.heard
+    }
+
     /// The counters.
     #[must_use]
     pub const fn stats(&self) -> &ChannelStats {
@@ -269,7 +276,10 @@ impl Channel {
             if end <= self.expected && packet.sequence() != 0 {
                 counted.duplicates += u64::from(packet.messages());
                 counted.last_heard = now;
-                self.heard = Some(now);
+                // Who only repeats the past says nothing of now.
+                if end == self.expected {
+                    self.heard = Some(now);
+                }
                 return self.compare(now, &packet, sink);
             }
         }
@@ -334,8 +344,9 @@ impl Channel {
         let session = packet.session();
         if packet.kind() == PacketKind::Unsequenced {
             // The line lives. What it says is not of the stream, so the feed is no better known than before.
-            self.stats.lines[usize::from(line)].last_heard = now;
-            self.heard = Some(now);
+            if session == self.session {
+                self.stats.lines[usize::from(line)].last_heard = now;
+            }
             return;
         }
         if packet.sequence() == 0 || session == NUL {
@@ -356,8 +367,10 @@ impl Channel {
             }
             return;
         }
-        self.heard = Some(now);
-        self.silent = false;
+        if packet.end() >= self.expected {
+            self.heard = Some(now);
+            self.silent = false;
+        }
         self.stats.lines[usize::from(line)].last_heard = now;
         self.seen_end = self.seen_end.max(packet.end());
         let (won, old) = self.arbitrate(now, packet, sink);

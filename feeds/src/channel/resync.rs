@@ -22,15 +22,15 @@ impl Channel {
     /// From now on no book of this feed is believed, until a server has brought what it takes to make it anew. Nothing where there is no server,
     /// no session yet, one that is over, or a snapshot under way already.
     ///
-    /// A snapshot keeps its distance from the one before (see [`super::SnapshotLimits`]), so that asking often is no storm.
-    pub fn resync<S: Sink>(&mut self, now: Nanos, sink: &mut S) {
+    /// A snapshot keeps its distance from the one before (see [`super::SnapshotLimits`]), so that asking often is no storm. Returns whether
+    /// anything was begun.
+    pub fn resync<S: Sink>(&mut self, now: Nanos, sink: &mut S) -> bool {
         if !self.can_resync() || self.session().is_none() || self.over || self.snapshots.is_holding() {
-            return;
+            return false;
         }
         sink.status(FeedStatus::Doubted);
         if self.snapshots.are_configured() {
-            self.resort_to_snapshot(now);
-            return;
+            return self.resort_to_snapshot(now);
         }
         if self.gap.take().is_some() {
             self.stats.gaps_bridged += 1;
@@ -42,5 +42,6 @@ impl Channel {
         (self.intact, self.synced) = (true, false);
         sink.status(FeedStatus::NewSession);
         self.settle(now, sink);
+        true
     }
 }

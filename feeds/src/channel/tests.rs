@@ -566,11 +566,20 @@ fn silence_is_told_once_and_ends_with_synced() {
     assert_eq!((b.pass(5_000), b.channel.next_timeout()), (vec![], None));
     assert_eq!(b.data(A, 1, 2), said(1, 2, &[Synced { next: 2 }]));
     b.pass(4_999);
-    b.data(B, 1, 2); // an old message is a sign of life too
+    b.data(B, 1, 2); // the newest message is a sign of life the second time too
     assert_eq!(b.pass(4_999), []);
     assert_eq!(b.pass(1), said(0, 0, &[Silent]));
     assert!(!b.channel.is_synced());
     assert_eq!(b.feed(B, &heartbeat(SESSION, 2)), said(0, 0, &[Synced { next: 2 }, Heartbeat]));
+    // A line that repeats what is long past, be it before or after the feed fell silent, does not say how things are.
+    b.data(A, 2, 4);
+    b.pass(3_000);
+    b.data(B, 1, 2);
+    assert_eq!(b.channel.heard(), Some(Nanos(b.now.0 - 3_000 * MS)));
+    assert_eq!(b.pass(2_000), said(0, 0, &[Silent]));
+    assert_eq!(b.data(B, 1, 2), []);
+    assert!(!b.channel.is_synced());
+    assert_eq!(b.data(B, 3, 4), said(0, 0, &[Synced { next: 4 }]));
 }
 
 #[test]

@@ -7,8 +7,10 @@ use super::*;
 
 impl Bench {
     fn resync(&mut self) -> Vec<Said> {
-        self.channel.resync(self.now, &mut self.log);
-        std::mem::take(&mut self.log.0)
+        let begun = self.channel.resync(self.now, &mut self.log);
+        let said = std::mem::take(&mut self.log.0);
+        assert_eq!(begun, !said.is_empty());
+        said
     }
 }
 
