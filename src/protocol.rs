@@ -1,4 +1,4 @@
-//! The feed protocols that a core can be configured with: one line each in [`each_protocol`].
+//! The feed protocols that a core can be configured with: one line each in `each_protocol`.
 //!
 //! A feed agent is generic over its protocol, so that nothing on the way of a message asks which it is; whoever puts agents together asks once. Where
 //! nothing is hot (a replay, a recording), [`Decoder`] and [`FeedProtocol::deliver`] ask at each message.

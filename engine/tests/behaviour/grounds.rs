@@ -197,7 +197,7 @@ impl Run {
         let next = self.next;
         match self.rng.below(14) {
             0 => self.status(FeedStatus::Silent),
-            1 if next % 4 == 0 => self.status(FeedStatus::Doubted),
+            1 if next.is_multiple_of(4) => self.status(FeedStatus::Doubted),
             1 => self.status(FeedStatus::Recovering { from: 1, to: 2 }),
             2 if self.rng.one_in(4) => self.status(FeedStatus::EndOfSession),
             3 if self.rng.one_in(3) => self.status(FeedStatus::NewSession),
