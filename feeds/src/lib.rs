@@ -24,5 +24,7 @@ pub mod framing;
 pub mod glimpse;
 pub mod itch50;
 pub mod moldudp64;
+mod orders;
 pub mod pitch;
 pub mod protocol;
+mod views;

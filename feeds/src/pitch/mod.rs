@@ -40,7 +40,6 @@
 //! feed follows one day of one unit.
 
 mod decode;
-mod orders;
 mod subscription;
 pub mod unit;
 pub mod wire;

@@ -7,7 +7,7 @@
 //!  Executed, Modified, Deleted ..  id -->^
 //! ```
 //!
-//! After its Add an order is named by its id alone, so the ids of wanted orders are kept while they rest ([`super::orders`]). The alternative, every message to
+//! After its Add an order is named by its id alone, so the ids of wanted orders are kept while they rest ([`crate::orders`]). The alternative, every message to
 //! the book, would send the whole unit's flow over the ring for a look-up that fails, and make the book's count of unknown references worthless. What is kept
 //! beside the instrument tells when an order is gone without a Delete (traded in full), and what a message changes that says what there is from now on.
 //!
@@ -18,8 +18,8 @@
 use model::{Instrument, InstrumentId, MarketBody, MarketEvent, Nanos, Px, Qty, Symbol, VenueRef};
 
 use super::decode::{Decoded, Message, decode};
-use super::orders::{Order, Orders};
 use super::unit;
+use crate::orders::{Order, Orders};
 use crate::protocol::{Protocol, Refusal, Wanted};
 
 /// Filter and decoder for the configured instruments of one unit.

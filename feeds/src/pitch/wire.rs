@@ -1,44 +1,11 @@
 //! Views: the bytes of one message, read field by field where they lie.
 //!
-//! As in [`crate::itch50::wire`], a view's length is checked once and that each field lies inside it is asserted at compile time. Accessors are named as in
-//! the specification and give the wire's values.
+//! Accessors are named as in the specification and give the wire's values.
 
 use model::Symbol;
 
 use super::DecodeError;
-
-/// A field's type: how it is read at a constant offset of a message of constant length.
-trait Field: Sized {
-    fn at<const OFFSET: usize, const N: usize>(msg: &[u8; N]) -> Self;
-}
-
-#[inline(always)]
-fn bytes<const LEN: usize, const OFFSET: usize, const N: usize>(msg: &[u8; N]) -> [u8; LEN] {
-    const { assert!(OFFSET + LEN <= N, "a field lies inside its message") };
-    let mut out = [0; LEN];
-    out.copy_from_slice(&msg[OFFSET..OFFSET + LEN]);
-    out
-}
-
-macro_rules! integer_fields {
-    ($($ty:ty: $len:literal)*) => {$(
-        impl Field for $ty {
-            #[inline(always)]
-            fn at<const OFFSET: usize, const N: usize>(msg: &[u8; N]) -> Self {
-                <$ty>::from_le_bytes(bytes::<$len, OFFSET, N>(msg))
-            }
-        }
-    )*};
-}
-
-integer_fields! { u8: 1 u16: 2 u32: 4 u64: 8 }
-
-impl<const LEN: usize> Field for [u8; LEN] {
-    #[inline(always)]
-    fn at<const OFFSET: usize, const N: usize>(msg: &[u8; N]) -> Self {
-        bytes::<LEN, OFFSET, N>(msg)
-    }
-}
+use crate::views::{Field, views};
 
 /// A ticker of six characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +13,8 @@ pub struct ShortSymbol(pub [u8; 6]);
 
 impl Field for ShortSymbol {
     #[inline(always)]
-    fn at<const OFFSET: usize, const N: usize>(msg: &[u8; N]) -> Self {
-        ShortSymbol(bytes::<6, OFFSET, N>(msg))
+    fn be<const OFFSET: usize, const N: usize>(msg: &[u8; N]) -> Self {
+        ShortSymbol(<[u8; 6]>::be::<OFFSET, N>(msg))
     }
 }
 
@@ -59,58 +26,7 @@ impl From<ShortSymbol> for Symbol {
     }
 }
 
-impl Field for Symbol {
-    #[inline(always)]
-    fn at<const OFFSET: usize, const N: usize>(msg: &[u8; N]) -> Self {
-        Symbol(bytes::<8, OFFSET, N>(msg))
-    }
-}
-
-macro_rules! views {
-    ($(
-        $(#[$doc:meta])*
-        $view:ident = $kind:literal, $len:literal bytes {
-            $($field:ident: $ty:ty = $offset:literal, $about:literal;)*
-        }
-    )*) => {
-        $(
-            $(#[$doc])*
-            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-            #[repr(transparent)]
-            pub struct $view<'a>(&'a [u8; $len]);
-
-            impl<'a> $view<'a> {
-                /// The type's number.
-                pub const KIND: u8 = $kind;
-                /// The type's length in bytes.
-                pub const LEN: usize = $len;
-
-                /// The view of a message whose type is known to be [`Self::KIND`]; bytes beyond [`Self::LEN`] are ignored.
-                #[inline(always)]
-                pub(super) fn of_kind(msg: &'a [u8]) -> Result<Self, DecodeError> {
-                    match msg.first_chunk() {
-                        Some(bytes) => Ok(Self(bytes)),
-                        None => Err(DecodeError::short($kind, msg.len(), $len)),
-                    }
-                }
-
-                $(
-                    #[doc = $about]
-                    #[inline(always)]
-                    #[must_use]
-                    pub fn $field(&self) -> $ty {
-                        <$ty as Field>::at::<$offset, $len>(self.0)
-                    }
-                )*
-            }
-        )*
-
-        /// Every known type: its number and its length in bytes.
-        pub const TYPES: &[(u8, usize)] = &[$(($kind, $len)),*];
-    };
-}
-
-views! {
+views! { le
     /// Time: the second that the offsets of the unit's messages count from.
     Time = 0x20, 6 bytes {
         time: u32 = 2, "Seconds since midnight, US Eastern.";

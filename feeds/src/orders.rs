@@ -1,4 +1,4 @@
-//! The live orders of wanted instruments by id: a hash table of fixed size with linear probing.
+//! The live orders of wanted instruments by id, for a venue whose later messages name an order's id alone: a hash table of fixed size with linear probing.
 //!
 //! ```text
 //! home = top bits of id * odd constant      each entry lies at its home or behind it, with no hole between
@@ -14,7 +14,7 @@ use model::{InstrumentId, Px, Qty};
 
 /// What is remembered of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Order {
+pub(crate) struct Order {
     pub id: u64,
     pub px: Px,
     /// Shares that rest; 0 in a free slot only.
@@ -26,7 +26,7 @@ const FREE: Order = Order { id: 0, px: Px::ZERO, qty: Qty(0), instrument: Instru
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub(super) struct Orders {
+pub(crate) struct Orders {
     slots: Box<[Order]>,
     shift: u32,
     live: usize,
@@ -35,7 +35,7 @@ pub(super) struct Orders {
 
 impl Orders {
     /// Room for so many; takes 48 to 96 bytes for each.
-    pub(super) fn new(most: usize) -> Orders {
+    pub(crate) fn new(most: usize) -> Orders {
         let most = most.clamp(1, 1 << 30);
         let slots = (most * 2).next_power_of_two();
         Orders { slots: vec![FREE; slots].into(), shift: 64 - slots.ilog2(), live: 0, most }
@@ -61,13 +61,13 @@ impl Orders {
 
     /// The order of an id.
     #[inline]
-    pub(super) fn get(&mut self, id: u64) -> Option<&mut Order> {
+    pub(crate) fn get(&mut self, id: u64) -> Option<&mut Order> {
         let slot = self.slot(id);
         Some(&mut self.slots[slot]).filter(|o| o.qty.0 != 0)
     }
 
     /// Remembers an order with shares; `false` when there is no room. One whose id is live stays as it is.
-    pub(super) fn insert(&mut self, order: Order) -> bool {
+    pub(crate) fn insert(&mut self, order: Order) -> bool {
         let slot = self.slot(order.id);
         if self.slots[slot].qty.0 != 0 || order.qty.0 == 0 {
             return true;
@@ -81,7 +81,7 @@ impl Orders {
     }
 
     /// Forgets an order, filling its slot from behind.
-    pub(super) fn remove(&mut self, id: u64) {
+    pub(crate) fn remove(&mut self, id: u64) {
         let mut hole = self.slot(id);
         if self.slots[hole].qty.0 == 0 {
             return;
@@ -106,7 +106,7 @@ impl Orders {
 
     /// Takes shares off an order; at 0, and below, it is gone.
     #[inline]
-    pub(super) fn reduce(&mut self, id: u64, by: Qty) {
+    pub(crate) fn reduce(&mut self, id: u64, by: Qty) {
         let Some(order) = self.get(id) else { return };
         if order.qty.0 > by.0 {
             order.qty.0 -= by.0;
@@ -116,12 +116,12 @@ impl Orders {
     }
 
     /// The orders, in no order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Order> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Order> {
         self.slots.iter().filter(|o| o.qty.0 != 0)
     }
 
     /// Forgets all orders. A walk over all slots, where there are any orders.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         if self.live != 0 {
             self.slots.fill(FREE);
             self.live = 0;
