@@ -12,7 +12,7 @@
 //!               `model::MarketEvent`
 //! ```
 //!
-//! Two venues: [`itch50`] over [`moldudp64`], and [`pitch`].
+//! Three venues: [`itch50`] and [`jnx`] over [`moldudp64`], and [`pitch`].
 //!
 //! Nothing here opens a socket, reads a clock or uses `unsafe`. Every byte is hostile: a bad one gives a typed error or a
 //! counted rejection, never a panic. After construction nothing allocates.
@@ -23,6 +23,7 @@ pub mod channel;
 pub mod framing;
 pub mod glimpse;
 pub mod itch50;
+pub mod jnx;
 pub mod moldudp64;
 mod orders;
 pub mod pitch;

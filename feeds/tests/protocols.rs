@@ -128,6 +128,7 @@ macro_rules! conformance {
 conformance! {
     itch50: feeds::itch50::Subscription, days::itch50;
     pitch: feeds::pitch::Subscription, days::pitch;
+    jnx: feeds::jnx::Subscription, days::jnx;
 }
 
 #[path = "protocols/days.rs"]

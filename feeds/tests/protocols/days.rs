@@ -73,3 +73,37 @@ pub fn pitch() -> Day {
     ];
     Day { messages, unknown: of(0xE3, 40, &[]) }
 }
+
+pub fn jnx() -> Day {
+    let of = |kind: u8, len: usize, fields: &[(usize, &[u8])]| {
+        message(len, &[&[(0, &[kind][..]), (4, &[9])][..], fields].concat())
+    };
+    // Book 7 of the daytime market is AAPL, 8 somebody else.
+    let (day, hundred, price) = (b"DAY ", &[0, 0, 0, 100], &[0, 0, 39, 16]);
+    let book = |at: usize, n: u8| [(at + 3, vec![n]), (at + 4, day.to_vec())];
+    let of_book = |kind: u8, len: usize, at: usize, n: u8, fields: &[(usize, &[u8])]| {
+        let book = book(at, n);
+        of(kind, len, &[&[(book[0].0, &book[0].1[..]), (book[1].0, &book[1].1)][..], fields].concat())
+    };
+    let messages = vec![
+        of(b'T', 5, &[(1, &[0, 0, 0x80, 0])]),
+        of(b'S', 10, &[(5, day), (9, b"O")]),
+        of(b'L', 17, &[(8, &[1]), (12, &[1])]),
+        of(b'R', 45, &[(8, &[7]), (9, b"AAPL        DAY "), (25, hundred)]),
+        of(b'R', 45, &[(8, &[8]), (9, b"ZVZZT       DAY "), (25, hundred)]),
+        of_book(b'H', 14, 5, 7, &[(13, b"T")]),
+        of_book(b'Y', 14, 5, 7, &[(13, b"1")]),
+        of_book(b'A', 30, 18, 7, &[(12, &[1]), (13, b"B"), (14, hundred), (26, price)]),
+        of_book(b'F', 35, 18, 7, &[(12, &[2]), (13, b"S"), (14, hundred), (26, price), (30, b"ABCDQ")]),
+        of_book(b'A', 30, 18, 8, &[(12, &[3]), (13, b"B"), (14, hundred), (26, price)]),
+        of(b'S', 10, &[(5, day), (9, b"Q")]),
+        of(b'E', 25, &[(12, &[1]), (16, &[40])]),
+        of(b'E', 25, &[(12, &[3]), (16, &[40])]),
+        of(b'U', 29, &[(12, &[1]), (20, &[4]), (21, hundred), (25, price)]),
+        of(b'D', 13, &[(12, &[4])]),
+        of(b'D', 13, &[(12, &[3])]),
+        of(b'E', 25, &[(12, &[2]), (16, &[100])]),
+        of(b'S', 10, &[(5, day), (9, b"M")]),
+    ];
+    Day { messages, unknown: of(b'z', 40, &[]) }
+}
