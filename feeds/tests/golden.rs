@@ -1,4 +1,4 @@
-//! Decoding against material that others made: every field of every type from expected values, real captures of three
+//! Decoding against material that others made: every field of every type from expected values, real captures of four
 //! markets, and whole files. Skipped, and said so, where the material is not beside the repository; a failure with `COLO_REQUIRE_SHARED=1`.
 
 use std::fs;
@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use feeds::binaryfile::{Kind, Messages, sniff};
 use feeds::itch50::{self, DecodeError, Subscription, Tally, wire};
+use feeds::jnx;
 use feeds::moldudp64::Packet;
+use feeds::protocol::{Protocol as _, Wanted};
 use model::{
     CrossKind, FeedId, GatewayId, Instrument, InstrumentId, MarketBody, MarketEvent, Nanos, Symbol,
     TradingState,
@@ -383,6 +385,88 @@ fn whole_files_walk_and_decode_to_the_last_byte() {
         assert_eq!(messages.unwrap_or(tally.total()), tally.total(), "{name}");
         assert!(tally.total() > 0, "{name}");
     }
+}
+
+/// The real messages of Japannext with the values that their bytes have: all of them, and no other.
+#[test]
+fn real_messages_of_japannext_decode() {
+    use jnx::{BookId, Message};
+    let Some(data) = shared() else { return };
+    let of = |offset_ns, message| jnx::Decoded { offset_ns, message };
+    let (hundred, match_number) = (model::Qty(100), 0x02CE_66DA_0DE0_F041);
+    let book = BookId { number: 9656, group: *b"DAY " };
+    let want: &[(&str, u64, &[jnx::Decoded])] = &[
+        ("OrderDeleted", 0x627B, &[of(37_020_000, Message::Deleted { number: 0x02CE_66DA_0DE1_20FD })]),
+        (
+            "OrderExecuted",
+            0x8209,
+            &[of(
+                706_952_000,
+                Message::Executed { number: 0x02CE_66DA_0DE0_F001, qty: hundred, match_number },
+            )],
+        ),
+        (
+            "OrderReplaced",
+            0x3043,
+            &[of(
+                253_357_000,
+                Message::Replaced {
+                    old: 0x02CE_66DA_0DE0_F00A,
+                    new: 0x02CE_66DA_0DE0_F030,
+                    qty: model::Qty(1_400),
+                    px: model::Px(4_998_000),
+                },
+            )],
+        ),
+        (
+            "ShortSellingPriceRestrictionState",
+            0x7FB3,
+            &[of(865_163_000, Message::ShortSelling { book, restriction: b'1' })],
+        ),
+        (
+            "TimestampSeconds",
+            0x8D71,
+            &[
+                of(0, Message::Seconds { second: 57_600 }),
+                of(5_000, Message::System { group: *b"DAY ", code: b'M' }),
+            ],
+        ),
+    ];
+    let folder = data.join("pcap/JnxEquities.Pts.Itch.v1.6");
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), want.len());
+    let mut packets = Vec::new();
+    for (name, sequence, decoded) in want {
+        for bytes in udp_payloads(&folder.join(format!("{name}Message.pcap"))) {
+            let packet = Packet::parse(&bytes).unwrap();
+            assert_eq!((packet.session, packet.sequence), (*b"1670788904", *sequence), "{name}");
+            let messages: Vec<_> = packet.blocks().map(|m| jnx::decode(m).unwrap()).collect();
+            assert_eq!((&messages[..], packet.messages() as usize), (*decoded, decoded.len()), "{name}");
+            let is_whole = |m: &[u8]| jnx::wire::TYPES.contains(&(m[0], m.len()));
+            assert!(packet.blocks().all(is_whole), "{name}: a type has another length than its table says");
+            packets.push((*sequence, bytes.clone()));
+        }
+    }
+    assert_eq!(packets.len(), want.len(), "a packet a file");
+    // In their order, for who wants the book that they name: the restriction and the end of market hours. The orders are of books that nothing here names.
+    packets.sort();
+    let symbol = Symbol::new("9656").unwrap();
+    let (id, feed, gateway) = (InstrumentId(5), FeedId(0), GatewayId(0));
+    let instruments = [Instrument { id, symbol, feed, gateway }];
+    let mut subscription = jnx::Subscription::new(Wanted { instruments: &instruments, live_orders: 8 });
+    let entry = [&b"R\0\0\0\0\0\0\x25\xB8"[..], b"9656        DAY ", &[0; 20]].concat();
+    let mut events = Vec::new();
+    subscription.decode(&entry, |_| {}).unwrap();
+    for (_, bytes) in &packets {
+        for msg in Packet::parse(bytes).unwrap().blocks() {
+            subscription.decode(msg, |e| events.push(e)).unwrap();
+        }
+    }
+    let event = |ts, instrument, body| MarketEvent { ts_event: Nanos(ts), instrument, body };
+    let restriction = MarketBody::ShortSaleRestriction { symbol, action: b'1' };
+    let over = MarketBody::System { code: b'M' };
+    let want =
+        [event(865_163_000, InstrumentId(5), restriction), event(57_600_000_005_000, InstrumentId(0), over)];
+    assert_eq!(events, want);
 }
 
 #[test]
