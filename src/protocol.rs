@@ -13,6 +13,7 @@ macro_rules! each_protocol {
         $then! {
             Itch50 "itch50" feeds::itch50::Subscription;
             CboePitch "cboe_pitch" feeds::pitch::Subscription;
+            JnxItch16 "jnx_itch16" feeds::jnx::Subscription;
         }
     };
 }

@@ -73,6 +73,7 @@ const VALUES: &[Case] = &[
         "protocol = \"cboe_pitch\"\nglimpse = { address = \"127.0.0.1:1\", username = \"user01\", password_file = \"pw\" }",
         &["feeds[0].glimpse", "nothing", "cboe_pitch"],
     ),
+    ("protocol = \"itch50\"", "protocol = \"jnx_itch16\"", &["feeds[0].rerequest", "nothing", "jnx_itch16"]),
     ("protocol = \"ouch50\"", "protocol = \"fix44\"", &["gateways[0].protocol", "fix44", "ouch50"]),
     ("environment = \"test\"\n", "", &["gateways[0].environment", "not given", "production"]),
     ("environment = \"test\"", "environment = \"prod\"", &["gateways[0].environment", "prod", "production"]),
