@@ -11,7 +11,7 @@
 //!  +--------+------+-------------------------------+------- ..
 //! ```
 //!
-//! * [`unit`]: a datagram as a Sequenced Unit Header and its messages (section "Message Framing");
+//! * [`mod@unit`]: a datagram as a Sequenced Unit Header and its messages (section "Message Framing");
 //! * [`wire`]: a view for each type, and the table of lengths (section "PITCH 2.X Messages");
 //! * [`decode`]: a message as a [`Message`], long, short and expanded forms alike;
 //! * [`Subscription`]: the same for a configured set of instruments as [`model::MarketEvent`]s.
