@@ -505,6 +505,37 @@ fn a_capture_reads_as_the_same_orders_in_itch() {
     assert!(is_said && remarks.len() == 1, "{remarks:?}");
 }
 
+/// What is read of these datagrams: how many orders rest, and what is remarked.
+fn read(datagrams: &[Vec<u8>]) -> (usize, Vec<String>) {
+    let mut source = Source::read(Path::new("cboe.pcap"), std::io::Cursor::new(pcap(datagrams))).unwrap();
+    let capacity = BookCapacity { instruments: 256, live_orders: 4_000, levels: 4_000, direct_refs: 1 << 16 };
+    let mut books = FlatBooks::new(&capacity);
+    while let Some(message) = source.next().unwrap() {
+        books.apply(&itch50::decode(message).unwrap());
+    }
+    (books.live_orders(), source.remarks())
+}
+
+#[test]
+fn a_capture_has_as_many_orders_as_rest_and_as_many_units_as_a_venue() {
+    let add = |id| {
+        let deed = Deed::Add { ticker: 0, side: b'B', qty: 100, px: 1_000_000 };
+        pitch(&Step { at: 34_200 * SECOND, id, ticker: 0, deed })
+    };
+    // Far more than there is room for at first.
+    let adds: Vec<_> = (1..=3_000).map(add).collect();
+    let datagrams: Vec<_> =
+        adds.chunks(50).zip(0..).map(|(part, k)| pitch_packet(3, 1 + 50 * k, part)).collect();
+    assert_eq!(read(&datagrams), (3_000, vec![]));
+
+    // Each number that a unit may have says that it lives, and then something.
+    let lives = (0..=255).map(|unit| pitch_packet(unit, 1, &[]));
+    let says = (0..=255).map(|unit| pitch_packet(unit, 1, &[add(1 + u64::from(unit))]));
+    let (live, remarks) = read(&lives.chain(says).collect::<Vec<_>>());
+    let remark = "cboe.pcap: 192 packet(s) of more units than a venue has were left out";
+    assert_eq!((live, remarks), (64, vec![remark.to_string()]));
+}
+
 #[test]
 fn stamps_are_since_midnight() {
     let mut b = Bench::new("stamps", "cboe_pitch");

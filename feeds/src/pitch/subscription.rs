@@ -46,6 +46,15 @@ impl Subscription {
     }
 
     fn instrument(&self, symbol: Symbol) -> Option<InstrumentId> {
+    /// Doubles the room for orders where it is used up, to no more than `most`; whether it did. For who reads files. Allocates.
+    pub fn grow(&mut self, most: usize) -> bool {
+        let grows = self.orders.is_full() && self.orders.most() < most;
+        if grows {
+            self.orders.grow(self.orders.most().saturating_mul(2).min(most));
+        }
+        grows
+    }
+
         let at = self.wanted.binary_search_by_key(&symbol, |w| w.0).ok()?;
         Some(self.wanted[at].1)
     }
