@@ -537,6 +537,14 @@ fn a_capture_has_as_many_orders_as_rest_and_as_many_units_as_a_venue() {
 }
 
 #[test]
+fn a_message_of_a_capture_that_cannot_be_decoded_is_told() {
+    let short = pitch_message(0x22, &[&[0; 4]]);
+    let (_, remarks) = read(&[pitch_packet(3, 1, &[unit_clear(), short])]);
+    let remark = "cboe.pcap: 1 message(s) could not be decoded or kept: the books may be wrong";
+    assert_eq!(remarks, [remark]);
+}
+
+#[test]
 fn stamps_are_since_midnight() {
     let mut b = Bench::new("stamps", "cboe_pitch");
     let flow = flow(&mut Dice(5), 30);

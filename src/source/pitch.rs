@@ -198,6 +198,11 @@ impl Units {
         self.units.values().map(|u| u.channel.stats().messages_lost).sum()
     }
 
+    /// Messages that could not be decoded, or kept.
+    pub(super) fn undecodable(&self) -> u64 {
+        self.units.values().map(|u| u.channel.stats().undecodable).sum()
+    }
+
     pub(super) fn beyond(&self) -> u64 {
         self.beyond
     }
