@@ -126,7 +126,8 @@ impl Listener {
         let limits = snapshots.as_ref().map(|_| SNAPSHOTS);
         let channel = Channel::new(ChannelConfig { snapshots: limits, ..feed.channel() });
         let (giver, taker) = ring(MESSAGE_RING);
-        let stream = Stream { giver, received: Nanos::ZERO, tally: Tally::default(), end: None, notices };
+        let stream =
+            Stream { giver, received: Nanos::ZERO, tally: Tally::default(), ahead: None, end: None, notices };
         Ok(Listener {
             lines,
             servers,
@@ -310,6 +311,8 @@ struct Stream {
     giver: Giver,
     received: Nanos,
     tally: Tally,
+    /// Where a snapshot says that the stream goes on, until the lines say it too.
+    ahead: Option<u64>,
     end: Option<End>,
     notices: mpsc::Sender<Notice>,
 }
@@ -319,8 +322,10 @@ impl Stream {
         self.giver.put(Entry { kind, number, received: self.received, bytes });
     }
 
-    /// The stream goes on with message `next`, and a snapshot stands for what is missing before it.
-    fn bridge(&mut self, next: u64) {
+    /// The lines have come to message `reached`. A snapshot that ends there or before it stands for what is missing before its end; its word alone
+    /// would make all that follows look old, were it wrong.
+    fn bridge(&mut self, reached: u64) {
+        let Some(next) = self.ahead.take_if(|next| *next <= reached) else { return };
         let from = self.tally.next.unwrap_or(1);
         if next <= from {
             return;
@@ -342,6 +347,7 @@ impl Sink for Stream {
         if self.end.is_some() || self.tally.next.is_some_and(|next| sequence < next) {
             return Taken::Whole;
         }
+        self.bridge(sequence);
         self.tally.first.get_or_insert(sequence);
         self.tally.next = Some(sequence + 1);
         match bytes {
@@ -364,6 +370,7 @@ impl Sink for Stream {
         }
         match status {
             FeedStatus::Lost { from, to } => {
+                self.bridge(from);
                 self.tally.next = Some(to);
                 if self.tally.lost.len() < LOST_KEPT {
                     self.tally.lost.push((from, to));
@@ -377,16 +384,72 @@ impl Sink for Stream {
             FeedStatus::Silent => {
                 let _ = self.notices.send(Notice::Silent);
             }
-            FeedStatus::EndOfSession => self.end = Some(End::Session),
+            FeedStatus::EndOfSession => {
+                // It is said of a stream that the lines brought to its end.
+                self.bridge(u64::MAX);
+                self.end = Some(End::Session);
+            }
             FeedStatus::NewSession => self.end = Some(End::OtherSession),
-            FeedStatus::Synced { .. } | FeedStatus::Recovering { .. } | FeedStatus::Heartbeat => {}
+            FeedStatus::Synced { next } => self.bridge(next),
+            FeedStatus::Recovering { .. } | FeedStatus::Heartbeat => {}
             // Nobody asks that of a recording.
             FeedStatus::Doubted => {}
             FeedStatus::SnapshotBegin => self.give(Kind::SnapshotBegin, 0, &[]),
             FeedStatus::SnapshotEnd { next } => {
                 self.give(Kind::SnapshotEnd, next, &[]);
-                self.bridge(next);
+                self.ahead = Some(next);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream() -> Stream {
+        let (giver, _) = ring(1 << 12);
+        let (notices, _) = mpsc::channel();
+        let tally = Tally::default();
+        Stream { giver, received: Nanos::ZERO, tally, ahead: None, end: None, notices }
+    }
+
+    fn messages(s: &mut Stream, from: u64, to: u64) {
+        for sequence in from..to {
+            assert_eq!(s.message(sequence, b"m"), Taken::Whole);
+        }
+    }
+
+    #[test]
+    fn where_a_snapshot_ends_is_believed_when_the_lines_are_there() {
+        let mut s = stream();
+        messages(&mut s, 1, 4);
+        // A number from nowhere; the channel asks for another snapshot then.
+        s.status(FeedStatus::SnapshotEnd { next: 1_000_000 });
+        assert_eq!((s.tally.next, s.tally.messages_bridged), (Some(4), 0));
+        s.status(FeedStatus::SnapshotEnd { next: 10 });
+        messages(&mut s, 10, 13);
+        assert_eq!((s.tally.next, s.tally.messages_bridged), (Some(13), 6));
+        assert_eq!(s.tally.bridged, [(4, 10)]);
+    }
+
+    #[test]
+    fn a_stream_that_is_whole_or_over_confirms_a_snapshot_before_its_next_message() {
+        for status in [FeedStatus::Synced { next: 10 }, FeedStatus::EndOfSession] {
+            let mut s = stream();
+            messages(&mut s, 1, 4);
+            s.status(FeedStatus::SnapshotEnd { next: 10 });
+            s.status(status);
+            assert_eq!((s.tally.next, s.tally.bridged.as_slice()), (Some(10), &[(4, 10)][..]), "{status:?}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_of_an_earlier_moment_bridges_nothing() {
+        let mut s = stream();
+        messages(&mut s, 1, 8);
+        s.status(FeedStatus::SnapshotEnd { next: 5 });
+        messages(&mut s, 5, 10);
+        assert_eq!((s.tally.next, s.tally.messages_bridged), (Some(10), 0));
     }
 }
