@@ -147,7 +147,7 @@ fn what_does_not_go_together_is_usage_and_a_wrong_configuration_is_said() {
 fn a_live_feed_of_another_protocol_is_not_counted_as_if_it_were_itch() {
     let desk = Desk::new();
     let rerequest = format!("rerequest = [\"{}\"]\n", desk.rerequest);
-    let core = desk.core().replace("\"itch50\"", "\"cboe_pitch\"").replace(&rerequest, "");
+    let core = desk.core().replace("\"itch50\"", "\"cboe_pitch\"\nunit = 1").replace(&rerequest, "");
     let config = desk.write("colo.toml", core);
     let config = config.to_str().unwrap();
     let ended = colo(["feed", "stat", "--live", "--config", config]);

@@ -31,6 +31,7 @@ fn config(test: &str, protocol: &str) -> Config {
     let mut written: Written = parse_toml(include_str!("fixtures/core.toml"), file).unwrap();
     written.name = format!("venue-{test}-{protocol}-{}", std::process::id());
     written.feeds[0].protocol = protocol.into();
+    written.feeds[0].unit = (protocol == "cboe_pitch").then_some(7);
     written.feeds[0].silence_ms = 60_000;
     let mut second = written.instruments[0].clone();
     second.symbol = "MSFT".into();
@@ -358,6 +359,9 @@ fn a_line_may_carry_other_units_and_heartbeats_that_number_nothing() {
     let mut b = Bench::new("units", "cboe_pitch");
     let messages = pitch_messages(&flow(&mut Dice(2), 40));
     b.give(0, &pitch_packet(0, 0, &[]));
+    // Not even where it is heard first.
+    b.give(0, &pitch_packet(9, 1, &messages));
+    assert_eq!(b.events, []);
     b.give(0, &pitch_packet(7, 1, &messages[..20]));
     let seen = b.events.len();
     b.give(0, &pitch_packet(8, 1, &messages));
@@ -370,10 +374,10 @@ fn a_line_may_carry_other_units_and_heartbeats_that_number_nothing() {
         (&[FeedStatus::Synced { next: 21 }][..], [Soundness::Sound; 2])
     );
     assert!(b.events.len() > seen);
-    // The other unit's packet; what numbers nothing is no packet that was refused.
+    // The other units' packets; what numbers nothing is no packet that was refused.
     assert_eq!(
         (b.count("rejected_datagrams"), b.count("synced"), b.count("expected")),
-        (1, 1, 1 + messages.len() as u64)
+        (2, 1, 1 + messages.len() as u64)
     );
 }
 

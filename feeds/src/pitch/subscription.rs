@@ -20,6 +20,7 @@ use model::{Instrument, InstrumentId, MarketBody, MarketEvent, Nanos, Px, Qty, S
 use super::decode::{Decoded, Message, decode};
 use super::orders::{Order, Orders};
 use super::unit;
+use crate::framing::Session;
 use crate::protocol::{Protocol, Refusal, Wanted};
 
 /// Filter and decoder for the configured instruments of one unit.
@@ -45,7 +46,6 @@ impl Subscription {
         }
     }
 
-    fn instrument(&self, symbol: Symbol) -> Option<InstrumentId> {
     /// Doubles the room for orders where it is used up, to no more than `most`; whether it did. For who reads files. Allocates.
     pub fn grow(&mut self, most: usize) -> bool {
         let grows = self.orders.is_full() && self.orders.most() < most;
@@ -55,6 +55,7 @@ impl Subscription {
         grows
     }
 
+    fn instrument(&self, symbol: Symbol) -> Option<InstrumentId> {
         let at = self.wanted.binary_search_by_key(&symbol, |w| w.0).ok()?;
         Some(self.wanted[at].1)
     }
@@ -171,6 +172,10 @@ impl Protocol for Subscription {
     type Packet<'a> = unit::Packet<'a>;
 
     const HAS_SERVERS: bool = false;
+
+    fn stream_of_unit(unit: u8) -> Option<Session> {
+        Some(unit::session(unit))
+    }
 
     /// Takes 48 to 96 bytes for each order that may rest.
     fn new(wanted: Wanted<'_>) -> Subscription {
