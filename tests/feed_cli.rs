@@ -152,6 +152,14 @@ fn a_live_feed_of_another_protocol_is_not_counted_as_if_it_were_itch() {
     let config = config.to_str().unwrap();
     let ended = colo(["feed", "stat", "--live", "--config", config]);
     ended.exits(1).says(&["feed f1", "cboe_pitch", "itch50"]);
+
+    // Beside one that is, it is left out.
+    let other = "[[feeds]]\nid = \"f2\"\nprotocol = \"cboe_pitch\"\nunit = 1\nlines = [\"127.0.0.1:9\"]\n[[gateways]]";
+    let config = desk.write("both.toml", desk.core().replace("[[gateways]]", other));
+    let config = config.to_str().unwrap();
+    let ended = colo(["feed", "stat", "--live", "--config", config, "--seconds", "1", "--json"]).exits(0);
+    assert!(["feed f2", "cboe_pitch", "itch50"].iter().all(|w| ended.stderr.contains(w)), "{ended:?}");
+    assert!(ended.stdout.contains("\"f1\"") && !ended.stdout.contains("\"f2\""), "{ended:?}");
 }
 
 #[test]
