@@ -119,7 +119,8 @@ fn many_units() -> Vec<u8> {
             let length = 8 + message.len() as u8;
             let pitch = [&[length, 0, u8::from(length > 8), unit, 1, 0, 0, 0], message].concat();
             let whole = (u32::from(length) + 28).to_le_bytes();
-            let ip = [&b"\x45\0\0"[..], &[length + 28], b"\0\0\0\0\x40\x11\0\0\x7F\0\0\x01\xE0\0\0\x01"].concat();
+            let ip =
+                [&b"\x45\0\0"[..], &[length + 28], b"\0\0\0\0\x40\x11\0\0\x7F\0\0\x01\xE0\0\0\x01"].concat();
             let udp = [0x75, 0x31, 0x75, 0x31, 0, length + 8, 0, 0];
             out.extend([&[0; 8], &whole[..], &whole, &ip, &udp, &pitch].concat());
         }
