@@ -4,6 +4,7 @@
 //! nothing is hot (a replay, a recording), [`Decoder`] and [`FeedProtocol::deliver`] ask at each message.
 
 use feeds::channel::{Channel, Sink};
+use feeds::framing::Session;
 use feeds::protocol::{Protocol, Refusal, Wanted};
 use model::{MarketEvent, Nanos};
 
@@ -44,6 +45,14 @@ macro_rules! by_protocol {
             pub const fn has_servers(self) -> bool {
                 match self {
                     $(FeedProtocol::$name => <$decoder as Protocol>::HAS_SERVERS,)*
+                }
+            }
+
+            /// The stream of a unit ([`Protocol::stream_of_unit`]).
+            #[must_use]
+            pub fn stream_of_unit(self, unit: u8) -> Option<Session> {
+                match self {
+                    $(FeedProtocol::$name => <$decoder as Protocol>::stream_of_unit(unit),)*
                 }
             }
 

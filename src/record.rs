@@ -44,6 +44,7 @@ use feeds::moldudp64::Session;
 
 use crate::clock::Clock;
 use crate::config;
+use crate::protocol::FeedProtocol;
 use listener::Listener;
 use messages::MessageFiles;
 use raw::RawFiles;
@@ -89,6 +90,14 @@ pub enum RecordError {
         feed: String,
         /// What the system said, with the address.
         source: io::Error,
+    },
+    /// A recording is ITCH 5.0, and so is its index.
+    #[error("feed {feed}: it speaks {word}, and only messages of itch50 are recorded")]
+    Protocol {
+        /// The feed.
+        feed: String,
+        /// What it speaks.
+        word: &'static str,
     },
     /// A thread cannot be started.
     #[error("no thread can be started: {0}")]
@@ -260,6 +269,10 @@ impl Recorder {
     /// # Errors
     /// [`RecordError`]: a port in use, a folder that is not there, a file that is.
     pub fn start(plan: &Plan, clock: Clock) -> Result<Recorder, RecordError> {
+        let config::Feed { id, protocol, .. } = &plan.feed;
+        if *protocol != FeedProtocol::Itch50 {
+            return Err(RecordError::Protocol { feed: id.clone(), word: protocol.word() });
+        }
         let shared = Arc::new(Shared::default());
         let (told, notices) = mpsc::channel();
         // Sockets first: a port in use leaves no empty files behind.

@@ -147,13 +147,21 @@ fn what_does_not_go_together_is_usage_and_a_wrong_configuration_is_said() {
 fn a_live_feed_of_another_protocol_is_not_counted_as_if_it_were_itch() {
     let desk = Desk::new();
     let rerequest = format!("rerequest = [\"{}\"]\n", desk.rerequest);
-    for word in ["cboe_pitch", "jnx_itch16"] {
-        let core = desk.core().replace("\"itch50\"", &format!("\"{word}\"")).replace(&rerequest, "");
+    for word in ["cboe_pitch\"\nunit = 1", "jnx_itch16\""] {
+        let core = desk.core().replace("itch50\"", word).replace(&rerequest, "");
         let config = desk.write("colo.toml", core);
         let config = config.to_str().unwrap();
         let ended = colo(["feed", "stat", "--live", "--config", config]);
-        ended.exits(1).says(&["feed f1", word, "itch50"]);
+        ended.exits(1).says(&["feed f1", &word[..10], "itch50"]);
     }
+
+    // Beside one that is, it is left out.
+    let other = "[[feeds]]\nid = \"f2\"\nprotocol = \"cboe_pitch\"\nunit = 1\nlines = [\"127.0.0.1:9\"]\n[[gateways]]";
+    let config = desk.write("both.toml", desk.core().replace("[[gateways]]", other));
+    let config = config.to_str().unwrap();
+    let ended = colo(["feed", "stat", "--live", "--config", config, "--seconds", "1", "--json"]).exits(0);
+    assert!(["feed f2", "cboe_pitch", "itch50"].iter().all(|w| ended.stderr.contains(w)), "{ended:?}");
+    assert!(ended.stdout.contains("\"f1\"") && !ended.stdout.contains("\"f2\""), "{ended:?}");
 }
 
 #[test]

@@ -464,3 +464,15 @@ fn what_cannot_be_recorded_is_one_sentence() {
     recorder.end().exits(1).says(&["full.itch", "No space left", "0 messages are recorded"]);
     report(&desk).is("/end", "failed").is("/messages", 0);
 }
+
+#[test]
+fn a_feed_that_is_no_itch_is_refused_before_there_is_a_file() {
+    let desk = Desk::new();
+    let feed = feed(&desk, "unit = 1").replace("itch50", "cboe_pitch");
+    let config = desk.write("feed.toml", feed);
+    let out = desk.file("day.itch");
+    let arguments =
+        ["record".as_ref(), "--config".as_ref(), config.as_os_str(), "--out".as_ref(), out.as_os_str()];
+    colo(arguments).exits(3).says(&["feed f1", "cboe_pitch", "itch50"]);
+    assert!(!out.exists());
+}

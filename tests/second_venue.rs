@@ -31,6 +31,7 @@ fn config(test: &str, protocol: &str) -> Config {
     let mut written: Written = parse_toml(include_str!("fixtures/core.toml"), file).unwrap();
     written.name = format!("venue-{test}-{protocol}-{}", std::process::id());
     written.feeds[0].protocol = protocol.into();
+    written.feeds[0].unit = (protocol == "cboe_pitch").then_some(7);
     written.feeds[0].silence_ms = 60_000;
     let mut second = written.instruments[0].clone();
     second.symbol = "MSFT".into();
@@ -358,6 +359,9 @@ fn a_line_may_carry_other_units_and_heartbeats_that_number_nothing() {
     let mut b = Bench::new("units", "cboe_pitch");
     let messages = pitch_messages(&flow(&mut Dice(2), 40));
     b.give(0, &pitch_packet(0, 0, &[]));
+    // Not even where it is heard first.
+    b.give(0, &pitch_packet(9, 1, &messages));
+    assert_eq!(b.events, []);
     b.give(0, &pitch_packet(7, 1, &messages[..20]));
     let seen = b.events.len();
     b.give(0, &pitch_packet(8, 1, &messages));
@@ -370,10 +374,10 @@ fn a_line_may_carry_other_units_and_heartbeats_that_number_nothing() {
         (&[FeedStatus::Synced { next: 21 }][..], [Soundness::Sound; 2])
     );
     assert!(b.events.len() > seen);
-    // The other unit's packet; what numbers nothing is no packet that was refused.
+    // The other units' packets; what numbers nothing is no packet that was refused.
     assert_eq!(
         (b.count("rejected_datagrams"), b.count("synced"), b.count("expected")),
-        (1, 1, 1 + messages.len() as u64)
+        (2, 1, 1 + messages.len() as u64)
     );
 }
 
@@ -502,6 +506,45 @@ fn a_capture_reads_as_the_same_orders_in_itch() {
     let is_said =
         remarks.iter().any(|r| r.ends_with(": 20 message(s) of the session are not in the capture"));
     assert!(is_said && remarks.len() == 1, "{remarks:?}");
+}
+
+/// What is read of these datagrams: how many orders rest, and what is remarked.
+fn read(datagrams: &[Vec<u8>]) -> (usize, Vec<String>) {
+    let mut source = Source::read(Path::new("cboe.pcap"), std::io::Cursor::new(pcap(datagrams))).unwrap();
+    let capacity = BookCapacity { instruments: 256, live_orders: 4_000, levels: 4_000, direct_refs: 1 << 16 };
+    let mut books = FlatBooks::new(&capacity);
+    while let Some(message) = source.next().unwrap() {
+        books.apply(&itch50::decode(message).unwrap());
+    }
+    (books.live_orders(), source.remarks())
+}
+
+#[test]
+fn a_capture_has_as_many_orders_as_rest_and_as_many_units_as_a_venue() {
+    let add = |id| {
+        let deed = Deed::Add { ticker: 0, side: b'B', qty: 100, px: 1_000_000 };
+        pitch(&Step { at: 34_200 * SECOND, id, ticker: 0, deed })
+    };
+    // Far more than there is room for at first.
+    let adds: Vec<_> = (1..=3_000).map(add).collect();
+    let datagrams: Vec<_> =
+        adds.chunks(50).zip(0..).map(|(part, k)| pitch_packet(3, 1 + 50 * k, part)).collect();
+    assert_eq!(read(&datagrams), (3_000, vec![]));
+
+    // Each number that a unit may have says that it lives, and then something.
+    let lives = (0..=255).map(|unit| pitch_packet(unit, 1, &[]));
+    let says = (0..=255).map(|unit| pitch_packet(unit, 1, &[add(1 + u64::from(unit))]));
+    let (live, remarks) = read(&lives.chain(says).collect::<Vec<_>>());
+    let remark = "cboe.pcap: 192 packet(s) of more units than a venue has were left out";
+    assert_eq!((live, remarks), (64, vec![remark.to_string()]));
+}
+
+#[test]
+fn a_message_of_a_capture_that_cannot_be_decoded_is_told() {
+    let short = pitch_message(0x22, &[&[0; 4]]);
+    let (_, remarks) = read(&[pitch_packet(3, 1, &[unit_clear(), short])]);
+    let remark = "cboe.pcap: 1 message(s) could not be decoded or kept: the books may be wrong";
+    assert_eq!(remarks, [remark]);
 }
 
 #[test]

@@ -15,7 +15,12 @@ const LENGTH: u64 = 300 << 20;
 /// How much the process may grow meanwhile.
 const GROWTH_MAX: u64 = 8 << 20;
 
+/// How much a short capture may take, whatever units it names.
+const UNITS_BYTES_MAX: u64 = 64 << 20;
+
 static TAKEN: AtomicU64 = AtomicU64::new(0);
+/// Bytes that were asked for, whatever became of them.
+static BYTES: AtomicU64 = AtomicU64::new(0);
 
 struct Counting;
 
@@ -23,6 +28,7 @@ struct Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         TAKEN.fetch_add(1, Ordering::Relaxed);
+        BYTES.fetch_add(layout.size() as u64, Ordering::Relaxed);
         // SAFETY: the caller's contract is that of `System`.
         unsafe { System.alloc(layout) }
     }
@@ -104,6 +110,24 @@ fn streamed(what: &str, input: impl Read + Send + 'static, length: u64, allocate
     assert!(allocates || taken == 0, "{what}: {taken} allocations");
 }
 
+/// A capture of 256 units that say one thing each, behind a heartbeat: raw IP, little-endian.
+fn many_units() -> Vec<u8> {
+    let mut out = b"\xD4\xC3\xB2\xA1\x02\0\x04\0\0\0\0\0\0\0\0\0\xFF\xFF\0\0\x65\0\0\0".to_vec();
+    for unit in 0..=255 {
+        // A unit clear.
+        for message in [&[][..], &[6, 0x97, 0, 0, 0, 0]] {
+            let length = 8 + message.len() as u8;
+            let pitch = [&[length, 0, u8::from(length > 8), unit, 1, 0, 0, 0], message].concat();
+            let whole = (u32::from(length) + 28).to_le_bytes();
+            let ip =
+                [&b"\x45\0\0"[..], &[length + 28], b"\0\0\0\0\x40\x11\0\0\x7F\0\0\x01\xE0\0\0\x01"].concat();
+            let udp = [0x75, 0x31, 0x75, 0x31, 0, length + 8, 0, 0];
+            out.extend([&[0; 8], &whole[..], &whole, &ip, &udp, &pitch].concat());
+        }
+    }
+    out
+}
+
 /// One test, because allocations are counted for the whole process.
 #[test]
 fn memory_does_not_follow_the_file() {
@@ -114,4 +138,12 @@ fn memory_does_not_follow_the_file() {
     let part = whole / 10 / stretch.len() as u64 * stretch.len() as u64;
     let packed = zstd::encode_all(endless(part), 1).unwrap();
     streamed("zstd", io::Cursor::new(packed), part, false);
+
+    let capture = many_units();
+    let before = BYTES.load(Ordering::Relaxed);
+    let mut source = Source::read(Path::new("units"), io::Cursor::new(capture)).unwrap();
+    assert!(source.next().unwrap().is_none());
+    let taken = BYTES.load(Ordering::Relaxed) - before;
+    assert_eq!(source.remarks().len(), 1, "{:?}", source.remarks());
+    assert!(taken < UNITS_BYTES_MAX, "a capture of 256 units takes {taken} bytes");
 }

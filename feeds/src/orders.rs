@@ -1,4 +1,5 @@
-//! The live orders of wanted instruments by id, for a venue whose later messages name an order's id alone: a hash table of fixed size with linear probing.
+//! The live orders of wanted instruments by id, for a venue whose later messages name an order's id alone: a hash table with linear probing, of fixed size
+//! unless told to grow.
 //!
 //! ```text
 //! home = top bits of id * odd constant      each entry lies at its home or behind it, with no hole between
@@ -41,6 +42,23 @@ impl Orders {
         Orders { slots: vec![FREE; slots].into(), shift: 64 - slots.ilog2(), live: 0, most }
     }
 
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.live == self.most
+    }
+
+    /// Room for so many, and for no fewer than before. Allocates.
+    pub(crate) fn grow(&mut self, most: usize) {
+        let mut larger = Orders::new(most.max(self.most));
+        for order in self.slots.iter().filter(|o| o.qty.0 != 0) {
+            larger.insert(*order);
+        }
+        *self = larger;
+    }
+
     fn home(&self, id: u64) -> usize {
         (id.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> self.shift) as usize
     }
@@ -72,7 +90,7 @@ impl Orders {
         if self.slots[slot].qty.0 != 0 || order.qty.0 == 0 {
             return true;
         }
-        if self.live == self.most {
+        if self.is_full() {
             return false;
         }
         self.slots[slot] = order;
@@ -150,6 +168,17 @@ mod tests {
         assert_eq!((o.get(2).copied(), o.get(3).copied()), (Some(order(2, 1)), None));
         o.remove(1);
         assert!(o.insert(order(3, 1)));
+    }
+
+    #[test]
+    fn what_is_there_stays_when_it_grows() {
+        let mut o = Orders::new(3);
+        assert!((1..=3).all(|id| o.insert(order(id, id as u32))) && o.is_full());
+        o.grow(1);
+        assert!(o.is_full(), "it does not shrink");
+        o.grow(40);
+        assert!((4..=40).all(|id| !o.is_full() && o.insert(order(id, id as u32))) && o.is_full());
+        assert!((1..=40).all(|id| o.get(id).copied() == Some(order(id, id as u32))));
     }
 
     proptest! {

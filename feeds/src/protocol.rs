@@ -11,7 +11,7 @@
 
 use model::{Instrument, MarketEvent};
 
-use crate::framing::Packet;
+use crate::framing::{Packet, Session};
 
 /// What is wanted of a feed.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +40,12 @@ pub trait Protocol: Sized {
 
     /// Whether what is missing can be asked for by MoldUDP64 requests and a GLIMPSE snapshot.
     const HAS_SERVERS: bool;
+
+    /// The stream of a unit, where a line may carry several and a feed is of one. `None`: there are no units.
+    #[must_use]
+    fn stream_of_unit(_unit: u8) -> Option<Session> {
+        None
+    }
 
     /// For these instruments. Allocates all that is ever needed.
     fn new(wanted: Wanted<'_>) -> Self;

@@ -80,6 +80,7 @@ pub fn run(args: &Args) -> Outcome {
     let mut discipline = clock.discipline();
     let recorder = Recorder::start(&plan, clock).map_err(|e| match e {
         RecordError::Exists { .. } => Failure::new(format!("{e} (name another file, or give --overwrite)")),
+        RecordError::Protocol { .. } => Failure::with(Exit::Config, e),
         other => Failure::new(other),
     })?;
     recorder.warnings().iter().for_each(|w| warn(w));

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use feeds::channel::{ChannelConfig, SnapshotLimits};
+use feeds::framing::Session;
 use model::Nanos;
 use net::udp::LineConfig;
 
@@ -22,6 +23,8 @@ pub struct Feed {
     pub lines: Vec<SocketAddr>,
     /// The one source of each line; none where anyone may send.
     pub sources: Vec<Ipv4Addr>,
+    /// The one stream that is followed, where a line may carry several.
+    pub only: Option<Session>,
     /// The interface for multicast.
     pub interface: Ipv4Addr,
     /// Re-request servers.
@@ -69,6 +72,7 @@ impl Feed {
             gap_wait: self.gap_wait,
             silence: self.silence,
             servers: self.rerequest.len(),
+            only: self.only,
             snapshots: self.glimpse.as_ref().map(|_| limits),
             ..shipped
         }

@@ -166,6 +166,19 @@ fn feed(c: &mut Checks, k: usize, f: &written::Feed, base: &Path, secrets: Secre
             c.problem(key("glimpse"), "given", &none);
         }
     }
+    let only = match f.unit {
+        Some(unit) if protocol.stream_of_unit(1).is_none() => {
+            c.problem(key("unit"), unit, format!("nothing: a feed of {} has no units", f.protocol));
+            None
+        }
+        // The first that is heard may be another unit's, on lines that carry several.
+        None if protocol.stream_of_unit(1).is_some() => {
+            let needed = format!("the unit of the feed, 1 to 255: lines of {} may carry several", f.protocol);
+            c.problem(key("unit"), "not given", needed);
+            None
+        }
+        unit => protocol.stream_of_unit(c.range(&key("unit"), unit, 1, 1, 255) as u8),
+    };
     if !(1..=4).contains(&f.lines.len()) {
         c.problem(key("lines"), format!("{} lines", f.lines.len()), "1 to 4 addresses");
     }
@@ -209,6 +222,7 @@ fn feed(c: &mut Checks, k: usize, f: &written::Feed, base: &Path, secrets: Secre
         id: f.id.clone(),
         protocol,
         live_orders: written::Capacity::default().live_orders,
+        only,
         glimpse,
         snapshot_after_messages: ranged(
             c,

@@ -94,6 +94,9 @@ pub struct Feed {
     pub protocol: String,
     /// A and B.
     pub lines: Vec<String>,
+    /// Which unit it is, 1 to 255; only where the protocol has units, and needed there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<i64>,
     /// With multicast: the one source of each line, by its address (source-specific multicast); none: whoever sends to the group.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<String>,

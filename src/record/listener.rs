@@ -393,7 +393,8 @@ impl Sink for Stream {
                 self.end = Some(End::Session);
             }
             FeedStatus::NewSession => self.end = Some(End::OtherSession),
-            FeedStatus::Synced { .. } | FeedStatus::Recovering { .. } | FeedStatus::Heartbeat => {}
+            FeedStatus::Synced { next } => self.confirm_snapshot(next),
+            FeedStatus::Recovering { .. } | FeedStatus::Heartbeat => {}
             // Nobody asks that of a recording.
             FeedStatus::Doubted => {}
             FeedStatus::SnapshotBegin => self.give(Kind::SnapshotBegin, 0, &[]),
@@ -402,5 +403,56 @@ impl Sink for Stream {
                 self.tally.snapshot = Some(next);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream() -> Stream {
+        let (giver, _) = ring(1 << 12);
+        let (notices, _) = mpsc::channel();
+        let tally = Tally::default();
+        Stream { giver, received: Nanos::ZERO, tally, end: None, notices }
+    }
+
+    fn messages(s: &mut Stream, from: u64, to: u64) {
+        for sequence in from..to {
+            assert_eq!(s.message(sequence, b"m"), Taken::Whole);
+        }
+    }
+
+    #[test]
+    fn where_a_snapshot_ends_is_believed_when_the_lines_are_there() {
+        let mut s = stream();
+        messages(&mut s, 1, 4);
+        // A number from nowhere; the channel asks for another snapshot then.
+        s.status(FeedStatus::SnapshotEnd { next: 1_000_000 });
+        assert_eq!((s.tally.next, s.tally.messages_bridged), (Some(4), 0));
+        s.status(FeedStatus::SnapshotEnd { next: 10 });
+        messages(&mut s, 10, 13);
+        assert_eq!((s.tally.next, s.tally.messages_bridged), (Some(13), 6));
+        assert_eq!(s.tally.bridged, [(4, 10)]);
+    }
+
+    #[test]
+    fn a_stream_that_is_whole_or_over_confirms_a_snapshot_before_its_next_message() {
+        for status in [FeedStatus::Synced { next: 10 }, FeedStatus::EndOfSession] {
+            let mut s = stream();
+            messages(&mut s, 1, 4);
+            s.status(FeedStatus::SnapshotEnd { next: 10 });
+            s.status(status);
+            assert_eq!((s.tally.next, s.tally.bridged.as_slice()), (Some(10), &[(4, 10)][..]), "{status:?}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_of_an_earlier_moment_bridges_nothing() {
+        let mut s = stream();
+        messages(&mut s, 1, 8);
+        s.status(FeedStatus::SnapshotEnd { next: 5 });
+        messages(&mut s, 5, 10);
+        assert_eq!((s.tally.next, s.tally.messages_bridged), (Some(10), 0));
     }
 }

@@ -352,6 +352,8 @@ impl Capture {
             (self.cut, "UDP datagram(s) were captured only in part (capture whole frames: tcpdump -s 0)"),
             (self.fragments, "IP fragment(s) were left out"),
             (self.queue.empty, "message(s) without any byte were left out"),
+            (self.pitch.undecodable(), "message(s) could not be decoded or kept: the books may be wrong"),
+            (self.pitch.beyond(), "packet(s) of more units than a venue has were left out"),
             (self.pitch.unsayable(), "price(s) beyond 32 bits of 1e-4 USD were left out"),
         ];
         all.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect()

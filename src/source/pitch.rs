@@ -4,6 +4,7 @@
 //! retail interest, Reg SHO. Match numbers are made up. A price beyond 32 bits cannot be said: its order is left out, and counted.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use feeds::channel::{Channel, ChannelConfig, ChannelStats, Sink, Taken};
 use feeds::framing::Packet as _;
@@ -14,7 +15,13 @@ use model::{CrossKind, FeedStatus, InstrumentId, MarketBody, MarketEvent, Nanos,
 
 use super::made::{Made, STAMP_MAX, Stamp};
 
-/// Orders of one unit that may rest at once, 12 MiB. There are some dozens of units; one that has more is said to have lost messages.
+/// Units that are read. No venue has more, and a file of noise is not to take memory for each number that a byte can be.
+const UNITS_MAX: usize = 64;
+/// Messages of one unit that may be held ahead of a hole, 360 kB. The lines of one capture differ by far less.
+const REORDER_WINDOW: usize = 1 << 12;
+/// Room for a unit's orders at first. It grows with what rests.
+const LIVE_ORDERS_FIRST: usize = 1 << 8;
+/// Orders of one unit that may rest at once, 12 MiB. One beyond that cannot be kept, and is said to be missing.
 const LIVE_ORDERS: usize = 1 << 18;
 /// Locates that a stream has.
 const LOCATES_MAX: u16 = u16::MAX - 2;
@@ -25,10 +32,14 @@ struct Unit {
     subscription: Subscription,
 }
 
-/// All units of a capture.
+/// All units of a capture that said something.
 #[derive(Default)]
 pub(super) struct Units {
     units: BTreeMap<u8, Unit>,
+    /// Whether there was any packet.
+    heard: bool,
+    /// Packets of units beyond [`UNITS_MAX`].
+    beyond: u64,
     said: Said,
 }
 
@@ -63,9 +74,12 @@ impl Sink for Reader<'_> {
                 self.said.say(&MarketEvent { ts_event: Nanos::ZERO, instrument, body });
             }
         }
-        match self.subscription.decode(msg, |event| self.said.say(&event)) {
-            Err(Refusal::Lost) => Taken::Undecodable,
-            Ok(()) | Err(Refusal::Malformed | Refusal::Unknown) => Taken::Whole,
+        loop {
+            return match self.subscription.decode(msg, |event| self.said.say(&event)) {
+                Err(Refusal::Lost) if self.subscription.grow(LIVE_ORDERS) => continue,
+                Err(Refusal::Lost) => Taken::Undecodable,
+                Ok(()) | Err(Refusal::Malformed | Refusal::Unknown) => Taken::Whole,
+            };
         }
     }
 
@@ -141,19 +155,20 @@ impl Units {
     /// A datagram; `false` where it is no PITCH.
     pub(super) fn take(&mut self, now: Nanos, datagram: &[u8]) -> bool {
         let Some(packet) = pitch(datagram) else { return false };
-        if packet.sequence == 0 {
-            return true;
-        }
-        let Units { units, said } = self;
-        let unit = units.entry(packet.unit).or_insert_with(|| Unit {
-            channel: Channel::new(ChannelConfig {
-                lines: 1,
-                reorder_window: 1 << 16,
-                gap_wait: Nanos::from_millis(100),
-                ..ChannelConfig::default()
-            }),
-            subscription: Protocol::new(Wanted { instruments: &[], live_orders: LIVE_ORDERS }),
-        });
+        self.heard |= packet.sequence != 0;
+        let Units { units, said, beyond, .. } = self;
+        let known = units.len();
+        let unit = match units.entry(packet.unit) {
+            _ if packet.sequence == 0 => return true,
+            Entry::Occupied(unit) => unit.into_mut(),
+            // A unit that only says that it lives has no book.
+            Entry::Vacant(_) if packet.count == 0 => return true,
+            Entry::Vacant(_) if known == UNITS_MAX => {
+                *beyond += 1;
+                return true;
+            }
+            Entry::Vacant(place) => place.insert(Unit::new()),
+        };
         unit.pass(now, said);
         let mut reader = Reader { subscription: &mut unit.subscription, said };
         unit.channel.on_framed::<Packet<'_>, _>(now, 0, datagram, &mut reader);
@@ -170,7 +185,7 @@ impl Units {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.units.is_empty()
+        !self.heard
     }
 
     /// The next message made.
@@ -190,12 +205,32 @@ impl Units {
         self.units.values().map(|u| u.channel.stats().messages_lost).sum()
     }
 
+    /// Messages that could not be decoded, or kept.
+    pub(super) fn undecodable(&self) -> u64 {
+        self.units.values().map(|u| u.channel.stats().undecodable).sum()
+    }
+
+    pub(super) fn beyond(&self) -> u64 {
+        self.beyond
+    }
+
     pub(super) fn unsayable(&self) -> u64 {
         self.said.unsayable
     }
 }
 
 impl Unit {
+    fn new() -> Unit {
+        let config = ChannelConfig {
+            lines: 1,
+            reorder_window: REORDER_WINDOW,
+            gap_wait: Nanos::from_millis(100),
+            ..ChannelConfig::default()
+        };
+        let wanted = Wanted { instruments: &[], live_orders: LIVE_ORDERS_FIRST };
+        Unit { channel: Channel::new(config), subscription: Protocol::new(wanted) }
+    }
+
     fn pass(&mut self, now: Nanos, said: &mut Said) {
         while self.channel.next_timeout().is_some_and(|at| at <= now) {
             let mut reader = Reader { subscription: &mut self.subscription, said };

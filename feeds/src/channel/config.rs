@@ -3,6 +3,7 @@
 use model::Nanos;
 
 use super::SnapshotLimits;
+use crate::framing::Session;
 
 /// The shape and the patience of a [`super::Channel`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,12 +28,14 @@ pub struct ChannelConfig {
     pub servers: usize,
     /// A feed that says nothing on any line for so long is silent. A venue sends a heartbeat a second.
     pub silence: Nanos,
+    /// The one session that is ever followed. `None`: the first that is heard, and from one to the next.
+    pub only: Option<Session>,
     /// When what is missing is left to a snapshot. `None`: there is no snapshot server, and what no other brings is lost.
     pub snapshots: Option<SnapshotLimits>,
 }
 
 impl Default for ChannelConfig {
-    /// Two lines, no server of either kind, 16,384 messages of 64 bytes, 1 ms for the other line, 20 ms and 4 more tries for a
+    /// Two lines, whatever session, no server of either kind, 16,384 messages of 64 bytes, 1 ms for the other line, 20 ms and 4 more tries for a
     /// server, silent after 5 s.
     fn default() -> Self {
         ChannelConfig {
@@ -46,6 +49,7 @@ impl Default for ChannelConfig {
             request_max_messages: 1_000,
             servers: 0,
             silence: Nanos::from_millis(5_000),
+            only: None,
             snapshots: None,
         }
     }

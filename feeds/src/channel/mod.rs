@@ -121,6 +121,7 @@ struct Gap {
 #[derive(Debug)]
 pub struct Channel {
     session: Session,
+    only: Option<Session>,
     /// The next message to deliver.
     expected: u64,
     /// After the last message known to exist.
@@ -160,6 +161,7 @@ impl Channel {
     pub fn new(config: ChannelConfig) -> Channel {
         Channel {
             session: NUL,
+            only: config.only,
             expected: 1,
             seen_end: 1,
             steady: false,

@@ -12,8 +12,13 @@ impl Channel {
     ///
     /// A session that was left is believed again only when the one it was left for has been silent, for its own late packets follow
     /// its end; and it is believed then, so that a stray packet does not shut out the real stream for good.
+    ///
+    /// Where only one session is followed ([`super::ChannelConfig::only`]) another is a stray one whatever is heard.
     #[cold]
     pub(super) fn adopt<S: Sink>(&mut self, now: Nanos, session: Session, sink: &mut S) -> bool {
+        if self.only.is_some_and(|only| only != session) {
+            return false;
+        }
         if self.session == NUL {
             self.session = session;
             return true;

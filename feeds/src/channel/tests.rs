@@ -4,6 +4,7 @@ use model::FeedStatus::{self, EndOfSession, Heartbeat, Lost, NewSession, Recover
 use model::Nanos;
 
 mod disputes;
+mod only;
 mod resync;
 mod snapshots;
 

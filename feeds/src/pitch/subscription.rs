@@ -19,6 +19,7 @@ use model::{Instrument, InstrumentId, MarketBody, MarketEvent, Nanos, Px, Qty, S
 
 use super::decode::{Decoded, Message, decode};
 use super::unit;
+use crate::framing::Session;
 use crate::orders::{Order, Orders};
 use crate::protocol::{Protocol, Refusal, Wanted};
 
@@ -48,6 +49,15 @@ impl Subscription {
         if let Err(at) = self.wanted.binary_search_by_key(&symbol, |w| w.0) {
             self.wanted.insert(at, (symbol, id));
         }
+    }
+
+    /// Doubles the room for orders where it is used up, to no more than `most`; whether it did. For who reads files. Allocates.
+    pub fn grow(&mut self, most: usize) -> bool {
+        let grows = self.orders.is_full() && self.orders.most() < most;
+        if grows {
+            self.orders.grow(self.orders.most().saturating_mul(2).min(most));
+        }
+        grows
     }
 
     fn instrument(&self, symbol: Symbol) -> Option<InstrumentId> {
@@ -167,6 +177,10 @@ impl Protocol for Subscription {
     type Packet<'a> = unit::Packet<'a>;
 
     const HAS_SERVERS: bool = false;
+
+    fn stream_of_unit(unit: u8) -> Option<Session> {
+        Some(unit::session(unit))
+    }
 
     /// Takes 48 to 96 bytes for each order that may rest.
     fn new(wanted: Wanted<'_>) -> Subscription {

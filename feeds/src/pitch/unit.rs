@@ -47,9 +47,7 @@ impl<'a> framing::Packet<'a> for Packet<'a> {
 
     #[inline]
     fn session(&self) -> Session {
-        let digit = |n: u8| b'0' + n % 10;
-        let unit = self.unit;
-        [b'P', b'I', b'T', b'C', b'H', b' ', b'U', digit(unit / 100), digit(unit / 10), digit(unit)]
+        session(self.unit)
     }
 
     #[inline]
@@ -75,6 +73,13 @@ impl<'a> framing::Packet<'a> for Packet<'a> {
     fn blocks(&self) -> Blocks<'a> {
         Blocks { rest: self.payload, left: self.count }
     }
+}
+
+/// A unit's stream.
+#[inline]
+pub(super) fn session(unit: u8) -> Session {
+    let digit = |n: u8| b'0' + n % 10;
+    [b'P', b'I', b'T', b'C', b'H', b' ', b'U', digit(unit / 100), digit(unit / 10), digit(unit)]
 }
 
 /// The messages of a packet, each with its length in front. Borrows the packet's bytes.

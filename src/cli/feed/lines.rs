@@ -12,7 +12,7 @@ use net::udp::UdpLine;
 
 use super::counts::Counts;
 use super::report::{Packets, Report};
-use crate::cli::Failure;
+use crate::cli::{Failure, warn};
 use crate::config;
 use crate::protocol::FeedProtocol;
 
@@ -51,23 +51,29 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Opens the lines of these feeds.
+    /// Opens the lines of those feeds whose messages can be counted; of the others it warns.
     ///
     /// # Errors
-    /// A line's, with its address.
+    /// A line's, with its address; or that no feed can be counted.
     pub(super) fn open(feeds: &[config::Feed]) -> Result<Lines, Failure> {
         let open = |f: &config::Feed| {
             let failed = |e: String| Failure::new(format!("feed {}: {e}", f.id));
-            if f.protocol != FeedProtocol::Itch50 {
-                let word = f.protocol.word();
-                return Err(failed(format!("it speaks {word}, and only messages of itch50 are counted")));
-            }
             let lines = f.line_configs().map(|line| UdpLine::open(&line));
             let channel = Channel::new(ChannelConfig { servers: 0, snapshots: None, ..f.channel() });
             let lines = lines.collect::<Result<Vec<_>, _>>().map_err(|e| failed(e.to_string()))?;
             Ok(Feed { id: f.id.clone(), lines, channel, counts: Counting(Counts::new()) })
         };
-        let feeds = feeds.iter().map(open).collect::<Result<Vec<_>, Failure>>()?;
+        let (counted, others): (Vec<_>, Vec<_>) =
+            feeds.iter().partition(|f| f.protocol == FeedProtocol::Itch50);
+        let left_out = |f: &config::Feed| {
+            let (id, word) = (&f.id, f.protocol.word());
+            format!("feed {id}: it speaks {word}, and only messages of itch50 are counted")
+        };
+        match (others.first(), counted.is_empty()) {
+            (Some(f), true) => return Err(Failure::new(left_out(f))),
+            _ => others.into_iter().for_each(|f| warn(&left_out(f))),
+        }
+        let feeds = counted.into_iter().map(open).collect::<Result<Vec<_>, Failure>>()?;
         Ok(Lines { feeds, began: Instant::now(), buffer: vec![0; DATAGRAM] })
     }
 
