@@ -62,6 +62,8 @@ impl Sink for Checker {
                 (self.is_building, self.next) = (false, Some(next));
             }
             FeedStatus::NewSession => (self.is_building, self.next) = (false, Some(1)),
+            FeedStatus::Disputed { .. } => panic!("every copy of a message is the same"),
+            FeedStatus::Doubted => panic!("nobody doubts anything"),
             FeedStatus::Recovering { .. }
             | FeedStatus::Silent
             | FeedStatus::Heartbeat
