@@ -95,6 +95,7 @@ conformance! {
     adds_sort_by_price_and_queue_by_arrival
     the_top_follows_its_level
     an_execution_takes_shares_where_the_order_rests
+    an_execution_may_hit_an_order_that_is_not_the_first_of_its_level
     an_execution_at_another_price_leaves_that_price_alone
     no_shares_left_is_no_order
     a_replace_goes_to_the_back_and_keeps_its_side
@@ -196,6 +197,17 @@ fn an_execution_takes_shares_where_the_order_rests<T: Books>() {
     let rests = RestingOrder { instrument: A, side: Sell, px: Px(700), qty: Qty(60) };
     assert_eq!(f.books.order(VenueRef(1)), Some(rests));
     assert_eq!(f.depth(Sell), [(700, 60, 1)]);
+}
+
+fn an_execution_may_hit_an_order_that_is_not_the_first_of_its_level<T: Books>() {
+    let mut f = Feed::<T>::new();
+    for reference in 1..=3 {
+        f.add(reference, Sell, 700, 100);
+    }
+    assert_eq!(f.execute(2, 100).effect, Effect::Applied);
+    assert_eq!(f.execute(3, 40).effect, Effect::Applied);
+    assert_eq!(f.orders(Sell), [(1, 700, 100), (3, 700, 60)]);
+    assert_eq!(f.books.stats(), BookStats::default());
 }
 
 fn an_execution_at_another_price_leaves_that_price_alone<T: Books>() {

@@ -222,3 +222,85 @@ impl SnapshotSession {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use feeds::channel::{ChannelConfig, SnapshotLimits, Taken};
+    use model::FeedStatus;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Said(Vec<FeedStatus>);
+
+    impl Sink for Said {
+        fn message(&mut self, _: u64, _: &[u8]) -> Taken {
+            Taken::Whole
+        }
+        fn snapshot(&mut self, _: &[u8]) -> Taken {
+            Taken::Whole
+        }
+        fn status(&mut self, status: FeedStatus) {
+            self.0.push(status);
+        }
+    }
+
+    /// Logs in at a server that says that its first message has this number; what it was asked, and what became of the snapshot.
+    fn logged_in(first: u64) -> (Vec<u8>, bool) {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        let account = Account { address, username: "user01".into(), password: "pass".into() };
+        let mut session = SnapshotSession::new(&account).unwrap();
+        let limits = SnapshotLimits { after_messages: 0, ..SnapshotLimits::default() };
+        let mut channel =
+            Channel::new(ChannelConfig { lines: 1, snapshots: Some(limits), ..ChannelConfig::default() });
+        let (mut said, mut now) = (Said::default(), Nanos(1));
+        // The session's fifth message is the first that is heard: what was before is not asked for.
+        let packet = [b"SESSION001", &5u64.to_be_bytes()[..], &1u16.to_be_bytes(), &[0, 1, b'x']].concat();
+        channel.on_datagram(now, 0, &packet, &mut said);
+        now = Nanos::from_millis(10);
+        channel.on_timeout(now, &mut said);
+        assert!(channel.poll_snapshot(now));
+        let mut turn = || session.poll(now, &mut channel, &mut said);
+        turn();
+        let (mut stream, _) = server.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let mut login = Vec::new();
+        while login.len() < 49 {
+            turn();
+            let mut bytes = [0; 64];
+            if let Ok(n) = stream.read(&mut bytes) {
+                login.extend_from_slice(&bytes[..n]);
+            }
+        }
+        // Accepted, and at once a whole snapshot: `G` with where the stream goes on.
+        let end = format!("G{:>20}", 5);
+        let accepted = format!("A{:>10}{first:>20}", "SESSION001");
+        for packet in [accepted, format!("S{end}")] {
+            stream.write_all(&(packet.len() as u16).to_be_bytes()).unwrap();
+            stream.write_all(packet.as_bytes()).unwrap();
+        }
+        while !session.is_idle() {
+            session.poll(now, &mut channel, &mut said);
+        }
+        (login, said.0.iter().any(|s| matches!(s, FeedStatus::SnapshotEnd { next: 5 })))
+    }
+
+    #[test]
+    fn a_snapshot_is_asked_for_from_its_first_message_in_the_current_session() {
+        let (login, is_whole) = logged_in(1);
+        let asked = format!("L{:<6}{:<10}{:>10}{:>20}", "user01", "pass", "", 1);
+        assert_eq!(login, [&47u16.to_be_bytes()[..], asked.as_bytes()].concat());
+        assert!(is_whole);
+    }
+
+    #[test]
+    fn one_that_begins_elsewhere_is_not_whole() {
+        for first in [2, 17] {
+            assert!(!logged_in(first).1, "{first}");
+        }
+    }
+}

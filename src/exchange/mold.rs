@@ -282,6 +282,25 @@ mod tests {
         assert_eq!(open(&p.answer(&request(&SESSION, 1, 1)).unwrap()).2, [b"x"]);
     }
 
+    /// A client may ask up to the highest message that it saw, again and again, while the same messages are on the lines.
+    #[test]
+    fn requests_may_overlap_each_other_and_what_is_sent() {
+        let mut p = channel(&[LineFaults::default()]);
+        for i in 0..10u8 {
+            p.publish(&[i; 36]);
+        }
+        p.flush(0);
+        let first = p.answer(&request(&SESSION, 3, 6)).unwrap();
+        assert_eq!(p.answer(&request(&SESSION, 3, 6)), Some(first), "as often as it is asked for");
+        p.publish(&[10; 36]);
+        let (sequence, count, messages) = open(&p.answer(&request(&SESSION, 5, 100)).unwrap());
+        assert_eq!((sequence, count, messages[0][0]), (5, 6, 4), "what is not sent yet is not answered");
+        p.flush(1);
+        let sent: Vec<_> = std::iter::from_fn(|| p.poll(u64::MAX)).map(|(_, d)| open(&d)).collect();
+        let next = sent.iter().map(|(sequence, count, _)| sequence + u64::from(*count)).max();
+        assert_eq!(next, Some(12), "and the lines go on as if nobody had asked: {sent:?}");
+    }
+
     #[test]
     fn requests_are_clamped_and_nonsense_is_ignored() {
         let mut p = channel(&[LineFaults::default()]);

@@ -351,6 +351,19 @@ mod tests {
         assert_eq!((px, printable), (Px(2_000_000_000), false));
     }
 
+    /// The reference is 0 since 2010 and the side `B` since 2014; older days have others.
+    #[test]
+    fn a_hidden_trade_is_one_whatever_its_reference_and_side() {
+        let mut msg = valid(b'P');
+        for (reference, letter, side) in [(0u64, b'B', Side::Buy), (77, b'S', Side::Sell)] {
+            msg[11..19].copy_from_slice(&reference.to_be_bytes());
+            msg[19] = letter;
+            let body = decode(&msg).unwrap().body;
+            assert!(matches!(body, MarketBody::Trade { side: got, .. } if got == side), "{body:?}");
+            assert!(!body.touches_book());
+        }
+    }
+
     #[test]
     fn an_execution_of_an_odd_letter_takes_its_shares_and_is_not_printed() {
         let mut msg = valid(b'C');
