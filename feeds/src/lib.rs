@@ -24,6 +24,7 @@ pub mod framing;
 pub mod glimpse;
 pub mod itch50;
 pub mod jnx;
+mod misread;
 pub mod moldudp64;
 mod orders;
 pub mod pitch;

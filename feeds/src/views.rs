@@ -52,9 +52,18 @@ impl Field for Symbol {
     }
 }
 
-/// Gives each `name = kind, length bytes { field: type = offset, about; .. }` a view, whose integers are `le` or `be`, and all of them a table.
+/// What the messages of a venue have in common where [`views`] names no other: nothing.
+macro_rules! no_header {
+    (accessors $($of:tt)*) => {};
+    (debug $($of:tt)*) => {};
+}
+pub(crate) use no_header;
+
+/// Gives each `name = kind, length bytes { field: type = offset, about; .. }` a view, whose integers are `le` or `be`, and all of them a table. `header` is a
+/// macro for what all of a venue's messages begin with, like [`no_header`]: its `accessors KIND LENGTH` go into each view, and its `debug view out` writes
+/// them.
 macro_rules! views {
-    ($order:ident $(
+    ($order:ident $header:ident $(
         $(#[$doc:meta])*
         $view:ident = $kind:literal, $len:literal bytes {
             $($field:ident: $ty:ty = $offset:literal, $about:literal;)*
@@ -62,7 +71,7 @@ macro_rules! views {
     )*) => {
         $(
             $(#[$doc])*
-            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+            #[derive(Clone, Copy, PartialEq, Eq)]
             #[repr(transparent)]
             pub struct $view<'a>(&'a [u8; $len]);
 
@@ -81,6 +90,8 @@ macro_rules! views {
                     }
                 }
 
+                $header! { accessors $kind $len }
+
                 $(
                     #[doc = $about]
                     #[inline(always)]
@@ -90,10 +101,19 @@ macro_rules! views {
                     }
                 )*
             }
+
+            impl core::fmt::Debug for $view<'_> {
+                fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                    let mut out = f.debug_struct(stringify!($view));
+                    $header! { debug self out }
+                    $(out.field(stringify!($field), &self.$field());)*
+                    out.finish()
+                }
+            }
         )*
 
-        /// Every known type: its number and its length in bytes.
-        pub const TYPES: &[(u8, usize)] = &[$(($kind, $len)),*];
+        /// Every known type: its number and its length in bytes, in the specification's order.
+        pub const TYPES: [(u8, usize); [$($kind),*].len()] = [$(($kind, $len)),*];
     };
 }
 pub(crate) use views;

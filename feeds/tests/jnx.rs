@@ -317,7 +317,7 @@ fn stamps_count_from_the_last_seconds_message() {
 #[test]
 fn what_a_book_or_a_state_hangs_on_and_cannot_be_decoded_is_a_loss() {
     let mut f = Feed::new(8);
-    for &(kind, len) in wire::TYPES {
+    for (kind, len) in wire::TYPES {
         let want = if matches!(kind, b'T' | b'L') { Refusal::Malformed } else { Refusal::Lost };
         let cut = [&[kind][..], &vec![0; len - 2]].concat();
         assert_eq!(f.give(&cut), Err(want), "{}", kind as char);

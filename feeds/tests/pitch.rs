@@ -328,7 +328,7 @@ fn stamps_count_from_the_last_time_message() {
 #[test]
 fn what_a_book_hangs_on_and_cannot_be_decoded_is_a_loss() {
     let mut f = Feed::new(8);
-    for &(kind, len) in wire::TYPES {
+    for (kind, len) in wire::TYPES {
         let is_lost = matches!(kind, 0x21..=0x29 | 0x2F | 0x31 | 0x97);
         let want = if is_lost { Refusal::Lost } else { Refusal::Malformed };
         let cut = [&[len as u8, kind][..], &vec![0; len - 3]].concat();

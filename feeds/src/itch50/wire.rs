@@ -1,146 +1,58 @@
 //! Views: the bytes of one message, read field by field where they lie.
 //!
-//! A view borrows `&[u8; N]`, got once by `first_chunk`, so its length is checked once and every accessor is a
-//! load at a constant offset; that each field lies inside its message is asserted at compile time. Accessors are named
-//! as in the specification and give the wire's values: prices as `u32` with four implied decimals, letters as `u8`.
-
-use core::fmt;
+//! Accessors are named as in the specification and give the wire's values: prices as `u32` with four implied decimals, letters as `u8`.
 
 use model::{Nanos, Symbol};
 
 use super::DecodeError;
+use crate::views::{Field, views};
 
-/// A field's type: how it is read at a constant offset of a message of constant length.
-trait Field: Sized {
-    fn at<const OFFSET: usize, const N: usize>(msg: &[u8; N]) -> Self;
-}
-
-#[inline(always)]
-fn bytes<const LEN: usize, const OFFSET: usize, const N: usize>(msg: &[u8; N]) -> [u8; LEN] {
-    const { assert!(OFFSET + LEN <= N, "a field lies inside its message") };
-    let mut out = [0; LEN];
-    out.copy_from_slice(&msg[OFFSET..OFFSET + LEN]);
-    out
-}
-
-macro_rules! integer_fields {
-    ($($ty:ty: $len:literal)*) => {$(
-        impl Field for $ty {
-            #[inline(always)]
-            fn at<const OFFSET: usize, const N: usize>(msg: &[u8; N]) -> Self {
-                <$ty>::from_be_bytes(bytes::<$len, OFFSET, N>(msg))
+/// What every message begins with.
+macro_rules! header {
+    (accessors $kind:literal $len:literal) => {
+        /// The view of a message of this type; bytes beyond [`Self::LEN`] are ignored.
+        ///
+        /// # Errors
+        /// [`DecodeError::Empty`], [`DecodeError::Unknown`] when it is of another type, [`DecodeError::Short`].
+        #[inline]
+        pub fn new(msg: &'a [u8]) -> Result<Self, DecodeError> {
+            match msg.first() {
+                None => Err(DecodeError::Empty),
+                Some(&$kind) => Self::of_kind(msg),
+                Some(&other) => Err(DecodeError::Unknown(other)),
             }
         }
-    )*};
-}
 
-integer_fields! { u8: 1 u16: 2 u32: 4 u64: 8 }
-
-impl<const LEN: usize> Field for [u8; LEN] {
-    #[inline(always)]
-    fn at<const OFFSET: usize, const N: usize>(msg: &[u8; N]) -> Self {
-        bytes::<LEN, OFFSET, N>(msg)
-    }
-}
-
-impl Field for Symbol {
-    #[inline(always)]
-    fn at<const OFFSET: usize, const N: usize>(msg: &[u8; N]) -> Self {
-        Symbol(bytes::<8, OFFSET, N>(msg))
-    }
-}
-
-macro_rules! views {
-    ($(
-        $(#[$doc:meta])*
-        $view:ident = $kind:literal, $len:literal bytes {
-            $($field:ident: $ty:ty = $offset:literal, $about:literal;)*
+        /// The day's number of the instrument; 0 for the whole market.
+        #[inline(always)]
+        #[must_use]
+        pub fn stock_locate(&self) -> u16 {
+            u16::be::<1, $len>(self.0)
         }
-    )*) => {
-        $(
-            $(#[$doc])*
-            #[derive(Clone, Copy, PartialEq, Eq)]
-            #[repr(transparent)]
-            pub struct $view<'a>(&'a [u8; $len]);
 
-            impl<'a> $view<'a> {
-                /// The type's letter.
-                pub const KIND: u8 = $kind;
-                /// The type's length in bytes.
-                pub const LEN: usize = $len;
+        /// The venue's internal number.
+        #[inline(always)]
+        #[must_use]
+        pub fn tracking_number(&self) -> u16 {
+            u16::be::<3, $len>(self.0)
+        }
 
-                /// The view of a message of this type; bytes beyond [`Self::LEN`] are ignored.
-                ///
-                /// # Errors
-                /// [`DecodeError::Empty`], [`DecodeError::Unknown`] when it is of another type, [`DecodeError::Short`].
-                #[inline]
-                pub fn new(msg: &'a [u8]) -> Result<Self, DecodeError> {
-                    match msg.first() {
-                        None => Err(DecodeError::Empty),
-                        Some(&$kind) => Self::of_kind(msg),
-                        Some(&other) => Err(DecodeError::Unknown(other)),
-                    }
-                }
-
-                /// The view of a message whose letter is known to be [`Self::KIND`].
-                #[inline(always)]
-                pub(super) fn of_kind(msg: &'a [u8]) -> Result<Self, DecodeError> {
-                    match msg.first_chunk() {
-                        Some(bytes) => Ok(Self(bytes)),
-                        None => Err(DecodeError::short($kind, msg.len(), $len)),
-                    }
-                }
-
-                /// The day's number of the instrument; 0 for the whole market.
-                #[inline(always)]
-                #[must_use]
-                pub fn stock_locate(&self) -> u16 {
-                    u16::at::<1, $len>(self.0)
-                }
-
-                /// The venue's internal number.
-                #[inline(always)]
-                #[must_use]
-                pub fn tracking_number(&self) -> u16 {
-                    u16::at::<3, $len>(self.0)
-                }
-
-                /// When the venue made the message, ns since its midnight (48 bits).
-                #[inline(always)]
-                #[must_use]
-                pub fn timestamp(&self) -> Nanos {
-                    // One load of eight bytes from the tracking number on, masked, is cheaper than a load of six.
-                    Nanos(u64::at::<3, $len>(self.0) & 0xFFFF_FFFF_FFFF)
-                }
-
-                $(
-                    #[doc = $about]
-                    #[inline(always)]
-                    #[must_use]
-                    pub fn $field(&self) -> $ty {
-                        <$ty as Field>::at::<$offset, $len>(self.0)
-                    }
-                )*
-            }
-
-            impl fmt::Debug for $view<'_> {
-                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    f.debug_struct(stringify!($view))
-                        .field("stock_locate", &self.stock_locate())
-                        .field("tracking_number", &self.tracking_number())
-                        .field("timestamp", &self.timestamp())
-                        $(.field(stringify!($field), &self.$field()))*
-                        .finish()
-                }
-            }
-        )*
-
-        /// Every known type: its letter and its length in bytes, in the specification's order.
-        pub const TYPES: [(u8, usize); 23] = [$(($kind, $len)),*];
+        /// When the venue made the message, ns since its midnight (48 bits).
+        #[inline(always)]
+        #[must_use]
+        pub fn timestamp(&self) -> Nanos {
+            // One load of eight bytes from the tracking number on, masked, is cheaper than a load of six.
+            Nanos(u64::be::<3, $len>(self.0) & 0xFFFF_FFFF_FFFF)
+        }
+    };
+    (debug $view:tt $out:ident) => {
+        $out.field("stock_locate", &$view.stock_locate())
+            .field("tracking_number", &$view.tracking_number())
+            .field("timestamp", &$view.timestamp());
     };
 }
 
-views! {
+views! { be header
     /// `S` System Event.
     SystemEvent = b'S', 12 bytes {
         event_code: u8 = 11, "`O` `S` `Q` `M` `E` `C`, in this order over the day.";

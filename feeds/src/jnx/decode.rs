@@ -3,60 +3,7 @@
 use model::{Px, Qty, Side, TradingState};
 
 use super::wire;
-use crate::protocol::Refusal;
-
-/// Why bytes are not a message that is understood.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
-    /// No type has this letter: a newer feed, or not this one. To be counted and skipped.
-    #[error("unknown JNX ITCH message type 0x{0:02x}")]
-    Unknown(u8),
-    /// Fewer bytes than the type has.
-    #[error("JNX ITCH message 0x{kind:02x} of {len} bytes is too short: it has {need}")]
-    Short {
-        /// The type's letter.
-        kind: u8,
-        /// Bytes there are.
-        len: usize,
-        /// Bytes the type has.
-        need: usize,
-    },
-    /// A side that is neither `B` nor `S`.
-    #[error("JNX ITCH message 0x{kind:02x}: the side cannot be 0x{value:02x}")]
-    Side {
-        /// The type's letter.
-        kind: u8,
-        /// What stands there.
-        value: u8,
-    },
-    /// Too short to have a type.
-    #[error("empty message")]
-    Empty,
-}
-
-impl DecodeError {
-    /// What the core makes of it.
-    #[cold]
-    pub(super) const fn refusal(self) -> Refusal {
-        match self {
-            DecodeError::Unknown(_) | DecodeError::Empty => Refusal::Unknown,
-            DecodeError::Short { kind, .. } | DecodeError::Side { kind, .. } => match kind {
-                b'T' | b'L' => Refusal::Malformed,
-                _ => Refusal::Lost,
-            },
-        }
-    }
-
-    #[cold]
-    pub(super) const fn short(kind: u8, len: usize, need: usize) -> DecodeError {
-        DecodeError::Short { kind, len, need }
-    }
-
-    #[cold]
-    const fn side(kind: u8, value: u8) -> DecodeError {
-        DecodeError::Side { kind, value }
-    }
-}
+use crate::misread::{DecodeError, side};
 
 /// A message and when it was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +55,11 @@ pub enum Message {
     Deleted { number: u64 },
     /// An order gives its place to another one.
     Replaced { old: u64, new: u64, qty: Qty, px: Px },
+}
+
+/// Whether a book or a trading state hangs on a type: on all but the time and the tick tables, and on one that is not known to be either.
+pub(super) const fn is_loss(kind: u8) -> bool {
+    !matches!(kind, b'T' | b'L')
 }
 
 /// One message. Bytes beyond the type's length are ignored. No allocation.
@@ -199,15 +151,6 @@ pub fn decode(msg: &[u8]) -> Result<Decoded, DecodeError> {
 #[inline(always)]
 const fn px(price: u32) -> Px {
     Px(price as i64 * 1_000)
-}
-
-#[inline(always)]
-const fn side(kind: u8, letter: u8) -> Result<Side, DecodeError> {
-    match letter {
-        b'B' => Ok(Side::Buy),
-        b'S' => Ok(Side::Sell),
-        value => Err(DecodeError::side(kind, value)),
-    }
 }
 
 const fn trading_state(letter: u8) -> TradingState {

@@ -42,6 +42,7 @@ mod group;
 mod subscription;
 pub mod wire;
 
-pub use decode::{BookId, DecodeError, Decoded, Message, decode};
+pub use crate::misread::DecodeError;
+pub use decode::{BookId, Decoded, Message, decode};
 pub use group::Group;
 pub use subscription::Subscription;

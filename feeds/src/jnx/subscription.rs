@@ -17,7 +17,7 @@
 
 use model::{InstrumentId, MarketBody, MarketEvent, Nanos, Symbol, VenueRef};
 
-use super::decode::{BookId, Decoded, Message, decode};
+use super::decode::{BookId, Decoded, Message, decode, is_loss};
 use super::group::{Group, Groups};
 use crate::moldudp64;
 use crate::orders::{Order, Orders};
@@ -111,7 +111,7 @@ impl Protocol for Subscription {
 
     #[inline]
     fn decode(&mut self, msg: &[u8], mut event: impl FnMut(MarketEvent)) -> Result<(), Refusal> {
-        let Decoded { offset_ns, message } = decode(msg).map_err(|e| e.refusal())?;
+        let Decoded { offset_ns, message } = decode(msg).map_err(|e| e.refusal(is_loss))?;
         let ts_event = Nanos(self.second + u64::from(offset_ns));
         let mut say = |instrument, body| event(MarketEvent { ts_event, instrument, body });
         match message {

@@ -3,9 +3,9 @@
 //! Accessors are named as in the specification and give the wire's values: prices as `u32` with one implied decimal.
 
 use super::DecodeError;
-use crate::views::views;
+use crate::views::{no_header, views};
 
-views! { be
+views! { be no_header
     /// Seconds: what the nanoseconds of the messages behind it count from.
     TimestampSeconds = b'T', 5 bytes {
         seconds: u32 = 1, "Seconds since midnight, Japan.";

@@ -8,60 +8,7 @@ use super::wire::{
     ReduceSizeShort, RetailPriceImprovement, SymbolMapping, Time, TradeBreak, TradeExpanded, TradeLong,
     TradeShort, TradingStatus, UnitClear,
 };
-use crate::protocol::Refusal;
-
-/// Why bytes are not a message that is understood.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
-    /// No type has this number: a newer feed, or not PITCH. To be counted and skipped.
-    #[error("unknown PITCH message type 0x{0:02x}")]
-    Unknown(u8),
-    /// Fewer bytes than the type has.
-    #[error("PITCH message 0x{kind:02x} of {len} bytes is too short: it has {need}")]
-    Short {
-        /// The type's number.
-        kind: u8,
-        /// Bytes there are.
-        len: usize,
-        /// Bytes the type has.
-        need: usize,
-    },
-    /// A side that is neither `B` nor `S`.
-    #[error("PITCH message 0x{kind:02x}: the side cannot be 0x{value:02x}")]
-    Side {
-        /// The type's number.
-        kind: u8,
-        /// What stands there.
-        value: u8,
-    },
-    /// Too short to have a type.
-    #[error("empty message")]
-    Empty,
-}
-
-impl DecodeError {
-    /// What the core makes of it.
-    #[cold]
-    pub(super) const fn refusal(self) -> Refusal {
-        match self {
-            DecodeError::Unknown(_) | DecodeError::Empty => Refusal::Unknown,
-            DecodeError::Short { kind, .. } | DecodeError::Side { kind, .. } => match kind {
-                0x21..=0x29 | 0x2F | 0x31 | 0x97 => Refusal::Lost,
-                _ => Refusal::Malformed,
-            },
-        }
-    }
-
-    #[cold]
-    pub(super) const fn short(kind: u8, len: usize, need: usize) -> DecodeError {
-        DecodeError::Short { kind, len, need }
-    }
-
-    #[cold]
-    const fn side(kind: u8, value: u8) -> DecodeError {
-        DecodeError::Side { kind, value }
-    }
-}
+use crate::misread::{DecodeError, side};
 
 /// A message and when it was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +84,11 @@ impl Message {
 /// Bit 1 of the modify flags.
 const KEEPS_PRIORITY: u8 = 2;
 const BLANK: [u8; 4] = *b"    ";
+
+/// Whether a book or a trading state hangs on a type.
+pub(super) const fn is_loss(kind: u8) -> bool {
+    matches!(kind, 0x21..=0x29 | 0x2F | 0x31 | 0x97)
+}
 
 /// One message. Bytes beyond the type's length are ignored. No allocation.
 ///
@@ -262,15 +214,6 @@ const fn short(price: u16) -> Px {
 #[inline(always)]
 fn long(price: u64) -> Px {
     Px(i64::try_from(price).unwrap_or(i64::MAX))
-}
-
-#[inline(always)]
-const fn side(kind: u8, letter: u8) -> Result<Side, DecodeError> {
-    match letter {
-        b'B' => Ok(Side::Buy),
-        b'S' => Ok(Side::Sell),
-        value => Err(DecodeError::side(kind, value)),
-    }
 }
 
 const fn cross(letter: u8) -> CrossKind {

@@ -44,5 +44,6 @@ mod subscription;
 pub mod unit;
 pub mod wire;
 
-pub use decode::{DecodeError, Decoded, Message, decode};
+pub use crate::misread::DecodeError;
+pub use decode::{Decoded, Message, decode};
 pub use subscription::Subscription;

@@ -5,7 +5,7 @@
 use model::Symbol;
 
 use super::DecodeError;
-use crate::views::{Field, views};
+use crate::views::{Field, no_header, views};
 
 /// A ticker of six characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl From<ShortSymbol> for Symbol {
     }
 }
 
-views! { le
+views! { le no_header
     /// Time: the second that the offsets of the unit's messages count from.
     Time = 0x20, 6 bytes {
         time: u32 = 2, "Seconds since midnight, US Eastern.";
