@@ -23,6 +23,7 @@ const UNKNOWN_KEYS: &[Case] = &[
     ("[risk]", "[telemetry]\nrate = 1\n[risk]", &["telemetry", "rate"]),
     ("[risk]", "[cores]\nhot = 1\n[risk]", &["cores", "hot"]),
     ("[risk]", "[limits]\nx = 1\n[risk]", &["limits"]),
+    ("topology =", "\"\" = 1\ntopology =", &["(empty key)", "unknown field"]),
 ];
 
 /// Values of another type, and keys that are not there.

@@ -47,6 +47,7 @@ impl Orders {
                 assert!(self.0.remove(&old.0).is_some(), "what is replaced rests");
                 self.0.insert(new.0, qty.0);
             }
+            MarketBody::Clear => self.0.clear(),
             _ => {}
         }
     }

@@ -272,8 +272,9 @@ pub fn parse_toml<T: DeserializeOwned>(text: &str, file: &Path) -> Result<T, Con
         error
     })?;
     serde_path_to_error::deserialize(de).map_err(|e| {
-        let path = e.path().to_string();
-        problem(path, e.inner())
+        // A quoted key may be empty: `"" = 1`.
+        let path = Some(e.path().to_string()).filter(|path| !path.is_empty());
+        problem(path.unwrap_or_else(|| "(empty key)".into()), e.inner())
     })
 }
 
