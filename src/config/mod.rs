@@ -5,6 +5,7 @@
 
 mod feed;
 mod resolve;
+mod throttle;
 mod written;
 
 use std::fmt;
@@ -126,6 +127,8 @@ pub struct Gateway {
     pub firm: [u8; 4],
     /// Whether an account query marks the end of the venue's replay.
     pub account_query: bool,
+    /// What its venue lets pass.
+    pub throttle: engine::Throttle,
 }
 
 /// Journal policy, resolved.
@@ -202,7 +205,7 @@ impl Config {
             feeds: self.feeds.len(),
             gateways: self.gateways.len(),
             limits: self.limits,
-            throttles: Vec::new(),
+            throttles: self.gateways.iter().map(|g| g.throttle.clone()).collect(),
             sanity: self.sanity,
             book: engine::book::BookCapacity {
                 instruments: self.instruments.len(),

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::throttle::Throttle;
+
 /// The whole file.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -196,6 +198,9 @@ pub struct Gateway {
     /// `account_query` or `none`: how the gateway knows that the venue's replay is complete.
     #[serde(default = "account_query")]
     pub barrier: String,
+    /// What the venue lets pass.
+    #[serde(default)]
+    pub throttle: Throttle,
 }
 
 fn account_query() -> String {
