@@ -16,6 +16,7 @@
 //! After construction nothing allocates, and no input, however hostile, panics or makes a buffer grow.
 #![forbid(unsafe_code)]
 
+pub mod fix;
 pub mod gateway;
 pub mod ouch50;
 pub mod soupbintcp;
