@@ -261,14 +261,11 @@ impl Ledger {
 }
 
 impl Ledger {
-    /// Takes one fill back. Both sides of a trade with ourselves have its number, and each is broken by a report of its own; of a chain the report may name
-    /// another token than the fill did.
-    fn void(&mut self, token: Token, match_number: u64) {
+    /// One fill by its trade's number. Both sides of a trade with ourselves have it, and each is broken or corrected by a report of its own; of a chain the
+    /// report may name another token than the fill did.
+    fn place_of(&self, token: Token, match_number: u64) -> Option<usize> {
         let by_token = self.fills.iter().position(|(m, t, ..)| (*m, *t) == (match_number, token));
-        let which = by_token.or_else(|| self.fills.iter().position(|(m, ..)| *m == match_number));
-        if let Some(k) = which {
-            self.fills.remove(k);
-        }
+        by_token.or_else(|| self.fills.iter().position(|(m, ..)| *m == match_number))
     }
 }
 
@@ -303,7 +300,16 @@ impl ReportSink for Ledger {
                     o.open = qty.0;
                 }
             }
-            ReportKind::Broken { match_number, .. } => self.void(r.token, match_number),
+            ReportKind::Broken { match_number, .. } => {
+                if let Some(k) = self.place_of(r.token, match_number) {
+                    self.fills.remove(k);
+                }
+            }
+            ReportKind::Corrected { match_number, qty, px, .. } => {
+                if let Some(k) = self.place_of(r.token, match_number) {
+                    (self.fills[k].2, self.fills[k].3) = (qty.0, px.0);
+                }
+            }
             _ => {}
         }
     }
@@ -391,6 +397,10 @@ mod tests {
         assert_eq!(figures(&ledger), (Some(0), 0, 2));
         say(&mut ledger, 2, broken);
         assert_eq!(figures(&ledger), (Some(60), -600, 1), "the sell is void, the buy not yet");
+        let (px, liquidity, reason) = (model::Px(11), b'A', b'E');
+        let corrected = ReportKind::Corrected { match_number: 41, qty: qty(50), px, liquidity, reason };
+        say(&mut ledger, 3, corrected);
+        assert_eq!(figures(&ledger), (Some(50), -550, 1), "the buy is of other shares at another price");
         say(&mut ledger, 3, broken);
         assert_eq!(figures(&ledger), (None, 0, 0), "found by its number, under the chain's later token");
         say(&mut ledger, 3, broken);
