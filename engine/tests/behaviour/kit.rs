@@ -33,6 +33,7 @@ pub enum Told {
     Order(OrderId, OrderState),
     Fill(Fill),
     Broken(Fill),
+    Corrected { was: Fill, is: Fill },
     Instrument(InstrumentId, InstrumentChange),
     Refused(Intent, RiskReject),
     Trade(TradePrint),
@@ -90,6 +91,10 @@ impl Strategy for Hand {
 
     fn on_broken(&mut self, _: &View<'_>, fill: &Fill, out: &mut Intents) {
         self.on().answer(Told::Broken(*fill), out);
+    }
+
+    fn on_corrected(&mut self, _: &View<'_>, was: &Fill, is: &Fill, out: &mut Intents) {
+        self.on().answer(Told::Corrected { was: *was, is: *is }, out);
     }
 
     fn on_timer(&mut self, _: &View<'_>, out: &mut Intents) {

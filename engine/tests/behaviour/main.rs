@@ -2,6 +2,7 @@
 //!
 //! `kit` holds the scripted strategy and the hand-made world; everything else is tests.
 
+mod fills;
 mod grounds;
 mod halts;
 mod hostile;
