@@ -7,16 +7,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use gateways::gateway::{Barrier, GatewayConfig, Notice, OuchGateway, ReportSink};
-use gateways::soupbintcp::ClientConfig;
+use gateways::gateway::{Notice, ReportSink};
 use model::{ExecutionReport, GatewayId, Instrument, InstrumentId, ReportKind, SessionEvent, Side, Token};
-use net::tcp::TcpLink;
-use net::{ByteStream, Received};
+use net::Received;
 
 use crate::clock::Clock;
 use crate::config;
 use crate::core::RunReport;
 use crate::exchange::AccountView;
+use crate::order_protocol::{Configured, Dial, OrderProtocol, each_order_protocol};
 
 /// How long a venue may take to repeat its stream.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -154,21 +153,33 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Reads a gateway's stream again from its first message and adds it up.
-///
-/// # Errors
-/// In words, when the venue cannot be reached, refuses the login or does not finish in time.
-pub fn from_stream(
+macro_rules! by_protocol {
+    ($($name:ident $word:literal $gateway:ty, $link:ty;)*) => {
+        /// Reads a gateway's stream again from its first message and adds it up.
+        ///
+        /// # Errors
+        /// In words, when the venue cannot be reached, refuses the login or does not finish in time.
+        pub fn from_stream(
+            g: &config::Gateway,
+            id: GatewayId,
+            instruments: &[Instrument],
+        ) -> Result<Figures, String> {
+            match g.protocol {
+                $(OrderProtocol::$name => read_again::<$gateway, $link>(g, id, instruments),)*
+            }
+        }
+    };
+}
+each_order_protocol! { by_protocol }
+
+fn read_again<G: Configured, L: Dial>(
     g: &config::Gateway,
     id: GatewayId,
     instruments: &[Instrument],
 ) -> Result<Figures, String> {
     let clock = Clock::new();
-    let mut session =
-        GatewayConfig::new(id, g.firm, ClientConfig::new(&g.account.username, &g.account.password));
-    session.barrier = if g.account_query { Barrier::AccountQuery } else { Barrier::None };
-    let mut gateway = OuchGateway::new(session, instruments).map_err(|e| e.to_string())?;
-    let mut link = TcpLink::start(g.account.address).map_err(|e| e.to_string())?;
+    let mut gateway = G::configured(g, id, instruments).map_err(|e| e.to_string())?;
+    let mut link = L::start(g).map_err(|e| e.to_string())?;
     let mut ledger = Ledger::new(instruments);
     let started = Instant::now();
     let mut up = false;

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use engine::strategy::Params;
 use engine::{BookSanity, RiskLimits};
+use gateways::gateway::Barrier;
 use model::Instrument;
 use serde::de::DeserializeOwned;
 
@@ -22,6 +23,7 @@ pub use resolve::Secrets;
 pub use written::Written;
 
 use crate::agent::IdleStrategy;
+use crate::order_protocol::OrderProtocol;
 
 /// One thing wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,8 +127,10 @@ pub struct Gateway {
     pub account: Account,
     /// Four letters.
     pub firm: [u8; 4],
-    /// Whether an account query marks the end of the venue's replay.
-    pub account_query: bool,
+    /// What is spoken there.
+    pub protocol: OrderProtocol,
+    /// What marks the end of the venue's replay.
+    pub barrier: Barrier,
     /// What its venue lets pass.
     pub throttle: engine::Throttle,
 }
