@@ -22,7 +22,7 @@
 
 mod support;
 
-use gateways::gateway::ProtocolError;
+use gateways::gateway::{OrderGateway, ProtocolError};
 use gateways::soupbintcp::SessionName;
 use model::{Nanos, SessionEvent};
 use support::venue::{accepted, login_accepted, next_token};

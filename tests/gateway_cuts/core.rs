@@ -9,7 +9,7 @@ use engine::strategy::{Intent, Intents, ParamError, Params, Strategy, View};
 use engine::{
     Approved, BookSanity, Engine, EngineConfig, InstrumentChange, OrderState, Outbox, RiskLimits, RiskReject,
 };
-use gateways::gateway::{GatewayConfig, Notice, OuchGateway, ReportSink};
+use gateways::gateway::{GatewayConfig, Notice, OrderGateway as _, OuchGateway, ReportSink};
 use gateways::soupbintcp::ClientConfig;
 use model::{
     CommandKind, Control, ExecutionReport, FeedId, FeedStatus, GatewayId, Input, Instrument, InstrumentId,
@@ -184,6 +184,7 @@ impl Core {
                 duplicate_window: Nanos::ZERO,
                 max_market_age: Nanos(u64::MAX),
             },
+            throttles: Vec::new(),
             sanity: BookSanity::default(),
             book: BookCapacity {
                 instruments: instruments.len(),
@@ -305,7 +306,7 @@ impl Core {
                 }
                 Ok(true)
             }
-            Err(gateways::ouch50::EncodeError::NotReady) => Ok(true),
+            Err(gateways::order::EncodeError::NotReady) => Ok(true),
             Err(why) => Err(format!("{command:?}: {why}")),
         }
     }

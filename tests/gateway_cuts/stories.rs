@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use engine::strategy::Intent;
+use gateways::gateway::OrderGateway as _;
 use model::{
     CommandKind, Control, GatewayId, InstrumentId, Nanos, OrderCommand, Px, Qty, Side, Symbol, Tif, Token,
 };

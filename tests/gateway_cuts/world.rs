@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use colo::exchange::{Venue, VenueConfig};
 use engine::strategy::Intent;
+use gateways::gateway::OrderGateway as _;
 use model::{Control, InstrumentId, Px, Qty, Side, Tif, Token};
 
 use crate::core::{Core, Lie, Living, MID, SYMBOLS};

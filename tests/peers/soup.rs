@@ -13,7 +13,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use colo::exchange::{ExchangeConfig, Running, spawn};
-use gateways::gateway::{Barrier, GatewayConfig, Notice, OuchGateway, ReportSink};
+use gateways::gateway::{Barrier, GatewayConfig, Notice, OrderGateway as _, OuchGateway, ReportSink};
 use gateways::soupbintcp::ClientConfig;
 use model::{
     CommandKind, ExecutionReport, FeedId, GatewayId, Instrument, InstrumentId, Nanos, OrderCommand, Px, Qty,

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use gateways::gateway::OrderGateway as _;
 use gateways::soupbintcp::State;
 use model::{Px, Qty, SessionEvent, Token};
 
