@@ -72,8 +72,10 @@ impl<P: SoupProtocol> Configured for SoupGateway<P> {
         instruments: &[Instrument],
     ) -> Result<Self, ConfigError> {
         let session = ClientConfig::new(&g.account.username, &g.account.password);
-        let barrier = g.barrier;
-        SoupGateway::new(GatewayConfig { barrier, ..GatewayConfig::new(id, g.firm, session) }, instruments)
+        let mut config = GatewayConfig::new(id, g.firm, session);
+        config.barrier = g.barrier;
+        config.orders.clordid = g.order_text;
+        SoupGateway::new(config, instruments)
     }
 }
 

@@ -193,6 +193,10 @@ pub struct Gateway {
     pub password_env: Option<String>,
     /// Four letters.
     pub firm: String,
+    /// Four letters or digits that begin the text by which orders are known at the venue; the token follows in ten digits. Two cores on one account differ in it.
+    /// Where absent, an OUCH 5.0 order has no text, and in the name of an OUCH 4.2 order the four are zeros.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_tag: Option<String>,
     /// `account_query` or `none`: how the gateway knows that the venue's replay is complete. A query where the protocol has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub barrier: Option<String>,
