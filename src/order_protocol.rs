@@ -18,6 +18,7 @@ macro_rules! each_order_protocol {
     ($then:ident) => {
         $then! {
             Ouch50 "ouch50" gateways::gateway::OuchGateway, net::tcp::TcpLink;
+            Ouch42 "ouch42" gateways::gateway::SoupGateway<gateways::ouch42::Ouch42>, net::tcp::TcpLink;
         }
     };
 }

@@ -21,6 +21,7 @@ pub mod codec;
 mod fields;
 pub mod gateway;
 pub mod order;
+pub mod ouch42;
 pub mod ouch50;
 pub mod soupbintcp;
 pub mod symbols;

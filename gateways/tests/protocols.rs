@@ -493,4 +493,5 @@ macro_rules! suite {
 
 suite! {
     ouch50: gateways::ouch50::Ouch50;
+    ouch42: gateways::ouch42::Ouch42;
 }

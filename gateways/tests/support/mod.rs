@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod material;
+pub mod ouch42;
 pub mod spoken;
 pub mod venue;
 
