@@ -86,6 +86,11 @@ const VALUES: &[Case] = &[
         &["gateways[0].order_tag", "MM1", "4 letters"],
     ),
     ("firm = \"ABCD\"", "firm = \"ABCD\"\nbarrier = \"quiet\"", &["gateways[0].barrier", "quiet", "none"]),
+    (
+        "protocol = \"ouch50\"",
+        "protocol = \"ouch42\"\nbarrier = \"account_query\"",
+        &["gateways[0].barrier", "account_query", "none"],
+    ),
     ("environment = \"test\"\n", "", &["gateways[0].environment", "not given", "production"]),
     ("environment = \"test\"", "environment = \"prod\"", &["gateways[0].environment", "prod", "production"]),
     ("feed = \"f1\"", "feed = \"f2\"", &["instruments[0].feed", "f2", "f1"]),

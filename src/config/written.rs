@@ -176,7 +176,7 @@ fn receive_buffer() -> usize {
 pub struct Gateway {
     /// Its name.
     pub id: String,
-    /// `ouch50`.
+    /// What is spoken: a word of [`crate::order_protocol`].
     pub protocol: String,
     /// `test` or `production`; must be said, for a default would send orders somewhere by omission.
     #[serde(skip_serializing_if = "Option::is_none")]
