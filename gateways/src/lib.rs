@@ -19,6 +19,7 @@
 
 pub mod codec;
 mod fields;
+pub mod fix;
 pub mod gateway;
 pub mod order;
 pub mod ouch42;

@@ -209,6 +209,7 @@ impl Config {
             feeds: self.feeds.len(),
             gateways: self.gateways.len(),
             limits: self.limits,
+            throttles: Vec::new(),
             sanity: self.sanity,
             book: engine::book::BookCapacity {
                 instruments: self.instruments.len(),

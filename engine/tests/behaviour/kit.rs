@@ -9,7 +9,7 @@ use engine::book::{BookCapacity, BookChange};
 use engine::strategy::{Fill, Intent, Intents, ParamError, Params, Strategy, TradePrint, View};
 use engine::{
     BookSanity, Engine, EngineConfig, InstrumentChange, Order, OrderId, OrderState, Outbox, Refusal,
-    RiskLimits, RiskReject,
+    RiskLimits, RiskReject, Throttle,
 };
 use model::{
     CommandKind, Control, ExecutionReport, FeedId, FeedStatus, GatewayId, Input, Instrument, InstrumentId,
@@ -123,6 +123,7 @@ pub fn config(limits: RiskLimits) -> EngineConfig {
         feeds: 2,
         gateways: 2,
         limits,
+        throttles: Vec::new(),
         sanity: BookSanity::default(),
         book: BookCapacity { instruments: 3, live_orders: 1_000, levels: 100, direct_refs: 1_000 },
     }
@@ -208,8 +209,13 @@ pub fn replaced(old: u32, qty: u32, at: i64) -> ReportKind {
 impl<S: Strategy> Kit<S> {
     /// An engine that was told nothing yet.
     pub fn over(limits: RiskLimits, strategy: S) -> Kit<S> {
+        Kit::of(&config(limits), strategy)
+    }
+
+    /// The same by a configuration of its own.
+    pub fn of(config: &EngineConfig, strategy: S) -> Kit<S> {
         Kit {
-            engine: Engine::new(&config(limits), strategy),
+            engine: Engine::new(config, strategy),
             now: Nanos(1_000 * SECOND),
             out: Outbox::default(),
             seq: BTreeMap::new(),
@@ -343,6 +349,14 @@ impl Kit<Hand> {
 
     pub fn ready(limits: RiskLimits) -> Kit<Hand> {
         let mut kit = Kit::new(limits);
+        kit.start();
+        kit
+    }
+
+    /// A world in which gateway 0 has this throttle.
+    pub fn throttled(limits: RiskLimits, throttle: Throttle) -> Kit<Hand> {
+        let config = EngineConfig { throttles: vec![throttle], ..config(limits) };
+        let mut kit = Kit::of(&config, Hand::default());
         kit.start();
         kit
     }

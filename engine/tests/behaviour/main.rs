@@ -16,5 +16,6 @@ mod scene;
 mod sessions;
 mod simulation;
 mod strategies;
+mod throttles;
 mod unsettled;
 mod venue;
