@@ -22,6 +22,7 @@ mod fields;
 pub mod fix;
 pub mod gateway;
 pub mod order;
+pub mod ouch42;
 pub mod ouch50;
 pub mod soupbintcp;
 pub mod symbols;
