@@ -14,8 +14,11 @@
 //!
 //! [`gateway::OuchGateway`] is the composition that a gateway agent drives; [`soupbintcp`] and [`ouch50`] are usable by themselves.
 //! After construction nothing allocates, and no input, however hostile, panics or makes a buffer grow.
+//!
+//! [`apikey`] is a world of its own: REST requests and a stream of JSON, on an agent of their own. It allocates.
 #![forbid(unsafe_code)]
 
+pub mod apikey;
 pub mod gateway;
 pub mod ouch50;
 pub mod soupbintcp;
