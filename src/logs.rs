@@ -193,6 +193,11 @@ impl LogWriter {
                     ReportKind::Broken { match_number, .. } => {
                         ("error", "trade broken", json!({"match_number": match_number}))
                     }
+                    ReportKind::Corrected { match_number, qty, px, .. } => (
+                        "error",
+                        "trade corrected",
+                        json!({"match_number": match_number, "qty": qty.0, "px": px.to_string()}),
+                    ),
                     _ => return,
                 };
                 fields["colo.order.token"] = token.into();

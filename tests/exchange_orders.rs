@@ -302,6 +302,22 @@ fn orders_survive_a_disconnect_unless_configured() {
 }
 
 #[test]
+fn an_account_s_own_setting_comes_before_the_venue_s() {
+    for of_venue in [false, true] {
+        let mut settings = colo::exchange::VenueConfig { cancel_on_disconnect: of_venue, ..config() };
+        settings.accounts[1].rules.cancel_on_disconnect = Some(!of_venue);
+        let mut b = Bench::new(settings);
+        let (mut one, mut two) = (b.client(0), b.client(1));
+        b.ask(&mut one, &enter(1, b'B', 100, 1_000_000));
+        b.ask(&mut two, &enter(1, b'B', 200, 1_000_000));
+        b.venue.disconnect(b.now, one.id);
+        b.venue.disconnect(b.now, two.id);
+        b.listen();
+        assert_eq!(b.queue(Side::Buy), [(1_000_000, if of_venue { 200 } else { 100 }, true)]);
+    }
+}
+
+#[test]
 fn the_stream_is_replayed_from_where_it_is_asked_for() {
     let mut b = Bench::new(config());
     let mut c = b.client(0);

@@ -325,7 +325,7 @@ fn a_password_that_is_refused_is_not_tried_again() {
     let mut w = World::new("refused", 5, SnapshotFaults::default());
     // Another venue, whose accounts have another password.
     let mut config = exchange_support::config();
-    config.accounts.iter_mut().for_each(|a| a.password = "other".into());
+    config.accounts.iter_mut().for_each(|a| a.credentials.password = "other".into());
     let recipe = Recipe { seed: 1, messages_per_second: 20_000, messages: None };
     config.flow = Flow::Generated(Box::new(GeneratedFlow::new(recipe)));
     w.venue = Venue::new(config, MORNING);

@@ -20,6 +20,12 @@ pub const INSTRUMENTS_MAX: usize = 4_096;
 /// Messages a second that the rolling window can count.
 pub const MESSAGES_PER_SECOND_MAX: usize = 65_536;
 
+/// Units that a gateway's throttle can count in one window, or hold in its bucket.
+pub const UNITS_MAX: u32 = 65_536;
+
+/// Windows that a gateway's throttle may have.
+pub const WINDOWS_MAX: usize = 4;
+
 /// New orders that the duplicate check can remember: what the message rate lets pass in its window may not be more.
 pub const DUPLICATE_MEMORY_MAX: usize = 131_072;
 

@@ -93,8 +93,8 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
         accounts: vec![AccountConfig {
             username: "demo".into(),
             password: Some("demo".into()),
-            password_file: None,
             firm: "DEMO".into(),
+            ..AccountConfig::default()
         }],
         flow,
         faults: FaultsConfig {

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use engine::strategy::Params;
 use engine::{BookSanity, RiskLimits};
+use gateways::gateway::Barrier;
 use model::Instrument;
 use serde::de::DeserializeOwned;
 
@@ -21,6 +22,7 @@ pub use resolve::Secrets;
 pub use written::Written;
 
 use crate::agent::IdleStrategy;
+use crate::order_protocol::OrderProtocol;
 
 /// One thing wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,8 +126,10 @@ pub struct Gateway {
     pub account: Account,
     /// Four letters.
     pub firm: [u8; 4],
-    /// Whether an account query marks the end of the venue's replay.
-    pub account_query: bool,
+    /// What is spoken there.
+    pub protocol: OrderProtocol,
+    /// What marks the end of the venue's replay.
+    pub barrier: Barrier,
 }
 
 /// Journal policy, resolved.
@@ -202,6 +206,7 @@ impl Config {
             feeds: self.feeds.len(),
             gateways: self.gateways.len(),
             limits: self.limits,
+            throttles: Vec::new(),
             sanity: self.sanity,
             book: engine::book::BookCapacity {
                 instruments: self.instruments.len(),

@@ -7,12 +7,14 @@ use std::path::Path;
 use engine::limits::{INSTRUMENTS_MAX, MESSAGES_PER_SECOND_MAX, OPEN_ORDERS_MAX};
 use engine::strategy::{ParamValue, Params};
 use engine::{BookSanity, RiskLimits};
+use gateways::gateway::Barrier;
 use model::{FeedId, GatewayId, Instrument, InstrumentId, Nanos, Qty, Symbol, Usd};
 use ringbuf::log::SyncPolicy;
 
 use super::written::{self, Written};
 use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Journal, Problem, Topology};
 use crate::agent::IdleStrategy;
+use crate::order_protocol::OrderProtocol;
 use crate::protocol::FeedProtocol;
 use crate::telemetry::layout::PORTS_MAX;
 
@@ -248,7 +250,8 @@ fn feed(c: &mut Checks, k: usize, f: &written::Feed, base: &Path, secrets: Secre
 
 fn gateway(c: &mut Checks, k: usize, g: &written::Gateway, base: &Path, secrets: Secrets) -> Gateway {
     let key = |name: &str| format!("gateways[{k}].{name}");
-    c.word(&key("protocol"), &g.protocol, &[("ouch50", ())]);
+    let protocol =
+        c.word(&key("protocol"), &g.protocol, OrderProtocol::WORDS).unwrap_or(OrderProtocol::Ouch50);
     let environments = [("test", Environment::Test), ("production", Environment::Production)];
     let environment = match &g.environment {
         Some(word) => c.word(&key("environment"), word, &environments),
@@ -257,8 +260,16 @@ fn gateway(c: &mut Checks, k: usize, g: &written::Gateway, base: &Path, secrets:
             None
         }
     };
-    let account_query =
-        c.word(&key("barrier"), &g.barrier, &[("account_query", true), ("none", false)]).unwrap_or(true);
+    let barrier = match (&g.barrier, protocol.barrier()) {
+        (None, barrier) => barrier,
+        (Some(word), Barrier::AccountQuery) => {
+            let words = [("account_query", Barrier::AccountQuery), ("none", Barrier::None)];
+            c.word(&key("barrier"), word, &words).unwrap_or(Barrier::AccountQuery)
+        }
+        (Some(word), Barrier::None) => {
+            c.word(&key("barrier"), word, &[("none", Barrier::None)]).unwrap_or(Barrier::None)
+        }
+    };
     let mut firm = [b' '; 4];
     match g.firm.len() {
         1..=4 if g.firm.bytes().all(|b| b.is_ascii_alphanumeric()) => {
@@ -278,7 +289,8 @@ fn gateway(c: &mut Checks, k: usize, g: &written::Gateway, base: &Path, secrets:
         environment: environment.unwrap_or(Environment::Production),
         account: account(c, &given, base, secrets),
         firm,
-        account_query,
+        protocol,
+        barrier,
     }
 }
 

@@ -193,13 +193,9 @@ pub struct Gateway {
     pub password_env: Option<String>,
     /// Four letters.
     pub firm: String,
-    /// `account_query` or `none`: how the gateway knows that the venue's replay is complete.
-    #[serde(default = "account_query")]
-    pub barrier: String,
-}
-
-fn account_query() -> String {
-    "account_query".into()
+    /// `account_query` or `none`: how the gateway knows that the venue's replay is complete. A query where the protocol has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub barrier: Option<String>,
 }
 
 /// One instrument.

@@ -10,9 +10,34 @@ use std::collections::BTreeMap;
 
 use model::{Px, Qty, Side, Symbol};
 
+use super::codec::{Codec, Protocol};
+use super::entry::{Cause, Name, Reason, Report, Tags, Terms};
 use super::matching::OrderKey;
 use super::message_log::MessageLog;
-use super::ouch::answer;
+
+/// An account as it is set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountSetup {
+    /// Who may log in.
+    pub credentials: Credentials,
+    /// What holds for it alone.
+    pub rules: AccountRules,
+}
+
+impl From<Credentials> for AccountSetup {
+    fn from(credentials: Credentials) -> AccountSetup {
+        AccountSetup { credentials, rules: AccountRules::default() }
+    }
+}
+
+/// What holds for one account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccountRules {
+    /// What its port speaks.
+    pub protocol: Protocol,
+    /// Whether its orders are canceled when its connection ends; as the venue's where `None`.
+    pub cancel_on_disconnect: Option<bool>,
+}
 
 /// Who may log in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,16 +77,40 @@ pub struct Order {
     pub capacity: u8,
     /// Inter-market sweep as entered.
     pub iso: u8,
+    /// The cross it is for.
+    pub cross_type: u8,
     /// For whom.
     pub firm: [u8; 4],
-    /// Its group, for mass cancels.
-    pub group: Option<u16>,
+    /// What was said beyond that.
+    pub tags: Tags,
     /// The client's text.
     pub clordid: [u8; 14],
     /// Its cancel waits for the cross, and the client was told.
     pub cancel_pending: bool,
     /// A partial cancel was refused, and the client was told.
     pub cancel_rejected: bool,
+}
+
+impl Order {
+    /// Its values as the client is told them.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        Terms {
+            side: self.side_letter,
+            quantity: self.open,
+            symbol: self.symbol,
+            price: self.px,
+            tif: self.tif,
+            display: self.display,
+            order_ref: self.id,
+            capacity: self.capacity,
+            iso: self.iso,
+            cross_type: self.cross_type,
+            is_dead: false,
+            clordid: self.clordid,
+            tags: self.tags,
+        }
+    }
 }
 
 /// What happened to an account's orders, counted.
@@ -87,9 +136,11 @@ pub struct Counts {
 #[derive(Debug)]
 pub struct Account {
     pub(super) credentials: Credentials,
+    pub(super) rules: AccountRules,
+    pub(super) codec: Codec,
     pub(super) index: u16,
     pub(super) stream: MessageLog,
-    pub(super) orders: BTreeMap<(u8, u32), Order>,
+    pub(super) orders: BTreeMap<Name, Order>,
     pub(super) entry_disabled: bool,
     pub(super) counts: Counts,
     last_numbers: BTreeMap<u8, u32>,
@@ -100,9 +151,11 @@ pub struct Account {
 impl Account {
     /// An account that has done nothing yet.
     #[must_use]
-    pub fn new(index: u16, credentials: Credentials) -> Account {
+    pub fn new(index: u16, setup: AccountSetup) -> Account {
         Account {
-            credentials,
+            credentials: setup.credentials,
+            codec: Codec::new(setup.rules.protocol),
+            rules: setup.rules,
             index,
             stream: MessageLog::default(),
             orders: BTreeMap::new(),
@@ -140,7 +193,14 @@ impl Account {
     /// A live order.
     #[must_use]
     pub fn order(&self, key: OrderKey) -> Option<&Order> {
-        self.orders.get(&(key.idx, key.number))
+        self.orders.get(&key.name())
+    }
+
+    /// Says something to the client: the next message of its stream.
+    pub fn tell(&mut self, now: u64, report: &Report) {
+        if let Some(message) = self.codec.encode(now, report) {
+            self.stream.push(&message);
+        }
     }
 
     /// Books a fill and tells the client. Returns the shares still open.
@@ -151,52 +211,60 @@ impl Account {
         &mut self,
         now: u64,
         key: OrderKey,
-        shares: Qty,
+        quantity: Qty,
         px: Px,
         liquidity: u8,
         match_number: u64,
     ) -> Qty {
-        let order = self.orders.get_mut(&(key.idx, key.number)).expect("a fill is for a live order");
-        assert!(order.open >= shares, "a fill of {shares} shares for an order with {}", order.open);
-        order.open = Qty(order.open.0 - shares.0);
-        order.spent = Qty(order.spent.0 + shares.0);
+        let order = self.orders.get_mut(&key.name()).expect("a fill is for a live order");
+        assert!(order.open >= quantity, "a fill of {quantity} shares for an order with {}", order.open);
+        order.open = Qty(order.open.0 - quantity.0);
+        order.spent = Qty(order.spent.0 + quantity.0);
         let open = order.open;
-        *self.positions.entry(order.symbol).or_default() += order.side.sign() * i64::from(shares.0);
-        self.cash_e4 -= i128::from(order.side.sign()) * i128::from(px.0) * i128::from(shares.0);
+        *self.positions.entry(order.symbol).or_default() += order.side.sign() * i64::from(quantity.0);
+        self.cash_e4 -= i128::from(order.side.sign()) * i128::from(px.0) * i128::from(quantity.0);
         self.counts.fills += 1;
-        self.counts.shares += u64::from(shares.0);
+        self.counts.shares += u64::from(quantity.0);
         if open.is_zero() {
-            self.orders.remove(&(key.idx, key.number));
+            self.orders.remove(&key.name());
         }
-        let message = answer::executed(now, key.idx, key.number, shares, px, liquidity, match_number);
-        self.stream.push(&message);
+        self.tell(now, &Report::Executed { name: key.name(), quantity, open, px, liquidity, match_number });
         open
     }
 
     /// Takes `shares` (at most what is open) off an order and tells the client.
-    pub fn cancel(&mut self, now: u64, key: OrderKey, shares: Qty, reason: u8) {
-        let Some(order) = self.orders.get_mut(&(key.idx, key.number)) else { return };
-        let gone = order.open.min(shares);
-        order.open = Qty(order.open.0 - gone.0);
-        if order.open.is_zero() {
-            self.orders.remove(&(key.idx, key.number));
+    pub fn cancel(&mut self, now: u64, key: OrderKey, shares: Qty, reason: Reason) {
+        let Some(order) = self.orders.get_mut(&key.name()) else { return };
+        let quantity = order.open.min(shares);
+        order.open = Qty(order.open.0 - quantity.0);
+        let open = order.open;
+        if open.is_zero() {
+            self.orders.remove(&key.name());
         }
         self.counts.canceled += 1;
-        self.stream.push(&answer::canceled(now, key.idx, key.number, gone, reason));
+        self.tell(now, &Report::Canceled { name: key.name(), quantity, open, reason });
     }
 
     /// Takes an order off, as it stood in the way of its own account.
     pub fn prevent_self_match(&mut self, now: u64, key: OrderKey, prevented: Qty) {
-        let Some(order) = self.orders.remove(&(key.idx, key.number)) else { return };
+        let Some(order) = self.orders.remove(&key.name()) else { return };
         self.counts.canceled += 1;
-        let message = answer::self_match_canceled(now, key.idx, key.number, order.open, prevented, order.px);
-        self.stream.push(&message);
+        let report = Report::SelfMatch {
+            name: key.name(),
+            decrement: order.open,
+            open: Qty::ZERO,
+            prevented,
+            px: order.px,
+            liquidity: b'A',
+            strategy: b' ',
+        };
+        self.tell(now, &report);
     }
 
     /// Refuses an order.
-    pub fn reject(&mut self, now: u64, key: OrderKey, code: u16, clordid: [u8; 14]) {
+    pub fn reject(&mut self, now: u64, key: OrderKey, cause: Cause, clordid: [u8; 14]) {
         self.counts.rejected += 1;
-        self.stream.push(&answer::rejected(now, key.idx, key.number, code, clordid));
+        self.tell(now, &Report::Rejected { name: key.name(), cause, clordid });
     }
 
     /// The account as the venue sees it.
@@ -205,9 +273,9 @@ impl Account {
         let live_orders = self
             .orders
             .iter()
-            .map(|(&(idx, number), o)| LiveOrder {
-                idx,
-                number,
+            .map(|(name, o)| LiveOrder {
+                idx: name.idx,
+                number: name.number,
                 order_ref: o.id,
                 symbol: o.symbol,
                 side: o.side,

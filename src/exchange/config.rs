@@ -31,7 +31,8 @@ use model::Symbol;
 use serde::Deserialize;
 
 use super::ExchangeError;
-use super::accounts::Credentials;
+use super::accounts::{AccountRules, AccountSetup, Credentials};
+use super::codec::Protocol;
 use super::faults::LineFaults;
 use super::flow::Flow;
 use super::flow::file::{FileFlow, Speed};
@@ -93,7 +94,7 @@ pub struct ExchangeConfig {
 }
 
 /// An account as written. Secrets never appear in its debug output.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountConfig {
     /// 1 to 6 letters or digits, in any case.
@@ -106,6 +107,12 @@ pub struct AccountConfig {
     pub password_file: Option<PathBuf>,
     /// 4 letters or digits.
     pub firm: String,
+    /// `"ouch50"`.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// Whether the account's orders are canceled when its connection ends; as the venue's where absent.
+    #[serde(default)]
+    pub cancel_on_disconnect: Option<bool>,
 }
 
 impl std::fmt::Debug for AccountConfig {
@@ -115,6 +122,8 @@ impl std::fmt::Debug for AccountConfig {
             .field("password", &self.password.as_ref().map(|_| "redacted"))
             .field("password_file", &self.password_file)
             .field("firm", &self.firm)
+            .field("protocol", &self.protocol)
+            .field("cancel_on_disconnect", &self.cancel_on_disconnect)
             .finish()
     }
 }
@@ -272,7 +281,7 @@ impl ExchangeConfig {
                 refused: self.faults.glimpse_refused,
                 cut: self.faults.glimpse_cut,
             },
-            accounts: self.credentials()?,
+            accounts: self.account_setups()?,
             flow: self.open_flow(&symbols)?,
             symbols,
             seed: self.faults.seed,
@@ -295,15 +304,15 @@ impl ExchangeConfig {
         Ok(session)
     }
 
-    fn credentials(&self) -> Result<Vec<Credentials>, ExchangeError> {
-        let mut out: Vec<Credentials> = Vec::new();
+    fn account_setups(&self) -> Result<Vec<AccountSetup>, ExchangeError> {
+        let mut out: Vec<AccountSetup> = Vec::new();
         for (account, i) in self.accounts.iter().zip(0..u16::MAX) {
             let key = |field: &str| format!("accounts[{i}].{field}");
             let name = &account.username;
             if name.is_empty() || name.len() > 6 || !name.bytes().all(|b| b.is_ascii_alphanumeric()) {
                 return Err(invalid(key("username"), name, "1 to 6 letters or digits"));
             }
-            if out.iter().any(|c| c.username.eq_ignore_ascii_case(name)) {
+            if out.iter().any(|a| a.credentials.username.eq_ignore_ascii_case(name)) {
                 return Err(invalid(key("username"), name, "each username once, whatever its case"));
             }
             let firm: [u8; 4] = account
@@ -331,7 +340,14 @@ impl ExchangeConfig {
                 let allowed = "1 to 10 printable characters without spaces";
                 return Err(invalid(key("password"), "(not shown)", allowed));
             }
-            out.push(Credentials { username: name.clone(), password, firm });
+            let rules = AccountRules {
+                protocol: account.protocol,
+                cancel_on_disconnect: account.cancel_on_disconnect,
+            };
+            out.push(AccountSetup {
+                credentials: Credentials { username: name.clone(), password, firm },
+                rules,
+            });
         }
         Ok(out)
     }
@@ -444,7 +460,7 @@ mod tests {
         assert_eq!(&venue.session, b"1700000000");
         assert_eq!(venue.lines[0].loss, 0.01);
         assert_eq!(venue.lines[1].datagram_bytes, 600);
-        assert_eq!(venue.accounts[0].firm, *b"ABCD");
+        assert_eq!(venue.accounts[0].credentials.firm, *b"ABCD");
         assert!(!format!("{config:?}").contains("secret"));
     }
 
@@ -487,7 +503,7 @@ mod tests {
         let resolve = || ExchangeConfig::from_toml(&text, dir.path()).unwrap().resolve(0);
         assert!(resolve().unwrap_err().to_string().contains("pw cannot be read"));
         std::fs::write(dir.path().join("pw"), "hidden\n").unwrap();
-        assert_eq!(resolve().unwrap().accounts[0].password, "hidden");
+        assert_eq!(resolve().unwrap().accounts[0].credentials.password, "hidden");
     }
 
     #[test]

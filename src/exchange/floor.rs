@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use model::{Px, Qty, Side, Symbol};
 
 use super::accounts::Account;
+use super::entry::Report;
 use super::itch::{self, InstrumentState, Mpid, Stamp};
 use super::matching::{Book, OrderKey, Owner, Resting, Verdict};
 use super::mold::Publisher;
@@ -299,6 +300,11 @@ impl Floor {
                 && a.credentials.password.eq_ignore_ascii_case(&login.password)
         };
         self.accounts.iter().find(is_it).map(|a| a.index)
+    }
+
+    /// Says something to every account.
+    pub fn tell_all(&mut self, report: &Report) {
+        self.accounts.iter_mut().for_each(|a| a.tell(self.now, report));
     }
 
     /// Whose name an order bears.

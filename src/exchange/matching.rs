@@ -16,6 +16,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use model::{Px, Qty, Side};
 
+use super::entry::Name;
+
 /// An account's name for its order: `idx` is OUCH's `UserRefIdx` (0: the account's only channel), `number` its `UserRefNum`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderKey {
@@ -25,6 +27,14 @@ pub struct OrderKey {
     pub idx: u8,
     /// `UserRefNum`.
     pub number: u32,
+}
+
+impl OrderKey {
+    /// The account's own name for it.
+    #[must_use]
+    pub const fn name(self) -> Name {
+        Name { idx: self.idx, number: self.number }
+    }
 }
 
 /// Whose order it is.

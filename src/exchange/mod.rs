@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!                     +--------------------------- Venue (virtual time, no I/O) ---------------------------+
-//!  ITCH file, seed -->| flow/ --> floor (books, ledger, tape) <-- order_entry <-- ouch <-- soup            |<-- TCP
+//!  ITCH file, seed -->| flow/ --> floor (books, ledger, tape) <-- order_entry <-- codec <-- soup           |<-- TCP
 //!                     |             |                                                                       |--> TCP
 //!                     |             +--> itch --> mold --> faults (per line)                                |--> UDP line A, B
 //!                     |             +--> glimpse --> soup                                                     |--> TCP
@@ -15,7 +15,9 @@
 //! | [`matching`] | price-time book |
 //! | [`itch`], [`mold`], [`faults`], [`message_log`] | market data out |
 //! | [`glimpse`] | snapshots of all books, one a login |
-//! | [`soup`], [`ouch`], [`order_entry`], [`accounts`] | orders in, reports out, the ledger |
+//! | [`entry`] | what can be asked and told, in the venue's words |
+//! | [`codec`], [`ouch`] | the same as bytes of a protocol |
+//! | [`soup`], [`order_entry`], [`accounts`] | sessions, orders in, reports out, the ledger |
 //! | [`flow`] | the rest of the market |
 //! | [`floor`], [`venue`] | composition |
 //! | [`config`], [`server`] | TOML, sockets |
@@ -26,7 +28,9 @@
 //! Not simulated: hidden, pegged and reserve orders, auctions, routing, broken trades.
 
 pub mod accounts;
+pub mod codec;
 pub mod config;
+pub mod entry;
 pub mod faults;
 pub mod floor;
 pub mod flow;

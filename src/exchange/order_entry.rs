@@ -1,4 +1,4 @@
-//! What the venue does with an OUCH request: the life of an account's order.
+//! What the venue does with a request: the life of an account's order.
 //!
 //! ```text
 //!            refused -> J                            replace: U, a new number, the back of the queue
@@ -17,12 +17,10 @@
 use model::{Px, Qty, Side, Symbol};
 
 use super::accounts::Order;
+use super::entry::{Cause, Enter, MARKET_PRICE, Name, Reason, Replace, Report, Request, Tags};
 use super::floor::{Aggressor, Floor};
 use super::matching::{OrderKey, Owner, Resting, Verdict};
-use super::ouch::{Enter, Replace, Request, answer, reason, reject};
 
-/// From here on a price means "market".
-const MARKET_PRICE: u64 = 2_000_000_000;
 /// Prices of a dollar and more are whole cents.
 const DOLLAR: u64 = 10_000;
 const CENT: u64 = 100;
@@ -39,26 +37,25 @@ pub fn apply(floor: &mut Floor, account: u16, request: Request) {
         }
         Request::MassCancel { number, firm, symbol, tags } => {
             if desk.take_number(tags.idx, number, firm) {
-                let message = answer::mass_canceled(desk.floor.now, tags.idx, number, firm, symbol);
-                desk.tell(&message);
-                desk.cancel_where(reason::USER, |o| {
+                desk.tell(&Report::MassCanceled { name: Name { idx: tags.idx, number }, firm, symbol });
+                desk.cancel_where(Reason::User, |o| {
                     (symbol == Symbol::BLANK || o.symbol == symbol)
                         && tags.side.is_none_or(|side| side == o.side_letter)
-                        && tags.group.is_none_or(|group| o.group.unwrap_or(0) == group)
+                        && tags.group.is_none_or(|group| o.tags.group.unwrap_or(0) == group)
                 });
             }
         }
         Request::Disable { number, firm, tags } => desk.switch_entry(tags.idx, number, firm, false),
         Request::Enable { number, firm, tags } => desk.switch_entry(tags.idx, number, firm, true),
         Request::Query { tags } => {
-            let next = desk.account().next_number(tags.idx);
-            desk.tell(&answer::next_number(desk.floor.now, tags.idx, next));
+            let number = desk.account().next_number(tags.idx);
+            desk.tell(&Report::NextNumber { next: Name { idx: tags.idx, number } });
         }
     }
 }
 
 /// Cancels every live order of `account`, in the order of their numbers.
-pub fn cancel_all(floor: &mut Floor, account: u16, reason: u8) {
+pub fn cancel_all(floor: &mut Floor, account: u16, reason: Reason) {
     Desk { floor, account }.cancel_where(reason, |_| true);
 }
 
@@ -67,7 +64,7 @@ pub fn set_late_cross(floor: &mut Floor, listing: usize, late: bool) {
     floor.listings[listing].late_cross = late;
     if !late {
         for account in 0..floor.accounts.len() as u16 {
-            Desk { floor, account }.cancel_where(reason::USER, |o| o.listing == listing && o.cancel_pending);
+            Desk { floor, account }.cancel_where(Reason::User, |o| o.listing == listing && o.cancel_pending);
         }
     }
 }
@@ -91,8 +88,9 @@ impl Desk<'_> {
         self.floor.accounts[usize::from(self.account)].order(key).copied()
     }
 
-    fn tell(&mut self, message: &[u8]) {
-        self.account().stream.push(message);
+    fn tell(&mut self, report: &Report) {
+        let now = self.floor.now;
+        self.account().tell(now, report);
     }
 
     fn ignore(&mut self) {
@@ -122,49 +120,49 @@ impl Desk<'_> {
                     display: e.display,
                     capacity: e.capacity,
                     iso: e.iso,
+                    cross_type: e.cross_type,
                     firm: e.tags.firm.unwrap_or(self.account().credentials.firm),
-                    group: e.tags.group,
+                    tags: e.tags,
                     clordid: e.clordid,
                     cancel_pending: false,
                     cancel_rejected: false,
                 };
                 let account = self.account();
                 account.counts.accepted += 1;
-                account.orders.insert((key.idx, key.number), order);
-                let terms = answer::Terms { firm: e.tags.firm, ..terms(&order) };
-                self.tell(&answer::accepted(now, key.idx, key.number, &terms));
+                account.orders.insert(key.name(), order);
+                self.tell(&Report::Accepted { name: key.name(), terms: order.terms() });
                 self.work(key);
             }
         }
     }
 
     /// Everything about a new order that can be wrong, in the order a client would ask about it.
-    fn check(&mut self, e: &Enter) -> Result<(usize, Side, Px), u16> {
+    fn check(&mut self, e: &Enter) -> Result<(usize, Side, Px), Cause> {
         let account = self.account();
         let own_firm = account.credentials.firm;
         if account.entry_disabled || e.tags.firm.is_some_and(|firm| firm != own_firm) {
-            return Err(reject::FIRM);
+            return Err(Cause::FirmNotAuthorized);
         }
-        let side = side_of(e.side).ok_or(reject::SIDE)?;
+        let side = side_of(e.side).ok_or(Cause::Side)?;
         if !is_quantity(e.quantity) {
-            return Err(reject::QUANTITY);
+            return Err(Cause::Quantity);
         }
-        let listing = self.floor.find(e.symbol).ok_or(reject::SYMBOL)?;
+        let listing = self.floor.find(e.symbol).ok_or(Cause::Symbol)?;
         if self.floor.listings[listing].state != b'T' {
-            return Err(reject::HALTED);
+            return Err(Cause::Halted);
         }
         if e.cross_type != b'N' {
-            return Err(reject::CROSS_ORDER);
+            return Err(Cause::CrossOrder);
         }
-        let px = limit_price(e.price).ok_or(reject::PRICE)?;
+        let px = limit_price(e.price).ok_or(Cause::Price)?;
         if !is_displayed(e.display) {
-            return Err(reject::DISPLAY);
+            return Err(Cause::Display);
         }
         if !is_tif(e.tif) || !matches!(e.capacity, b'A' | b'P' | b'R' | b'O') {
-            return Err(reject::OTHER);
+            return Err(Cause::Other);
         }
-        match e.tags.refusal {
-            Some(code) => Err(code),
+        match unsupported(&e.tags) {
+            Some(cause) => Err(cause),
             None => Ok((listing, side, px)),
         }
     }
@@ -180,7 +178,7 @@ impl Desk<'_> {
         }
         if order.tif == b'3' {
             let now = self.floor.now;
-            return self.account().cancel(now, key, left, reason::IOC);
+            return self.account().cancel(now, key, left, Reason::Ioc);
         }
         let mpid = (order.display == b'A').then_some(order.firm);
         self.floor.rest(order.listing, resting(&order, key, left), mpid);
@@ -204,18 +202,18 @@ impl Desk<'_> {
         let now = self.floor.now;
         if self.floor.listings[old.listing].late_cross {
             self.account().consume(idx, r.number);
-            return self.account().reject(now, key, reject::REPLACE_NOT_ALLOWED, r.clordid);
+            return self.account().reject(now, key, Cause::ReplaceNotAllowed, r.clordid);
         }
         let Some(new) = self.replacement(&old, r) else {
-            return self.cancel_open(old_key, old.open, reason::USER);
+            return self.cancel_open(old_key, old.open, Reason::User);
         };
         let new = Order { id: self.floor.take_id(), ..new };
         let account = self.account();
         account.consume(idx, r.number);
         account.counts.replaced += 1;
-        account.orders.remove(&(old_key.idx, old_key.number));
-        account.orders.insert((key.idx, key.number), new);
-        self.tell(&answer::replaced(now, idx, r.old, r.number, &terms(&new)));
+        account.orders.remove(&old_key.name());
+        account.orders.insert(key.name(), new);
+        self.tell(&Report::Replaced { old: r.old, name: key.name(), terms: new.terms() });
 
         // On the tape, a replace that only moves the order is one message; one that trades is a removal, the trades, and an addition. So is
         // one that changes the attribution, which the one message cannot say.
@@ -238,7 +236,7 @@ impl Desk<'_> {
             && is_tif(r.tif)
             && is_displayed(r.display)
             && side_of(side_letter) == Some(old.side)
-            && r.tags.refusal.is_none()
+            && unsupported(&r.tags).is_none()
             && self.floor.listings[old.listing].state == b'T'
             && !self.account().entry_disabled;
         valid.then_some(Order {
@@ -262,10 +260,9 @@ impl Desk<'_> {
             return self.ignore();
         }
         if !self.floor.listings[order.listing].late_cross {
-            return self.cancel_open(key, gone, reason::USER);
+            return self.cancel_open(key, gone, Reason::User);
         }
-        let now = self.floor.now;
-        let Some(held) = self.account().orders.get_mut(&(key.idx, key.number)) else { return };
+        let Some(held) = self.account().orders.get_mut(&key.name()) else { return };
         let told = if gone == order.open {
             std::mem::replace(&mut held.cancel_pending, true)
         } else {
@@ -274,9 +271,9 @@ impl Desk<'_> {
         if told {
             self.ignore();
         } else if gone == order.open {
-            self.tell(&answer::cancel_pending(now, key.idx, key.number));
+            self.tell(&Report::CancelPending { name: key.name() });
         } else {
-            self.tell(&answer::cancel_rejected(now, key.idx, key.number));
+            self.tell(&Report::CancelRejected { name: key.name() });
         }
     }
 
@@ -291,22 +288,22 @@ impl Desk<'_> {
             return self.ignore();
         }
         if gone == order.open {
-            return self.cancel_open(key, gone, reason::USER);
+            return self.cancel_open(key, gone, Reason::User);
         }
         self.floor.reduce(order.listing, order.id, gone);
-        let now = self.floor.now;
         let open = Qty(order.open.0 - gone.0);
-        if let Some(order) = self.account().orders.get_mut(&(key.idx, key.number)) {
+        if let Some(order) = self.account().orders.get_mut(&key.name()) {
             order.open = open;
             order.side_letter = side;
         }
-        self.tell(&answer::modified(now, key.idx, key.number, side, open));
+        self.tell(&Report::Modified { name: key.name(), side, open });
     }
 
     fn switch_entry(&mut self, idx: u8, number: u32, firm: [u8; 4], enabled: bool) {
         if self.take_number(idx, number, firm) {
             self.account().entry_disabled = !enabled;
-            self.tell(&answer::entry_switched(self.floor.now, idx, number, firm, enabled));
+            let name = Name { idx, number };
+            self.tell(&Report::EntrySwitched { name, firm, is_enabled: enabled });
         }
     }
 
@@ -319,42 +316,26 @@ impl Desk<'_> {
         self.account().consume(idx, number);
         if self.account().credentials.firm != firm {
             let (now, key) = (self.floor.now, self.key(idx, number));
-            self.account().reject(now, key, reject::FIRM, [b' '; 14]);
+            self.account().reject(now, key, Cause::FirmNotAuthorized, [b' '; 14]);
             return false;
         }
         true
     }
 
-    fn cancel_where(&mut self, reason: u8, which: impl Fn(&Order) -> bool) {
+    fn cancel_where(&mut self, reason: Reason, which: impl Fn(&Order) -> bool) {
         let live = &self.floor.accounts[usize::from(self.account)].orders;
         let chosen: Vec<_> = live.iter().filter(|(_, o)| which(o)).map(|(k, o)| (*k, o.open)).collect();
-        for ((idx, number), open) in chosen {
-            self.cancel_open(self.key(idx, number), open, reason);
+        for (name, open) in chosen {
+            self.cancel_open(self.key(name.idx, name.number), open, reason);
         }
     }
 
-    fn cancel_open(&mut self, key: OrderKey, shares: Qty, reason: u8) {
+    fn cancel_open(&mut self, key: OrderKey, shares: Qty, reason: Reason) {
         if let Some(order) = self.order(key) {
             self.floor.reduce(order.listing, order.id, shares);
             let now = self.floor.now;
             self.account().cancel(now, key, shares, reason);
         }
-    }
-}
-
-fn terms(order: &Order) -> answer::Terms {
-    answer::Terms {
-        side: order.side_letter,
-        quantity: order.open,
-        symbol: order.symbol,
-        price: order.px,
-        tif: order.tif,
-        display: order.display,
-        order_ref: order.id,
-        capacity: order.capacity,
-        iso: order.iso,
-        clordid: order.clordid,
-        firm: None,
     }
 }
 
@@ -368,6 +349,15 @@ fn side_of(letter: u8) -> Option<Side> {
         b'S' | b'T' | b'E' => Some(Side::Sell),
         _ => None,
     }
+}
+
+/// Why an order with these tags is not taken.
+fn unsupported(tags: &Tags) -> Option<Cause> {
+    let minimum = tags.min_quantity.is_some_and(|n| n > 0).then_some(Cause::MinQuantity);
+    let reserve = tags.max_floor.is_some_and(|n| n > 0) || tags.random_reserve.is_some();
+    let is_other = |tag: Option<u8>| tag.is_some_and(|letter| letter != b'N');
+    let other = is_other(tags.post_only) || is_other(tags.trade_now) || tags.expire_s.is_some();
+    tags.refusal.or(minimum).or(reserve.then_some(Cause::MaxFloor)).or(other.then_some(Cause::Other))
 }
 
 fn is_quantity(quantity: u32) -> bool {

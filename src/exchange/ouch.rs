@@ -1,194 +1,41 @@
-//! OUCH 5.0 as the venue reads and writes it (official document revision 1.04).
+//! OUCH 5.0 as the venue reads and writes it (official document revision 1.04; tags 29 and 30 from 1.05).
 //!
-//! [`parse`] turns a client's message into a [`Request`]; the functions of [`answer`] make the messages back. Bytes are taken apart and
-//! laid down here by hand and nowhere else in the venue: the oracle must not share the gateway's tables.
+//! [`parse`] turns a client's message into a [`Request`], [`encode`] a [`super::entry::Report`] into the message back. Bytes are taken apart
+//! and laid down here by hand and nowhere else in the venue: the oracle must not share the gateway's tables.
 //!
-//! A message's appendage is a list of `length(1) tag(1) value(length - 1)`. Tags this venue cannot honour (pegs, reserves, minimum
-//! quantity, post-only ...) are not skipped: they name the code to refuse the order with, in [`Tags::refusal`].
+//! A message's appendage is a list of `length(1) tag(1) value(length - 1)`. Which tags a message may have is in [`allowed`]; one that it may
+//! not, and those this venue cannot honour (pegs, discretion, routes), are not skipped: they name the code to refuse the order with, in
+//! [`Tags::refusal`]. A request that is no order has no such answer, and what is wrong in its appendage is ignored.
 
-use model::{Px, Qty, Symbol};
+mod answer;
 
-/// Reject codes of `J`.
-pub mod reject {
-    /// The shown quantity cannot be as asked.
-    pub const DISPLAY: u16 = 0x03;
-    /// Reserve size.
-    pub const MAX_FLOOR: u16 = 0x04;
-    /// The symbol does not trade now.
-    pub const HALTED: u16 = 0x07;
-    /// No such side.
-    pub const SIDE: u16 = 0x09;
-    /// The port may not trade for this firm, or its order entry is disabled.
-    pub const FIRM: u16 = 0x0C;
-    /// Minimum quantity.
-    pub const MIN_QUANTITY: u16 = 0x0D;
-    /// Any other reason.
-    pub const OTHER: u16 = 0x0F;
-    /// Pegging.
-    pub const PEGGING: u16 = 0x11;
-    /// Not 1 to 999,999 shares.
-    pub const QUANTITY: u16 = 0x13;
-    /// An order for an auction.
-    pub const CROSS_ORDER: u16 = 0x14;
-    /// The order cannot be replaced now.
-    pub const REPLACE_NOT_ALLOWED: u16 = 0x15;
-    /// Routing.
-    pub const ROUTING: u16 = 0x16;
-    /// No such symbol.
-    pub const SYMBOL: u16 = 0x17;
-    /// Not a price an order may have.
-    pub const PRICE: u16 = 0x1D;
-}
+use model::Symbol;
 
-/// Cancel reasons of `C`.
-pub mod reason {
-    /// The market closed.
-    pub const CLOSED: u8 = b'E';
-    /// Immediate or cancel: nothing more to trade with.
-    pub const IOC: u8 = b'I';
-    /// The client asked.
-    pub const USER: u8 = b'U';
-    /// The venue did it: the client's connection is gone.
-    pub const SYSTEM: u8 = b'Z';
-}
+pub use answer::encode;
 
-/// What an appendage says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tags {
-    /// Tag 2.
-    pub firm: Option<[u8; 4]>,
-    /// Tag 24.
-    pub group: Option<u16>,
-    /// Tag 27.
-    pub side: Option<u8>,
-    /// Tag 28; 0 where absent.
-    pub idx: u8,
-    /// Why an order with this appendage cannot be taken.
-    pub refusal: Option<u16>,
-}
+use super::entry::{Cause, Enter, Replace, Request, Tags};
 
-/// `O`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Enter {
-    /// `UserRefNum`.
-    pub number: u32,
-    /// B, S, T or E.
-    pub side: u8,
-    /// Shares.
-    pub quantity: u32,
-    /// Ticker as sent.
-    pub symbol: Symbol,
-    /// Limit, 1e-4 USD, as sent.
-    pub price: u64,
-    /// 0 day, 3 immediate or cancel.
-    pub tif: u8,
-    /// Y, N or A.
-    pub display: u8,
-    /// A, P, R or O.
-    pub capacity: u8,
-    /// Inter-market sweep.
-    pub iso: u8,
-    /// N for the continuous book.
-    pub cross_type: u8,
-    /// The client's own text.
-    pub clordid: [u8; 14],
-    /// The appendage.
-    pub tags: Tags,
-}
-
-/// `U`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Replace {
-    /// The order until now.
-    pub old: u32,
-    /// Its name from now on.
-    pub number: u32,
-    /// Total of the chain, executed shares included.
-    pub quantity: u32,
-    /// Limit, 1e-4 USD, as sent.
-    pub price: u64,
-    /// As in [`Enter`].
-    pub tif: u8,
-    /// As in [`Enter`].
-    pub display: u8,
-    /// As in [`Enter`].
-    pub iso: u8,
-    /// The client's own text.
-    pub clordid: [u8; 14],
-    /// The appendage.
-    pub tags: Tags,
-}
-
-/// What a client can ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request {
-    /// `O`: a new order.
-    Enter(Enter),
-    /// `U`: another price or size for an order.
-    Replace(Replace),
-    /// `X`: a new, smaller total.
-    Cancel {
-        /// The order.
-        number: u32,
-        /// New intended total; 0 cancels what is open.
-        quantity: u32,
-        /// The appendage.
-        tags: Tags,
-    },
-    /// `M`: another sell side or fewer shares, in place.
-    Modify {
-        /// The order.
-        number: u32,
-        /// B, S, T or E.
-        side: u8,
-        /// New intended total.
-        quantity: u32,
-        /// The appendage.
-        tags: Tags,
-    },
-    /// `C`: cancel many.
-    MassCancel {
-        /// `UserRefNum` of the request.
-        number: u32,
-        /// Whose orders.
-        firm: [u8; 4],
-        /// Which symbol; blanks for all.
-        symbol: Symbol,
-        /// The appendage.
-        tags: Tags,
-    },
-    /// `D`: take no more orders.
-    Disable {
-        /// `UserRefNum` of the request.
-        number: u32,
-        /// Whose.
-        firm: [u8; 4],
-        /// The appendage.
-        tags: Tags,
-    },
-    /// `E`: take orders again.
-    Enable {
-        /// `UserRefNum` of the request.
-        number: u32,
-        /// Whose.
-        firm: [u8; 4],
-        /// The appendage.
-        tags: Tags,
-    },
-    /// `Q`: which number comes next.
-    Query {
-        /// The appendage.
-        tags: Tags,
-    },
+/// The tags that a message of a type may have.
+fn allowed(kind: u8) -> &'static [u8] {
+    match kind {
+        b'O' => &[2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 15, 16, 17, 24, 25, 26, 28, 29, 30],
+        b'U' => &[3, 5, 6, 7, 9, 10, 11, 12, 13, 15, 16, 17, 25, 26, 27, 28, 29, 30],
+        b'M' => &[25, 26, 28],
+        b'C' => &[24, 27, 28],
+        _ => &[28],
+    }
 }
 
 /// Takes fields off the front.
-struct Fields<'a>(&'a [u8]);
+struct Fields<'a> {
+    kind: u8,
+    rest: &'a [u8],
+}
 
 impl Fields<'_> {
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, tail) = self.0.split_first_chunk::<N>()?;
-        self.0 = tail;
+        let (head, tail) = self.rest.split_first_chunk::<N>()?;
+        self.rest = tail;
         Some(*head)
     }
 
@@ -211,53 +58,26 @@ impl Fields<'_> {
     /// The appendage. Where the layout lets a message end before its length (or it was left out all the same), that is no appendage.
     fn tags(&mut self) -> Tags {
         let mut tags = Tags::default();
-        if self.0.is_empty() {
+        if self.rest.is_empty() {
             return tags;
         }
         if self.read_tags(&mut tags).is_none() {
-            tags.refusal = Some(reject::OTHER);
+            tags.refusal = Some(Cause::Other);
         }
         tags
     }
 
     fn read_tags(&mut self, tags: &mut Tags) -> Option<()> {
         let length = usize::from(u16::from_be_bytes(self.array()?));
-        let mut rest = self.0.get(..length)?;
+        let mut rest = self.rest.get(..length)?;
         while let Some((&n, tail)) = rest.split_first() {
             let (element, tail) = tail.split_at_checked(usize::from(n))?;
             let (&tag, value) = element.split_first()?;
             rest = tail;
-            let refuse = |code| Some(code);
             let refusal = match tag {
-                2 => {
-                    tags.firm = Some(value.try_into().ok()?);
-                    None
-                }
-                24 => {
-                    tags.group = Some(u16::from_be_bytes(value.try_into().ok()?));
-                    None
-                }
-                27 => {
-                    let [side] = value.try_into().ok()?;
-                    tags.side = Some(side);
-                    None
-                }
-                28 => {
-                    [tags.idx] = value.try_into().ok()?;
-                    None
-                }
-                // Customer type, instruction, weight indicator and locates change nothing here.
-                4 | 17 | 18 | 25 | 26 => None,
-                3 if value.iter().all(|b| *b == 0) => None,
-                5 if value.iter().all(|b| *b == 0) => None,
-                // L limit, N or blank: no special instruction.
-                6 if value == b"L" => None,
-                12 | 16 if value == b"N" => None,
-                3 => refuse(reject::MIN_QUANTITY),
-                5 | 13 => refuse(reject::MAX_FLOOR),
-                6 | 7 | 9 | 10 | 11 => refuse(reject::PEGGING),
-                14 => refuse(reject::ROUTING),
-                _ => refuse(reject::OTHER),
+                14 => Some(Cause::Routing),
+                tag if allowed(self.kind).contains(&tag) => read_tag(tags, tag, value)?,
+                _ => Some(Cause::Other),
             };
             tags.refusal = tags.refusal.or(refusal);
         }
@@ -265,11 +85,52 @@ impl Fields<'_> {
     }
 }
 
+/// Reads one tag; `None` where its value has another length. Says why an order with it is refused.
+fn read_tag(tags: &mut Tags, tag: u8, value: &[u8]) -> Option<Option<Cause>> {
+    let byte = || <[u8; 1]>::try_from(value).ok().map(|[b]| b);
+    let four = || <[u8; 4]>::try_from(value).ok();
+    let number = || four().map(u32::from_be_bytes);
+    match tag {
+        2 => tags.firm = Some(four()?),
+        3 => tags.min_quantity = Some(number()?),
+        4 => tags.customer = Some(byte()?),
+        5 => tags.max_floor = Some(number()?),
+        6 => {
+            let kind = byte()?;
+            tags.price_type = Some(kind);
+            match kind {
+                b'L' => {}
+                // Market, primary and midpoint pegs of all kinds.
+                b'P' | b'R' | b'M' | b'Q' | b'm' => return Some(Some(Cause::Pegging)),
+                _ => return Some(Some(Cause::PegType)),
+            }
+        }
+        7 | 11 => return four().map(|_| Some(Cause::Pegging)),
+        9 => return <[u8; 8]>::try_from(value).ok().map(|_| Some(Cause::Pegging)),
+        10 => return byte().map(|_| Some(Cause::Pegging)),
+        12 => tags.post_only = Some(byte()?),
+        13 => tags.random_reserve = Some(number()?),
+        15 => tags.expire_s = Some(number()?),
+        16 => tags.trade_now = Some(byte()?),
+        17 => tags.handling = Some(byte()?),
+        24 => tags.group = Some(u16::from_be_bytes(value.try_into().ok()?)),
+        25 => tags.located = Some(byte()?),
+        26 => tags.locate_broker = Some(four()?),
+        27 => tags.side = Some(byte()?),
+        28 => tags.idx = byte()?,
+        29 => tags.self_match = Some(byte()?),
+        30 => tags.self_match_group = Some(value.try_into().ok()?),
+        _ => return Some(Some(Cause::Other)),
+    }
+    Some(None)
+}
+
 /// Reads a client's message; `None` for an unknown type or one shorter than its layout.
 #[must_use]
 pub fn parse(message: &[u8]) -> Option<Request> {
-    let mut f = Fields(message);
-    Some(match f.u8()? {
+    let (&kind, rest) = message.split_first()?;
+    let mut f = Fields { kind, rest };
+    Some(match kind {
         b'O' => Request::Enter(Enter {
             number: f.u32()?,
             side: f.u8()?,
@@ -307,202 +168,6 @@ pub fn parse(message: &[u8]) -> Option<Request> {
     })
 }
 
-/// The messages from the venue to a client. `idx` is `UserRefIdx`, carried back in the appendage where it is not 0.
-pub mod answer {
-    use super::{Px, Qty, Symbol};
-
-    /// The values of an order that `A` and `U` say alike.
-    #[derive(Clone, Copy, Debug)]
-    pub struct Terms {
-        /// B, S, T or E.
-        pub side: u8,
-        /// Shares: as entered in `A`, open in `U`.
-        pub quantity: Qty,
-        /// Ticker.
-        pub symbol: Symbol,
-        /// Limit.
-        pub price: Px,
-        /// Time in force.
-        pub tif: u8,
-        /// Display.
-        pub display: u8,
-        /// The venue's number in its book.
-        pub order_ref: u64,
-        /// Capacity.
-        pub capacity: u8,
-        /// Inter-market sweep.
-        pub iso: u8,
-        /// The client's own text.
-        pub clordid: [u8; 14],
-        /// Whose order it is; said only in `A`, and only where the client said it.
-        pub firm: Option<[u8; 4]>,
-    }
-
-    struct Out(Vec<u8>);
-
-    impl Out {
-        fn new(kind: u8, now: u64) -> Out {
-            let mut bytes = Vec::with_capacity(80);
-            bytes.push(kind);
-            bytes.extend_from_slice(&now.to_be_bytes());
-            Out(bytes)
-        }
-
-        fn bytes(mut self, b: &[u8]) -> Out {
-            self.0.extend_from_slice(b);
-            self
-        }
-
-        fn u32(self, v: u32) -> Out {
-            self.bytes(&v.to_be_bytes())
-        }
-
-        fn u64(self, v: u64) -> Out {
-            self.bytes(&v.to_be_bytes())
-        }
-
-        /// Prices reach this point validated, so that they are positive.
-        fn px(self, px: Px) -> Out {
-            self.u64(px.0.unsigned_abs())
-        }
-
-        fn terms(self, t: &Terms) -> Out {
-            self.bytes(&[t.side])
-                .u32(t.quantity.0)
-                .bytes(&t.symbol.0)
-                .px(t.price)
-                .bytes(&[t.tif, t.display])
-                .u64(t.order_ref)
-                .bytes(&[t.capacity, t.iso, b'N', b'L'])
-                .bytes(&t.clordid)
-        }
-
-        /// An appendage that always has its length.
-        fn appendage(self, idx: u8, firm: Option<[u8; 4]>) -> Vec<u8> {
-            let mut tags = Vec::new();
-            if let Some(firm) = firm {
-                tags.extend_from_slice(&[5, 2]);
-                tags.extend_from_slice(&firm);
-            }
-            if idx != 0 {
-                tags.extend_from_slice(&[2, 28, idx]);
-            }
-            self.bytes(&(tags.len() as u16).to_be_bytes()).bytes(&tags).0
-        }
-
-        /// An appendage that is left out, length and all, where it is empty.
-        fn optional_appendage(self, idx: u8) -> Vec<u8> {
-            if idx == 0 { self.0 } else { self.appendage(idx, None) }
-        }
-    }
-
-    /// `S`: `S` start of day, `E` end of day.
-    #[must_use]
-    pub fn system_event(now: u64, code: u8) -> Vec<u8> {
-        Out::new(b'S', now).bytes(&[code]).0
-    }
-
-    /// `A`: taken, and live.
-    #[must_use]
-    pub fn accepted(now: u64, idx: u8, number: u32, terms: &Terms) -> Vec<u8> {
-        Out::new(b'A', now).u32(number).terms(terms).appendage(idx, terms.firm)
-    }
-
-    /// `U`: the order has new values and a new name; `terms.quantity` is what is open.
-    #[must_use]
-    pub fn replaced(now: u64, idx: u8, old: u32, number: u32, terms: &Terms) -> Vec<u8> {
-        Out::new(b'U', now).u32(old).u32(number).terms(terms).appendage(idx, None)
-    }
-
-    /// `C`: `quantity` shares left the order.
-    #[must_use]
-    pub fn canceled(now: u64, idx: u8, number: u32, quantity: Qty, reason: u8) -> Vec<u8> {
-        Out::new(b'C', now).u32(number).u32(quantity.0).bytes(&[reason]).optional_appendage(idx)
-    }
-
-    /// `D`: the order was taken off, as it would have traded with its own account. `prevented` shares did not trade at `px`.
-    #[must_use]
-    pub fn self_match_canceled(
-        now: u64,
-        idx: u8,
-        number: u32,
-        decrement: Qty,
-        prevented: Qty,
-        px: Px,
-    ) -> Vec<u8> {
-        Out::new(b'D', now)
-            .u32(number)
-            .u32(decrement.0)
-            .bytes(b"Q")
-            .u32(prevented.0)
-            .px(px)
-            .bytes(b"A ")
-            .optional_appendage(idx)
-    }
-
-    /// `E`: `quantity` shares traded. Liquidity `A` added, `R` removed.
-    #[must_use]
-    pub fn executed(
-        now: u64,
-        idx: u8,
-        number: u32,
-        quantity: Qty,
-        px: Px,
-        liquidity: u8,
-        match_number: u64,
-    ) -> Vec<u8> {
-        Out::new(b'E', now)
-            .u32(number)
-            .u32(quantity.0)
-            .px(px)
-            .bytes(&[liquidity])
-            .u64(match_number)
-            .appendage(idx, None)
-    }
-
-    /// `J`: refused.
-    #[must_use]
-    pub fn rejected(now: u64, idx: u8, number: u32, code: u16, clordid: [u8; 14]) -> Vec<u8> {
-        Out::new(b'J', now).u32(number).bytes(&code.to_be_bytes()).bytes(&clordid).optional_appendage(idx)
-    }
-
-    /// `P`: the cancel will happen after the cross.
-    #[must_use]
-    pub fn cancel_pending(now: u64, idx: u8, number: u32) -> Vec<u8> {
-        Out::new(b'P', now).u32(number).optional_appendage(idx)
-    }
-
-    /// `I`: the partial cancel is refused, the order lives.
-    #[must_use]
-    pub fn cancel_rejected(now: u64, idx: u8, number: u32) -> Vec<u8> {
-        Out::new(b'I', now).u32(number).optional_appendage(idx)
-    }
-
-    /// `M`: side or shares changed in place; `quantity` is what is open.
-    #[must_use]
-    pub fn modified(now: u64, idx: u8, number: u32, side: u8, quantity: Qty) -> Vec<u8> {
-        Out::new(b'M', now).u32(number).bytes(&[side]).u32(quantity.0).optional_appendage(idx)
-    }
-
-    /// `X`: the mass cancel was understood.
-    #[must_use]
-    pub fn mass_canceled(now: u64, idx: u8, number: u32, firm: [u8; 4], symbol: Symbol) -> Vec<u8> {
-        Out::new(b'X', now).u32(number).bytes(&firm).bytes(&symbol.0).appendage(idx, None)
-    }
-
-    /// `G` disabled, `K` enabled.
-    #[must_use]
-    pub fn entry_switched(now: u64, idx: u8, number: u32, firm: [u8; 4], enabled: bool) -> Vec<u8> {
-        Out::new(if enabled { b'K' } else { b'G' }, now).u32(number).bytes(&firm).appendage(idx, None)
-    }
-
-    /// `Q`: the number that comes next.
-    #[must_use]
-    pub fn next_number(now: u64, idx: u8, next: u32) -> Vec<u8> {
-        Out::new(b'Q', now).u32(next).optional_appendage(idx)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -515,6 +180,30 @@ mod tests {
         m.extend_from_slice(b"CLIENTORDER001");
         m.extend_from_slice(b"\0\x06\x05\x02LIME");
         m
+    }
+
+    fn with(kind: u8, tags: &[u8]) -> Tags {
+        let mut m = match kind {
+            b'O' => real_enter()[..45].to_vec(),
+            b'U' => [&b"U"[..], &[0; 37]].concat(),
+            b'X' => [&b"X"[..], &[0; 8]].concat(),
+            b'M' => [&b"M"[..], &[0; 9]].concat(),
+            b'C' => [&b"C"[..], &[0; 16]].concat(),
+            b'D' | b'E' => [&[kind][..], &[0; 8]].concat(),
+            _ => vec![kind],
+        };
+        m.extend_from_slice(&(tags.len() as u16).to_be_bytes());
+        m.extend_from_slice(tags);
+        match parse(&m).unwrap() {
+            Request::Enter(e) => e.tags,
+            Request::Replace(r) => r.tags,
+            Request::Cancel { tags, .. }
+            | Request::Modify { tags, .. }
+            | Request::MassCancel { tags, .. }
+            | Request::Disable { tags, .. }
+            | Request::Enable { tags, .. }
+            | Request::Query { tags } => tags,
+        }
     }
 
     #[test]
@@ -533,7 +222,7 @@ mod tests {
         }
         for n in 46..m.len() {
             let Some(Request::Enter(e)) = parse(&m[..n]) else { panic!("{n}") };
-            assert_eq!(e.tags.refusal, Some(reject::OTHER), "{n}");
+            assert_eq!(e.tags.refusal, Some(Cause::Other), "{n}");
         }
     }
 
@@ -550,48 +239,64 @@ mod tests {
         // A zero length would never advance, one beyond the end would read past it.
         for tail in [&b"\0\x01\0"[..], b"\0\x02\x09\x02", b"\0\x09\x02\x1C\x07"] {
             let Some(Request::Cancel { tags, .. }) = cancel(tail) else { panic!("{tail:?}") };
-            assert_eq!(tags.refusal, Some(reject::OTHER));
+            assert_eq!(tags.refusal, Some(Cause::Other));
         }
         assert!(matches!(parse(b"Q"), Some(Request::Query { .. })));
         assert_eq!(parse(b"Z"), None);
         assert_eq!(parse(b""), None);
     }
 
+    /// Every tag in every message: taken where the document lists it, with a value of its length and of no other.
     #[test]
-    fn lengths_are_the_document_s() {
-        let t = answer::Terms {
-            side: b'B',
-            quantity: Qty(1),
-            symbol: Symbol::new("A").unwrap(),
-            price: Px(1),
-            tif: b'0',
-            display: b'Y',
-            order_ref: 1,
-            capacity: b'A',
-            iso: b'N',
-            clordid: [b' '; 14],
-            firm: None,
-        };
-        let sym = t.symbol;
-        for (bytes, kind, len) in [
-            (answer::system_event(1, b'S'), b'S', 10),
-            (answer::accepted(1, 0, 1, &t), b'A', 64),
-            (answer::accepted(1, 0, 1, &answer::Terms { firm: Some(*b"LIME"), ..t }), b'A', 70),
-            (answer::replaced(1, 0, 1, 2, &t), b'U', 68),
-            (answer::canceled(1, 0, 1, Qty(1), b'U'), b'C', 18),
-            (answer::canceled(1, 3, 1, Qty(1), b'U'), b'C', 23),
-            (answer::self_match_canceled(1, 0, 1, Qty(1), Qty(1), Px(1)), b'D', 32),
-            (answer::executed(1, 0, 1, Qty(1), Px(1), b'A', 1), b'E', 36),
-            (answer::rejected(1, 0, 1, 0x17, [b' '; 14]), b'J', 29),
-            (answer::cancel_pending(1, 0, 1), b'P', 13),
-            (answer::cancel_rejected(1, 0, 1), b'I', 13),
-            (answer::modified(1, 0, 1, b'S', Qty(1)), b'M', 18),
-            (answer::mass_canceled(1, 0, 1, *b"LIME", sym), b'X', 27),
-            (answer::entry_switched(1, 0, 1, *b"LIME", false), b'G', 19),
-            (answer::entry_switched(1, 0, 1, *b"LIME", true), b'K', 19),
-            (answer::next_number(1, 0, 1), b'Q', 13),
-        ] {
-            assert_eq!((bytes[0], bytes.len()), (kind, len), "{}", kind as char);
+    fn every_message_takes_its_own_tags_and_no_other() {
+        let lengths: [(u8, usize); 26] = [
+            (1, 8),
+            (2, 4),
+            (3, 4),
+            (4, 1),
+            (5, 4),
+            (6, 1),
+            (7, 4),
+            (9, 8),
+            (10, 1),
+            (11, 4),
+            (12, 1),
+            (13, 4),
+            (14, 4),
+            (15, 4),
+            (16, 1),
+            (17, 1),
+            (18, 1),
+            (22, 4),
+            (23, 8),
+            (24, 2),
+            (25, 1),
+            (26, 4),
+            (27, 1),
+            (28, 1),
+            (29, 1),
+            (30, 2),
+        ];
+        for kind in *b"OUXMCDEQ" {
+            for (tag, length) in lengths {
+                let value = vec![b'L'; length];
+                let element = [&[length as u8 + 1, tag][..], &value].concat();
+                let tags = with(kind, &element);
+                let is_pegging = matches!(tag, 7 | 9 | 10 | 11);
+                let want = match tag {
+                    14 => Some(Cause::Routing),
+                    _ if !allowed(kind).contains(&tag) => Some(Cause::Other),
+                    _ => is_pegging.then_some(Cause::Pegging),
+                };
+                assert_eq!(tags.refusal, want, "{} tag {tag}", kind as char);
+                if want.is_none() {
+                    assert_ne!(tags, Tags::default(), "{} tag {tag} is read", kind as char);
+                    let longer = [&[length as u8 + 2, tag][..], &value, b"L"].concat();
+                    assert_eq!(with(kind, &longer).refusal, Some(Cause::Other), "tag {tag} is too long");
+                }
+            }
         }
+        assert_eq!(with(b'O', b"\x02\x06P").refusal, Some(Cause::Pegging));
+        assert_eq!(with(b'O', b"\x02\x06?").refusal, Some(Cause::PegType));
     }
 }

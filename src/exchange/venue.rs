@@ -19,7 +19,8 @@ use std::collections::BTreeMap;
 
 use model::{Px, Qty, Side, Symbol};
 
-use super::accounts::{Account, AccountView, Credentials};
+use super::accounts::{Account, AccountSetup, AccountView};
+use super::entry::{Reason, Report};
 use super::faults::LineFaults;
 use super::floor::Floor;
 use super::flow::{Flow, FlowCounts};
@@ -27,7 +28,6 @@ use super::glimpse::{SnapshotCounts, SnapshotDesk, SnapshotFaults};
 use super::matching::{OrderKey, Owner};
 use super::mold::Publisher;
 use super::order_entry;
-use super::ouch::{self, answer, reason};
 use super::rng::Rng;
 use super::soup::{Ask, Connection, Login, Refusal};
 
@@ -48,7 +48,7 @@ pub struct VenueConfig {
     /// What goes wrong with snapshots.
     pub snapshot_faults: SnapshotFaults,
     /// Who may log in.
-    pub accounts: Vec<Credentials>,
+    pub accounts: Vec<AccountSetup>,
     /// The background.
     pub flow: Flow,
     /// Where the chance of the faults starts.
@@ -92,7 +92,7 @@ pub struct VenueCounts {
     pub logins: u64,
     /// Logins refused.
     pub refused_logins: u64,
-    /// Client messages that are no OUCH message.
+    /// Client messages that are none of the account's protocol.
     pub malformed: u64,
     /// Orders taken, over all accounts.
     pub accepted: u64,
@@ -190,10 +190,7 @@ impl Venue {
         self.flow.list(&mut self.floor);
         self.floor.system_event(b'S');
         self.floor.system_event(b'Q');
-        let message = answer::system_event(self.floor.now, b'S');
-        self.floor.accounts.iter_mut().for_each(|a| {
-            a.stream.push(&message);
-        });
+        self.floor.tell_all(&Report::SystemEvent(b'S'));
         self.flow.start(&mut self.floor);
     }
 
@@ -209,14 +206,11 @@ impl Venue {
         self.phase = Phase::Closed;
         self.floor.system_event(b'M');
         for account in 0..self.floor.accounts.len() as u16 {
-            order_entry::cancel_all(&mut self.floor, account, reason::CLOSED);
+            order_entry::cancel_all(&mut self.floor, account, Reason::Closed);
         }
         self.floor.system_event(b'E');
         self.floor.system_event(b'C');
-        let message = answer::system_event(self.floor.now, b'E');
-        self.floor.accounts.iter_mut().for_each(|a| {
-            a.stream.push(&message);
-        });
+        self.floor.tell_all(&Report::SystemEvent(b'E'));
         self.floor.tape.end(self.floor.now, self.end_of_session_ns);
         self.pump();
     }
@@ -508,7 +502,7 @@ impl Venue {
         if self.phase == Phase::Closed {
             return;
         }
-        match ouch::parse(message) {
+        match self.floor.accounts[usize::from(account)].codec.parse(message) {
             Some(request) => order_entry::apply(&mut self.floor, account, request),
             None => self.counts.malformed += 1,
         }
@@ -516,8 +510,9 @@ impl Venue {
 
     /// An account's connection has ended.
     fn left(&mut self, account: u16) {
-        if self.cancel_on_disconnect && self.phase == Phase::Open {
-            order_entry::cancel_all(&mut self.floor, account, reason::SYSTEM);
+        let own = self.floor.accounts[usize::from(account)].rules.cancel_on_disconnect;
+        if own.unwrap_or(self.cancel_on_disconnect) && self.phase == Phase::Open {
+            order_entry::cancel_all(&mut self.floor, account, Reason::System);
         }
     }
 

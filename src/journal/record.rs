@@ -507,6 +507,9 @@ fn put_report(p: &mut Put, r: &ExecutionReport) {
         ReportKind::Reprioritised { order, px } => p.u8(10).u64(order.0).i64(px.0),
         ReportKind::Restated { reason } => p.u8(11).u8(reason),
         ReportKind::System { code } => p.u8(12).u8(code),
+        ReportKind::Corrected { match_number, qty, px, liquidity, reason } => {
+            p.u8(13).u64(match_number).u32(qty.0).i64(px.0).u8(liquidity).u8(reason)
+        }
     };
 }
 
@@ -544,6 +547,13 @@ fn report(t: &mut Take<'_>) -> Result<ExecutionReport, Malformed> {
         10 => ReportKind::Reprioritised { order: VenueRef(t.u64()?), px: Px(t.i64()?) },
         11 => ReportKind::Restated { reason: t.u8()? },
         12 => ReportKind::System { code: t.u8()? },
+        13 => ReportKind::Corrected {
+            match_number: t.u64()?,
+            qty: Qty(t.u32()?),
+            px: Px(t.i64()?),
+            liquidity: t.u8()?,
+            reason: t.u8()?,
+        },
         _ => return Err(Malformed),
     };
     Ok(ExecutionReport { ts_event, seq, token, gateway, kind })

@@ -153,6 +153,7 @@ counters! {
         written_off: "1", "Orders that a person wrote off";
         controls_refused: "1", "Resumes and write-offs that were refused";
         broken_prints: "1", "Trades of the market that the venue declared void";
+        corrected: "1", "Fills that the venue corrected";
     }
 }
 

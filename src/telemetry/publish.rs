@@ -220,6 +220,7 @@ impl CorePublisher {
             (counters::engine::written_off, s.written_off),
             (counters::engine::controls_refused, s.controls_refused),
             (counters::engine::broken_prints, s.broken_prints),
+            (counters::engine::corrected, s.corrected),
         ];
         values.into_iter().for_each(|(id, v)| c.set(id, v));
         for to in Validity::ALL {

@@ -30,7 +30,7 @@ pub fn symbol(s: &str) -> Symbol {
 
 /// A venue for AAPL and MSFT with two accounts and no background.
 pub fn config() -> VenueConfig {
-    let account = |n: &str| Credentials { username: n.into(), password: "pass".into(), firm: FIRM };
+    let account = |n: &str| Credentials { username: n.into(), password: "pass".into(), firm: FIRM }.into();
     VenueConfig {
         session: SESSION,
         symbols: vec![symbol("AAPL"), symbol("MSFT")],

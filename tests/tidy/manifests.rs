@@ -22,8 +22,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 const LEAN: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("feeds", &["model", "thiserror"]),
-    // What signs and reads the messages of a REST venue: neither can reach a socket or a clock.
-    ("gateways", &["model", "thiserror", "hmac", "sha2", "serde", "serde_json"]),
+    // What signs logons and requests, and reads JSON: none can reach a socket or a clock.
+    ("gateways", &["model", "thiserror", "base64", "hmac", "sha2", "serde", "serde_json"]),
     ("engine", &["model", "thiserror"]),
 ];
 

@@ -43,7 +43,7 @@ use crate::instruments::{InstrumentChange, Instruments};
 use crate::limits::INSTRUMENTS_MAX;
 use crate::orders::{OrderId, Orders};
 use crate::position::Positions;
-use crate::risk::{Gate, RiskLimits};
+use crate::risk::{Gate, RiskLimits, Throttle};
 use crate::sanity::BookSanity;
 use crate::strategy::{Intents, Strategy};
 
@@ -58,6 +58,8 @@ pub struct EngineConfig {
     pub gateways: usize,
     /// The limits.
     pub limits: RiskLimits,
+    /// What each gateway's venue lets pass, by gateway; those left out pass what the limits do.
+    pub throttles: Vec<Throttle>,
     /// What a book may show while its instrument trades.
     pub sanity: BookSanity,
     /// Room for books, for each feed.
@@ -116,6 +118,7 @@ impl<S: Strategy> Engine<S> {
         if let Err(why) = config.sanity.check() {
             panic!("whoever reads a configuration checks its limits: {why}");
         }
+        assert!(config.throttles.len() <= config.gateways, "a throttle is a gateway's");
         assert!(n <= INSTRUMENTS_MAX && n <= config.book.instruments, "every instrument has a book");
         let mut engine = Engine {
             now: Nanos::ZERO,
@@ -126,7 +129,7 @@ impl<S: Strategy> Engine<S> {
             instruments: Instruments::new(&config.instruments, config.feeds, config.sanity),
             orders: Orders::new(config.limits.max_open_orders as usize, n),
             positions: Positions::new(n),
-            gate: Gate::new(config.limits),
+            gate: Gate::new(config.limits, &config.throttles),
             sessions: vec![Session::default(); config.gateways],
             fills: FillMemory::new(),
             halt: None,

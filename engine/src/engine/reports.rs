@@ -58,6 +58,9 @@ impl<S: Strategy> Engine<S> {
                 self.move_order(r, out, |o| o.on_rejected(r.token));
             }
             ReportKind::Broken { match_number, .. } => self.on_broken(r, match_number, out),
+            ReportKind::Corrected { match_number, qty, px, .. } => {
+                self.on_corrected(r, match_number, (qty, px), out);
+            }
             ReportKind::CancelRejected => self.move_order(r, out, Order::on_cancel_rejected),
             ReportKind::Modified { qty, side, short } => {
                 self.move_order(r, out, |o| o.on_modified(qty, side, short));
@@ -168,6 +171,29 @@ impl<S: Strategy> Engine<S> {
             Err(Overflow) => self.halt(HaltReason::Overflow),
         }
         self.call(out, |s, view, intents| s.on_broken(view, &fill, intents));
+    }
+
+    /// Takes back a fill that the venue corrected, and books it as it is now.
+    pub(super) fn on_corrected(
+        &mut self,
+        r: &ExecutionReport,
+        match_number: u64,
+        now: (Qty, Px),
+        out: &mut Outbox,
+    ) {
+        let Some((was, is)) = self.fills.correct(r.gateway, r.token, match_number, now) else {
+            return self.anomaly();
+        };
+        self.stats.corrected += 1;
+        let booked = self
+            .positions
+            .on_broken(was.instrument, was.side, was.qty, was.px)
+            .and_then(|()| self.positions.on_fill(is.instrument, is.side, is.qty, is.px));
+        match booked {
+            Ok(()) => self.check_loss(),
+            Err(Overflow) => self.halt(HaltReason::Overflow),
+        }
+        self.call(out, |s, view, intents| s.on_corrected(view, &was, &is, intents));
     }
 
     /// Takes over an order of an earlier run, or of another program on the same account: it is real, so it counts.

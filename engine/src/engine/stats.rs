@@ -29,6 +29,8 @@ pub struct EngineStats {
     pub fills: u64,
     /// Shares traded.
     pub shares: u64,
+    /// Fills that the venue corrected.
+    pub corrected: u64,
     /// Reports seen before, by their sequence.
     pub duplicate_reports: u64,
     /// Reports about orders that have ended, or that need no action.

@@ -6,6 +6,7 @@ use super::approved::Approved;
 use super::limits::RiskLimits;
 use super::rate::RollingWindow;
 use super::recent::{Key, Recent};
+use super::throttle::{Meter, Request, Throttle};
 use crate::hash::StateHash;
 use crate::instruments::Instruments;
 use crate::orders::{Order, Orders};
@@ -40,7 +41,7 @@ pub enum RiskReject {
     Position = 11,
     /// Too many orders open.
     OpenOrders = 12,
-    /// Too many messages in a second (RTS 6 art. 15(1)(d)).
+    /// Too many messages in a second, or more than the gateway's throttle lets pass (RTS 6 art. 15(1)(d)).
     MessageRate = 13,
     /// The same order again within the window (FIA; RTS 6 art. 15(3) repeated execution).
     Duplicate = 14,
@@ -129,19 +130,23 @@ pub(crate) struct World<'a> {
 pub(crate) struct Gate {
     limits: RiskLimits,
     rate: RollingWindow,
+    /// By gateway; empty where none has a throttle.
+    meters: Vec<Meter>,
     recent: Recent,
     next_token: u32,
     end_token: u32,
 }
 
 impl Gate {
-    pub(crate) fn new(limits: RiskLimits) -> Gate {
+    /// `throttles` is by gateway; those left out have none.
+    pub(crate) fn new(limits: RiskLimits, throttles: &[Throttle]) -> Gate {
         if let Err(why) = limits.check() {
             panic!("whoever reads a configuration checks its limits: {why}");
         }
         Gate {
             limits,
-            rate: RollingWindow::new(limits.max_messages_per_second),
+            rate: RollingWindow::new(limits.max_messages_per_second, Nanos::from_millis(1_000)),
+            meters: throttles.iter().map(Meter::new).collect(),
             recent: Recent::new(&limits),
             next_token: 0,
             end_token: 0,
@@ -218,10 +223,8 @@ impl Gate {
         if self.recent.holds(&key, world.now) {
             return Err(RiskReject::Duplicate);
         }
-        if !self.rate.has_room(world.now) {
-            return Err(RiskReject::MessageRate);
-        }
-        self.rate.count(world.now);
+        self.room(world.now, gateway, Request::New)?;
+        self.count(world.now, gateway, Request::New);
         self.recent.remember(key, world.now);
         let token = self.take_token();
         let mut order = Order::new(token, n.instrument, gateway, n.side, n.tif, n.px, n.qty, world.now);
@@ -269,10 +272,8 @@ impl Gate {
             return Err(RiskReject::ShortMark);
         }
         self.self_trade(orders, order.instrument, order.side, px)?;
-        if !self.rate.has_room(world.now) {
-            return Err(RiskReject::MessageRate);
-        }
-        self.rate.count(world.now);
+        self.room(world.now, order.gateway, Request::Replace)?;
+        self.count(world.now, order.gateway, Request::Replace);
         let token = self.take_token();
         let kind = CommandKind::Replace { old: order.token, token, qty: Qty(total), px, tif: order.tif };
         let command = OrderCommand { gateway: order.gateway, instrument: order.instrument, kind };
@@ -281,9 +282,24 @@ impl Gate {
 
     /// Approves a cancel of all that is open of `order`, by `token`, which is its own or that of its replace in flight. It passes whatever the limits say; it counts as a message.
     pub(crate) fn cancel(&mut self, now: Nanos, order: &Order, token: Token) -> Approved {
-        self.rate.count(now);
+        self.count(now, order.gateway, Request::Cancel);
         let kind = CommandKind::Cancel { token, qty: Qty::ZERO };
         Approved::seal(OrderCommand { gateway: order.gateway, instrument: order.instrument, kind })
+    }
+
+    /// Whether the message rate and the gateway's throttle let such a request go now.
+    #[inline]
+    fn room(&self, now: Nanos, gateway: GatewayId, what: Request) -> Result<(), RiskReject> {
+        let throttled = self.meters.get(gateway.index()).is_some_and(|m| m.room_at(what) > now);
+        if throttled || self.rate.room_at(1) > now { Err(RiskReject::MessageRate) } else { Ok(()) }
+    }
+
+    #[inline]
+    fn count(&mut self, now: Nanos, gateway: GatewayId, what: Request) {
+        self.rate.count(now, 1);
+        if let Some(m) = self.meters.get_mut(gateway.index()) {
+            m.count(now, what);
+        }
     }
 
     #[inline]
@@ -378,6 +394,7 @@ impl Gate {
     pub(crate) fn absorb(&self, h: &mut StateHash) {
         h.word(u64::from(self.next_token) << 32 | u64::from(self.end_token));
         self.rate.absorb(h);
+        self.meters.iter().for_each(|m| m.absorb(h));
         self.recent.absorb(h);
     }
 }

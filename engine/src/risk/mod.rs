@@ -9,8 +9,10 @@ mod gate;
 mod limits;
 mod rate;
 mod recent;
+mod throttle;
 
 pub use approved::Approved;
 pub use gate::RiskReject;
 pub(crate) use gate::{Gate, NewOrder, World};
 pub use limits::{LimitsError, RiskLimits};
+pub use throttle::{BucketLimit, Throttle, ThrottleError, Weights, WindowLimit};

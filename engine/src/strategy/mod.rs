@@ -320,6 +320,9 @@ pub trait Strategy: Sized + Send + 'static {
     /// The venue broke one of our trades: position and cash are as if it had never been; the order stays as it is.
     fn on_broken(&mut self, _view: &View<'_>, _fill: &Fill, _out: &mut Intents) {}
 
+    /// The venue corrected one of our trades: position and cash are as if it had been reported as it `is`; the order stays as it is.
+    fn on_corrected(&mut self, _view: &View<'_>, _was: &Fill, _is: &Fill, _out: &mut Intents) {}
+
     /// The time asked for with [`Intents::wake_at`] came.
     fn on_timer(&mut self, _view: &View<'_>, _out: &mut Intents) {}
 

@@ -2,6 +2,7 @@
 //!
 //! `kit` holds the scripted strategy and the hand-made world; everything else is tests.
 
+mod fills;
 mod grounds;
 mod halts;
 mod hostile;
@@ -15,5 +16,6 @@ mod scene;
 mod sessions;
 mod simulation;
 mod strategies;
+mod throttles;
 mod unsettled;
 mod venue;

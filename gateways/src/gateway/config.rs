@@ -4,7 +4,7 @@ use model::{GatewayId, Nanos, Symbol};
 use thiserror::Error;
 
 use super::Barrier;
-use crate::ouch50::{CANCEL_RESERVE, ClOrdId, OrderDefaults};
+use crate::order::{CANCELS_RESERVED, ClOrdId, OrderDefaults};
 use crate::soupbintcp::{self, ClientConfig};
 
 /// The configuration of one port.
@@ -33,7 +33,10 @@ pub struct GatewayConfig {
 /// Smallest buffer of either kind.
 pub(super) const CAPACITY_MIN: usize = 4096;
 
-const _: () = assert!(CANCEL_RESERVE * 2 < CAPACITY_MIN);
+/// No cancel is longer.
+const CANCEL_MAX: usize = 24;
+
+const _: () = assert!(CANCELS_RESERVED * CANCEL_MAX * 2 < CAPACITY_MIN);
 
 impl GatewayConfig {
     /// With a barrier by Account Query, 100 ms of quiet, 2 s of patience, plain orders, and buffers of 128 KiB and 64 KiB.

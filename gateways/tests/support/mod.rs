@@ -4,7 +4,7 @@
 pub mod material;
 pub mod venue;
 
-use gateways::gateway::{GatewayConfig, Notice, OuchGateway, ReportSink, SINK_BURST};
+use gateways::gateway::{GatewayConfig, Notice, OrderGateway, OuchGateway, ReportSink, SINK_BURST};
 use gateways::soupbintcp::ClientConfig;
 use model::{
     CommandKind, ExecutionReport, FeedId, GatewayId, Instrument, InstrumentId, Nanos, OrderCommand, Px, Qty,

@@ -3,8 +3,9 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-use gateways::gateway::{Barrier, GatewayConfig};
+use gateways::gateway::{Barrier, GatewayConfig, OuchGateway};
 use gateways::soupbintcp::ClientConfig;
+use net::tcp::TcpLink;
 use ringbuf::spsc::{self, Consumer, Producer};
 
 use super::*;
@@ -74,7 +75,7 @@ impl Venue {
 
 struct World {
     venue: Venue,
-    agent: GatewayAgent,
+    agent: GatewayOf<OuchGateway, TcpLink>,
     orders: Producer<OrderItem>,
     items: Consumer<GatewayItem>,
     ending: Arc<Ending>,
@@ -97,18 +98,20 @@ impl World {
         session.barrier = Barrier::None;
         session.quiet = Nanos::from_millis(1);
         let (ending, clock) = (Arc::new(Ending::default()), Clock::new());
-        let agent = GatewayAgent::new(GatewayParts {
+        let gateway = OuchGateway::new(session, &rig.config.instruments).unwrap();
+        let mut config = rig.config.gateways[0].clone();
+        config.account.address = venue.listener.local_addr().unwrap();
+        let parts = GatewayParts {
             id,
-            name: "g1".into(),
-            address: venue.listener.local_addr().unwrap(),
-            gateway: OuchGateway::new(session, &rig.config.instruments).unwrap(),
+            config,
             orders: taken,
             out,
             publisher: rig.publication.gateway(0).unwrap(),
             clock: clock.clone(),
             sample_every: 0,
             ending: Arc::clone(&ending),
-        });
+        };
+        let agent = GatewayOf::new(parts, gateway);
         World { venue, agent, orders, items, ending, clock, ahead: 0, approved, _rig: rig }
     }
 

@@ -381,6 +381,14 @@ fn of_report(r: &ExecutionReport, names: &Names) -> Fields {
         ReportKind::Broken { match_number, reason } => {
             vec![("report", json!("broken")), ("match", json!(match_number)), ("reason", letter(reason))]
         }
+        ReportKind::Corrected { match_number, qty, px, liquidity, reason } => vec![
+            ("report", json!("corrected")),
+            ("match", json!(match_number)),
+            ("qty", json!(qty.0)),
+            ("px", json!(px.to_string())),
+            ("liquidity", letter(liquidity)),
+            ("reason", letter(reason)),
+        ],
         ReportKind::CancelPending => vec![("report", json!("cancel_pending"))],
         ReportKind::CancelRejected => vec![("report", json!("cancel_rejected"))],
         ReportKind::Modified { qty, side: s, short } => vec![

@@ -66,6 +66,7 @@ fn samples() -> Vec<Record> {
         report(ReportKind::Executed { qty, px, match_number: 1, liquidity: b'A' }),
         report(ReportKind::Rejected { reason: 0x1d }),
         report(ReportKind::Broken { match_number: 2, reason: b'E' }),
+        report(ReportKind::Corrected { match_number: 3, qty, px, liquidity: b'R', reason: b'E' }),
         report(ReportKind::CancelPending),
         report(ReportKind::CancelRejected),
         report(ReportKind::Modified { qty, side, short: true }),
