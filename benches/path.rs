@@ -1,7 +1,7 @@
 //! One packet's bytes to one order's bytes: the whole path of a hot thread without its sockets, on one thread.
 //!
 //! ```text
-//!  clock -> Channel -> Subscription -> journal -> Engine<Taker> -> clock -> journal -> OuchGateway::encode
+//!  clock -> Channel -> Subscription -> journal -> Engine<Taker> -> clock -> journal -> SoupGateway::encode
 //!           1 MoldUDP64 packet of one ITCH message: an order's size changes at the top of its book      1 OUCH 5.0 order
 //! ```
 //!
@@ -29,7 +29,7 @@ use engine::strategy::{Observer, Strategy};
 use engine::{Engine, Outbox};
 use feeds::channel::{Channel, ChannelConfig, Sink, Taken};
 use feeds::itch50::Subscription;
-use gateways::gateway::{Barrier, GatewayConfig, Notice, OuchGateway, ReportSink};
+use gateways::gateway::{Barrier, GatewayConfig, Notice, OrderGateway, OuchGateway, ReportSink};
 use gateways::soupbintcp::ClientConfig;
 use measure::{Role, Stage};
 use model::{ExecutionReport, FeedStatus, Input, MarketEvent, Nanos, SessionEvent};

@@ -47,7 +47,10 @@ impl<S: Strategy> Bench<S> {
         for message in desk::opening() {
             engine.apply(START, &input(message), &mut out);
         }
-        assert!(out.commands().is_empty() && out.refusals().is_empty(), "nothing trades before the first tick");
+        assert!(
+            out.commands().is_empty() && out.refusals().is_empty(),
+            "nothing trades before the first tick"
+        );
         out.clear();
         let ticks = (0..INSTRUMENTS).map(|k| input(desk::tick(k))).collect();
         Bench { engine, out, venue: Venue::default(), now: START, ticks }

@@ -16,8 +16,6 @@ use std::time::Duration;
 
 use engine::Engine;
 use engine::strategy::Strategy;
-use gateways::gateway::{Barrier, GatewayConfig, OuchGateway};
-use gateways::soupbintcp::ClientConfig;
 use model::{Control, FeedId, GatewayId};
 use ringbuf::counters::Counters;
 use ringbuf::log::{self, LogConfig, LogError};
@@ -209,23 +207,19 @@ fn start_with<S: Strategy>(
         let (to_gateway, orders) = spsc::channel(config.capacity.gateway_ring);
         let (out, items) = spsc::channel(config.capacity.gateway_ring);
         let id = GatewayId(k as u8);
-        let mut session =
-            GatewayConfig::new(id, g.firm, ClientConfig::new(&g.account.username, &g.account.password));
-        session.barrier = if g.account_query { Barrier::AccountQuery } else { Barrier::None };
-        let gateway = OuchGateway::new(session, &config.instruments)
-            .map_err(|source| StartError::Gateway { id: g.id.clone(), source })?;
-        gateway_agents.push(GatewayAgent::new(GatewayParts {
+        let parts = GatewayParts {
             id,
-            name: g.id.clone(),
-            address: g.account.address,
-            gateway,
+            config: g.clone(),
             orders,
             out,
             publisher: publication.gateway(k)?,
             clock: clock.clone(),
             sample_every: config.sample_every,
             ending: Arc::clone(&ending),
-        }));
+        };
+        let agent = GatewayAgent::open(parts, &config.instruments)
+            .map_err(|source| StartError::Gateway { id: g.id.clone(), source })?;
+        gateway_agents.push(agent);
         gateway_ports.push(GatewayPort { id, items, orders: to_gateway });
     }
     let mut feed_agents = Vec::new();

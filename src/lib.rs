@@ -15,6 +15,7 @@ pub mod exchange;
 pub mod host;
 pub mod journal;
 pub mod logs;
+pub mod order_protocol;
 pub mod protocol;
 pub mod reconcile;
 pub mod record;

@@ -193,6 +193,11 @@ impl LogWriter {
                     ReportKind::Broken { match_number, .. } => {
                         ("error", "trade broken", json!({"match_number": match_number}))
                     }
+                    ReportKind::Corrected { match_number, qty, px, .. } => (
+                        "error",
+                        "trade corrected",
+                        json!({"match_number": match_number, "qty": qty.0, "px": px.to_string()}),
+                    ),
                     _ => return,
                 };
                 fields["colo.order.token"] = token.into();
@@ -203,6 +208,10 @@ impl LogWriter {
             Record::Refusal(r) => {
                 let fields = json!({"reason": format!("{:?}", r.why), "code": r.why as u8, "intent": format!("{:?}", r.intent)});
                 ("debug", "intent refused", fields)
+            }
+            Record::Dropped(d) => {
+                let fields = json!({"reason": format!("{:?}", d.why), "colo.order.token": d.order.0.0, "intent": format!("{:?}", d.intent)});
+                ("debug", "request dropped that waited", fields)
             }
             Record::Validity(t) => {
                 let (scope, mut fields) = match t.scope {

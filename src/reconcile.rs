@@ -7,16 +7,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use gateways::gateway::{Barrier, GatewayConfig, Notice, OuchGateway, ReportSink};
-use gateways::soupbintcp::ClientConfig;
+use gateways::gateway::{Notice, ReportSink};
 use model::{ExecutionReport, GatewayId, Instrument, InstrumentId, ReportKind, SessionEvent, Side, Token};
-use net::tcp::TcpLink;
-use net::{ByteStream, Received};
+use net::Received;
 
 use crate::clock::Clock;
 use crate::config;
 use crate::core::RunReport;
 use crate::exchange::AccountView;
+use crate::order_protocol::{Configured, Dial, OrderProtocol, each_order_protocol};
 
 /// How long a venue may take to repeat its stream.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -154,21 +153,33 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Reads a gateway's stream again from its first message and adds it up.
-///
-/// # Errors
-/// In words, when the venue cannot be reached, refuses the login or does not finish in time.
-pub fn from_stream(
+macro_rules! by_protocol {
+    ($($name:ident $word:literal $gateway:ty, $link:ty;)*) => {
+        /// Reads a gateway's stream again from its first message and adds it up.
+        ///
+        /// # Errors
+        /// In words, when the venue cannot be reached, refuses the login or does not finish in time.
+        pub fn from_stream(
+            g: &config::Gateway,
+            id: GatewayId,
+            instruments: &[Instrument],
+        ) -> Result<Figures, String> {
+            match g.protocol {
+                $(OrderProtocol::$name => read_again::<$gateway, $link>(g, id, instruments),)*
+            }
+        }
+    };
+}
+each_order_protocol! { by_protocol }
+
+fn read_again<G: Configured, L: Dial>(
     g: &config::Gateway,
     id: GatewayId,
     instruments: &[Instrument],
 ) -> Result<Figures, String> {
     let clock = Clock::new();
-    let mut session =
-        GatewayConfig::new(id, g.firm, ClientConfig::new(&g.account.username, &g.account.password));
-    session.barrier = if g.account_query { Barrier::AccountQuery } else { Barrier::None };
-    let mut gateway = OuchGateway::new(session, instruments).map_err(|e| e.to_string())?;
-    let mut link = TcpLink::start(g.account.address).map_err(|e| e.to_string())?;
+    let mut gateway = G::configured(g, id, instruments).map_err(|e| e.to_string())?;
+    let mut link = L::start(g).map_err(|e| e.to_string())?;
     let mut ledger = Ledger::new(instruments);
     let started = Instant::now();
     let mut up = false;
@@ -250,14 +261,11 @@ impl Ledger {
 }
 
 impl Ledger {
-    /// Takes one fill back. Both sides of a trade with ourselves have its number, and each is broken by a report of its own; of a chain the report may name
-    /// another token than the fill did.
-    fn void(&mut self, token: Token, match_number: u64) {
+    /// One fill by its trade's number. Both sides of a trade with ourselves have it, and each is broken or corrected by a report of its own; of a chain the
+    /// report may name another token than the fill did.
+    fn place_of(&self, token: Token, match_number: u64) -> Option<usize> {
         let by_token = self.fills.iter().position(|(m, t, ..)| (*m, *t) == (match_number, token));
-        let which = by_token.or_else(|| self.fills.iter().position(|(m, ..)| *m == match_number));
-        if let Some(k) = which {
-            self.fills.remove(k);
-        }
+        by_token.or_else(|| self.fills.iter().position(|(m, ..)| *m == match_number))
     }
 }
 
@@ -292,7 +300,16 @@ impl ReportSink for Ledger {
                     o.open = qty.0;
                 }
             }
-            ReportKind::Broken { match_number, .. } => self.void(r.token, match_number),
+            ReportKind::Broken { match_number, .. } => {
+                if let Some(k) = self.place_of(r.token, match_number) {
+                    self.fills.remove(k);
+                }
+            }
+            ReportKind::Corrected { match_number, qty, px, .. } => {
+                if let Some(k) = self.place_of(r.token, match_number) {
+                    (self.fills[k].2, self.fills[k].3) = (qty.0, px.0);
+                }
+            }
             _ => {}
         }
     }
@@ -380,6 +397,10 @@ mod tests {
         assert_eq!(figures(&ledger), (Some(0), 0, 2));
         say(&mut ledger, 2, broken);
         assert_eq!(figures(&ledger), (Some(60), -600, 1), "the sell is void, the buy not yet");
+        let (px, liquidity, reason) = (model::Px(11), b'A', b'E');
+        let corrected = ReportKind::Corrected { match_number: 41, qty: qty(50), px, liquidity, reason };
+        say(&mut ledger, 3, corrected);
+        assert_eq!(figures(&ledger), (Some(50), -550, 1), "the buy is of other shares at another price");
         say(&mut ledger, 3, broken);
         assert_eq!(figures(&ledger), (None, 0, 0), "found by its number, under the chain's later token");
         say(&mut ledger, 3, broken);

@@ -22,6 +22,9 @@ pub use hash::StateHash;
 pub use instruments::{InstrumentChange, InstrumentState, Instruments};
 pub use orders::{Exposure, Order, OrderId, OrderState, Orders, PendingReplace};
 pub use position::{Position, Positions};
-pub use risk::{Approved, LimitsError, RiskLimits, RiskReject};
+pub use risk::{
+    Approved, BackOff, BucketLimit, DropReason, Dropped, LimitsError, QueueLimit, RiskLimits, RiskReject,
+    Throttle, ThrottleError, Weights, WindowLimit,
+};
 pub use sanity::{BookSanity, SanityError};
 pub use validity::{Phase, Reason, Scope, Soundness, Transition, Transitions};

@@ -4,7 +4,7 @@
 //! from a stream however TCP cuts it.
 #![no_main]
 
-use gateways::gateway::{GatewayConfig, Notice, OuchGateway, ReportSink, SINK_BURST};
+use gateways::gateway::{GatewayConfig, Notice, OrderGateway, OuchGateway, ReportSink, SINK_BURST};
 use gateways::soupbintcp::{ClientConfig, Deframer};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;

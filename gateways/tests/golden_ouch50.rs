@@ -3,8 +3,10 @@
 
 mod support;
 
-use gateways::ouch50::wire::{self, ENTER_MAX, Enter, EnterTemplate, Letters, Replace};
-use gateways::ouch50::{DecodeError, Decoder, Outbound, appendage::Elements};
+use gateways::codec::DecodeError;
+use gateways::order::Letters;
+use gateways::ouch50::wire::{self, ENTER_MAX, Enter, EnterTemplate, Replace};
+use gateways::ouch50::{Decoder, Outbound, appendage::Elements};
 use gateways::soupbintcp::{Deframer, LoginAccepted, LoginRequest, SessionName};
 use model::{FeedId, GatewayId, Instrument, InstrumentId, Nanos, Qty, ReportKind, Side, Symbol, Token};
 use serde_json::Value;

@@ -2,6 +2,7 @@
 
 mod support;
 
+use gateways::gateway::OrderGateway;
 use gateways::ouch50::Decoder;
 use gateways::soupbintcp::Deframer;
 use model::Nanos;

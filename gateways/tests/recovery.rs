@@ -2,8 +2,9 @@
 
 mod support;
 
-use gateways::gateway::{Barrier, Notice, OuchGateway, ProtocolError, Unsent};
-use gateways::ouch50::{DecodeError, EncodeError};
+use gateways::codec::DecodeError;
+use gateways::gateway::{Barrier, Notice, OrderGateway, OuchGateway, ProtocolError, Unsent};
+use gateways::order::EncodeError;
 use model::{Nanos, ReportKind, SessionEvent, Symbol, Token};
 use support::venue::{Venue, accepted, canceled, next_token};
 use support::{MS, Sink, buy, cancel, flush, gateway, packet, receive};
@@ -333,7 +334,7 @@ fn what_is_not_understood_is_told_counted_and_survived() {
             accepted(9)[..50].to_vec(),
             Notice::Undecodable { seq: 4, error: DecodeError::Short { kind: b'A', len: 50, least: 62 } },
         ),
-        (foreign, Notice::OtherChannel { seq: 5, channel: 5 }),
+        (foreign, Notice::Foreign { seq: 5 }),
     ];
     for (m, _) in &messages {
         receive(&mut p.g, p.now, &packet(b'S', m), 99, &mut p.sink).unwrap();
@@ -342,7 +343,7 @@ fn what_is_not_understood_is_told_counted_and_survived() {
     assert_eq!(p.sink.notices(), messages.map(|(_, n)| n));
     assert_eq!(p.seqs(), [6], "the count goes on, so that no reconnect loops on them");
     assert_eq!(p.g.highest_token_seen(), Token(1), "another channel's tokens are not ours");
-    assert_eq!((p.g.counters().undecodable, p.g.counters().other_channel), (3, 1));
+    assert_eq!((p.g.counters().undecodable, p.g.counters().foreign), (3, 1));
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 mod support;
 
-use gateways::gateway::{Notice, ProtocolError};
-use gateways::ouch50::EncodeError;
+use gateways::gateway::{Notice, OrderGateway, ProtocolError};
+use gateways::order::EncodeError;
 use gateways::soupbintcp::{FrameError, SessionName, State};
 use model::{Nanos, SessionEvent, Token};
 use support::venue::{Venue, accepted, login_accepted, next_token};
@@ -56,8 +56,8 @@ fn the_configured_session_and_sequence_are_asked_for() {
     assert_eq!(&g.transmit()[19..], b"        S1                  42");
     let mut sink = Sink::default();
     receive(&mut g, START, &login_accepted("S1", 42), 9, &mut sink).unwrap();
-    let name = SessionName::new(b"S1").unwrap();
-    assert_eq!(sink.notices(), [Notice::Session { name, continued: true, asked: 42, next: 42 }]);
+    assert_eq!(g.position().0, SessionName::new(b"S1").unwrap());
+    assert_eq!(sink.notices(), [Notice::Session { continued: true, asked: 42, next: 42 }]);
     assert_eq!(sink.events(), [SessionEvent::LoggedIn]);
 }
 
@@ -241,8 +241,8 @@ fn the_answers_sequence_is_trusted_and_a_hole_is_told() {
         g.on_connected(at(3));
         flush(&mut g);
         receive(&mut g, at(3), &login_accepted("S1", answer), 9, &mut sink).unwrap();
-        let name = SessionName::new(b"S1").unwrap();
-        let told = Notice::Session { name, continued: true, asked, next: answer };
+        assert_eq!(g.position().0, SessionName::new(b"S1").unwrap());
+        let told = Notice::Session { continued: true, asked, next: answer };
         assert_eq!(sink.notices().last(), Some(&told), "{what}");
         receive(&mut g, at(3), &packet(b'S', &accepted(2)), 99, &mut sink).unwrap();
         assert_eq!(sink.reports().last().unwrap().seq, answer, "{what}");
@@ -266,8 +266,8 @@ fn after_the_end_of_a_session_the_next_login_starts_a_new_one() {
     g.on_connected(at(202));
     assert_eq!(&flush(&mut g)[19..], b"                             1", "blank, from its start");
     receive(&mut g, at(202), &login_accepted("S2", 1), 9, &mut sink).unwrap();
-    let name = SessionName::new(b"S2").unwrap();
-    assert_eq!(sink.notices().last(), Some(&Notice::Session { name, continued: false, asked: 1, next: 1 }));
+    assert_eq!(g.position().0, SessionName::new(b"S2").unwrap());
+    assert_eq!(sink.notices().last(), Some(&Notice::Session { continued: false, asked: 1, next: 1 }));
     assert_eq!(g.highest_token_seen(), Token(0), "numbers of another session say nothing");
 }
 
@@ -333,7 +333,7 @@ fn a_configuration_that_cannot_work_is_refused_by_field() {
             ConfigError::Firm,
         ),
         (|c| c.orders.letters.display = 0, ConfigError::Letters),
-        (|c| c.orders.clordid = gateways::ouch50::ClOrdId::Tagged([0; 4]), ConfigError::ClOrdId),
+        (|c| c.orders.clordid = gateways::order::ClOrdId::Tagged([0; 4]), ConfigError::ClOrdId),
         (|c| c.receive_capacity = 4095, ConfigError::Capacity),
         (|c| c.transmit_capacity = 4095, ConfigError::Capacity),
     ];

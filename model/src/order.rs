@@ -161,6 +161,19 @@ pub enum ReportKind {
         /// The venue's reason letter.
         reason: u8,
     },
+    /// A fill was of other shares, at another price or under another liquidity flag than it was reported with (OUCH 4.2 `F`). The order stays as it is.
+    Corrected {
+        /// The trade's number.
+        match_number: u64,
+        /// Shares of the fill as they are now.
+        qty: Qty,
+        /// Its price as it is now.
+        px: Px,
+        /// Its liquidity flag as it is now.
+        liquidity: u8,
+        /// The venue's reason letter.
+        reason: u8,
+    },
     /// A cancel will happen after the cross.
     CancelPending,
     /// A cancel was refused; the order lives.

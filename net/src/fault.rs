@@ -241,6 +241,10 @@ impl<S: ByteStream> ByteStream for Choppy<S> {
         let n = self.chunk(bytes.len());
         self.inner.send(&bytes[..n])
     }
+
+    fn flush(&mut self) -> io::Result<bool> {
+        self.inner.flush()
+    }
 }
 
 #[cfg(test)]

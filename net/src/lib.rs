@@ -3,6 +3,7 @@
 //! | | [`Datagrams`] (receive) | [`DatagramSend`] | [`ByteStream`] (both ways) |
 //! |---|---|---|---|
 //! | sockets | [`udp::UdpLine`], [`udp::UdpRequest`] | [`udp::UdpSender`], [`udp::UdpRequest`] | [`tcp::TcpLink`] |
+//! | TLS over a stream | | | [`tls::TlsStream`] |
 //! | memory | [`mem::DatagramReceiver`] | [`mem::DatagramSender`] | [`mem::MemStream`] |
 //! | faults over any of these | [`fault::Faulty`] | | [`fault::Choppy`] |
 //!
@@ -12,8 +13,9 @@
 //! * An [`io::Error`] names the operation and the address. It means that the endpoint needs attention (usually: close and
 //!   open again), never that one should poll later.
 //! * A datagram is delivered whole or not at all. One that does not fit the buffer is dropped and counted.
-//! * After construction the data paths neither allocate nor lock (`mem` locks: it is for tests), and make no system
-//!   call but the socket's own. Error paths allocate their message.
+//! * After construction the data paths neither allocate nor lock (`mem` locks: it is for tests; `tls` allocates: it is for
+//!   sessions that may), and make no system call but the socket's own. Error paths allocate their message.
+//! * What a stream took and cannot hand over yet stays with it: [`ByteStream::flush`] tells before it is dropped.
 //!
 //! `tests/conformance.rs` holds every implementation to this. A new transport is a file here, a `mod` line and
 //! a line there. Linux only: `SO_BUSY_POLL` and `SO_MEMINFO` are what make the UDP line worth having.
@@ -28,6 +30,7 @@ pub mod fault;
 pub mod mem;
 mod sys;
 pub mod tcp;
+pub mod tls;
 pub mod udp;
 
 /// A source of datagrams that is polled.
@@ -84,6 +87,15 @@ pub trait ByteStream {
     ///
     /// Cost: one system call on sockets, no allocation.
     fn send(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Whether everything taken has left this end: `true` always, where nothing is kept here. Every call of
+    /// [`ByteStream::recv`] hands over what is kept as well, so only who is about to drop the stream need ask.
+    ///
+    /// # Errors
+    /// As [`ByteStream::send`].
+    fn flush(&mut self) -> io::Result<bool> {
+        Ok(true)
+    }
 }
 
 /// `error` with what was being done and to which address, of the same kind.

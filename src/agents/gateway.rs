@@ -27,15 +27,12 @@ mod sweep;
 mod tests;
 mod upward;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use gateways::gateway::{OuchGateway, ReportSink};
-use gateways::ouch50::EncodeError;
-use gateways::soupbintcp::{SessionName, State};
-use model::{CommandKind, GatewayId, Nanos, Symbol, Token};
-use net::tcp::TcpLink;
-use net::{ByteStream, Received};
+use gateways::gateway::{OrderGateway, ReportSink};
+use gateways::order::EncodeError;
+use model::{CommandKind, GatewayId, Nanos, Token};
+use net::Received;
 use ringbuf::spsc::{Consumer, Producer};
 
 use self::sweep::Sweep;
@@ -44,7 +41,9 @@ use super::ending::{Ending, Farewell};
 use super::{GatewayItem, OrderItem};
 use crate::agent::Agent;
 use crate::clock::Clock;
+use crate::config;
 use crate::journal::Receipt;
+use crate::order_protocol::Dial;
 use crate::telemetry::counters::gateway as counter;
 use crate::telemetry::publish::GatewayPublisher;
 
@@ -58,6 +57,8 @@ const READS: usize = 4;
 const RETRY_MIN: Nanos = Nanos::from_millis(50);
 /// Longest wait before connecting again.
 const RETRY_MAX: Nanos = Nanos::from_millis(5_000);
+/// How long a connection may take to stand. The kernel would go on for two minutes, at intervals that grow beyond [`RETRY_MAX`].
+const CONNECT: Nanos = Nanos::from_millis(5_000);
 /// How long a logout may take.
 const LOGOUT: Nanos = Nanos::from_millis(500);
 /// How often counters are published.
@@ -67,12 +68,8 @@ const PUBLISH: Nanos = Nanos::from_millis(5);
 pub struct GatewayParts {
     /// Its number.
     pub id: GatewayId,
-    /// Its name.
-    pub name: String,
-    /// The venue.
-    pub address: SocketAddr,
-    /// The protocol.
-    pub gateway: OuchGateway,
+    /// What the configuration says of it.
+    pub config: config::Gateway,
     /// From the strategy.
     pub orders: Consumer<OrderItem>,
     /// To the strategy.
@@ -87,19 +84,29 @@ pub struct GatewayParts {
     pub ending: Arc<Ending>,
 }
 
-enum Link {
+enum Link<L> {
     Waiting { until: Nanos },
-    Connecting(TcpLink),
-    Up(TcpLink),
+    Connecting(L, Nanos),
+    Up(L),
 }
 
-/// See the module.
-pub struct GatewayAgent {
+/// `wait` and up to a quarter more, so that a room full of clients does not come back in step. The clock's last digits decide, but not as they are: in a room whose
+/// clocks agree, clients that lose their lines at one stroke read nearly the same time, and its remainder would be nearly the same wait.
+fn with_jitter(wait: Nanos, now: Nanos) -> Nanos {
+    // The finaliser of SplitMix64: a nanosecond's difference moves every bit.
+    let mut z = now.0 ^ (now.0 >> 30);
+    z = z.wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    Nanos(wait.0 + (z ^ (z >> 31)) % (wait.0 / 4).max(1))
+}
+
+/// See the module. `G` is the session, `L` the connection that it is held over.
+pub struct GatewayOf<G, L> {
     id: GatewayId,
     name: String,
-    address: SocketAddr,
-    gateway: OuchGateway,
-    link: Link,
+    config: config::Gateway,
+    gateway: G,
+    link: Link<L>,
     orders: Consumer<OrderItem>,
     /// An order that found no room in the transmit buffer.
     held: Option<OrderItem>,
@@ -140,16 +147,16 @@ const NO_SUCH_SESSION: u8 = b'S';
 /// ... and of one that is refused for its user or password.
 const NOT_AUTHORISED: u8 = b'A';
 
-impl GatewayAgent {
+impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
     /// Puts it together; the first connection is tried in the first duty cycle.
     #[must_use]
-    pub fn new(p: GatewayParts) -> GatewayAgent {
+    pub fn new(p: GatewayParts, gateway: G) -> GatewayOf<G, L> {
         let up = Upward::new(p.out, p.orders.capacity());
-        GatewayAgent {
+        GatewayOf {
             id: p.id,
-            name: format!("gateway-{}", p.name),
-            address: p.address,
-            gateway: p.gateway,
+            name: format!("gateway-{}", p.config.id),
+            config: p.config,
+            gateway,
             link: Link::Waiting { until: Nanos::ZERO },
             orders: p.orders,
             held: None,
@@ -189,12 +196,10 @@ impl GatewayAgent {
             self.publisher.counters.add(counter::disconnects, 1);
         }
         // Requests that had not left are the engine's to settle: it hears of the disconnect.
-        self.publisher.counters.add(counter::unsent, self.gateway.unsent().count() as u64);
+        self.publisher.counters.add(counter::unsent, self.gateway.unsent_len() as u64);
         self.gateway.on_disconnected(now, &mut self.up);
         self.in_transmit.clear();
-        // Jitter from the clock's low bits, so that a room full of clients does not come back in step.
-        let wait = Nanos(self.retry.0 + now.0 % (self.retry.0 / 4).max(1));
-        self.link = Link::Waiting { until: now.after(wait) };
+        self.link = Link::Waiting { until: now.after(with_jitter(self.retry, now)) };
         self.retry = Nanos((self.retry.0 * 2).min(RETRY_MAX.0));
     }
 
@@ -206,15 +211,15 @@ impl GatewayAgent {
                 if !wanted || self.given_up || !self.up.flush() {
                     return 0;
                 }
-                match TcpLink::start(self.address) {
-                    Ok(link) => self.link = Link::Connecting(link),
+                match L::start(&self.config) {
+                    Ok(link) => self.link = Link::Connecting(link, now),
                     Err(_) => self.drop_link(now),
                 }
                 1
             }
-            Link::Connecting(link) => match link.poll_connected() {
+            Link::Connecting(link, since) => match link.poll_connected() {
                 Ok(true) => {
-                    let Link::Connecting(link) =
+                    let Link::Connecting(link, _) =
                         std::mem::replace(&mut self.link, Link::Waiting { until: now })
                     else {
                         return 0;
@@ -224,8 +229,8 @@ impl GatewayAgent {
                     self.link = Link::Up(link);
                     1
                 }
-                Ok(false) => 0,
-                Err(_) => {
+                Ok(false) if now.since(*since) < CONNECT => 0,
+                Ok(false) | Err(_) => {
                     self.drop_link(now);
                     1
                 }
@@ -359,7 +364,7 @@ impl GatewayAgent {
             self.drop_link(now);
         } else if self.gateway.is_over() {
             self.drop_link(now);
-            let remembered = self.gateway.position().0 != SessionName::BLANK;
+            let remembered = self.gateway.remembers_session();
             match self.up.refusal.take() {
                 // The venue began another session while we were away: join that one from its start. The engine hears that it is another, and
                 // halts where the last one left orders open.
@@ -433,11 +438,11 @@ impl GatewayAgent {
                     return self.log_out(now, Some(confirmed));
                 }
                 let ready = self.gateway.is_ready();
-                if self.gateway.state() == State::LoggedIn && sweep.is_due(now, ready) {
+                if self.gateway.is_logged_in() && sweep.is_due(now, ready) {
                     let known = self.last_token.max(self.gateway.highest_token_seen());
                     let token = Token(known.0.saturating_add(1));
                     // One that finds no room is tried again in the next cycle.
-                    if self.gateway.mass_cancel(now, token, Symbol::BLANK).is_ok() {
+                    if self.gateway.cancel_all(now, token).is_ok() {
                         sweep.on_asked(token, ready);
                         self.last_token = token;
                         self.publisher.counters.add(counter::mass_cancels, 1);
@@ -456,7 +461,7 @@ impl GatewayAgent {
         self.published = now;
         let state = match (&self.link, self.gateway.is_ready()) {
             (Link::Waiting { .. }, _) => 0,
-            (Link::Connecting(_), _) => 1,
+            (Link::Connecting(..), _) => 1,
             (Link::Up(_), false) => 2,
             (Link::Up(_), true) => 3,
         };
@@ -472,7 +477,7 @@ impl GatewayAgent {
     }
 }
 
-impl Agent for GatewayAgent {
+impl<G: OrderGateway, L: Dial> Agent for GatewayOf<G, L> {
     fn name(&self) -> &str {
         &self.name
     }

@@ -36,11 +36,11 @@ pub use cold::{ColdAgent, ColdParts};
 pub use control::{ControlAgent, ControlParts};
 pub use ending::{Ending, Farewell};
 pub use feed::{FeedOf, FeedParts};
-pub use gateway::{GatewayAgent, GatewayParts, SWEEP_TOKENS};
+pub use gateway::{GatewayOf, GatewayParts, SWEEP_TOKENS};
 pub use inline::{Inline, Remains};
 pub use lines::LineWatch;
 pub use strategy::{FeedPort, GatewayPort, StrategyAgent, StrategyParts};
-pub use venue::FeedAgent;
+pub use venue::{FeedAgent, GatewayAgent};
 
 use engine::Approved;
 use model::{ExecutionReport, FeedStatus, MarketEvent, Nanos, SessionEvent};

@@ -1,14 +1,18 @@
-//! The feed agent of whatever protocol its configuration names. Which one it is is asked once in a duty cycle, not on the way of a message.
+//! The feed and gateway agents of whatever protocol their configuration names. Which one it is is asked once in a duty cycle, not on the way of a message
+//! or an order.
 
 use std::net::SocketAddr;
 
-use model::Nanos;
+use gateways::gateway::ConfigError;
+use model::{Instrument, Nanos};
 use net::udp::UdpLine;
 
 use super::LineWatch;
 use super::feed::{FeedOf, FeedParts};
+use super::gateway::{GatewayOf, GatewayParts};
 use crate::agent::Agent;
 use crate::control::FeedDoor;
+use crate::order_protocol::{Configured, OrderProtocol, each_order_protocol};
 use crate::protocol::{FeedProtocol, each_protocol};
 
 macro_rules! feed_agent {
@@ -82,5 +86,69 @@ impl Agent for FeedAgent {
 
     fn on_close(&mut self) {
         each!(self, a => a.on_close());
+    }
+}
+
+macro_rules! gateway_agent {
+    ($($name:ident $word:literal $gateway:ty, $link:ty;)*) => {
+        /// Keeps one order entry session alive and moves bytes.
+        pub enum GatewayAgent {
+            $(#[doc = concat!("Of a gateway that speaks `", $word, "`.")] $name(Box<GatewayOf<$gateway, $link>>),)*
+        }
+
+        /// The same expression of whichever agent it is.
+        macro_rules! each_gateway {
+            ($agent:expr, $a:ident => $then:expr) => {
+                match $agent {
+                    $(GatewayAgent::$name($a) => $then,)*
+                }
+            };
+        }
+
+        impl GatewayAgent {
+            /// Puts it together; the first connection is tried in the first duty cycle.
+            ///
+            /// # Errors
+            /// What the configuration asks for and the protocol cannot say.
+            pub fn open(parts: GatewayParts, instruments: &[Instrument]) -> Result<GatewayAgent, ConfigError> {
+                Ok(match parts.config.protocol {
+                    $(OrderProtocol::$name => {
+                        let gateway = <$gateway>::configured(&parts.config, parts.id, instruments)?;
+                        GatewayAgent::$name(Box::new(GatewayOf::new(parts, gateway)))
+                    })*
+                })
+            }
+        }
+    };
+}
+each_order_protocol! { gateway_agent }
+
+impl GatewayAgent {
+    /// What the person is to know when it has ended.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        each_gateway!(self, a => a.failure())
+    }
+}
+
+impl Agent for GatewayAgent {
+    fn name(&self) -> &str {
+        each_gateway!(self, a => a.name())
+    }
+
+    fn do_work(&mut self, now: Nanos) -> usize {
+        each_gateway!(self, a => a.do_work(now))
+    }
+
+    fn is_done(&self) -> bool {
+        each_gateway!(self, a => a.is_done())
+    }
+
+    fn on_stop(&mut self, now: Nanos) -> bool {
+        each_gateway!(self, a => a.on_stop(now))
+    }
+
+    fn on_close(&mut self) {
+        each_gateway!(self, a => a.on_close());
     }
 }

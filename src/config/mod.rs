@@ -5,6 +5,7 @@
 
 mod feed;
 mod resolve;
+mod throttle;
 mod written;
 
 use std::fmt;
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 use engine::strategy::Params;
 use engine::{BookSanity, RiskLimits};
+use gateways::gateway::Barrier;
+use gateways::order::ClOrdId;
 use model::Instrument;
 use serde::de::DeserializeOwned;
 
@@ -21,6 +24,7 @@ pub use resolve::Secrets;
 pub use written::Written;
 
 use crate::agent::IdleStrategy;
+use crate::order_protocol::OrderProtocol;
 
 /// One thing wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,8 +128,14 @@ pub struct Gateway {
     pub account: Account,
     /// Four letters.
     pub firm: [u8; 4],
-    /// Whether an account query marks the end of the venue's replay.
-    pub account_query: bool,
+    /// How orders are known there beside their token.
+    pub order_text: ClOrdId,
+    /// What is spoken there.
+    pub protocol: OrderProtocol,
+    /// What marks the end of the venue's replay.
+    pub barrier: Barrier,
+    /// What its venue lets pass.
+    pub throttle: engine::Throttle,
 }
 
 /// Journal policy, resolved.
@@ -202,6 +212,7 @@ impl Config {
             feeds: self.feeds.len(),
             gateways: self.gateways.len(),
             limits: self.limits,
+            throttles: self.gateways.iter().map(|g| g.throttle.clone()).collect(),
             sanity: self.sanity,
             book: engine::book::BookCapacity {
                 instruments: self.instruments.len(),

@@ -7,12 +7,16 @@ use std::path::Path;
 use engine::limits::{INSTRUMENTS_MAX, MESSAGES_PER_SECOND_MAX, OPEN_ORDERS_MAX};
 use engine::strategy::{ParamValue, Params};
 use engine::{BookSanity, RiskLimits};
+use gateways::gateway::Barrier;
+use gateways::order::ClOrdId;
 use model::{FeedId, GatewayId, Instrument, InstrumentId, Nanos, Qty, Symbol, Usd};
 use ringbuf::log::SyncPolicy;
 
+use super::throttle;
 use super::written::{self, Written};
 use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Journal, Problem, Topology};
 use crate::agent::IdleStrategy;
+use crate::order_protocol::OrderProtocol;
 use crate::protocol::FeedProtocol;
 use crate::telemetry::layout::PORTS_MAX;
 
@@ -26,16 +30,21 @@ pub enum Secrets {
 }
 
 /// Collects problems while values are taken.
-struct Checks {
+pub(super) struct Checks {
     problems: Vec<Problem>,
 }
 
 impl Checks {
-    fn problem(&mut self, key: impl Into<String>, found: impl ToString, allowed: impl Into<String>) {
+    pub(super) fn problem(
+        &mut self,
+        key: impl Into<String>,
+        found: impl ToString,
+        allowed: impl Into<String>,
+    ) {
         self.problems.push(Problem { key: key.into(), found: found.to_string(), allowed: allowed.into() });
     }
 
-    fn word<T: Copy>(&mut self, key: &str, found: &str, allowed: &[(&str, T)]) -> Option<T> {
+    pub(super) fn word<T: Copy>(&mut self, key: &str, found: &str, allowed: &[(&str, T)]) -> Option<T> {
         let hit = allowed.iter().find(|(w, _)| *w == found).map(|(_, v)| *v);
         if hit.is_none() {
             let words: Vec<_> = allowed.iter().map(|(w, _)| format!("\"{w}\"")).collect();
@@ -44,7 +53,7 @@ impl Checks {
         hit
     }
 
-    fn range(&mut self, key: &str, found: Option<i64>, default: i64, min: i64, max: i64) -> i64 {
+    pub(super) fn range(&mut self, key: &str, found: Option<i64>, default: i64, min: i64, max: i64) -> i64 {
         match found {
             None => default,
             Some(v) if (min..=max).contains(&v) => v,
@@ -55,7 +64,7 @@ impl Checks {
         }
     }
 
-    fn millis(&mut self, key: &str, found: Option<i64>, default: Nanos, max: i64) -> Nanos {
+    pub(super) fn millis(&mut self, key: &str, found: Option<i64>, default: Nanos, max: i64) -> Nanos {
         Nanos::from_millis(self.range(key, found, (default.0 / 1_000_000) as i64, 0, max) as u64)
     }
 
@@ -248,7 +257,8 @@ fn feed(c: &mut Checks, k: usize, f: &written::Feed, base: &Path, secrets: Secre
 
 fn gateway(c: &mut Checks, k: usize, g: &written::Gateway, base: &Path, secrets: Secrets) -> Gateway {
     let key = |name: &str| format!("gateways[{k}].{name}");
-    c.word(&key("protocol"), &g.protocol, &[("ouch50", ())]);
+    let protocol =
+        c.word(&key("protocol"), &g.protocol, OrderProtocol::WORDS).unwrap_or(OrderProtocol::Ouch50);
     let environments = [("test", Environment::Test), ("production", Environment::Production)];
     let environment = match &g.environment {
         Some(word) => c.word(&key("environment"), word, &environments),
@@ -257,8 +267,16 @@ fn gateway(c: &mut Checks, k: usize, g: &written::Gateway, base: &Path, secrets:
             None
         }
     };
-    let account_query =
-        c.word(&key("barrier"), &g.barrier, &[("account_query", true), ("none", false)]).unwrap_or(true);
+    let barrier = match (&g.barrier, protocol.barrier()) {
+        (None, barrier) => barrier,
+        (Some(word), Barrier::AccountQuery) => {
+            let words = [("account_query", Barrier::AccountQuery), ("none", Barrier::None)];
+            c.word(&key("barrier"), word, &words).unwrap_or(Barrier::AccountQuery)
+        }
+        (Some(word), Barrier::None) => {
+            c.word(&key("barrier"), word, &[("none", Barrier::None)]).unwrap_or(Barrier::None)
+        }
+    };
     let mut firm = [b' '; 4];
     match g.firm.len() {
         1..=4 if g.firm.bytes().all(|b| b.is_ascii_alphanumeric()) => {
@@ -266,6 +284,14 @@ fn gateway(c: &mut Checks, k: usize, g: &written::Gateway, base: &Path, secrets:
         }
         _ => c.problem(key("firm"), format!("{:?}", g.firm), "1 to 4 letters or digits"),
     }
+    let order_text = match g.order_tag.as_ref().map(|t| <[u8; 4]>::try_from(t.as_bytes())) {
+        None => ClOrdId::Blank,
+        Some(Ok(tag)) if tag.iter().all(u8::is_ascii_alphanumeric) => ClOrdId::Tagged(tag),
+        Some(_) => {
+            c.problem(key("order_tag"), format!("{:?}", g.order_tag), "4 letters or digits");
+            ClOrdId::Blank
+        }
+    };
     let given = Given {
         key: format!("gateways[{k}]"),
         address: &g.address,
@@ -278,7 +304,10 @@ fn gateway(c: &mut Checks, k: usize, g: &written::Gateway, base: &Path, secrets:
         environment: environment.unwrap_or(Environment::Production),
         account: account(c, &given, base, secrets),
         firm,
-        account_query,
+        order_text,
+        protocol,
+        barrier,
+        throttle: throttle::resolve(c, &key("throttle"), &g.throttle, &g.protocol),
     }
 }
 

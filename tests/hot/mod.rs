@@ -24,8 +24,6 @@ use colo::telemetry::region_path;
 use colo::telemetry::snapshot::Viewer;
 use engine::Engine;
 use engine::strategy::{Quoter, Strategy};
-use gateways::gateway::{Barrier, GatewayConfig, OuchGateway};
-use gateways::soupbintcp::ClientConfig;
 use model::{Control, FeedId, GatewayId, Token};
 use ringbuf::log::{self, Keeper, LogConfig, SyncPolicy, Writer};
 use ringbuf::spsc::{self, Producer};
@@ -115,6 +113,7 @@ fn start_venue(core: &mut Config) -> exchange::Running {
     let running = exchange::spawn(venue).unwrap();
     core.feeds[0].rerequest = running.rerequest.into_iter().collect();
     core.gateways[0].account.address = running.ouch;
+    core.gateways[0].account.password = "pass".into();
     running
 }
 
@@ -179,22 +178,18 @@ impl World {
 
         let (to_gateway, orders) = spsc::channel(config.capacity.gateway_ring);
         let (out, reports) = spsc::channel(config.capacity.gateway_ring);
-        let (g, ending) = (&config.gateways[0], Arc::new(Ending::default()));
-        let mut session =
-            GatewayConfig::new(GatewayId(0), g.firm, ClientConfig::new(&g.account.username, "pass"));
-        session.barrier = Barrier::AccountQuery;
-        let gateway = GatewayAgent::new(GatewayParts {
+        let ending = Arc::new(Ending::default());
+        let parts = GatewayParts {
             id: GatewayId(0),
-            name: g.id.clone(),
-            address: g.account.address,
-            gateway: OuchGateway::new(session, &config.instruments).unwrap(),
+            config: config.gateways[0].clone(),
             orders,
             out,
             publisher: publication.gateway(0).unwrap(),
             clock: clock.clone(),
             sample_every: config.sample_every,
             ending: Arc::clone(&ending),
-        });
+        };
+        let gateway = GatewayAgent::open(parts, &config.instruments).unwrap();
         let (mut control, controls) = spsc::channel(4);
         control.push(Control::Tokens { first: Token(1), end: Token(1_000_000) }).unwrap();
         let strategy = StrategyAgent::new(StrategyParts {

@@ -62,6 +62,7 @@ impl Core {
             feeds: 1,
             gateways: 1,
             limits: RiskLimits::default(),
+            throttles: Vec::new(),
             sanity: BookSanity::default(),
             book: BookCapacity {
                 instruments: instruments.len(),

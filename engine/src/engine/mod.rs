@@ -8,6 +8,8 @@
 //!   Control --> halt ----+--> cancel sweep -----------------> Approved cancels
 //! ```
 //!
+//! What a gateway's throttle has no room for may wait: the engine asks for the time at which there is room, and sends it then, after the gate has passed it again.
+//!
 //! Contract: commands and [`Engine::state_hash`] are a function of the configuration and the ordered list of `(now, Input)`. There is no clock, no random
 //! number, no I/O and no iteration over a hash table in here; after construction nothing is allocated.
 //!
@@ -21,12 +23,14 @@
 //! | `reports` | the venue's reports to orders and positions |
 //! | `sessions` | what a session's state says of its orders |
 //! | `halt` | control, halts, and the work left over for later inputs |
+//! | `release` | requests that waited for room: sent, or dropped |
 //! | `intents` | strategy callbacks and what becomes of their intents |
 
 mod halt;
 mod intents;
 mod market;
 mod outbox;
+mod release;
 mod reports;
 mod sessions;
 mod stats;
@@ -43,7 +47,7 @@ use crate::instruments::{InstrumentChange, Instruments};
 use crate::limits::INSTRUMENTS_MAX;
 use crate::orders::{OrderId, Orders};
 use crate::position::Positions;
-use crate::risk::{Gate, RiskLimits};
+use crate::risk::{Gate, RiskLimits, Throttle};
 use crate::sanity::BookSanity;
 use crate::strategy::{Intents, Strategy};
 
@@ -58,6 +62,8 @@ pub struct EngineConfig {
     pub gateways: usize,
     /// The limits.
     pub limits: RiskLimits,
+    /// What each gateway's venue lets pass, by gateway; those left out pass what the limits do.
+    pub throttles: Vec<Throttle>,
     /// What a book may show while its instrument trades.
     pub sanity: BookSanity,
     /// Room for books, for each feed.
@@ -116,6 +122,7 @@ impl<S: Strategy> Engine<S> {
         if let Err(why) = config.sanity.check() {
             panic!("whoever reads a configuration checks its limits: {why}");
         }
+        assert!(config.throttles.len() <= config.gateways, "a throttle is a gateway's");
         assert!(n <= INSTRUMENTS_MAX && n <= config.book.instruments, "every instrument has a book");
         let mut engine = Engine {
             now: Nanos::ZERO,
@@ -126,7 +133,7 @@ impl<S: Strategy> Engine<S> {
             instruments: Instruments::new(&config.instruments, config.feeds, config.sanity),
             orders: Orders::new(config.limits.max_open_orders as usize, n),
             positions: Positions::new(n),
-            gate: Gate::new(config.limits),
+            gate: Gate::new(config.limits, &config.throttles),
             sessions: vec![Session::default(); config.gateways],
             fills: FillMemory::new(),
             halt: None,
@@ -165,20 +172,23 @@ impl<S: Strategy> Engine<S> {
                 }
             }
         }
+        if self.gate.due() <= self.now {
+            self.release(out);
+        }
         if self.has_backlog() {
             self.work_off(out);
         }
     }
 
-    /// When the engine wants [`Input::Timer`]: at once (the time it already has) while work is left over, at the strategy's wake-up, or when the time alone
-    /// may change an instrument's validity: a feed that says nothing any more must not hide that.
+    /// When the engine wants [`Input::Timer`]: at once (the time it already has) while work is left over, at the strategy's wake-up, when there is room for
+    /// what waits or it may not wait any longer, or when the time alone may change an instrument's validity: a feed that says nothing any more must not hide that.
     #[inline]
     #[must_use]
     pub fn next_timer(&self) -> Option<Nanos> {
         if self.has_backlog() {
             return Some(self.now);
         }
-        let due = Some(self.instruments.due()).filter(|at| *at != Nanos(u64::MAX));
+        let due = Some(self.instruments.due().min(self.gate.due())).filter(|at| *at != Nanos(u64::MAX));
         self.wake.into_iter().chain(due).min()
     }
 

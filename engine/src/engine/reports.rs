@@ -21,6 +21,9 @@ impl<S: Strategy> Engine<S> {
         }
         // The venue knows this token, whoever used it.
         self.gate.burn(r.token);
+        if self.gate.holds_below(r.gateway, r.token) {
+            self.on_passed(r.gateway, r.token, out);
+        }
         if let ReportKind::Accepted { .. } | ReportKind::Replaced { .. } | ReportKind::Rejected { .. } =
             r.kind
         {
@@ -29,6 +32,7 @@ impl<S: Strategy> Engine<S> {
         match r.kind {
             ReportKind::Accepted { order, px, qty, side, short, instrument, dead } => {
                 self.stats.accepted += 1;
+                self.gate.on_accepted(r.gateway, self.now);
                 if self.orders.by_token(r.token).is_none() {
                     if dead {
                         return;
@@ -53,11 +57,19 @@ impl<S: Strategy> Engine<S> {
             ReportKind::Executed { qty, px, match_number, .. } => {
                 self.on_executed(r, qty, px, match_number, out);
             }
-            ReportKind::Rejected { .. } => {
+            ReportKind::Rejected { reason } => {
                 self.stats.rejected += 1;
+                // What is replayed was refused long ago.
+                let live = self.sessions[r.gateway.index()].ready;
+                if live && self.gate.on_rejected(r.gateway, self.now, reason) {
+                    self.halt(HaltReason::RejectRate);
+                }
                 self.move_order(r, out, |o| o.on_rejected(r.token));
             }
             ReportKind::Broken { match_number, .. } => self.on_broken(r, match_number, out),
+            ReportKind::Corrected { match_number, qty, px, .. } => {
+                self.on_corrected(r, match_number, (qty, px), out);
+            }
             ReportKind::CancelRejected => self.move_order(r, out, Order::on_cancel_rejected),
             ReportKind::Modified { qty, side, short } => {
                 self.move_order(r, out, |o| o.on_modified(qty, side, short));
@@ -168,6 +180,29 @@ impl<S: Strategy> Engine<S> {
             Err(Overflow) => self.halt(HaltReason::Overflow),
         }
         self.call(out, |s, view, intents| s.on_broken(view, &fill, intents));
+    }
+
+    /// Takes back a fill that the venue corrected, and books it as it is now.
+    pub(super) fn on_corrected(
+        &mut self,
+        r: &ExecutionReport,
+        match_number: u64,
+        now: (Qty, Px),
+        out: &mut Outbox,
+    ) {
+        let Some((was, is)) = self.fills.correct(r.gateway, r.token, match_number, now) else {
+            return self.anomaly();
+        };
+        self.stats.corrected += 1;
+        let booked = self
+            .positions
+            .on_broken(was.instrument, was.side, was.qty, was.px)
+            .and_then(|()| self.positions.on_fill(is.instrument, is.side, is.qty, is.px));
+        match booked {
+            Ok(()) => self.check_loss(),
+            Err(Overflow) => self.halt(HaltReason::Overflow),
+        }
+        self.call(out, |s, view, intents| s.on_corrected(view, &was, &is, intents));
     }
 
     /// Takes over an order of an earlier run, or of another program on the same account: it is real, so it counts.

@@ -17,6 +17,10 @@ pub struct EngineStats {
     pub replaces: u64,
     /// Cancels sent.
     pub cancels: u64,
+    /// New orders and replaces that waited for room.
+    pub held: u64,
+    /// Of these, what was not sent.
+    pub dropped: u64,
     /// Intents refused by risk.
     pub refusals: u64,
     /// Reports applied.
@@ -29,6 +33,8 @@ pub struct EngineStats {
     pub fills: u64,
     /// Shares traded.
     pub shares: u64,
+    /// Fills that the venue corrected.
+    pub corrected: u64,
     /// Reports seen before, by their sequence.
     pub duplicate_reports: u64,
     /// Reports about orders that have ended, or that need no action.

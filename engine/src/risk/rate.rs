@@ -1,12 +1,22 @@
-//! Counting messages in an exact rolling window.
+//! Counting messages: an exact rolling window, and a token bucket.
+//!
+//! Both count *units*, for venues weigh kinds of request differently; both are only ever asked and told, and count what was sent without asking (a cancel) too.
 
 use model::Nanos;
 
 use crate::hash::StateHash;
 
-/// At most `limit` messages in any span of one second: the time of each of the last `limit` messages is kept, and another may go when
-/// the oldest of them is a full second old. Exact, unlike a counter reset on the second.
+/// At most `limit` units in any span: the time of each of the last `limit` units is kept, and as many may go as the oldest of them are a full span old. Exact,
+/// unlike a counter reset on the second.
+///
+/// ```text
+///   sent:  | 7 | 8 | 9 | 3 | 4 | 5 | 6 |     limit 7, times in ns, next = 3: two units may go when the unit at 4 is a span old
+///                        ^ next, the oldest
+/// ```
+///
+/// Memory: 8 bytes a unit of the limit. Cost: to ask, one look; to count, one store a unit.
 pub(super) struct RollingWindow {
+    span: Nanos,
     sent: Box<[Nanos]>,
     next: usize,
     filled: bool,
@@ -14,11 +24,10 @@ pub(super) struct RollingWindow {
     digest: StateHash,
 }
 
-const SECOND: u64 = 1_000_000_000;
-
 impl RollingWindow {
-    pub(super) fn new(limit: u32) -> RollingWindow {
+    pub(super) fn new(limit: u32, span: Nanos) -> RollingWindow {
         RollingWindow {
+            span,
             sent: vec![Nanos::ZERO; limit as usize].into_boxed_slice(),
             next: 0,
             filled: false,
@@ -26,26 +35,42 @@ impl RollingWindow {
         }
     }
 
+    /// When `units` may go, if nothing else does before: [`Nanos::ZERO`] for at once, [`NEVER`] for more than the limit.
     #[inline]
-    pub(super) fn has_room(&self, now: Nanos) -> bool {
-        match self.sent.get(self.next) {
-            None => false, // a limit of zero
-            Some(oldest) => !self.filled || now.since(*oldest).0 >= SECOND,
+    pub(super) fn room_at(&self, units: usize) -> Nanos {
+        if units == 0 {
+            return Nanos::ZERO;
         }
+        if units > self.sent.len() {
+            return NEVER;
+        }
+        // Of the units to take the place of, the last.
+        let at = self.next + units - 1;
+        let last = match at.checked_sub(self.sent.len()) {
+            Some(around) => self.sent[around],
+            None if self.filled => self.sent[at],
+            None => return Nanos::ZERO,
+        };
+        last.after(self.span)
     }
 
-    /// Counts one message; one that was not asked for room (a cancel) counts too.
+    /// Counts what goes, whether or not it was asked for room.
     #[inline]
-    pub(super) fn count(&mut self, now: Nanos) {
-        if let Some(at) = self.sent.get_mut(self.next) {
-            *at = now;
-            self.digest.word(now.0);
+    pub(super) fn count(&mut self, now: Nanos, units: usize) {
+        if self.sent.is_empty() || units == 0 {
+            return;
+        }
+        // More than the limit at once are as good as the limit: no other fits beside them.
+        for _ in 0..units.min(self.sent.len()) {
+            self.sent[self.next] = now;
             self.next += 1;
             if self.next == self.sent.len() {
                 self.next = 0;
                 self.filled = true;
             }
         }
+        self.digest.word(now.0);
+        self.digest.word(units as u64);
     }
 
     pub(super) fn absorb(&self, h: &mut StateHash) {
@@ -53,27 +78,141 @@ impl RollingWindow {
     }
 }
 
+/// At no time.
+pub(super) const NEVER: Nanos = Nanos(u64::MAX);
+
+const SECOND: i64 = 1_000_000_000;
+
+/// Fills with `rate` units a second up to `burst`. What goes without asking takes the level below zero, and is waited for like the rest.
+///
+/// The level is kept in 1e-9 units, so that a nanosecond adds exactly `rate` of them and nothing is ever rounded.
+pub(super) struct TokenBucket {
+    rate: i64,
+    full: i64,
+    level: i64,
+    at: Nanos,
+}
+
+impl TokenBucket {
+    /// Full at first. Both at most [`UNITS_MAX`](crate::limits::UNITS_MAX), and a rate of at least 1.
+    pub(super) fn new(rate: u32, burst: u32) -> TokenBucket {
+        let full = i64::from(burst) * SECOND;
+        TokenBucket { rate: i64::from(rate), full, level: full, at: Nanos::ZERO }
+    }
+
+    /// When `units` may go, if nothing else does before: [`Nanos::ZERO`] for at once, [`NEVER`] for more than the burst.
+    #[inline]
+    pub(super) fn room_at(&self, units: usize) -> Nanos {
+        let need = units as i64 * SECOND;
+        if need > self.full {
+            return NEVER;
+        }
+        let missing = need.saturating_sub(self.level);
+        if missing <= 0 {
+            Nanos::ZERO
+        } else {
+            self.at.after(Nanos((missing as u64).div_ceil(self.rate as u64)))
+        }
+    }
+
+    /// Counts what goes, whether or not it was asked for room.
+    #[inline]
+    pub(super) fn count(&mut self, now: Nanos, units: usize) {
+        let filled = i64::try_from(now.since(self.at).0).unwrap_or(i64::MAX).saturating_mul(self.rate);
+        self.at = self.at.max(now);
+        let level = self.level.saturating_add(filled).min(self.full);
+        self.level = level.saturating_sub(units as i64 * SECOND);
+    }
+
+    pub(super) fn absorb(&self, h: &mut StateHash) {
+        h.signed(self.level);
+        h.word(self.at.0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    struct Draw(u64);
+
+    impl Draw {
+        fn below(&mut self, n: u64) -> u64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (self.0 >> 33) % n
+        }
+    }
+
+    /// Against a list of everything sent, over limits, spans and weights, with messages that do not ask.
     #[test]
-    fn no_span_of_a_second_holds_more_than_the_limit() {
-        let mut w = RollingWindow::new(3);
-        let mut sent: Vec<u64> = Vec::new();
-        let mut x = 7u64;
-        let mut now = 0u64;
-        for _ in 0..20_000 {
-            x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            now += (x >> 33) % 400_000_000;
-            let naive = sent.iter().filter(|t| now - **t < SECOND).count() < 3;
-            assert_eq!(w.has_room(Nanos(now)), naive);
-            if naive {
-                w.count(Nanos(now));
-                sent.push(now);
+    fn no_span_holds_more_than_the_limit() {
+        for (limit, span, heaviest) in [(3, 1_000, 1), (50, 700, 7), (10, 60_000, 10), (7, 1, 3)] {
+            let mut w = RollingWindow::new(limit, Nanos(span));
+            let mut sent: Vec<(u64, u64)> = Vec::new();
+            let (mut draw, mut now, mut asked) = (Draw(7), 0, 0);
+            for _ in 0..20_000 {
+                now += draw.below(span / 2 + 2) * draw.below(2);
+                let units = 1 + draw.below(heaviest);
+                let within: u64 = sent.iter().rev().take_while(|(t, _)| now - t < span).map(|(_, u)| u).sum();
+                let fits = within + units <= u64::from(limit);
+                let at = w.room_at(units as usize);
+                assert_eq!(at <= Nanos(now), fits, "limit {limit}, span {span}, {units} units at {now}");
+                asked += u32::from(!fits);
+                // What does not ask is counted like the rest.
+                if fits || draw.below(40) == 0 {
+                    w.count(Nanos(now), units as usize);
+                    sent.push((now, units));
+                }
+            }
+            assert!(
+                sent.len() > 300 && asked > 300,
+                "limit {limit}: {} sent, {asked} did not fit",
+                sent.len()
+            );
+        }
+        assert_eq!(RollingWindow::new(0, Nanos(5)).room_at(1), NEVER);
+        assert_eq!(RollingWindow::new(4, Nanos(5)).room_at(5), NEVER);
+    }
+
+    /// Against the definition: of each span between two messages, what went is at most what the bucket held plus what came in.
+    #[test]
+    fn a_bucket_never_gives_more_than_burst_and_rate() {
+        for (rate, burst) in [(10, 1), (1_000, 20), (3, 7)] {
+            let mut b = TokenBucket::new(rate, burst);
+            let mut sent: Vec<(u64, u64)> = Vec::new();
+            let (mut draw, mut now) = (Draw(11), 1_000_000_000u64);
+            let apart = 3_000_000_000 / u64::from(rate);
+            for _ in 0..3_000 {
+                now += draw.below(apart) * draw.below(2);
+                let units = 1 + draw.below(u64::from(burst));
+                if b.room_at(units as usize) <= Nanos(now) {
+                    b.count(Nanos(now), units as usize);
+                    sent.push((now, units));
+                }
+            }
+            assert!(sent.len() > 100, "{rate} {burst}: {}", sent.len());
+            for from in 0..sent.len() {
+                let mut units = 0;
+                for (t, u) in &sent[from..] {
+                    units += u;
+                    let came = u128::from(t - sent[from].0) * u128::from(rate);
+                    let most = u128::from(burst) * 1_000_000_000 + came;
+                    assert!(u128::from(units) * 1_000_000_000 <= most, "rate {rate}, burst {burst}");
+                }
             }
         }
-        assert!(sent.len() > 1_000);
-        assert!(!RollingWindow::new(0).has_room(Nanos(5 * SECOND)));
+    }
+
+    #[test]
+    fn a_bucket_says_to_the_nanosecond_when_there_is_room() {
+        let mut b = TokenBucket::new(3, 2);
+        b.count(Nanos(10), 2);
+        let at = b.room_at(1);
+        assert_eq!(at, Nanos(10 + 333_333_334), "a third of a second, and not a nanosecond before");
+        // A cancel does not ask, and is waited for.
+        b.count(Nanos(10), 1);
+        assert_eq!(b.room_at(1), Nanos(10 + 666_666_667));
+        b.count(Nanos(10 + 60 * 1_000_000_000), 0);
+        assert!(b.room_at(2) == Nanos::ZERO && b.room_at(3) == NEVER);
     }
 }

@@ -24,7 +24,7 @@ use crate::instruments::{InstrumentChange, InstrumentState, Instruments};
 use crate::limits::INTENTS_PER_CALLBACK;
 use crate::orders::{Order, OrderId, Orders};
 use crate::position::{Position, Positions};
-use crate::risk::RiskReject;
+use crate::risk::{Dropped, RiskReject};
 use model::{ReportKind, Usd};
 
 /// A request of a strategy, before risk.
@@ -320,6 +320,9 @@ pub trait Strategy: Sized + Send + 'static {
     /// The venue broke one of our trades: position and cash are as if it had never been; the order stays as it is.
     fn on_broken(&mut self, _view: &View<'_>, _fill: &Fill, _out: &mut Intents) {}
 
+    /// The venue corrected one of our trades: position and cash are as if it had been reported as it `is`; the order stays as it is.
+    fn on_corrected(&mut self, _view: &View<'_>, _was: &Fill, _is: &Fill, _out: &mut Intents) {}
+
     /// The time asked for with [`Intents::wake_at`] came.
     fn on_timer(&mut self, _view: &View<'_>, _out: &mut Intents) {}
 
@@ -336,4 +339,7 @@ pub trait Strategy: Sized + Send + 'static {
 
     /// Risk refused an intent.
     fn on_refused(&mut self, _view: &View<'_>, _intent: &Intent, _why: RiskReject) {}
+
+    /// A new order or replace waited for room in the venue's message rate and will not be sent. A new order has ended with it.
+    fn on_dropped(&mut self, _view: &View<'_>, _dropped: &Dropped) {}
 }

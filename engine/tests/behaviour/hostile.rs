@@ -102,7 +102,7 @@ fn random_reports_never_panic_nor_leak_exposure() {
             let at = [MID, MID - 200, 0, -1, i64::MAX, i64::MIN][rng.below(6) as usize];
             let instrument = [Some(A), Some(C), None, Some(InstrumentId(9))][rng.below(4) as usize];
             let (order, dead, short) = (VenueRef(rng.below(9)), rng.one_in(4), rng.one_in(4));
-            let kind = match rng.below(11) {
+            let kind = match rng.below(12) {
                 0 | 1 => {
                     ReportKind::Accepted { order, px: Px(at), qty: Qty(odd), side, short, instrument, dead }
                 }
@@ -115,6 +115,13 @@ fn random_reports_never_panic_nor_leak_exposure() {
                 5 => rejected(),
                 6 => ReportKind::Broken { match_number: rng.below(5), reason: b'E' },
                 7 => ReportKind::CancelRejected,
+                10 => ReportKind::Corrected {
+                    match_number: rng.below(5),
+                    qty: Qty(odd),
+                    px: Px(at),
+                    liquidity: b'A',
+                    reason: b'E',
+                },
                 8 => ReportKind::Modified { qty: Qty(odd), side, short },
                 9 => ReportKind::Reprioritised { order, px: Px(at) },
                 _ => ReportKind::System { code: b'E' },

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use engine::book::{BookCapacity, BookChange};
 use engine::strategy::{Fill, Intent, Intents, ParamError, Params, Strategy, TradePrint, View};
 use engine::{
-    BookSanity, Engine, EngineConfig, InstrumentChange, Order, OrderId, OrderState, Outbox, Refusal,
-    RiskLimits, RiskReject,
+    BookSanity, DropReason, Dropped, Engine, EngineConfig, InstrumentChange, Order, OrderId, OrderState,
+    Outbox, Refusal, RiskLimits, RiskReject, Throttle,
 };
 use model::{
     CommandKind, Control, ExecutionReport, FeedId, FeedStatus, GatewayId, Input, Instrument, InstrumentId,
@@ -33,8 +33,10 @@ pub enum Told {
     Order(OrderId, OrderState),
     Fill(Fill),
     Broken(Fill),
+    Corrected { was: Fill, is: Fill },
     Instrument(InstrumentId, InstrumentChange),
     Refused(Intent, RiskReject),
+    Dropped(Intent, DropReason),
     Trade(TradePrint),
 }
 
@@ -92,6 +94,10 @@ impl Strategy for Hand {
         self.on().answer(Told::Broken(*fill), out);
     }
 
+    fn on_corrected(&mut self, _: &View<'_>, was: &Fill, is: &Fill, out: &mut Intents) {
+        self.on().answer(Told::Corrected { was: *was, is: *is }, out);
+    }
+
     fn on_timer(&mut self, _: &View<'_>, out: &mut Intents) {
         self.on().next.drain(..).for_each(|i| out.push(i));
         out.wake_at(Nanos::ZERO);
@@ -103,6 +109,10 @@ impl Strategy for Hand {
 
     fn on_refused(&mut self, _: &View<'_>, intent: &Intent, why: RiskReject) {
         self.on().told.push(Told::Refused(*intent, why));
+    }
+
+    fn on_dropped(&mut self, _: &View<'_>, dropped: &Dropped) {
+        self.on().told.push(Told::Dropped(dropped.intent, dropped.why));
     }
 }
 
@@ -118,6 +128,7 @@ pub fn config(limits: RiskLimits) -> EngineConfig {
         feeds: 2,
         gateways: 2,
         limits,
+        throttles: Vec::new(),
         sanity: BookSanity::default(),
         book: BookCapacity { instruments: 3, live_orders: 1_000, levels: 100, direct_refs: 1_000 },
     }
@@ -203,8 +214,13 @@ pub fn replaced(old: u32, qty: u32, at: i64) -> ReportKind {
 impl<S: Strategy> Kit<S> {
     /// An engine that was told nothing yet.
     pub fn over(limits: RiskLimits, strategy: S) -> Kit<S> {
+        Kit::of(&config(limits), strategy)
+    }
+
+    /// The same by a configuration of its own.
+    pub fn of(config: &EngineConfig, strategy: S) -> Kit<S> {
         Kit {
-            engine: Engine::new(&config(limits), strategy),
+            engine: Engine::new(config, strategy),
             now: Nanos(1_000 * SECOND),
             out: Outbox::default(),
             seq: BTreeMap::new(),
@@ -338,6 +354,14 @@ impl Kit<Hand> {
 
     pub fn ready(limits: RiskLimits) -> Kit<Hand> {
         let mut kit = Kit::new(limits);
+        kit.start();
+        kit
+    }
+
+    /// A world in which gateway 0 has this throttle.
+    pub fn throttled(limits: RiskLimits, throttle: Throttle) -> Kit<Hand> {
+        let config = EngineConfig { throttles: vec![throttle], ..config(limits) };
+        let mut kit = Kit::of(&config, Hand::default());
         kit.start();
         kit
     }

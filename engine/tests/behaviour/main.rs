@@ -2,12 +2,14 @@
 //!
 //! `kit` holds the scripted strategy and the hand-made world; everything else is tests.
 
+mod fills;
 mod grounds;
 mod halts;
 mod hostile;
 mod kit;
 mod market;
 mod orders;
+mod queue;
 mod risk;
 mod sanity;
 mod scenarios;
@@ -15,5 +17,6 @@ mod scene;
 mod sessions;
 mod simulation;
 mod strategies;
+mod throttles;
 mod unsettled;
 mod venue;

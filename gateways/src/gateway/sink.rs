@@ -2,8 +2,7 @@
 
 use model::{ExecutionReport, Nanos, SessionEvent, Symbol, Token};
 
-use crate::ouch50::DecodeError;
-use crate::soupbintcp::SessionName;
+use crate::codec::DecodeError;
 
 /// At most so many calls follow a [`ReportSink::has_room`] that returned true.
 pub const SINK_BURST: usize = 2;
@@ -11,7 +10,7 @@ pub const SINK_BURST: usize = 2;
 /// Takes reports in the venue's order.
 ///
 /// Contract: a packet is consumed only after `has_room` returned true, and then makes at most [`SINK_BURST`] calls. Only
-/// [`super::OuchGateway::on_disconnected`] makes its one call (`session`) without asking. While `has_room` is false the rest stays in the
+/// [`super::OrderGateway::on_disconnected`] makes its one call (`session`) without asking. While `has_room` is false the rest stays in the
 /// receive buffer, and in the end with the peer: nothing is dropped.
 pub trait ReportSink {
     /// A report.
@@ -28,10 +27,8 @@ pub trait ReportSink {
 /// are marked **reconcile**.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// Comes right before [`SessionEvent::LoggedIn`]. To resume after a restart, keep `name` and the number of the last message.
+    /// Comes right before [`SessionEvent::LoggedIn`].
     Session {
-        /// The session joined.
-        name: SessionName,
         /// Whether it is the one joined before: then the numbers go on, otherwise they start anew and say nothing about earlier ones.
         continued: bool,
         /// The first message asked for.
@@ -47,13 +44,11 @@ pub enum Notice {
         /// Why.
         error: DecodeError,
     },
-    /// Message `seq` is about an order of another channel (UserRefIdx), which this gateway never uses: someone else trades on the
-    /// account. **Reconcile** if that is not meant to be.
-    OtherChannel {
+    /// Message `seq` is about an order that this gateway cannot have sent (OUCH 5.0: of another UserRefIdx; OUCH 4.2: of another's token): someone
+    /// else trades on the account. **Reconcile** if that is not meant to be.
+    Foreign {
         /// Its number.
         seq: u64,
-        /// The channel.
-        channel: u8,
     },
     /// A mass cancel was taken; each order's own Canceled is still to come.
     MassCanceled {

@@ -9,7 +9,7 @@
 //! Some messages always have the total size, 0 included; others may end before it. So its presence is told by the bytes that remain. What
 //! stands after the appendage, or a single byte that cannot be its size, is taken for a later revision's field and ignored.
 
-use super::DecodeError;
+use crate::codec::DecodeError;
 
 /// The tags that this crate reads or writes.
 pub mod tag {

@@ -4,46 +4,13 @@
 //! message that is too short, unknown or inconsistent is an error value, never a guess: a wrong report is worse than a missing one.
 
 use model::{
-    ExecutionReport, GatewayId, Instrument, InstrumentId, Nanos, Px, Qty, ReportKind, Side, Symbol, Token,
-    VenueRef,
+    ExecutionReport, GatewayId, Instrument, InstrumentId, Nanos, Px, Qty, ReportKind, Symbol, Token, VenueRef,
 };
-use thiserror::Error;
 
 use super::appendage::Elements;
-use super::symbols::SymbolTable;
-
-/// Why a message of the sequenced stream is not understood. What it said about an order is then unknown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum DecodeError {
-    /// A sequenced packet without a message.
-    #[error("empty message")]
-    Empty,
-    /// A letter that revision 1.04 does not have.
-    #[error("unknown message type 0x{0:02x}")]
-    UnknownType(u8),
-    /// Fewer bytes than the letter's fixed part.
-    #[error("message '{}' has {len} bytes, its fixed part {least}", *kind as char)]
-    Short {
-        /// The letter.
-        kind: u8,
-        /// Bytes there.
-        len: usize,
-        /// Bytes needed.
-        least: usize,
-    },
-    /// The appendage is missing or its sizes do not add up.
-    #[error("malformed appendage")]
-    Appendage,
-    /// A side letter other than B, S, T, E.
-    #[error("unknown side 0x{0:02x}")]
-    Side(u8),
-    /// An order state other than L, D.
-    #[error("unknown order state 0x{0:02x}")]
-    OrderState(u8),
-    /// A price beyond 63 bits.
-    #[error("price beyond 63 bits")]
-    Price,
-}
+use crate::codec::DecodeError;
+use crate::fields::{at, dead, side, split, u32_at, u64_at};
+use crate::symbols::SymbolTable;
 
 /// A decoded message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,61 +72,9 @@ pub struct Decoder {
     symbols: SymbolTable,
 }
 
-/// The `N` bytes at `at`; both are constants where this is called, so no check is left in the code.
-#[inline(always)]
-fn at<const N: usize>(m: &[u8], at: usize) -> [u8; N] {
-    let mut out = [0; N];
-    out.copy_from_slice(&m[at..at + N]);
-    out
-}
-
-#[inline(always)]
-fn u32_at(m: &[u8], i: usize) -> u32 {
-    u32::from_be_bytes(at(m, i))
-}
-
-#[inline(always)]
-fn u64_at(m: &[u8], i: usize) -> u64 {
-    u64::from_be_bytes(at(m, i))
-}
-
 #[inline(always)]
 fn px_at(m: &[u8], i: usize) -> Result<Px, DecodeError> {
     i64::try_from(u64_at(m, i)).map(Px).map_err(|_| DecodeError::Price)
-}
-
-/// The side, and whether a sale is marked short.
-#[inline(always)]
-fn side(letter: u8) -> Result<(Side, bool), DecodeError> {
-    match letter {
-        b'B' => Ok((Side::Buy, false)),
-        b'S' => Ok((Side::Sell, false)),
-        b'T' | b'E' => Ok((Side::Sell, true)),
-        other => Err(DecodeError::Side(other)),
-    }
-}
-
-#[inline(always)]
-fn dead(state: u8) -> Result<bool, DecodeError> {
-    match state {
-        b'L' => Ok(false),
-        b'D' => Ok(true),
-        other => Err(DecodeError::OrderState(other)),
-    }
-}
-
-/// The fixed part of `N` bytes and what follows it.
-#[inline(always)]
-fn split<const N: usize>(msg: &[u8]) -> Result<(&[u8; N], &[u8]), DecodeError> {
-    match msg.split_first_chunk::<N>() {
-        Some(parts) => Ok(parts),
-        None => Err(short(msg, N)),
-    }
-}
-
-#[cold]
-fn short(msg: &[u8], least: usize) -> DecodeError {
-    DecodeError::Short { kind: msg.first().copied().unwrap_or_default(), len: msg.len(), least }
 }
 
 /// Every message begins with its letter and a stamp, and all but `S` and `Q` go on with the token.
@@ -233,6 +148,9 @@ impl Decoder {
                 let (m, after) = split::<66>(msg)?;
                 let channel = Elements::new(after, true)?.channel()?;
                 side(m[17])?;
+                if u32_at(m, 9) == u32_at(m, 13) {
+                    return Err(DecodeError::Replaced);
+                }
                 let report = ExecutionReport {
                     ts_event: Nanos(u64_at(m, 1)),
                     seq,

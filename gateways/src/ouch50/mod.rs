@@ -29,9 +29,9 @@
 pub mod appendage;
 mod decode;
 mod encode;
-mod symbols;
+mod port;
 pub mod wire;
 
-pub use decode::{DecodeError, Decoded, Decoder, Outbound};
-pub use encode::{CANCEL_RESERVE, ClOrdId, EncodeError, Encoder, OrderDefaults};
-pub use symbols::SymbolTable;
+pub use decode::{Decoded, Decoder, Outbound};
+pub use encode::Encoder;
+pub use port::Ouch50;

@@ -13,7 +13,9 @@ use core::num::NonZeroU8;
 
 use model::{Symbol, Token};
 
-use crate::soupbintcp::{HEADER_LEN, packet_type::UNSEQUENCED};
+use crate::fields::{blank, put};
+use crate::order::Letters;
+use crate::soupbintcp::HEADER_LEN;
 
 /// Packet bytes of an Enter Order without appendage elements.
 pub const ENTER_LEN: usize = HEADER_LEN + 47;
@@ -32,23 +34,6 @@ pub const ENTRY_SWITCH_LEN: usize = HEADER_LEN + 11;
 /// Packet bytes of an Account Query.
 pub const ACCOUNT_QUERY_LEN: usize = HEADER_LEN + 1;
 
-/// Writes `bytes` at `at`. Both are constants where this is called, so no check is left in the code.
-#[inline(always)]
-fn put<const N: usize, const M: usize>(packet: &mut [u8; N], at: usize, bytes: [u8; M]) {
-    packet[at..at + M].copy_from_slice(&bytes);
-}
-
-#[inline(always)]
-const fn blank<const N: usize>(message_type: u8) -> [u8; N] {
-    let mut p = [b' '; N];
-    let [hi, lo] = (N as u16 - 2).to_be_bytes();
-    p[0] = hi;
-    p[1] = lo;
-    p[2] = UNSEQUENCED;
-    p[3] = message_type;
-    p
-}
-
 /// The values of an Enter Order that differ from order to order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Enter {
@@ -64,19 +49,6 @@ pub struct Enter {
     pub tif: u8,
     /// Text of the client.
     pub clordid: [u8; 14],
-}
-
-/// The letters of an order that stay the same from order to order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Letters {
-    /// `Y` displayed, `N` not, `A` attributable.
-    pub display: u8,
-    /// `A` agency, `P` principal, `R` riskless, `O` other.
-    pub capacity: u8,
-    /// `Y` intermarket sweep, `N` not.
-    pub iso: u8,
-    /// `N` continuous market, `O`, `C`, `H`, `S`, `R`, `E`, `A`.
-    pub cross: u8,
 }
 
 /// The Enter Order packet of one instrument, in one cache line.

@@ -143,7 +143,7 @@ impl ReportSink for Upward {
                 self.mass_canceled = Some(token);
                 self.last_report = received;
             }
-            Notice::OtherChannel { .. } | Notice::EntryDisabled { .. } | Notice::EntryEnabled { .. } => {}
+            Notice::Foreign { .. } | Notice::EntryDisabled { .. } | Notice::EntryEnabled { .. } => {}
         }
     }
 
@@ -156,13 +156,12 @@ impl ReportSink for Upward {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gateways::soupbintcp::SessionName;
     use ringbuf::spsc;
 
     fn notice(continued: bool, asked: u64, next: u64) -> Vec<GatewayItem> {
         let (out, mut items) = spsc::channel(256);
         let mut up = Upward::new(out, 256);
-        up.notice(Notice::Session { name: SessionName::BLANK, continued, asked, next });
+        up.notice(Notice::Session { continued, asked, next });
         std::iter::from_fn(|| items.pop()).collect()
     }
 

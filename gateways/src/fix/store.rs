@@ -1,0 +1,103 @@
+//! What a session must not forget: the next sequence number in both directions, and what it may have to send again.
+//!
+//! A message is stored **before** its bytes go to the socket, and one received is counted **after** it was acted upon. So whatever moment the process dies at, a
+//! number that the counterparty may have seen is never used for another message, and a message that was not acted upon is asked for again.
+
+use thiserror::Error;
+
+/// The store cannot be written or read: the session must end, since it could use a number twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the session's store failed")]
+pub struct StoreError;
+
+/// Durable state of one session.
+pub trait Store {
+    /// The number of the next message sent, from 1.
+    fn next_out(&self) -> u64;
+
+    /// The number of the next message expected, from 1.
+    fn next_in(&self) -> u64;
+
+    /// The next message sent has this number at least.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing may be sent any more.
+    fn sent(&mut self, seq: u64, again: Option<&[u8]>) -> Result<(), StoreError>;
+
+    /// The messages before `next` were acted upon.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the session must end.
+    fn received(&mut self, next: u64) -> Result<(), StoreError>;
+
+    /// Both directions begin at 1 again and nothing is kept.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the session must end.
+    fn reset(&mut self) -> Result<(), StoreError>;
+
+    /// Copies message `seq` into `room` and returns its length; `None` where it is not kept, being none that is sent again.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it was kept and cannot be read, or is longer than `room`.
+    fn load(&mut self, seq: u64, room: &mut [u8]) -> Result<Option<usize>, StoreError>;
+}
+
+/// A store that ends with the process: for a venue that is simulated, and for tests.
+#[derive(Debug)]
+pub struct MemoryStore {
+    next_out: u64,
+    next_in: u64,
+    /// Number, and the message.
+    kept: std::collections::VecDeque<(u64, Box<[u8]>)>,
+    bytes: usize,
+    capacity: usize,
+}
+
+impl MemoryStore {
+    /// Keeps at most `capacity` bytes of messages; the oldest are forgotten first and then gap-filled.
+    #[must_use]
+    pub fn new(capacity: usize) -> MemoryStore {
+        MemoryStore { next_out: 1, next_in: 1, kept: std::collections::VecDeque::new(), bytes: 0, capacity }
+    }
+}
+
+impl Store for MemoryStore {
+    fn next_out(&self) -> u64 {
+        self.next_out
+    }
+
+    fn next_in(&self) -> u64 {
+        self.next_in
+    }
+
+    fn sent(&mut self, seq: u64, again: Option<&[u8]>) -> Result<(), StoreError> {
+        self.next_out = seq.checked_add(1).ok_or(StoreError)?;
+        if let Some(message) = again.filter(|message| message.len() <= self.capacity) {
+            self.bytes += message.len();
+            self.kept.push_back((seq, message.into()));
+            while self.bytes > self.capacity {
+                let Some((_, oldest)) = self.kept.pop_front() else { break };
+                self.bytes -= oldest.len();
+            }
+        }
+        Ok(())
+    }
+
+    fn received(&mut self, next: u64) -> Result<(), StoreError> {
+        self.next_in = next;
+        Ok(())
+    }
+
+    fn reset(&mut self) -> Result<(), StoreError> {
+        *self = MemoryStore::new(self.capacity);
+        Ok(())
+    }
+
+    fn load(&mut self, seq: u64, room: &mut [u8]) -> Result<Option<usize>, StoreError> {
+        let Ok(at) = self.kept.binary_search_by_key(&seq, |(seq, _)| *seq) else { return Ok(None) };
+        let message = &self.kept[at].1;
+        room.get_mut(..message.len()).ok_or(StoreError)?.copy_from_slice(message);
+        Ok(Some(message.len()))
+    }
+}

@@ -1,0 +1,106 @@
+//! The order entry protocols that a core can be configured with: one line each in `each_order_protocol`.
+//!
+//! A gateway agent is generic over its protocol, so that nothing on the way of an order asks which it is; whoever puts agents together asks once.
+
+use std::io;
+
+use gateways::codec::SoupProtocol;
+use gateways::gateway::{Barrier, ConfigError, GatewayConfig, OrderGateway, SoupGateway};
+use gateways::soupbintcp::ClientConfig;
+use model::{GatewayId, Instrument};
+use net::ByteStream;
+use net::tcp::TcpLink;
+
+use crate::config;
+
+/// Gives the list to a macro: name, word in the configuration, session, connection.
+macro_rules! each_order_protocol {
+    ($then:ident) => {
+        $then! {
+            Ouch50 "ouch50" gateways::gateway::OuchGateway, net::tcp::TcpLink;
+            Ouch42 "ouch42" gateways::gateway::SoupGateway<gateways::ouch42::Ouch42>, net::tcp::TcpLink;
+        }
+    };
+}
+pub(crate) use each_order_protocol;
+
+macro_rules! by_protocol {
+    ($($name:ident $word:literal $gateway:ty, $link:ty;)*) => {
+        /// The protocol that a gateway speaks.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum OrderProtocol {
+            $(#[doc = concat!("`", $word, "`.")] $name,)*
+        }
+
+        impl OrderProtocol {
+            /// Every protocol by its word in a configuration.
+            pub const WORDS: &[(&str, OrderProtocol)] = &[$(($word, OrderProtocol::$name)),*];
+
+            /// How the end of a replay can be known.
+            #[must_use]
+            pub const fn barrier(self) -> Barrier {
+                match self {
+                    $(OrderProtocol::$name => <$gateway as Configured>::BARRIER,)*
+                }
+            }
+        }
+    };
+}
+each_order_protocol! { by_protocol }
+
+/// A session made from its configuration.
+pub trait Configured: OrderGateway + Sized {
+    /// How the end of a replay can be known.
+    const BARRIER: Barrier;
+
+    /// For the instruments of `instruments` that trade through `id`.
+    ///
+    /// # Errors
+    /// What the configuration asks for and the protocol cannot say.
+    fn configured(
+        g: &config::Gateway,
+        id: GatewayId,
+        instruments: &[Instrument],
+    ) -> Result<Self, ConfigError>;
+}
+
+impl<P: SoupProtocol> Configured for SoupGateway<P> {
+    const BARRIER: Barrier = if P::QUERY.is_some() { Barrier::AccountQuery } else { Barrier::None };
+
+    fn configured(
+        g: &config::Gateway,
+        id: GatewayId,
+        instruments: &[Instrument],
+    ) -> Result<Self, ConfigError> {
+        let session = ClientConfig::new(&g.account.username, &g.account.password);
+        let mut config = GatewayConfig::new(id, g.firm, session);
+        config.barrier = g.barrier;
+        config.orders.clordid = g.order_text;
+        SoupGateway::new(config, instruments)
+    }
+}
+
+/// A connection that is begun and then waited for, without blocking.
+pub trait Dial: ByteStream + Send + Sized {
+    /// Begins to connect.
+    ///
+    /// # Errors
+    /// What is known at once; with the address in it.
+    fn start(to: &config::Gateway) -> io::Result<Self>;
+
+    /// Whether the connection stands and takes bytes. `false`: not yet, ask again.
+    ///
+    /// # Errors
+    /// The connection failed. Stays failed; start a new one.
+    fn poll_connected(&mut self) -> io::Result<bool>;
+}
+
+impl Dial for TcpLink {
+    fn start(to: &config::Gateway) -> io::Result<TcpLink> {
+        TcpLink::start(to.account.address)
+    }
+
+    fn poll_connected(&mut self) -> io::Result<bool> {
+        TcpLink::poll_connected(self)
+    }
+}

@@ -1,0 +1,156 @@
+//! A connection cut anywhere costs nothing but the connection: engine, gateway and the simulated venue, joined by two byte pipes in virtual time. Each request,
+//! in each situation that has an answer of its own, is cut after every byte that leaves, every byte that arrives and every byte of the answer; so are the
+//! login, the replay and the query behind it; at a port that cancels on disconnect, one that does not, and one that notices late; with the process living on,
+//! and with another in its place. Then come random sessions.
+//!
+//! At every step: a request on the wire was decided by the engine for that very connection; no token comes twice; what is held and reserved covers what the venue
+//! has done and may do. At rest: live orders, positions and cash are the venue's, nothing is unknown, and a new order lives.
+//!
+//! That the checks can fail is proved by cores that are wrong on purpose.
+//!
+//! * `COLO_T6_RUNS=1000000` says how many random sessions; `scripts/drill-gateway` runs them optimised.
+//! * `SEED=n` runs that session alone.
+
+mod core;
+#[path = "../exchange_support/mod.rs"]
+mod exchange_support;
+mod line;
+mod random;
+mod stories;
+mod world;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use crate::core::Lie;
+use random::Ran;
+use stories::{Cut, Fate, STORIES, Story};
+use world::PORTS;
+
+/// Random sessions without `COLO_T6_RUNS`: what a test run can spare.
+const RUNS: u64 = 5_000;
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text}: a number is wanted")))
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get())
+}
+
+/// Every cut of every story.
+fn all_cuts() -> Vec<(&'static Story, Cut)> {
+    let mut all = Vec::new();
+    for story in STORIES {
+        for port in PORTS {
+            for (traded, fate) in [
+                (false, Fate::Reconnects),
+                (true, Fate::Reconnects),
+                (false, Fate::Restarts),
+                (true, Fate::Restarts),
+            ] {
+                let fail = |why| panic!("{}: {why}", story.name);
+                let mut cuts = story.cuts(port, traded, fate).unwrap_or_else(fail);
+                cuts.extend(story.second_cuts(port, traded, fate).unwrap_or_else(fail));
+                all.extend(cuts.into_iter().map(|cut| (story, cut)));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn each_story_gets_the_answer_that_it_is_about() {
+    for story in STORIES {
+        assert_eq!(story.letters().as_deref(), Ok(story.answer), "{}", story.name);
+    }
+}
+
+#[test]
+fn a_request_cut_anywhere_leaves_what_the_venue_has() {
+    let began = Instant::now();
+    let cuts = all_cuts();
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..threads() {
+            scope.spawn(|| {
+                while let Some((story, cut)) = cuts.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    story.run(cut, None).unwrap_or_else(|why| panic!("{}: {cut:?}: {why}", story.name));
+                }
+            });
+        }
+    });
+    println!("{} stories, {} cuts, {:.1?}", STORIES.len(), cuts.len(), began.elapsed());
+    assert!(cuts.len() > 50_000, "{}", cuts.len());
+}
+
+#[test]
+fn random_sessions_cut_anywhere_come_to_what_the_venue_has() {
+    let runs = number("COLO_T6_RUNS").unwrap_or(RUNS);
+    let seeds = number("SEED").map_or(1..runs + 1, |seed| seed..seed + 1);
+    let (next, sum) = (AtomicU64::new(seeds.start), Mutex::new(Ran::default()));
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..threads() {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if !seeds.contains(&seed) {
+                        break;
+                    }
+                    let ran = random::run(seed, None).unwrap_or_else(|why| panic!("SEED={seed}: {why}"));
+                    sum.lock().unwrap().add(ran);
+                }
+            });
+        }
+    });
+    let (ran, took) = (sum.into_inner().unwrap(), began.elapsed());
+    let rate = (seeds.end - seeds.start) as f64 / took.as_secs_f64();
+    println!("seeds {} to {}, {rate:.0} sessions/s, {took:.1?}: {ran:?}", seeds.start, seeds.end - 1);
+    if number("SEED").is_none() {
+        let all = [ran.cuts, ran.restarts, ran.torn, ran.requests, ran.fills];
+        assert!(all.iter().all(|n| *n > runs / 4), "nothing happened: {ran:?}");
+    }
+}
+
+/// What each wrong core is caught by.
+const LIES: [(Lie, &str); 7] = [
+    (Lie::ResendsUnanswered, "without a decision"),
+    (Lie::UnansweredIsDead, "reserved"),
+    (Lie::OrdersDieWithTheLine, "reserved"),
+    (Lie::SkipsReplayedFill, "the venue's"),
+    (Lie::IgnoresBarrier, "reserved"),
+    (Lie::ReusesTokens, "used again"),
+    (Lie::IgnoresEpoch, "without a decision"),
+];
+
+fn is_caught(lie: Lie, words: &str, where_from: &str, runs: u32, caught: &[String]) {
+    let named = caught.iter().filter(|why| why.contains(words)).count();
+    println!("{lie:?}: caught in {} of {runs} {where_from}, {named} times by {words:?}", caught.len());
+    assert!(named > 0, "{lie:?}: {caught:?}");
+}
+
+#[test]
+fn a_core_that_is_wrong_about_a_cut_is_caught_at_random() {
+    for (lie, words) in LIES {
+        // In a calm session it may be about nothing.
+        let caught: Vec<String> = (1..=400).filter_map(|seed| random::run(seed, Some(lie)).err()).collect();
+        is_caught(lie, words, "random sessions", 400, &caught);
+    }
+}
+
+#[test]
+fn a_core_that_is_wrong_about_a_cut_is_caught_by_the_stories() {
+    let cuts = all_cuts();
+    for (lie, words) in LIES {
+        // Nothing waits in the rings of a story.
+        if lie == Lie::IgnoresEpoch {
+            continue;
+        }
+        let some: Vec<_> = cuts.iter().step_by(61).collect();
+        let caught: Vec<String> = some.iter().filter_map(|(s, cut)| s.run(cut, Some(lie)).err()).collect();
+        is_caught(lie, words, "cuts", some.len() as u32, &caught);
+    }
+}
