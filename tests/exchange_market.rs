@@ -91,7 +91,11 @@ fn late_before_a_cross_only_its_own_orders_are_held() {
     b.run(1);
     assert_eq!(b.ask(&mut one, &cancel(1, 50))[0].kind, 'I');
     assert_eq!(b.ask(&mut one, &cancel(1, 0))[0].kind, 'P');
-    assert_eq!(briefs(&b.ask(&mut one, &replace(1, 3, 10, 1_000_000))), [('J', 3, 0, 0, 0x15)]);
+    assert_eq!(
+        briefs(&b.ask(&mut one, &replace(1, 3, 10, 1_000_000))),
+        [('J', 3, 0, 0, 0x0B)],
+        "its cancel waits"
+    );
     assert_eq!(briefs(&b.wait(&mut one, 100)), [('C', 1, 100, 0, code('E'))], "nothing to trade with");
     // Late before the close, an order of the book is as free as ever.
     b.ask(&mut one, &enter(4, b'B', 10, 1_000_000));
@@ -155,9 +159,16 @@ fn an_order_beyond_the_bands_is_refused_or_slid() {
     let got = b.ask(&mut one, &replace(4, 6, 10, 1_060_000));
     assert_eq!(briefs(&got), [('C', 4, 10, 0, code('U'))], "a replace that may not be cancels");
 
-    let (mut b, mut one, _) = traded(BeyondBands::Slide);
+    let (mut b, mut one, mut two) = traded(BeyondBands::Slide);
     let got = b.ask(&mut one, &enter(2, b'S', 10, 900_000));
     assert_eq!(briefs(&got), [('A', 2, 10, 950_000, code('L'))]);
+    // One without a limit goes as far as the bands.
+    b.ask(&mut one, &cancel(2, 0));
+    b.ask(&mut one, &enter(3, b'S', 10, 1_050_000));
+    b.ask(&mut one, &enter(4, b'S', 10, 1_060_000));
+    let got = b.ask(&mut two, &enter(2, b'B', 50, MARKET));
+    let tail = &briefs(&got)[1..];
+    assert_eq!(tail, [('E', 2, 10, 1_050_000, code('R')), ('C', 2, 40, 0, code('K'))]);
 }
 
 #[test]

@@ -44,8 +44,9 @@ impl Floor {
         (within == px || rules.beyond == BeyondBands::Slide).then_some(within)
     }
 
-    /// The lowest and the highest price now, in whole cents from a dollar on.
-    fn limits(&self, listing: usize) -> Option<(Px, Px)> {
+    /// The lowest and the highest price now, in whole cents from a dollar on; `None` without bands.
+    #[must_use]
+    pub fn limits(&self, listing: usize) -> Option<(Px, Px)> {
         let bands = self.rules.bands?;
         let reference = self.listings[listing].bands.reference?.0;
         let width = reference * i64::from(bands.width_bp) / 10_000;

@@ -461,6 +461,15 @@ mod tests {
     }
 
     #[test]
+    fn the_reference_is_a_whole_configuration() {
+        let (_, rest) = include_str!("../../docs/exchange.md").split_once("```toml").unwrap();
+        let (text, _) = rest.split_once("```").unwrap();
+        let config = ExchangeConfig::from_toml(text, Path::new(".")).unwrap();
+        let venue = config.resolve(0).unwrap();
+        assert_eq!((venue.script.len(), venue.accounts[0].rules.firms.len()), (1, 1));
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (from, to, want) in [
             ("symbols = [\"AAPL\", \"MSFT\"]", "", &["symbols", "generated"][..]),

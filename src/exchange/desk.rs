@@ -70,7 +70,8 @@ enum PacketFault {
 
 #[derive(Debug)]
 enum Arrival {
-    Request(Request, bool),
+    Request(Request),
+    OverRate(Request),
     Left,
 }
 
@@ -319,7 +320,8 @@ impl OrderDesk {
                 return self.left(floor, account);
             }
         }
-        self.queue(floor, account, Arrival::Request(request, is_excess));
+        let arrival = if is_excess { Arrival::OverRate(request) } else { Arrival::Request(request) };
+        self.queue(floor, account, arrival);
     }
 
     /// Puts something on its way to the floor, behind all that the account sent before.
@@ -340,9 +342,8 @@ impl OrderDesk {
         {
             match arrival {
                 _ if !floor.is_open => {}
-                Arrival::Request(request, is_excess) => {
-                    order_entry::apply(floor, account, request, is_excess);
-                }
+                Arrival::Request(request) => order_entry::apply(floor, account, request),
+                Arrival::OverRate(request) => order_entry::apply_over_rate(floor, account, request),
                 Arrival::Left => order_entry::cancel_all(floor, account, Reason::System),
             }
         }

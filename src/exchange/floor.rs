@@ -193,14 +193,14 @@ impl Floor {
         self.set_state(listing, b'T', *b"    ");
     }
 
-    /// The worst price at which an order trades now.
+    /// The worst price at which an order trades now: its limit or, where it has none, the bands'.
     #[must_use]
     pub fn market_limit(&self, order: &Order) -> Px {
-        let limit = order.limit();
-        if order.is_market() {
-            self.within_bands(order.listing, order.side, limit).unwrap_or(limit)
-        } else {
-            limit
+        let bands = self.limits(order.listing).filter(|_| order.is_market());
+        match (bands, order.side) {
+            (None, _) => order.limit(),
+            (Some((_, upper)), Side::Buy) => upper,
+            (Some((lower, _)), Side::Sell) => lower,
         }
     }
 
@@ -344,6 +344,9 @@ impl Floor {
     /// Trades what an account's last cancel took off, after all. The other side is nobody's here.
     pub fn late_fill(&mut self, account: u16) {
         let Some((name, order)) = self.accounts[usize::from(account)].last_canceled.take() else { return };
+        if order.is_market() {
+            return;
+        }
         let number = self.take_match_number();
         self.publish(&itch::trade(self.stamp(order.listing), order.symbol, order.open, order.px, number));
         self.accounts[usize::from(account)].fill_late(self.now, name, &order, number);

@@ -22,10 +22,21 @@ use super::entry::{Cause, Name, Reason, Report, Request};
 use super::floor::{Floor, Late};
 use super::matching::{OrderKey, Resting};
 
-/// Carries out one request of `account`. One that is too many is refused, where it is a new order or a replace.
-pub fn apply(floor: &mut Floor, account: u16, request: Request, is_excess: bool) {
+/// Carries out one request of `account`.
+pub fn apply(floor: &mut Floor, account: u16, request: Request) {
+    let now = floor.now;
+    let own = &floor.accounts[usize::from(account)];
+    let refusal = own.refusing.filter(|(until, _)| *until > now).map(|(_, cause)| cause);
+    carry_out(floor, account, request, refusal);
+}
+
+/// Carries out one request of `account` that is over its rate: a new order or a replace is refused, the rest is done.
+pub fn apply_over_rate(floor: &mut Floor, account: u16, request: Request) {
+    carry_out(floor, account, request, Some(Cause::RiskPortRate));
+}
+
+fn carry_out(floor: &mut Floor, account: u16, request: Request, refusal: Option<Cause>) {
     let mut desk = Desk { floor, account };
-    let refusal = desk.refusal(is_excess);
     match request {
         Request::Enter(enter) => desk.enter(&enter, refusal),
         Request::Replace(replace) => desk.replace(&replace, refusal),
@@ -134,13 +145,6 @@ impl Desk<'_> {
             Late::CrossOrders => order.is_for_cross(),
             Late::All => true,
         }
-    }
-
-    /// Why no order is taken at all now.
-    fn refusal(&mut self, is_excess: bool) -> Option<Cause> {
-        let now = self.floor.now;
-        let told = self.account().refusing.filter(|(until, _)| *until > now).map(|(_, cause)| cause);
-        told.or(is_excess.then_some(Cause::RiskPortRate))
     }
 
     fn cancel(&mut self, key: OrderKey, total: Qty) {

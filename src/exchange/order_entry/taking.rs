@@ -118,7 +118,9 @@ impl Desk<'_> {
         self.sweep(key);
         let Some(order) = self.order(key) else { return };
         if order.tif == b'3' || order.is_market() {
-            return self.cancel_open(key, order.open, Reason::Ioc);
+            let is_collared = self.floor.market_limit(&order) != order.limit();
+            let reason = if is_collared { Reason::Collars } else { Reason::Ioc };
+            return self.cancel_open(key, order.open, reason);
         }
         self.floor.rest(order.listing, order.resting(key), order.mpid());
     }
@@ -214,7 +216,8 @@ impl Desk<'_> {
         };
         let now = self.floor.now;
         let is_late = self.is_late(&old);
-        if let Some(cause) = refusal.or(is_late.then_some(Cause::ReplaceNotAllowed)) {
+        let late = if old.cancel_pending { Cause::CancelPending } else { Cause::ReplaceNotAllowed };
+        if let Some(cause) = refusal.or(is_late.then_some(late)) {
             self.account().consume(idx, r.number);
             return self.account().reject(now, key, cause, r.clordid);
         }
