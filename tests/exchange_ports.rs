@@ -82,7 +82,7 @@ impl Connected {
     }
 
     /// All bytes until the venue hangs up, in order or with a reset.
-    fn to_the_end(mut self) -> Vec<u8> {
+    fn until_the_end(mut self) -> Vec<u8> {
         let mut all = Vec::new();
         match self.stream.read_to_end(&mut all) {
             Ok(_) => {}
@@ -124,7 +124,7 @@ fn a_port_s_rate_is_its_own() {
     let codes: Vec<_> = one.client.reports.iter().filter(|r| r.kind == 'J').map(|r| r.code).collect();
     assert!((1..=15).contains(&codes.len()) && codes.iter().all(|c| *c == 0x29), "{codes:x?}");
     two.send(&burst);
-    two.to_the_end();
+    two.until_the_end();
     let outcome = venue.stop().unwrap();
     assert!((5..20).contains(&outcome.accounts[1].counts.accepted));
     assert!(outcome.counts.throttled > codes.len() as u64);
@@ -152,7 +152,7 @@ fn a_report_is_cut_in_the_middle_and_whole_after_the_next_login() {
     let mut one = Connected::new(venue.ouch, "user01");
     one.reports('S', 1);
     one.order(1);
-    let got = one.to_the_end();
+    let got = one.until_the_end();
     assert_eq!(got.len(), 40);
     let mut one = Connected::new(venue.ouch, "user01");
     one.reports('A', 1);

@@ -243,10 +243,25 @@ pub struct Counts {
     pub ignored: u64,
 }
 
+/// What a fill is of.
+#[derive(Clone, Copy, Debug)]
+pub struct Match {
+    /// Its number on the tape.
+    pub number: u64,
+    /// What would be undone together: the number again, or one for all of a cross.
+    pub trade: u64,
+    /// Its price.
+    pub px: Px,
+    /// `A` added, `R` removed, `O` `C` `H` in a cross.
+    pub liquidity: u8,
+}
+
 /// A fill as the ledger remembers it.
 #[derive(Clone, Copy, Debug)]
 struct Fill {
     match_number: u64,
+    /// What is undone together: the two sides of a match, all of a cross.
+    trade: u64,
     name: Name,
     listing: usize,
     symbol: Symbol,
@@ -351,15 +366,7 @@ impl Account {
     ///
     /// # Panics
     /// If the order is not live or has fewer shares: the book and the ledger would disagree.
-    pub fn fill(
-        &mut self,
-        now: u64,
-        key: OrderKey,
-        quantity: Qty,
-        px: Px,
-        liquidity: u8,
-        match_number: u64,
-    ) -> Qty {
+    pub fn fill(&mut self, now: u64, key: OrderKey, quantity: Qty, m: &Match) -> Qty {
         let order = self.orders.get_mut(&key.name()).expect("a fill is for a live order");
         assert!(order.open >= quantity, "a fill of {quantity} shares for an order with {}", order.open);
         order.open = Qty(order.open.0 - quantity.0);
@@ -368,27 +375,26 @@ impl Account {
         if order.open.is_zero() {
             self.orders.remove(&key.name());
         }
-        self.book(key.name(), &order, quantity, px, match_number);
-        let (name, open) = (key.name(), order.open);
-        self.tell(now, &Report::Executed { name, quantity, open, px, liquidity, match_number });
-        open
+        self.book(now, key.name(), &order, quantity, m);
+        order.open
     }
 
-    /// Books a fill of an order that is dead, at its limit, and tells the client.
-    pub fn fill_late(&mut self, now: u64, name: Name, order: &Order, match_number: u64) {
-        let (quantity, px) = (order.open, order.px);
-        self.book(name, order, quantity, px, match_number);
-        let open = Qty::ZERO;
-        self.tell(now, &Report::Executed { name, quantity, open, px, liquidity: b'A', match_number });
+    /// Books a fill of an order that is dead, and tells the client.
+    pub fn fill_late(&mut self, now: u64, name: Name, order: &Order, m: &Match) {
+        self.book(now, name, &Order { open: Qty::ZERO, ..*order }, order.open, m);
     }
 
-    fn book(&mut self, name: Name, order: &Order, quantity: Qty, px: Px, match_number: u64) {
+    fn book(&mut self, now: u64, name: Name, order: &Order, quantity: Qty, m: &Match) {
+        let Match { number: match_number, trade, px, liquidity } = *m;
         let signed = order.side.sign() * i64::from(quantity.0);
         self.counts.fills += 1;
         self.counts.shares += u64::from(quantity.0);
         self.post(order.symbol, signed, px);
         let (listing, symbol, clordid) = (order.listing, order.symbol, order.clordid);
-        self.fills.push(Fill { match_number, name, listing, symbol, signed, px, clordid, is_broken: false });
+        let is_broken = false;
+        self.fills.push(Fill { match_number, trade, name, listing, symbol, signed, px, clordid, is_broken });
+        let open = order.open;
+        self.tell(now, &Report::Executed { name, quantity, open, px, liquidity, match_number });
     }
 
     fn post(&mut self, symbol: Symbol, signed: i64, px: Px) {
@@ -396,26 +402,26 @@ impl Account {
         self.cash_e4 -= i128::from(px.0) * i128::from(signed);
     }
 
-    /// The match number of the last fill that stands.
+    /// The trade of the last fill that stands.
     #[must_use]
-    pub fn last_fill(&self) -> Option<u64> {
-        self.fills.iter().rev().find(|f| !f.is_broken).map(|f| f.match_number)
+    pub fn last_trade(&self) -> Option<u64> {
+        self.fills.iter().rev().find(|f| !f.is_broken).map(|f| f.trade)
     }
 
-    /// Undoes the fills of one match and tells the client. Returns where they were.
-    pub fn break_fills(&mut self, now: u64, match_number: u64, reason: u8) -> Option<usize> {
+    /// Undoes the fills of one trade and tells the client. Returns their match numbers, and where they were.
+    pub fn break_fills(&mut self, now: u64, trade: u64, reason: u8) -> Vec<(u64, usize)> {
         let mut broken = Vec::new();
-        for fill in self.fills.iter_mut().filter(|f| f.match_number == match_number && !f.is_broken) {
+        for fill in self.fills.iter_mut().filter(|f| f.trade == trade && !f.is_broken) {
             fill.is_broken = true;
             broken.push(*fill);
         }
         for fill in &broken {
             self.counts.broken += 1;
             self.post(fill.symbol, -fill.signed, fill.px);
-            let (name, clordid) = (fill.name, fill.clordid);
+            let (name, match_number, clordid) = (fill.name, fill.match_number, fill.clordid);
             self.tell(now, &Report::Broken { name, match_number, reason, clordid });
         }
-        broken.first().map(|f| f.listing)
+        broken.iter().map(|f| (f.match_number, f.listing)).collect()
     }
 
     /// Takes `shares` (at most what is open) off an order and tells the client.

@@ -12,6 +12,7 @@
 
 use model::{Px, Qty, Side};
 
+use super::accounts::Match;
 use super::entry::Reason;
 use super::floor::{Floor, Late};
 use super::itch::{self, Imbalance};
@@ -156,18 +157,20 @@ pub fn cross(floor: &mut Floor, listing: usize, kind: u8) {
             }
         }
     }
+    // Nobody traded with anybody in particular: only the whole can be undone, and has a number for that.
+    let whole = Match { number: 0, trade: floor.take_match_number(), px, liquidity: kind };
     for (interest, shares) in fills.iter().filter(|(i, _)| i.is_shown) {
         let number = floor.take_match_number();
         let resting = floor.listings[listing].book.get(interest.id);
         let shown = resting.map_or(Qty::ZERO, |o| o.shares).min(*shares);
         floor.publish(&itch::executed_at(floor.stamp(listing), interest.id, shown, number, false, px));
-        trade(floor, listing, interest, *shares, px, kind, number);
+        trade(floor, listing, interest, *shares, &Match { number, ..whole });
     }
     let number = floor.take_match_number();
     let symbol = floor.listings[listing].symbol;
     floor.publish(&itch::cross_trade(floor.stamp(listing), symbol, paired, px, number, kind));
     for (interest, shares) in fills.iter().filter(|(i, _)| !i.is_shown) {
-        trade(floor, listing, interest, *shares, px, kind, number);
+        trade(floor, listing, interest, *shares, &Match { number, ..whole });
     }
     if paired > 0 {
         floor.listings[listing].last_px = Some(px);
@@ -175,11 +178,11 @@ pub fn cross(floor: &mut Floor, listing: usize, kind: u8) {
     order_entry::cancel_of_all(floor, Reason::Closed, |o| o.listing == listing && o.cross_type == kind);
 }
 
-fn trade(floor: &mut Floor, listing: usize, of: &Interest, shares: Qty, px: Px, kind: u8, number: u64) {
+fn trade(floor: &mut Floor, listing: usize, of: &Interest, shares: Qty, m: &Match) {
     // Of a reserve order what is shown goes first; the rest is in no book.
     floor.listings[listing].book.reduce(of.id, shares);
     if let Owner::Account(key) = of.owner {
-        let open = floor.accounts[usize::from(key.account)].fill(floor.now, key, shares, px, kind, number);
+        let open = floor.accounts[usize::from(key.account)].fill(floor.now, key, shares, m);
         if of.is_in_book && !open.is_zero() && floor.listings[listing].book.get(of.id).is_none() {
             floor.refresh(key);
         }

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use model::{Px, Qty, Side, Symbol};
 
-use super::accounts::{Account, Order};
+use super::accounts::{Account, Match, Order};
 use super::auction;
 use super::bands::BandState;
 use super::entry::{Reason, Report};
@@ -296,17 +296,18 @@ impl Floor {
         };
         self.publish(&message);
         self.listings[listing].last_px = Some(px);
+        let removed = Match { number, trade: number, px, liquidity: b'R' };
         let mut refreshed = false;
         if let Owner::Account(key) = maker.owner {
             let account = &mut self.accounts[usize::from(key.account)];
-            let open = account.fill(self.now, key, shares, px, b'A', number);
+            let open = account.fill(self.now, key, shares, &Match { liquidity: b'A', ..removed });
             if !open.is_zero() && self.listings[listing].book.get(maker.id).is_none() {
                 self.refresh(key);
                 refreshed = true;
             }
         }
         if let Some(key) = aggressor.taker {
-            self.accounts[usize::from(key.account)].fill(self.now, key, shares, px, b'R', number);
+            self.accounts[usize::from(key.account)].fill(self.now, key, shares, &removed);
         }
         refreshed
     }
@@ -322,22 +323,15 @@ impl Floor {
         self.rest(order.listing, order.resting(key), order.mpid());
     }
 
-    /// Undoes a trade: in the ledger, for its sides, for all. Returns whether there was one that an account had part in.
-    pub fn break_trade(&mut self, match_number: u64, reason: u8) -> bool {
-        let mut listing = None;
-        for account in &mut self.accounts {
-            listing = account.break_fills(self.now, match_number, reason).or(listing);
-        }
-        if let Some(listing) = listing {
-            self.publish(&itch::broken_trade(self.stamp(listing), match_number));
-        }
-        listing.is_some()
-    }
-
-    /// Undoes the last trade of an account that stands.
+    /// Undoes the last trade of an account that stands: in the ledger, for all its sides, on the tape.
     pub fn break_last_trade_of(&mut self, account: u16) {
-        if let Some(number) = self.accounts[usize::from(account)].last_fill() {
-            self.break_trade(number, b'S');
+        let Some(trade) = self.accounts[usize::from(account)].last_trade() else { return };
+        let mut broken = BTreeSet::new();
+        for account in &mut self.accounts {
+            broken.extend(account.break_fills(self.now, trade, b'S'));
+        }
+        for (match_number, listing) in broken {
+            self.publish(&itch::broken_trade(self.stamp(listing), match_number));
         }
     }
 
@@ -349,7 +343,8 @@ impl Floor {
         }
         let number = self.take_match_number();
         self.publish(&itch::trade(self.stamp(order.listing), order.symbol, order.open, order.px, number));
-        self.accounts[usize::from(account)].fill_late(self.now, name, &order, number);
+        let m = Match { number, trade: number, px: order.px, liquidity: b'A' };
+        self.accounts[usize::from(account)].fill_late(self.now, name, &order, &m);
     }
 
     /// Rests an order and publishes it, attributed where `mpid` is given.
