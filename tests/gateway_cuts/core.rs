@@ -185,6 +185,8 @@ impl Core {
                 max_market_age: Nanos(u64::MAX),
             },
             throttles: Vec::new(),
+            fees: Vec::new(),
+            openings: Vec::new(),
             sanity: BookSanity::default(),
             book: BookCapacity {
                 instruments: instruments.len(),
