@@ -5,6 +5,7 @@
 
 mod feed;
 mod resolve;
+mod throttle;
 mod written;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use engine::strategy::Params;
 use engine::{BookSanity, RiskLimits};
 use gateways::gateway::Barrier;
+use gateways::order::ClOrdId;
 use model::Instrument;
 use serde::de::DeserializeOwned;
 
@@ -126,10 +128,14 @@ pub struct Gateway {
     pub account: Account,
     /// Four letters.
     pub firm: [u8; 4],
+    /// How orders are known there beside their token.
+    pub order_text: ClOrdId,
     /// What is spoken there.
     pub protocol: OrderProtocol,
     /// What marks the end of the venue's replay.
     pub barrier: Barrier,
+    /// What its venue lets pass.
+    pub throttle: engine::Throttle,
 }
 
 /// Journal policy, resolved.
@@ -206,7 +212,7 @@ impl Config {
             feeds: self.feeds.len(),
             gateways: self.gateways.len(),
             limits: self.limits,
-            throttles: Vec::new(),
+            throttles: self.gateways.iter().map(|g| g.throttle.clone()).collect(),
             sanity: self.sanity,
             book: engine::book::BookCapacity {
                 instruments: self.instruments.len(),

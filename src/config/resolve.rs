@@ -8,9 +8,11 @@ use engine::limits::{INSTRUMENTS_MAX, MESSAGES_PER_SECOND_MAX, OPEN_ORDERS_MAX};
 use engine::strategy::{ParamValue, Params};
 use engine::{BookSanity, RiskLimits};
 use gateways::gateway::Barrier;
+use gateways::order::ClOrdId;
 use model::{FeedId, GatewayId, Instrument, InstrumentId, Nanos, Qty, Symbol, Usd};
 use ringbuf::log::SyncPolicy;
 
+use super::throttle;
 use super::written::{self, Written};
 use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Journal, Problem, Topology};
 use crate::agent::IdleStrategy;
@@ -28,16 +30,21 @@ pub enum Secrets {
 }
 
 /// Collects problems while values are taken.
-struct Checks {
+pub(super) struct Checks {
     problems: Vec<Problem>,
 }
 
 impl Checks {
-    fn problem(&mut self, key: impl Into<String>, found: impl ToString, allowed: impl Into<String>) {
+    pub(super) fn problem(
+        &mut self,
+        key: impl Into<String>,
+        found: impl ToString,
+        allowed: impl Into<String>,
+    ) {
         self.problems.push(Problem { key: key.into(), found: found.to_string(), allowed: allowed.into() });
     }
 
-    fn word<T: Copy>(&mut self, key: &str, found: &str, allowed: &[(&str, T)]) -> Option<T> {
+    pub(super) fn word<T: Copy>(&mut self, key: &str, found: &str, allowed: &[(&str, T)]) -> Option<T> {
         let hit = allowed.iter().find(|(w, _)| *w == found).map(|(_, v)| *v);
         if hit.is_none() {
             let words: Vec<_> = allowed.iter().map(|(w, _)| format!("\"{w}\"")).collect();
@@ -46,7 +53,7 @@ impl Checks {
         hit
     }
 
-    fn range(&mut self, key: &str, found: Option<i64>, default: i64, min: i64, max: i64) -> i64 {
+    pub(super) fn range(&mut self, key: &str, found: Option<i64>, default: i64, min: i64, max: i64) -> i64 {
         match found {
             None => default,
             Some(v) if (min..=max).contains(&v) => v,
@@ -57,7 +64,7 @@ impl Checks {
         }
     }
 
-    fn millis(&mut self, key: &str, found: Option<i64>, default: Nanos, max: i64) -> Nanos {
+    pub(super) fn millis(&mut self, key: &str, found: Option<i64>, default: Nanos, max: i64) -> Nanos {
         Nanos::from_millis(self.range(key, found, (default.0 / 1_000_000) as i64, 0, max) as u64)
     }
 
@@ -277,6 +284,14 @@ fn gateway(c: &mut Checks, k: usize, g: &written::Gateway, base: &Path, secrets:
         }
         _ => c.problem(key("firm"), format!("{:?}", g.firm), "1 to 4 letters or digits"),
     }
+    let order_text = match g.order_tag.as_ref().map(|t| <[u8; 4]>::try_from(t.as_bytes())) {
+        None => ClOrdId::Blank,
+        Some(Ok(tag)) if tag.iter().all(u8::is_ascii_alphanumeric) => ClOrdId::Tagged(tag),
+        Some(_) => {
+            c.problem(key("order_tag"), format!("{:?}", g.order_tag), "4 letters or digits");
+            ClOrdId::Blank
+        }
+    };
     let given = Given {
         key: format!("gateways[{k}]"),
         address: &g.address,
@@ -289,8 +304,10 @@ fn gateway(c: &mut Checks, k: usize, g: &written::Gateway, base: &Path, secrets:
         environment: environment.unwrap_or(Environment::Production),
         account: account(c, &given, base, secrets),
         firm,
+        order_text,
         protocol,
         barrier,
+        throttle: throttle::resolve(c, &key("throttle"), &g.throttle, &g.protocol),
     }
 }
 
