@@ -107,7 +107,7 @@ pub struct AccountConfig {
     pub password_file: Option<PathBuf>,
     /// 4 letters or digits.
     pub firm: String,
-    /// `"ouch50"`.
+    /// `"ouch50"` or `"ouch42"`.
     #[serde(default)]
     pub protocol: Protocol,
     /// Whether the account's orders are canceled when its connection ends; as the venue's where absent.

@@ -41,6 +41,7 @@ pub mod message_log;
 pub mod mold;
 pub mod order_entry;
 pub mod ouch;
+pub mod ouch42;
 pub mod rng;
 pub mod server;
 pub mod soup;

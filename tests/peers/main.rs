@@ -5,6 +5,7 @@
 //! | `itchfeed`, `itchcpp` (PyPI) | what a BinaryFILE holds: counts, every byte encoded again, books of what they decoded |
 //! | `itchcpp`'s and `itch-book`'s (PyPI) own books | the rows of `colo book`, and what is left at the end |
 //! | `tshark` (Debian) | the datagrams of the simulated exchange, its answers to re-requests, heartbeats and end |
+//! | `tshark` | an OUCH 4.2 session between our gateway and the simulated exchange, both ways |
 //! | the views of `feeds`, encoded again | the bytes that were decoded, over real and synthetic messages of every type |
 //!
 //! `scripts/test` installs them. The Python interpreter that has the packages is named by `COLO_PEERS_PYTHON`; a peer that is not there is
@@ -14,6 +15,7 @@ mod binaryfile;
 mod books;
 mod captured;
 mod dissected;
+mod orders;
 mod recorded;
 mod reencoded;
 mod venue;
