@@ -209,6 +209,10 @@ impl LogWriter {
                 let fields = json!({"reason": format!("{:?}", r.why), "code": r.why as u8, "intent": format!("{:?}", r.intent)});
                 ("debug", "intent refused", fields)
             }
+            Record::Dropped(d) => {
+                let fields = json!({"reason": format!("{:?}", d.why), "colo.order.token": d.order.0.0, "intent": format!("{:?}", d.intent)});
+                ("debug", "request dropped that waited", fields)
+            }
             Record::Validity(t) => {
                 let (scope, mut fields) = match t.scope {
                     Scope::Instrument(id) => ("instrument", json!({"symbol": self.symbol(id)})),

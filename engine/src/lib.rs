@@ -23,7 +23,8 @@ pub use instruments::{InstrumentChange, InstrumentState, Instruments};
 pub use orders::{Exposure, Order, OrderId, OrderState, Orders, PendingReplace};
 pub use position::{Position, Positions};
 pub use risk::{
-    Approved, BucketLimit, LimitsError, RiskLimits, RiskReject, Throttle, ThrottleError, Weights, WindowLimit,
+    Approved, BackOff, BucketLimit, DropReason, Dropped, LimitsError, QueueLimit, RiskLimits, RiskReject,
+    Throttle, ThrottleError, Weights, WindowLimit,
 };
 pub use sanity::{BookSanity, SanityError};
 pub use validity::{Phase, Reason, Scope, Soundness, Transition, Transitions};

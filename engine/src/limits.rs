@@ -26,6 +26,15 @@ pub const UNITS_MAX: u32 = 65_536;
 /// Windows that a gateway's throttle may have.
 pub const WINDOWS_MAX: usize = 4;
 
+/// Requests of one gateway that may wait for room.
+pub const WAITING_MAX: usize = 256;
+
+/// Requests that waited which one input may send.
+pub const RELEASED_PER_INPUT: usize = 16;
+
+/// Requests that waited which one input may drop; further ones are dropped with the inputs after it.
+pub const DROPPED_PER_INPUT: usize = 64;
+
 /// New orders that the duplicate check can remember: what the message rate lets pass in its window may not be more.
 pub const DUPLICATE_MEMORY_MAX: usize = 131_072;
 

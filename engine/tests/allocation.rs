@@ -11,8 +11,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use engine::Outbox;
 use engine::strategy::{Imbalance, Params, Quoter, Strategy};
+use engine::{BackOff, BucketLimit, Outbox, QueueLimit, Throttle, WindowLimit};
 use kit::*;
 use model::{
     CommandKind, Control, ExecutionReport, FeedStatus, HaltReason, Input, MarketBody, Nanos, OrderCommand,
@@ -111,13 +111,14 @@ impl Answers {
 }
 
 /// Runs a strategy through the ladder, allocations counted from the middle on; returns the engine.
-fn day<S: Strategy>() -> (Kit<S>, u64) {
+fn day<S: Strategy>(throttle: Throttle) -> (Kit<S>, u64) {
     const LEVELS: i64 = 90;
     let strategy = S::new(&mut Params::new(BTreeMap::new())).expect("defaults");
     let limits = engine::RiskLimits { max_position: 500, ..wide() };
     let mut kit = Kit::over(limits, strategy);
     let mut config = config(limits);
     config.book.levels = 1_000;
+    config.throttles = vec![throttle];
     kit.engine = engine::Engine::new(&config, S::new(&mut Params::new(BTreeMap::new())).expect("defaults"));
     kit.start();
     let rungs: Vec<VenueRef> = (1..=LEVELS)
@@ -181,7 +182,7 @@ fn event(body: MarketBody) -> model::MarketEvent {
 
 #[test]
 fn a_quoter_allocates_nothing_after_warm_up() {
-    let (kit, n) = day::<Quoter>();
+    let (kit, n) = day::<Quoter>(Throttle::default());
     let s = kit.engine.stats();
     assert!(s.replaces > 50 && s.fills > 20 && s.cancels > 3 && s.anomalies == 0, "{s:?}");
     assert_eq!(n, 0, "allocations");
@@ -189,9 +190,26 @@ fn a_quoter_allocates_nothing_after_warm_up() {
 
 #[test]
 fn a_taker_allocates_nothing_after_warm_up() {
-    let (kit, n) = day::<Imbalance>();
+    let (kit, n) = day::<Imbalance>(Throttle::default());
     let s = kit.engine.stats();
     assert!(s.new_orders > 10 && s.fills > 3 && s.anomalies == 0, "{s:?}");
+    assert_eq!(n, 0, "allocations");
+}
+
+#[test]
+fn what_waits_for_room_allocates_nothing_after_warm_up() {
+    let span = Nanos::from_millis(60);
+    let throttle = Throttle {
+        windows: vec![WindowLimit { limit: 2, span }],
+        bucket: Some(BucketLimit { per_second: 40, burst: 2 }),
+        queue: Some(QueueLimit { slots: 4, patience: span }),
+        back_off: Some(BackOff { codes: vec![0x28], first: span, longest: span }),
+        breaker: Some(WindowLimit { limit: 100, span }),
+        ..Throttle::default()
+    };
+    let (kit, n) = day::<Quoter>(throttle);
+    let s = kit.engine.stats();
+    assert!(s.held > 50 && s.dropped > 20 && s.replaces > 50 && s.anomalies == 0, "{s:?}");
     assert_eq!(n, 0, "allocations");
 }
 

@@ -41,6 +41,9 @@ pub enum DecodeError {
     /// A price beyond 63 bits.
     #[error("price beyond 63 bits")]
     Price,
+    /// A field that is missing, or not what it should be (FIX: its tag).
+    #[error("field {0} is missing or not understood")]
+    Field(i32),
     /// The names of a replaced order before and after are the same, or of two clients.
     #[error("a replaced order with names that cannot be")]
     Replaced,

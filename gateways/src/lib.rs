@@ -15,8 +15,11 @@
 //! A gateway agent drives a [`gateway::OrderGateway`]. [`gateway::SoupGateway`] is one, of any protocol that SoupBinTCP carries
 //! ([`codec::SoupProtocol`]); [`soupbintcp`] and [`ouch50`] are usable by themselves.
 //! After construction nothing allocates, and no input, however hostile, panics or makes a buffer grow.
+//!
+//! [`apikey`] is a world of its own: REST requests and a stream of JSON, on an agent of their own. It allocates.
 #![forbid(unsafe_code)]
 
+pub mod apikey;
 pub mod codec;
 mod fields;
 pub mod fix;

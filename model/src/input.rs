@@ -113,6 +113,8 @@ pub enum HaltReason {
     Reconciliation = 5,
     /// An arithmetic limit was reached.
     Overflow = 6,
+    /// A venue refuses too much of what it is sent.
+    RejectRate = 7,
 }
 
 /// The control plane's inputs.

@@ -399,6 +399,10 @@ impl<S: Strategy> Core<S> {
             let refusal = self.outbox.refusals()[k];
             self.write(&Record::Refusal(refusal));
         }
+        for k in 0..self.outbox.dropped().len() {
+            let dropped = self.outbox.dropped()[k];
+            self.write(&Record::Dropped(dropped));
+        }
         self.outbox.clear();
     }
 

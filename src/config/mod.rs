@@ -5,6 +5,7 @@
 
 mod feed;
 mod resolve;
+mod throttle;
 mod written;
 
 use std::fmt;
@@ -133,6 +134,8 @@ pub struct Gateway {
     pub protocol: OrderProtocol,
     /// What marks the end of the venue's replay.
     pub barrier: Barrier,
+    /// What its venue lets pass.
+    pub throttle: engine::Throttle,
 }
 
 /// Journal policy, resolved.
@@ -209,7 +212,7 @@ impl Config {
             feeds: self.feeds.len(),
             gateways: self.gateways.len(),
             limits: self.limits,
-            throttles: Vec::new(),
+            throttles: self.gateways.iter().map(|g| g.throttle.clone()).collect(),
             sanity: self.sanity,
             book: engine::book::BookCapacity {
                 instruments: self.instruments.len(),

@@ -12,6 +12,7 @@ use gateways::order::ClOrdId;
 use model::{FeedId, GatewayId, Instrument, InstrumentId, Nanos, Qty, Symbol, Usd};
 use ringbuf::log::SyncPolicy;
 
+use super::throttle;
 use super::written::{self, Written};
 use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Journal, Problem, Topology};
 use crate::agent::IdleStrategy;
@@ -29,16 +30,21 @@ pub enum Secrets {
 }
 
 /// Collects problems while values are taken.
-struct Checks {
+pub(super) struct Checks {
     problems: Vec<Problem>,
 }
 
 impl Checks {
-    fn problem(&mut self, key: impl Into<String>, found: impl ToString, allowed: impl Into<String>) {
+    pub(super) fn problem(
+        &mut self,
+        key: impl Into<String>,
+        found: impl ToString,
+        allowed: impl Into<String>,
+    ) {
         self.problems.push(Problem { key: key.into(), found: found.to_string(), allowed: allowed.into() });
     }
 
-    fn word<T: Copy>(&mut self, key: &str, found: &str, allowed: &[(&str, T)]) -> Option<T> {
+    pub(super) fn word<T: Copy>(&mut self, key: &str, found: &str, allowed: &[(&str, T)]) -> Option<T> {
         let hit = allowed.iter().find(|(w, _)| *w == found).map(|(_, v)| *v);
         if hit.is_none() {
             let words: Vec<_> = allowed.iter().map(|(w, _)| format!("\"{w}\"")).collect();
@@ -47,7 +53,7 @@ impl Checks {
         hit
     }
 
-    fn range(&mut self, key: &str, found: Option<i64>, default: i64, min: i64, max: i64) -> i64 {
+    pub(super) fn range(&mut self, key: &str, found: Option<i64>, default: i64, min: i64, max: i64) -> i64 {
         match found {
             None => default,
             Some(v) if (min..=max).contains(&v) => v,
@@ -58,7 +64,7 @@ impl Checks {
         }
     }
 
-    fn millis(&mut self, key: &str, found: Option<i64>, default: Nanos, max: i64) -> Nanos {
+    pub(super) fn millis(&mut self, key: &str, found: Option<i64>, default: Nanos, max: i64) -> Nanos {
         Nanos::from_millis(self.range(key, found, (default.0 / 1_000_000) as i64, 0, max) as u64)
     }
 
@@ -301,6 +307,7 @@ fn gateway(c: &mut Checks, k: usize, g: &written::Gateway, base: &Path, secrets:
         order_text,
         protocol,
         barrier,
+        throttle: throttle::resolve(c, &key("throttle"), &g.throttle, &g.protocol),
     }
 }
 

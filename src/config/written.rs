@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::throttle::Throttle;
+
 /// The whole file.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -200,6 +202,9 @@ pub struct Gateway {
     /// `account_query` or `none`: how the gateway knows that the venue's replay is complete. A query where the protocol has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub barrier: Option<String>,
+    /// What the venue lets pass.
+    #[serde(default)]
+    pub throttle: Throttle,
 }
 
 /// One instrument.

@@ -16,11 +16,12 @@
 //! | 19 | Hash | inputs u64, hash u64 |
 //! | 20 | End | hash u64 |
 //! | 21 | Validity | scope, to u8, reason u8 |
+//! | 22 | Dropped | order u32, why u8, refusal u8, intent |
 //!
 //! Kinds below 16 are inputs, in the order the engine saw them; 16 and above are what came of them.
 
 use engine::strategy::Intent;
-use engine::{OrderId, Reason, Refusal, RiskReject, Scope, Transition};
+use engine::{DropReason, Dropped, OrderId, Reason, Refusal, RiskReject, Scope, Transition};
 use model::{
     CommandKind, Control, ExecutionReport, FeedId, FeedStatus, GatewayId, HaltReason, InstrumentId, Nanos,
     OrderCommand, Px, Qty, ReportKind, SessionEvent, Side, Tif, Token, Validity, VenueRef,
@@ -150,6 +151,8 @@ pub enum Record {
     },
     /// The validity of one or more instruments changed.
     Validity(Transition),
+    /// A request waited for room in its venue's rate and will not be sent.
+    Dropped(Dropped),
     /// The run ended in order.
     End {
         /// The last hash.
@@ -255,6 +258,11 @@ impl Record {
                 p.u8(t.to as u8).u8(t.reason as u8);
                 21
             }
+            Record::Dropped(d) => {
+                let (why, refusal) = d.why.code();
+                put_intent(p.u32(d.order.0.0).u8(why).u8(refusal), &d.intent);
+                22
+            }
         };
         f(kind, p.done())
     }
@@ -264,7 +272,7 @@ impl Record {
     /// # Errors
     /// [`RecordError`] for a kind or fields that this version does not write.
     pub fn decode(kind: u16, payload: &[u8]) -> Result<Record, RecordError> {
-        if !matches!(kind, 1..=8 | 16..=21) {
+        if !matches!(kind, 1..=8 | 16..=22) {
             return Err(RecordError::UnknownKind(kind));
         }
         let mut t = Take(payload);
@@ -299,7 +307,12 @@ fn decode(kind: u16, t: &mut Take<'_>) -> Result<Record, Malformed> {
         }),
         19 => Record::Hash { inputs: t.u64()?, hash: t.u64()? },
         20 => Record::End { hash: t.u64()? },
-        _ => Record::Validity(transition(t)?),
+        21 => Record::Validity(transition(t)?),
+        _ => {
+            let (order, code) = (OrderId(Token(t.u32()?)), (t.u8()?, t.u8()?));
+            let why = DropReason::of_code(code).ok_or(Malformed)?;
+            Record::Dropped(Dropped { order, why, intent: intent(t)? })
+        }
     })
 }
 
@@ -404,6 +417,7 @@ fn control(t: &mut Take<'_>) -> Result<Control, Malformed> {
             4 => HaltReason::Loss,
             5 => HaltReason::Reconciliation,
             6 => HaltReason::Overflow,
+            7 => HaltReason::RejectRate,
             _ => return Err(Malformed),
         }),
         2 => Control::Resume,

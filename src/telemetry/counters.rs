@@ -153,6 +153,8 @@ counters! {
         written_off: "1", "Orders that a person wrote off";
         controls_refused: "1", "Resumes and write-offs that were refused";
         broken_prints: "1", "Trades of the market that the venue declared void";
+        held: "1", "New orders and replaces that waited for room in a venue's message rate";
+        dropped: "1", "Of these, what was not sent";
         corrected: "1", "Fills that the venue corrected";
     }
 }

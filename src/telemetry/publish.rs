@@ -221,6 +221,8 @@ impl CorePublisher {
             (counters::engine::controls_refused, s.controls_refused),
             (counters::engine::broken_prints, s.broken_prints),
             (counters::engine::corrected, s.corrected),
+            (counters::engine::held, s.held),
+            (counters::engine::dropped, s.dropped),
         ];
         values.into_iter().for_each(|(id, v)| c.set(id, v));
         for to in Validity::ALL {

@@ -262,7 +262,7 @@ fn json_field_names_are_stable() {
     assert_eq!(keys(&json["control"]), "clients commands ring_full");
     assert_eq!(
         keys(&json["engine"]),
-        "accepted adopted anomalies broken_prints cancels controls_refused corrected duplicate_reports fills inputs journal_records \
+        "accepted adopted anomalies broken_prints cancels controls_refused corrected dropped duplicate_reports fills held inputs journal_records \
          journal_refused late_reports market_events new_orders order_ring_full refusals rejected replaces reports \
          shares unknown_refs unsettled written_off"
     );

@@ -461,6 +461,7 @@ fn state_name(code: u8) -> Option<&'static str> {
         (OrderState::PendingReplace, "pending_replace"),
         (OrderState::PendingCancel, "pending_cancel"),
         (OrderState::Unknown, "unknown"),
+        (OrderState::Waiting, "waiting"),
     ]
     .into_iter()
     .find_map(|(s, name)| (s as u8 == code).then_some(name))
@@ -475,6 +476,7 @@ fn halt_name(code: u64) -> Option<&'static str> {
         HaltReason::Loss,
         HaltReason::Reconciliation,
         HaltReason::Overflow,
+        HaltReason::RejectRate,
     ]
     .into_iter()
     .find(|r| *r as u64 == code);
@@ -503,5 +505,6 @@ pub fn halt_word(r: HaltReason) -> &'static str {
         HaltReason::Loss => "loss",
         HaltReason::Reconciliation => "reconciliation",
         HaltReason::Overflow => "overflow",
+        HaltReason::RejectRate => "reject_rate",
     }
 }

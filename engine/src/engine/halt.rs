@@ -6,6 +6,7 @@ use super::{Engine, Outbox};
 use crate::instruments::InstrumentChange;
 use crate::limits::{INTENTS_PER_CALLBACK, SWEEP_PER_INPUT};
 use crate::orders::{Order, OrderState};
+use crate::risk::DropReason;
 use crate::strategy::Strategy;
 
 /// A sweep that cancels everything, as far as it has come.
@@ -21,7 +22,7 @@ pub(super) struct Sweep {
 const fn gravity(reason: HaltReason) -> u8 {
     match reason {
         HaltReason::Operator => 0,
-        HaltReason::Loss | HaltReason::Reconciliation | HaltReason::Overflow => 1,
+        HaltReason::Loss | HaltReason::Reconciliation | HaltReason::Overflow | HaltReason::RejectRate => 1,
         HaltReason::Journal => 2,
         HaltReason::Shutdown => 3,
     }
@@ -43,7 +44,10 @@ impl<S: Strategy> Engine<S> {
             Control::Shutdown => self.halt(HaltReason::Shutdown),
             Control::Resume => self.resume(),
             Control::WriteOff { token } => self.write_off(token),
-            Control::CancelAll => self.sweep_all(),
+            Control::CancelAll => {
+                self.gate.flush_all(DropReason::Canceled);
+                self.sweep_all();
+            }
             Control::Tokens { first, end } => self.gate.grant(first, end),
         }
     }
@@ -72,6 +76,7 @@ impl<S: Strategy> Engine<S> {
         if self.halt.is_none_or(|standing| gravity(reason) > gravity(standing)) {
             self.halt = Some(reason);
         }
+        self.gate.flush_all(DropReason::Halted);
         if reason != HaltReason::Operator {
             self.sweep_all();
         }
@@ -108,7 +113,7 @@ impl<S: Strategy> Engine<S> {
     pub(super) fn work_off(&mut self, out: &mut Outbox) {
         let mut budget = SWEEP_PER_INPUT.min(out.room());
         if let Some(Sweep { from, before }) = self.sweep {
-            let part = |o: &Order| o.id.0 < before && !o.is_being_canceled();
+            let part = |o: &Order| o.id.0 < before && !o.is_being_canceled() && !o.is_waiting();
             let left = self.cancel_where(out, from, &mut budget, part);
             self.sweep = left.map(|from| Sweep { from, before });
         }
@@ -159,6 +164,9 @@ impl<S: Strategy> Engine<S> {
 
     /// Sends the cancel that a strategy asks for, or notes that it is wanted where what is in flight is to be resolved first.
     pub(super) fn cancel(&mut self, order: &Order, out: &mut Outbox) {
+        if let Some(entry) = self.gate.forget(order.gateway, order.id) {
+            self.drop_waiting(&entry, DropReason::Canceled, out);
+        }
         match order.state() {
             OrderState::PendingNew | OrderState::Live => {
                 out.send(self.gate.cancel(self.now, order, order.token));
@@ -174,6 +182,7 @@ impl<S: Strategy> Engine<S> {
                 self.orders.change(order.token, |o| o.cancel_wanted = true);
                 self.cancels_waiting = true;
             }
+            OrderState::Waiting => {} // the venue knows nothing of it
             OrderState::PendingCancel | OrderState::Filled | OrderState::Canceled | OrderState::Rejected => {}
         }
     }

@@ -67,17 +67,29 @@ impl<S: Strategy> Engine<S> {
                 let gateway = self.instruments.of(instrument).instrument.gateway;
                 let (world, gate, orders) = self.world(instrument);
                 let n = NewOrder { instrument, side, qty, px, tif };
-                out.send(gate.new_order(&world, orders, gateway, n)?);
-                self.stats.new_orders += 1;
+                match gate.new_order(&world, orders, gateway, n) {
+                    Ok(approved) => {
+                        out.send(approved);
+                        self.stats.new_orders += 1;
+                    }
+                    Err(why) => self.hold_new(gateway, n, why)?,
+                }
             }
             Intent::Replace { order, qty, px } => {
                 let order = *self.orders.get(order).ok_or(RiskReject::UnknownOrder)?;
+                if order.is_waiting() {
+                    return self.ask_anew(&order, qty, px, out);
+                }
                 let (world, gate, orders) = self.world(order.instrument);
-                let (approved, token, total) = gate.replace(&world, orders, &order, qty, px)?;
-                let r = PendingReplace { token, total, px, tif: order.tif };
-                orders.change(order.token, |o| o.on_sent_replace(r));
-                out.send(approved);
-                self.stats.replaces += 1;
+                match gate.replace(&world, orders, &order, qty, px) {
+                    Ok((approved, token, total)) => {
+                        let r = PendingReplace { token, total, px, tif: order.tif };
+                        orders.change(order.token, |o| o.on_sent_replace(r));
+                        out.send(approved);
+                        self.stats.replaces += 1;
+                    }
+                    Err(why) => self.hold_replace(&order, (qty, px), why, out)?,
+                }
             }
             Intent::Cancel { order } => {
                 let order = *self.orders.get(order).ok_or(RiskReject::UnknownOrder)?;

@@ -8,6 +8,8 @@
 //!   Control --> halt ----+--> cancel sweep -----------------> Approved cancels
 //! ```
 //!
+//! What a gateway's throttle has no room for may wait: the engine asks for the time at which there is room, and sends it then, after the gate has passed it again.
+//!
 //! Contract: commands and [`Engine::state_hash`] are a function of the configuration and the ordered list of `(now, Input)`. There is no clock, no random
 //! number, no I/O and no iteration over a hash table in here; after construction nothing is allocated.
 //!
@@ -21,12 +23,14 @@
 //! | `reports` | the venue's reports to orders and positions |
 //! | `sessions` | what a session's state says of its orders |
 //! | `halt` | control, halts, and the work left over for later inputs |
+//! | `release` | requests that waited for room: sent, or dropped |
 //! | `intents` | strategy callbacks and what becomes of their intents |
 
 mod halt;
 mod intents;
 mod market;
 mod outbox;
+mod release;
 mod reports;
 mod sessions;
 mod stats;
@@ -168,20 +172,23 @@ impl<S: Strategy> Engine<S> {
                 }
             }
         }
+        if self.gate.due() <= self.now {
+            self.release(out);
+        }
         if self.has_backlog() {
             self.work_off(out);
         }
     }
 
-    /// When the engine wants [`Input::Timer`]: at once (the time it already has) while work is left over, at the strategy's wake-up, or when the time alone
-    /// may change an instrument's validity: a feed that says nothing any more must not hide that.
+    /// When the engine wants [`Input::Timer`]: at once (the time it already has) while work is left over, at the strategy's wake-up, when there is room for
+    /// what waits or it may not wait any longer, or when the time alone may change an instrument's validity: a feed that says nothing any more must not hide that.
     #[inline]
     #[must_use]
     pub fn next_timer(&self) -> Option<Nanos> {
         if self.has_backlog() {
             return Some(self.now);
         }
-        let due = Some(self.instruments.due()).filter(|at| *at != Nanos(u64::MAX));
+        let due = Some(self.instruments.due().min(self.gate.due())).filter(|at| *at != Nanos(u64::MAX));
         self.wake.into_iter().chain(due).min()
     }
 

@@ -1,7 +1,7 @@
 //! What one input caused: approved commands and refusals, bounded and allocated once.
 
-use crate::limits::COMMANDS_PER_INPUT;
-use crate::risk::{Approved, RiskReject};
+use crate::limits::{COMMANDS_PER_INPUT, DROPPED_PER_INPUT};
+use crate::risk::{Approved, Dropped, RiskReject};
 use crate::strategy::Intent;
 use crate::validity::{Reason, Scope, Transition};
 use model::{FeedId, InstrumentId, Validity};
@@ -21,7 +21,11 @@ pub struct Outbox {
     commands: Vec<Approved>,
     refusals: Vec<Refusal>,
     transitions: Vec<Transition>,
+    dropped: Vec<Dropped>,
 }
+
+/// Requests dropped of one input: what a release drops, one for each intent that puts another in its place or cancels it, and one whose token is not ours.
+const DROPPED_MAX: usize = DROPPED_PER_INPUT + COMMANDS_PER_INPUT + 1;
 
 /// Changes of validity kept of one input: an instrument's own few, and one for each way in which the instruments of a feed went.
 const TRANSITIONS_MAX: usize = 32;
@@ -32,6 +36,7 @@ impl Default for Outbox {
             commands: Vec::with_capacity(COMMANDS_PER_INPUT),
             refusals: Vec::with_capacity(COMMANDS_PER_INPUT),
             transitions: Vec::with_capacity(TRANSITIONS_MAX),
+            dropped: Vec::with_capacity(DROPPED_MAX),
         }
     }
 }
@@ -54,11 +59,20 @@ impl Outbox {
         &self.transitions
     }
 
+    /// The requests that waited and will not be sent, in order.
+    #[must_use]
+    pub fn dropped(&self) -> &[Dropped] {
+        &self.dropped
+    }
+
     /// Whether there is nothing in it.
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.commands.is_empty() && self.refusals.is_empty() && self.transitions.is_empty()
+        self.commands.is_empty()
+            && self.refusals.is_empty()
+            && self.transitions.is_empty()
+            && self.dropped.is_empty()
     }
 
     /// Empties it.
@@ -67,14 +81,16 @@ impl Outbox {
         self.commands.clear();
         self.refusals.clear();
         self.transitions.clear();
+        self.dropped.clear();
     }
 
+    /// How many intents may still be carried out: each is a command at most, and drops one request at most.
     pub(super) fn room(&self) -> usize {
-        COMMANDS_PER_INPUT - self.commands.len()
+        (COMMANDS_PER_INPUT - self.commands.len()).min(DROPPED_MAX - self.dropped.len())
     }
 
     pub(super) fn send(&mut self, a: Approved) {
-        assert!(self.room() > 0, "one input's commands are bounded");
+        assert!(self.commands.len() < COMMANDS_PER_INPUT, "one input's commands are bounded");
         self.commands.push(a);
     }
 
@@ -100,6 +116,11 @@ impl Outbox {
         if self.transitions.len() < TRANSITIONS_MAX {
             self.transitions.push(t);
         }
+    }
+
+    pub(super) fn drop(&mut self, d: Dropped) {
+        assert!(self.dropped.len() < DROPPED_MAX, "what one input drops is bounded");
+        self.dropped.push(d);
     }
 
     pub(super) fn refuse(&mut self, intent: Intent, why: RiskReject) {

@@ -21,6 +21,9 @@ impl<S: Strategy> Engine<S> {
         }
         // The venue knows this token, whoever used it.
         self.gate.burn(r.token);
+        if self.gate.holds_below(r.gateway, r.token) {
+            self.on_passed(r.gateway, r.token, out);
+        }
         if let ReportKind::Accepted { .. } | ReportKind::Replaced { .. } | ReportKind::Rejected { .. } =
             r.kind
         {
@@ -29,6 +32,7 @@ impl<S: Strategy> Engine<S> {
         match r.kind {
             ReportKind::Accepted { order, px, qty, side, short, instrument, dead } => {
                 self.stats.accepted += 1;
+                self.gate.on_accepted(r.gateway, self.now);
                 if self.orders.by_token(r.token).is_none() {
                     if dead {
                         return;
@@ -53,8 +57,13 @@ impl<S: Strategy> Engine<S> {
             ReportKind::Executed { qty, px, match_number, .. } => {
                 self.on_executed(r, qty, px, match_number, out);
             }
-            ReportKind::Rejected { .. } => {
+            ReportKind::Rejected { reason } => {
                 self.stats.rejected += 1;
+                // What is replayed was refused long ago.
+                let live = self.sessions[r.gateway.index()].ready;
+                if live && self.gate.on_rejected(r.gateway, self.now, reason) {
+                    self.halt(HaltReason::RejectRate);
+                }
                 self.move_order(r, out, |o| o.on_rejected(r.token));
             }
             ReportKind::Broken { match_number, .. } => self.on_broken(r, match_number, out),

@@ -6,6 +6,7 @@ use model::{GatewayId, SessionEvent, Token};
 use super::Engine;
 use crate::instruments::InstrumentChange;
 use crate::orders::Order;
+use crate::risk::{DropReason, Flush};
 use crate::strategy::Strategy;
 
 impl<S: Strategy> Engine<S> {
@@ -17,6 +18,7 @@ impl<S: Strategy> Engine<S> {
             SessionEvent::Ready { next_token, proven } => {
                 if next_token.0 > 0 {
                     self.gate.burn(Token(next_token.0 - 1));
+                    self.gate.flush(gateway, Flush { before: next_token, why: DropReason::TokenPassed });
                 }
                 let below = (!proven).then_some(next_token);
                 self.each_order_of(gateway, |o| o.on_ready(below));
@@ -26,7 +28,7 @@ impl<S: Strategy> Engine<S> {
             SessionEvent::NewSession => {
                 self.sessions[gateway.index()].last_seq = 0;
                 // What the new session replays says nothing of orders of the last one: they cannot be settled from here.
-                if self.orders.iter().any(|o| o.gateway == gateway) {
+                if self.orders.iter().any(|o| o.gateway == gateway && !o.is_waiting()) {
                     self.orphan(gateway);
                 }
                 return;
@@ -48,6 +50,9 @@ impl<S: Strategy> Engine<S> {
             }
         };
         self.sessions[gateway.index()].ready = ready;
+        if !ready {
+            self.gate.flush(gateway, Flush { before: self.gate.next_token(), why: DropReason::SessionDown });
+        }
         self.tell_all(Some(gateway), InstrumentChange::Session { ready });
     }
 
@@ -98,7 +103,9 @@ impl<S: Strategy> Engine<S> {
 
     pub(super) fn each_order_of(&mut self, gateway: GatewayId, f: impl Fn(&mut Order)) {
         let mut from = 0;
-        while let Some((slot, o)) = self.orders.next_where(from, |o| o.gateway == gateway) {
+        // One that waits was never on the session.
+        let on_it = |o: &Order| o.gateway == gateway && !o.is_waiting();
+        while let Some((slot, o)) = self.orders.next_where(from, on_it) {
             if let Some((after, ())) = self.orders.change(o.token, &f) {
                 self.cancels_waiting |= after.cancel_wanted;
             }

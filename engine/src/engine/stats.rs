@@ -17,6 +17,10 @@ pub struct EngineStats {
     pub replaces: u64,
     /// Cancels sent.
     pub cancels: u64,
+    /// New orders and replaces that waited for room.
+    pub held: u64,
+    /// Of these, what was not sent.
+    pub dropped: u64,
     /// Intents refused by risk.
     pub refusals: u64,
     /// Reports applied.

@@ -10,6 +10,8 @@
 //!     |                      |        | CancelRejected
 //!     +----------------------+--------+-> Live
 //!
+//!   Waiting --room--> PendingNew          Waiting --dropped--> Canceled           (the venue knows nothing of it)
+//!
 //!   any state that is not final --Disconnected--> Unknown --Ready--> what the replayed reports say
 //! ```
 //!
@@ -53,6 +55,8 @@ pub enum OrderState {
     Rejected = 7,
     /// What became of it is not known.
     Unknown = 8,
+    /// Not sent yet: it waits for room in the message rate of its venue.
+    Waiting = 9,
 }
 
 impl OrderState {
@@ -178,11 +182,18 @@ impl Order {
         if self.doubt != Doubt::None && !self.phase.is_final() { OrderState::Unknown } else { self.phase }
     }
 
-    /// Whether a replace may be sent: live, nothing in flight and no cancel wanted.
+    /// Whether it may be replaced: live, nothing in flight and no cancel wanted; or not sent yet.
     #[inline]
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.state() == OrderState::Live && !self.cancel_wanted
+        (self.state() == OrderState::Live && !self.cancel_wanted) || self.is_waiting()
+    }
+
+    /// Whether it has not been sent: the venue knows nothing of it, and no report can be about it.
+    #[inline]
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.phase == OrderState::Waiting
     }
 
     /// Shares that may still trade, the worse of now and the replace in flight.
@@ -229,6 +240,27 @@ impl Order {
     #[must_use]
     pub fn is_being_canceled(&self) -> bool {
         self.phase == OrderState::PendingCancel && self.doubt != Doubt::Unheard
+    }
+
+    /// It is not sent yet.
+    pub(crate) fn on_held(&mut self) {
+        self.phase = OrderState::Waiting;
+    }
+
+    /// It waits, and asks for something else.
+    pub(crate) fn on_asked_anew(&mut self, open: Qty, px: Px) {
+        (self.open, self.px) = (open, px);
+    }
+
+    /// It is sent, so marked.
+    pub(crate) fn on_released(&mut self, short: bool) {
+        self.phase = OrderState::PendingNew;
+        self.short = short;
+    }
+
+    /// It will not be sent.
+    pub(crate) fn on_dropped(&mut self) {
+        self.finish(OrderState::Canceled);
     }
 
     pub(crate) fn on_sent_replace(&mut self, r: PendingReplace) {

@@ -4,7 +4,7 @@ use model::{CommandKind, GatewayId, InstrumentId, Nanos, OrderCommand, Px, Qty, 
 
 use super::approved::Approved;
 use super::limits::RiskLimits;
-use super::rate::RollingWindow;
+use super::rate::{NEVER, RollingWindow};
 use super::recent::{Key, Recent};
 use super::throttle::{Meter, Request, Throttle};
 use crate::hash::StateHash;
@@ -67,11 +67,19 @@ pub enum RiskReject {
     MarketClosed = 24,
     /// The book is whole but cannot be: locked or crossed for too long, or its best prices have jumped.
     BookSanity = 25,
+    /// The venue has refused for its own message rate, and new orders stay back for a while.
+    BackOff = 26,
 }
 
 impl RiskReject {
+    /// Whether there may be room a little later: what is refused so may wait.
+    #[must_use]
+    pub const fn is_of_pace(self) -> bool {
+        matches!(self, RiskReject::MessageRate | RiskReject::BackOff)
+    }
+
     /// Every one, by code.
-    pub const ALL: [RiskReject; 25] = {
+    pub const ALL: [RiskReject; 26] = {
         use RiskReject::*;
         [
             Halted,
@@ -99,6 +107,7 @@ impl RiskReject {
             OddLot,
             MarketClosed,
             BookSanity,
+            BackOff,
         ]
     };
 }
@@ -111,6 +120,17 @@ pub(crate) struct NewOrder {
     pub(crate) qty: Qty,
     pub(crate) px: Px,
     pub(crate) tif: Tif,
+}
+
+impl NewOrder {
+    pub(super) fn key(&self) -> Key {
+        Key { instrument: self.instrument, side: self.side, px: self.px, qty: self.qty }
+    }
+
+    /// What an order that has not been sent asks for.
+    pub(super) fn of(o: &Order) -> NewOrder {
+        NewOrder { instrument: o.instrument, side: o.side, qty: o.open, px: o.px, tif: o.tif }
+    }
 }
 
 /// What the gate looks at beside its own counts.
@@ -129,10 +149,12 @@ pub(crate) struct World<'a> {
 /// Limits and the counts that go with them.
 pub(crate) struct Gate {
     limits: RiskLimits,
-    rate: RollingWindow,
+    pub(super) rate: RollingWindow,
     /// By gateway; empty where none has a throttle.
-    meters: Vec<Meter>,
-    recent: Recent,
+    pub(super) meters: Vec<Meter>,
+    pub(super) recent: Recent,
+    /// When something that waits may go, or may not wait any longer.
+    pub(super) due: Nanos,
     next_token: u32,
     end_token: u32,
 }
@@ -148,6 +170,7 @@ impl Gate {
             rate: RollingWindow::new(limits.max_messages_per_second, Nanos::from_millis(1_000)),
             meters: throttles.iter().map(Meter::new).collect(),
             recent: Recent::new(&limits),
+            due: NEVER,
             next_token: 0,
             end_token: 0,
         }
@@ -188,7 +211,7 @@ impl Gate {
         }
     }
 
-    fn take_token(&mut self) -> Token {
+    pub(super) fn take_token(&mut self) -> Token {
         let t = Token(self.next_token);
         self.next_token += 1;
         t
@@ -206,20 +229,13 @@ impl Gate {
         n: NewOrder,
     ) -> Result<Approved, RiskReject> {
         self.passable(world)?;
+        self.has_token()?;
         self.sound(n.qty, n.px)?;
         if orders.open() >= self.limits.max_open_orders as usize || !orders.has_room() {
             return Err(RiskReject::OpenOrders);
         }
-        self.market(world, n.instrument, n.qty, n.px)?;
-        let exposure = orders.exposure(n.instrument);
-        let shares = world.positions.of(n.instrument).shares;
-        self.position(shares, n.side, exposure_of(exposure.buy, exposure.sell, n.side), n.qty)?;
-        let short = n.side == Side::Sell && is_short(shares, exposure.sell, n.qty)?;
-        if short {
-            self.short_sale(world, n.instrument, n.px)?;
-        }
-        self.self_trade(orders, n.instrument, n.side, n.px)?;
-        let key = Key { instrument: n.instrument, side: n.side, px: n.px, qty: n.qty };
+        let short = self.fits(world, orders, &n, 0)?;
+        let key = n.key();
         if self.recent.holds(&key, world.now) {
             return Err(RiskReject::Duplicate);
         }
@@ -232,6 +248,28 @@ impl Gate {
         orders.insert(order);
         let kind = CommandKind::New { token, side: n.side, short, qty: n.qty, px: n.px, tif: n.tif };
         Ok(Approved::seal(OrderCommand { gateway, instrument: n.instrument, kind }))
+    }
+
+    /// Whether a new order may go as things are; `own` is what of its side's exposure is its own already. Returns whether it sells short.
+    #[inline]
+    pub(super) fn fits(
+        &self,
+        world: &World<'_>,
+        orders: &Orders,
+        n: &NewOrder,
+        own: u64,
+    ) -> Result<bool, RiskReject> {
+        self.market(world, n.instrument, n.qty, n.px)?;
+        let e = orders.exposure(n.instrument);
+        let others = exposure_of(e.buy, e.sell, n.side) - own;
+        let shares = world.positions.of(n.instrument).shares;
+        self.position(shares, n.side, others, n.qty)?;
+        let short = n.side == Side::Sell && is_short(shares, others, n.qty)?;
+        if short {
+            self.short_sale(world, n.instrument, n.px)?;
+        }
+        self.self_trade(orders, n.instrument, n.side, n.px)?;
+        Ok(short)
     }
 
     /// Checks a replace of `order` to `open` shares at `px`, and takes its token; the caller marks the order.
@@ -247,6 +285,23 @@ impl Gate {
         px: Px,
     ) -> Result<(Approved, Token, Qty), RiskReject> {
         self.passable(world)?;
+        self.has_token()?;
+        let total = self.replaceable(world, orders, order, open, px)?;
+        self.room(world.now, order.gateway, Request::Replace)?;
+        self.count(world.now, order.gateway, Request::Replace);
+        let token = self.take_token();
+        Ok((seal_replace(order, token, total, px), token, total))
+    }
+
+    /// Whether a replace of `order` to `open` shares at `px` may go as things are. Returns the chain's total.
+    pub(super) fn replaceable(
+        &self,
+        world: &World<'_>,
+        orders: &Orders,
+        order: &Order,
+        open: Qty,
+        px: Px,
+    ) -> Result<Qty, RiskReject> {
         if !order.is_quiet() {
             return Err(RiskReject::Busy);
         }
@@ -272,12 +327,7 @@ impl Gate {
             return Err(RiskReject::ShortMark);
         }
         self.self_trade(orders, order.instrument, order.side, px)?;
-        self.room(world.now, order.gateway, Request::Replace)?;
-        self.count(world.now, order.gateway, Request::Replace);
-        let token = self.take_token();
-        let kind = CommandKind::Replace { old: order.token, token, qty: Qty(total), px, tif: order.tif };
-        let command = OrderCommand { gateway: order.gateway, instrument: order.instrument, kind };
-        Ok((Approved::seal(command), token, Qty(total)))
+        Ok(Qty(total))
     }
 
     /// Approves a cancel of all that is open of `order`, by `token`, which is its own or that of its replace in flight. It passes whatever the limits say; it counts as a message.
@@ -287,15 +337,17 @@ impl Gate {
         Approved::seal(OrderCommand { gateway: order.gateway, instrument: order.instrument, kind })
     }
 
-    /// Whether the message rate and the gateway's throttle let such a request go now.
+    /// Whether the message rate and the gateway's throttle let such a request go now, and nothing waits that was asked for before it.
     #[inline]
     fn room(&self, now: Nanos, gateway: GatewayId, what: Request) -> Result<(), RiskReject> {
-        let throttled = self.meters.get(gateway.index()).is_some_and(|m| m.room_at(what) > now);
-        if throttled || self.rate.room_at(1) > now { Err(RiskReject::MessageRate) } else { Ok(()) }
+        if let Some(m) = self.meters.get(gateway.index()) {
+            m.room(now, what)?;
+        }
+        if self.rate.room_at(1) > now { Err(RiskReject::MessageRate) } else { Ok(()) }
     }
 
     #[inline]
-    fn count(&mut self, now: Nanos, gateway: GatewayId, what: Request) {
+    pub(super) fn count(&mut self, now: Nanos, gateway: GatewayId, what: Request) {
         self.rate.count(now, 1);
         if let Some(m) = self.meters.get_mut(gateway.index()) {
             m.count(now, what);
@@ -303,21 +355,23 @@ impl Gate {
     }
 
     #[inline]
-    fn passable(&self, world: &World<'_>) -> Result<(), RiskReject> {
+    pub(super) fn passable(&self, world: &World<'_>) -> Result<(), RiskReject> {
         if world.halted {
             return Err(RiskReject::Halted);
         }
         if !world.ready {
             return Err(RiskReject::SessionDown);
         }
-        if self.next_token >= self.end_token {
-            return Err(RiskReject::NoToken);
-        }
         Ok(())
     }
 
     #[inline]
-    fn sound(&self, qty: Qty, px: Px) -> Result<(), RiskReject> {
+    fn has_token(&self) -> Result<(), RiskReject> {
+        if self.next_token >= self.end_token { Err(RiskReject::NoToken) } else { Ok(()) }
+    }
+
+    #[inline]
+    pub(super) fn sound(&self, qty: Qty, px: Px) -> Result<(), RiskReject> {
         if qty.is_zero() || qty > self.limits.max_order_quantity || qty > Qty::MAX_ORDER {
             return Err(RiskReject::Quantity);
         }
@@ -397,6 +451,12 @@ impl Gate {
         self.meters.iter().for_each(|m| m.absorb(h));
         self.recent.absorb(h);
     }
+}
+
+/// A replace that passed.
+pub(super) fn seal_replace(order: &Order, token: Token, total: Qty, px: Px) -> Approved {
+    let kind = CommandKind::Replace { old: order.token, token, qty: total, px, tif: order.tif };
+    Approved::seal(OrderCommand { gateway: order.gateway, instrument: order.instrument, kind })
 }
 
 /// Whether selling `qty` beside the `open` sells would sell more than is held.

@@ -7,12 +7,16 @@
 mod approved;
 mod gate;
 mod limits;
+mod pace;
 mod rate;
 mod recent;
 mod throttle;
+mod waiting;
 
 pub use approved::Approved;
 pub use gate::RiskReject;
 pub(crate) use gate::{Gate, NewOrder, World};
 pub use limits::{LimitsError, RiskLimits};
-pub use throttle::{BucketLimit, Throttle, ThrottleError, Weights, WindowLimit};
+pub use throttle::{BackOff, BucketLimit, Throttle, ThrottleError, Weights, WindowLimit};
+pub use waiting::{DropReason, Dropped, QueueLimit};
+pub(crate) use waiting::{Entry, Flush, Want};

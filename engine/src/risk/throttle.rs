@@ -3,13 +3,18 @@
 //! A venue counts messages in one or more rolling windows (so many in any second *and* so many in any minute), or by a token bucket, and may weigh kinds of
 //! request differently. A request that is not a cancel goes only where every one of them has room for it *beside the reserve*, which is for cancels. Cancels never ask:
 //! nothing may keep risk from being taken off. They are counted as the venue counts them, so a burst of them makes the others wait.
+//!
+//! After the venue has refused a request for its own rate, all that is not a cancel stays back for a time that doubles with each such refusal. Refusals of any kind that
+//! come too fast halt trading: something sends what the venue does not take.
 
 use model::Nanos;
 use thiserror::Error;
 
+use super::RiskReject;
 use super::rate::{RollingWindow, TokenBucket};
+use super::waiting::{QueueLimit, Waiting, Want};
 use crate::hash::StateHash;
-use crate::limits::{UNITS_MAX, WINDOWS_MAX};
+use crate::limits::{UNITS_MAX, WAITING_MAX, WINDOWS_MAX};
 
 /// At most so much in any span of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +62,23 @@ pub struct Throttle {
     pub weights: Weights,
     /// Units of each window and of the bucket that nothing but cancels may use.
     pub cancel_reserve: u32,
+    /// What is to become of what has no room: it waits; or it is refused where this is none.
+    pub queue: Option<QueueLimit>,
+    /// How new orders stay back after the venue refused one for its own rate.
+    pub back_off: Option<BackOff>,
+    /// So many refusals of the venue, of whatever kind, halt trading.
+    pub breaker: Option<WindowLimit>,
+}
+
+/// How new orders and replaces stay back after the venue has refused one for its own message rate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackOff {
+    /// The venue's codes that say so.
+    pub codes: Vec<u16>,
+    /// How long after the first refusal.
+    pub first: Nanos,
+    /// Each refusal after a wait doubles the next wait up to this; an acceptance ends it.
+    pub longest: Nanos,
 }
 
 /// A throttle that no engine can keep, or that lets nothing pass.
@@ -71,6 +93,15 @@ pub enum ThrottleError {
     /// A window of no span, or a bucket that is never filled.
     #[error("a window of no span, or a bucket that nothing fills, is no limit")]
     NoTime,
+    /// A queue that cannot be kept, or in which nothing waits.
+    #[error("queue: 1 to {WAITING_MAX} requests wait, and for some time")]
+    Queue,
+    /// Waits that do not grow.
+    #[error("back_off: the first wait is longer than 0, and the longest at least as long")]
+    BackOff,
+    /// A breaker that trips without a refusal.
+    #[error("breaker: at least 1 refusal")]
+    Breaker,
     /// A request that would wait for ever.
     #[error(
         "a limit of {limit} units has never room for a request of {weight} beside a cancel_reserve of {reserve}"
@@ -94,15 +125,26 @@ impl Throttle {
         if self.windows.len() > WINDOWS_MAX {
             return Err(ThrottleError::Windows(self.windows.len()));
         }
-        if self.windows.iter().any(|w| w.span == Nanos::ZERO)
+        if self.windows.iter().chain(&self.breaker).any(|w| w.span == Nanos::ZERO)
             || self.bucket.is_some_and(|b| b.per_second == 0)
         {
             return Err(ThrottleError::NoTime);
         }
         let rate = self.bucket.map(|b| b.per_second);
         let limits = self.windows.iter().map(|w| w.limit).chain(self.bucket.map(|b| b.burst));
-        if let Some(units) = limits.clone().chain(rate).find(|units| *units > UNITS_MAX) {
+        if let Some(units) =
+            limits.clone().chain(rate).chain(self.breaker.map(|b| b.limit)).find(|units| *units > UNITS_MAX)
+        {
             return Err(ThrottleError::Units(units));
+        }
+        if self.queue.is_some_and(|q| !(1..=WAITING_MAX).contains(&q.slots) || q.patience == Nanos::ZERO) {
+            return Err(ThrottleError::Queue);
+        }
+        if self.back_off.as_ref().is_some_and(|b| b.first == Nanos::ZERO || b.longest < b.first) {
+            return Err(ThrottleError::BackOff);
+        }
+        if self.breaker.is_some_and(|b| b.limit == 0) {
+            return Err(ThrottleError::Breaker);
         }
         let (weight, reserve) = (self.weights.new.max(self.weights.replace), self.cancel_reserve);
         let none = |limit: &u32| weight.checked_add(reserve).is_none_or(|need| need > *limit);
@@ -121,12 +163,28 @@ pub(super) enum Request {
     Cancel,
 }
 
-/// How much of a gateway's throttle is used.
+impl Request {
+    pub(super) fn of(want: Want) -> Request {
+        match want {
+            Want::New => Request::New,
+            Want::Replace { .. } => Request::Replace,
+        }
+    }
+}
+
+/// How much of a gateway's throttle is used, and what waits for room.
 pub(super) struct Meter {
     windows: Vec<RollingWindow>,
     bucket: Option<TokenBucket>,
     weights: Weights,
     reserve: usize,
+    pub(super) waiting: Option<Waiting>,
+    back_off: Option<BackOff>,
+    /// Nothing but cancels goes before this.
+    held_until: Nanos,
+    /// How long new orders stayed back last; zero when the venue has accepted one since.
+    wait: Nanos,
+    rejects: Option<RollingWindow>,
 }
 
 impl Meter {
@@ -143,7 +201,50 @@ impl Meter {
             bucket: t.bucket.map(|b| TokenBucket::new(b.per_second, b.burst)),
             weights: t.weights,
             reserve: t.cancel_reserve as usize,
+            waiting: t.queue.map(Waiting::new),
+            back_off: t.back_off.clone(),
+            held_until: Nanos::ZERO,
+            wait: Nanos::ZERO,
+            rejects: t.breaker.map(|b| RollingWindow::new(b.limit, b.span)),
         }
+    }
+
+    /// Whether such a request may go now, and nothing waits that was asked for before it. Not asked for a cancel.
+    #[inline]
+    pub(super) fn room(&self, now: Nanos, what: Request) -> Result<(), RiskReject> {
+        if self.held_until > now {
+            return Err(RiskReject::BackOff);
+        }
+        let others_wait = self.waiting.as_ref().is_some_and(|w| !w.is_empty());
+        if others_wait || self.room_at(what) > now { Err(RiskReject::MessageRate) } else { Ok(()) }
+    }
+
+    /// When something that waits may go, with room for one in the common rate at `rate`, or may not wait any longer.
+    pub(super) fn due(&self, rate: Nanos) -> Option<Nanos> {
+        let waiting = self.waiting.as_ref()?;
+        let room = waiting.front().map(|first| self.room_at(Request::of(first.want)).max(rate));
+        room.into_iter().chain(waiting.due()).min()
+    }
+
+    /// The venue took a request.
+    pub(super) fn on_accepted(&mut self, now: Nanos) {
+        if self.held_until <= now {
+            self.wait = Nanos::ZERO;
+        }
+    }
+
+    /// The venue refused a request. Returns whether it has done so too often.
+    pub(super) fn on_rejected(&mut self, now: Nanos, code: u16) -> bool {
+        // What was on its way when the wait began says nothing of the wait.
+        if let Some(b) = self.back_off.as_ref().filter(|b| self.held_until <= now && b.codes.contains(&code))
+        {
+            self.wait = Nanos(self.wait.0.saturating_mul(2)).max(b.first).min(b.longest);
+            self.held_until = now.after(self.wait);
+        }
+        self.rejects.as_mut().is_some_and(|w| {
+            w.count(now, 1);
+            w.room_at(1) > now
+        })
     }
 
     #[inline]
@@ -160,11 +261,11 @@ impl Meter {
     #[inline]
     pub(super) fn room_at(&self, what: Request) -> Nanos {
         let need = match self.weight(what) {
-            0 => return Nanos::ZERO,
+            0 => return self.held_until,
             units => units + self.reserve,
         };
         let windows = self.windows.iter().map(|w| w.room_at(need));
-        windows.chain(self.bucket.as_ref().map(|b| b.room_at(need))).max().unwrap_or(Nanos::ZERO)
+        windows.chain(self.bucket.as_ref().map(|b| b.room_at(need))).fold(self.held_until, Nanos::max)
     }
 
     /// Counts a request that goes.
@@ -181,6 +282,14 @@ impl Meter {
         self.windows.iter().for_each(|w| w.absorb(h));
         if let Some(b) = &self.bucket {
             b.absorb(h);
+        }
+        if let Some(w) = &self.waiting {
+            w.absorb(h);
+        }
+        h.word(self.held_until.0);
+        h.word(self.wait.0);
+        if let Some(w) = &self.rejects {
+            w.absorb(h);
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::instruments::{InstrumentChange, InstrumentState, Instruments};
 use crate::limits::INTENTS_PER_CALLBACK;
 use crate::orders::{Order, OrderId, Orders};
 use crate::position::{Position, Positions};
-use crate::risk::RiskReject;
+use crate::risk::{Dropped, RiskReject};
 use model::{ReportKind, Usd};
 
 /// A request of a strategy, before risk.
@@ -339,4 +339,7 @@ pub trait Strategy: Sized + Send + 'static {
 
     /// Risk refused an intent.
     fn on_refused(&mut self, _view: &View<'_>, _intent: &Intent, _why: RiskReject) {}
+
+    /// A new order or replace waited for room in the venue's message rate and will not be sent. A new order has ended with it.
+    fn on_dropped(&mut self, _view: &View<'_>, _dropped: &Dropped) {}
 }

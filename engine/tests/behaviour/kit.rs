@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use engine::book::{BookCapacity, BookChange};
 use engine::strategy::{Fill, Intent, Intents, ParamError, Params, Strategy, TradePrint, View};
 use engine::{
-    BookSanity, Engine, EngineConfig, InstrumentChange, Order, OrderId, OrderState, Outbox, Refusal,
-    RiskLimits, RiskReject, Throttle,
+    BookSanity, DropReason, Dropped, Engine, EngineConfig, InstrumentChange, Order, OrderId, OrderState,
+    Outbox, Refusal, RiskLimits, RiskReject, Throttle,
 };
 use model::{
     CommandKind, Control, ExecutionReport, FeedId, FeedStatus, GatewayId, Input, Instrument, InstrumentId,
@@ -36,6 +36,7 @@ pub enum Told {
     Corrected { was: Fill, is: Fill },
     Instrument(InstrumentId, InstrumentChange),
     Refused(Intent, RiskReject),
+    Dropped(Intent, DropReason),
     Trade(TradePrint),
 }
 
@@ -108,6 +109,10 @@ impl Strategy for Hand {
 
     fn on_refused(&mut self, _: &View<'_>, intent: &Intent, why: RiskReject) {
         self.on().told.push(Told::Refused(*intent, why));
+    }
+
+    fn on_dropped(&mut self, _: &View<'_>, dropped: &Dropped) {
+        self.on().told.push(Told::Dropped(dropped.intent, dropped.why));
     }
 }
 

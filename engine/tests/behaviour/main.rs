@@ -9,6 +9,7 @@ mod hostile;
 mod kit;
 mod market;
 mod orders;
+mod queue;
 mod risk;
 mod sanity;
 mod scenarios;

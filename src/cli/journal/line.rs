@@ -1,7 +1,7 @@
 //! A record as a line: the same fields as text for a person and as JSON for a program.
 
 use engine::strategy::Intent;
-use engine::{Refusal, Scope, Transition};
+use engine::{Dropped, Refusal, Scope, Transition};
 use model::{
     CommandKind, Control, ExecutionReport, FeedStatus, InstrumentId, Nanos, OrderCommand, ReportKind,
     SessionEvent, Side, Tif,
@@ -35,6 +35,8 @@ pub enum Kind {
     Command,
     /// What risk refused.
     Refusal,
+    /// What waited for room and was not sent.
+    Dropped,
     /// An order left.
     Receipt,
     /// What may be traded, and why not.
@@ -59,6 +61,7 @@ impl Kind {
             Record::Timer { .. } => Kind::Timer,
             Record::Command(_) => Kind::Command,
             Record::Refusal(_) => Kind::Refusal,
+            Record::Dropped(_) => Kind::Dropped,
             Record::Receipt(_) => Kind::Receipt,
             Record::Validity(_) => Kind::Validity,
             Record::Hash { .. } => Kind::Hash,
@@ -78,6 +81,7 @@ impl Kind {
             Kind::Timer => "timer",
             Kind::Command => "command",
             Kind::Refusal => "refusal",
+            Kind::Dropped => "dropped",
             Kind::Receipt => "receipt",
             Kind::Validity => "validity",
             Kind::Hash => "hash",
@@ -144,6 +148,7 @@ pub(super) fn of_record(index: u64, record: &Record, names: &Names) -> Line {
         | Record::Timer { now } => Some(now),
         Record::Command(_)
         | Record::Refusal(_)
+        | Record::Dropped(_)
         | Record::Receipt(_)
         | Record::Validity(_)
         | Record::Hash { .. }
@@ -178,6 +183,7 @@ pub(super) fn of_record(index: u64, record: &Record, names: &Names) -> Line {
         Record::Timer { .. } => Vec::new(),
         Record::Command(c) => of_command(c, names),
         Record::Refusal(r) => of_refusal(r, names),
+        Record::Dropped(d) => of_dropped(d, names),
         Record::Receipt(r) => of_receipt(r, names),
         Record::Validity(t) => of_transition(t, names),
         Record::Hash { inputs, hash } => vec![("inputs", json!(inputs)), ("hash", hex(*hash))],
@@ -298,7 +304,18 @@ fn of_command(c: &OrderCommand, names: &Names) -> Fields {
 
 fn of_refusal(r: &Refusal, names: &Names) -> Fields {
     let mut f = vec![("why", json!(format!("{:?}", r.why)))];
-    f.extend(match r.intent {
+    f.extend(of_intent(r.intent, names));
+    f
+}
+
+fn of_dropped(d: &Dropped, names: &Names) -> Fields {
+    let mut f = vec![("why", json!(format!("{:?}", d.why))), ("waited_as", json!(d.order.0.0))];
+    f.extend(of_intent(d.intent, names));
+    f
+}
+
+fn of_intent(intent: Intent, names: &Names) -> Fields {
+    match intent {
         Intent::New { instrument, side: s, qty, px, tif: t } => vec![
             ("order", json!("new")),
             ("symbol", symbol(names, instrument)),
@@ -314,8 +331,7 @@ fn of_refusal(r: &Refusal, names: &Names) -> Fields {
             ("px", json!(px.to_string())),
         ],
         Intent::Cancel { order } => vec![("order", json!("cancel")), ("token", json!(order.0.0))],
-    });
-    f
+    }
 }
 
 fn of_transition(t: &Transition, names: &Names) -> Fields {

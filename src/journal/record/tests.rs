@@ -21,6 +21,10 @@ fn samples() -> Vec<Record> {
     let control = |control| Record::Control { now, control };
     let turned = |scope, to, reason| Record::Validity(Transition { scope, to, reason });
     let refusal = |intent| Record::Refusal(Refusal { intent, why: RiskReject::Collar });
+    let dropped = |why| {
+        let order = OrderId(Token(7));
+        Record::Dropped(Dropped { order, intent: Intent::Replace { order, qty: Qty(1), px: Px(2) }, why })
+    };
     let (order, px, qty, side) = (VenueRef(5), Px(i64::MIN), Qty(u32::MAX), Side::Sell);
     vec![
         Record::Start { format: FORMAT, run: 3, config_hash: 4, now },
@@ -45,6 +49,7 @@ fn samples() -> Vec<Record> {
         session(SessionEvent::NewSession),
         session(SessionEvent::Doubt),
         control(Control::Halt(HaltReason::Journal)),
+        control(Control::Halt(HaltReason::RejectRate)),
         control(Control::Resume),
         control(Control::CancelAll),
         control(Control::Shutdown),
@@ -90,6 +95,8 @@ fn samples() -> Vec<Record> {
         Record::Hash { inputs: 1, hash: 2 },
         turned(Scope::Instrument(InstrumentId(u16::MAX)), Validity::Closed, Reason::AfterClose),
         turned(Scope::Feed { feed: FeedId(3), instruments: 4_096 }, Validity::Recovering, Reason::Gap),
+        dropped(DropReason::Superseded),
+        dropped(DropReason::Refused(RiskReject::BackOff)),
         Record::End { hash: 3 },
     ]
 }
@@ -127,7 +134,16 @@ fn every_reject_code_is_known() {
         assert_eq!(reject(r as u8), Ok(r));
         assert_eq!(r as usize, k + 1, "codes are stable and dense");
     }
-    assert_eq!(RiskReject::ALL.last(), Some(&RiskReject::BookSanity), "a new code goes into the list too");
+    assert_eq!(RiskReject::ALL.last(), Some(&RiskReject::BackOff), "a new code goes into the list too");
+}
+
+#[test]
+fn a_drop_of_codes_that_are_none_is_refused() {
+    let cancel = [3, 0, 0, 0, 1];
+    for code in [[0, 0], [1, 1], [8, 0], [8, 27], [9, 0]] {
+        let bytes = [&[0, 0, 0, 7][..], &code, &cancel].concat();
+        assert_eq!(Record::decode(22, &bytes), Err(RecordError::Malformed(22)), "{code:?}");
+    }
 }
 
 #[test]
