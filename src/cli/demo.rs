@@ -94,6 +94,7 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
         rerequest: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
         ouch: SocketAddr::from(([127, 0, 0, 1], 0)),
         glimpse: None,
+        mirror: None,
         accounts: vec![AccountConfig {
             username: "demo".into(),
             password: Some("demo".into()),
@@ -113,6 +114,8 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
         wait_for_login: true,
         close_with_flow: false,
         end_of_session_ms: 100,
+        market: exchange::config::MarketConfig::default(),
+        script: Vec::new(),
     })
     .map_err(Failure::new)?;
 
