@@ -76,6 +76,7 @@ impl<P: SoupProtocol> Configured for SoupGateway<P> {
         let mut config = GatewayConfig::new(id, g.firm, session);
         config.barrier = g.barrier;
         config.orders.clordid = g.order_text;
+        config.orders.options = g.options.clone();
         SoupGateway::new(config, instruments)
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use colo::config::{Config, Secrets, Written, parse_toml};
+use colo::config::{Config, OrderOptions, Secrets, Written, parse_toml};
 use colo::core::{Plan, start};
 use colo::exchange::{self, ExchangeConfig};
 use colo::reconcile::{self, Figures, Verdict};
@@ -78,7 +78,8 @@ fn look(what: &str, mut is: impl FnMut() -> bool) {
 
 #[test]
 fn every_order_protocol_trades_and_reconciles() {
-    for protocol in ["ouch50", "ouch42"] {
+    // On OUCH 5.0's plain row of tokens, and on a channel of its own with as many options as there are.
+    for (protocol, options) in [("ouch50", false), ("ouch50", true), ("ouch42", false)] {
         let folder = tempfile::tempdir().unwrap();
         let ports = [(), ()].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
         let [a, b] = [0, 1].map(|k: usize| ports[k].local_addr().unwrap());
@@ -98,6 +99,14 @@ fn every_order_protocol_trades_and_reconciles() {
         written.strategy.name = Everything::NAME.into();
         written.gateways[0].protocol = protocol.into();
         written.gateways[0].order_tag = Some("CORE".into());
+        written.gateways[0].options = options.then(|| OrderOptions {
+            channel: Some(7),
+            customer_type: Some("N".into()),
+            group: Some(3),
+            post_only: Some(false),
+            self_match: Some("O".into()),
+            locate_broker: Some("BRKR".into()),
+        });
         written.risk.price_collar_bps = Some(1_000);
         let mut config = Config::resolve(written, file, Secrets::Skip).unwrap();
         config.feeds[0].lines = vec![a, b];

@@ -91,6 +91,26 @@ const VALUES: &[Case] = &[
         "protocol = \"ouch42\"\nbarrier = \"account_query\"",
         &["gateways[0].barrier", "account_query", "none"],
     ),
+    (
+        "firm = \"ABCD\"",
+        "firm = \"ABCD\"\noptions = { channel = 256 }",
+        &["gateways[0].options.channel", "256", "1 to 255"],
+    ),
+    (
+        "firm = \"ABCD\"",
+        "firm = \"ABCD\"\noptions = { customer_type = \"X\" }",
+        &["gateways[0].options.customer_type", "X", "R"],
+    ),
+    (
+        "firm = \"ABCD\"",
+        "firm = \"ABCD\"\noptions = { locate_broker = \"TOOLONG\" }",
+        &["gateways[0].options.locate_broker", "TOOLONG", "4 letters"],
+    ),
+    (
+        "protocol = \"ouch50\"",
+        "protocol = \"ouch42\"\noptions = { channel = 1 }",
+        &["gateways[0].options", "only ouch50"],
+    ),
     ("environment = \"test\"\n", "", &["gateways[0].environment", "not given", "production"]),
     ("environment = \"test\"", "environment = \"prod\"", &["gateways[0].environment", "prod", "production"]),
     ("feed = \"f1\"", "feed = \"f2\"", &["instruments[0].feed", "f2", "f1"]),

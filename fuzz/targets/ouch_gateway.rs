@@ -4,7 +4,11 @@
 //! from a stream however TCP cuts it.
 #![no_main]
 
-use gateways::gateway::{GatewayConfig, Notice, OrderGateway, OuchGateway, ReportSink, SINK_BURST};
+use gateways::codec::SoupProtocol;
+use gateways::gateway::{GatewayConfig, Notice, OrderGateway, ReportSink, SINK_BURST, SoupGateway};
+use gateways::order::ClOrdId;
+use gateways::ouch42::Ouch42;
+use gateways::ouch50::Ouch50;
 use gateways::soupbintcp::{ClientConfig, Deframer};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
@@ -30,6 +34,7 @@ enum Step<'a> {
     Pass { ms: u16 },
     Transmit { bytes: u16 },
     Room(u8),
+    CancelAll,
     Logout,
 }
 
@@ -72,7 +77,7 @@ fn packet(kind: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Gives the gateway what the venue sent, as far as it has space for it; `false` when the socket is to be dropped.
-fn receive(gateway: &mut OuchGateway, now: Nanos, mut bytes: &[u8], sink: &mut Sink) -> bool {
+fn receive<P: SoupProtocol>(gateway: &mut SoupGateway<P>, now: Nanos, mut bytes: &[u8], sink: &mut Sink) -> bool {
     loop {
         let space = gateway.recv_space();
         let n = bytes.len().min(space.len());
@@ -88,13 +93,20 @@ fn receive(gateway: &mut OuchGateway, now: Nanos, mut bytes: &[u8], sink: &mut S
     }
 }
 
-fuzz_target!(|steps: Vec<Step>| {
+fuzz_target!(|input: (bool, Vec<Step>)| {
+    let (is_newer, steps) = input;
+    if is_newer { run::<Ouch50>(steps) } else { run::<Ouch42>(steps) }
+});
+
+fn run<P: SoupProtocol>(steps: Vec<Step>) {
     let symbol = Symbol::new("AAPL").expect("a ticker");
     let instrument = Instrument { id: InstrumentId(0), symbol, feed: FeedId(0), gateway: GATEWAY };
     let mut config = GatewayConfig::new(GATEWAY, *b"ABCD", ClientConfig::new("user01", "pw"));
     config.receive_capacity = RECEIVE;
     config.transmit_capacity = TRANSMIT;
-    let mut gateway = OuchGateway::new(config, &[instrument]).expect("a good configuration");
+    config.orders.clordid = ClOrdId::Tagged(*b"COLO");
+    config.live_orders = 16;
+    let mut gateway = SoupGateway::<P>::new(config, &[instrument]).expect("a good configuration");
     let mut sink = Sink { room: 1_000 };
     let mut now = Nanos(0);
     let mut stream = Vec::new();
@@ -142,6 +154,9 @@ fuzz_target!(|steps: Vec<Step>| {
                 sink.room = sink.room.saturating_add(usize::from(more)).min(1_000);
                 up = gateway.resume(now, &mut sink).is_ok();
             }
+            Step::CancelAll => {
+                let _ = gateway.cancel_all(now, Token(gateway.highest_token_seen().0.saturating_add(1)));
+            }
             Step::Logout => gateway.logout(now),
         }
         if !up {
@@ -154,7 +169,7 @@ fuzz_target!(|steps: Vec<Step>| {
     }
 
     assert_eq!(packets(&stream, &cuts), packets(&stream, &[stream.len()]), "cuts do not change a stream");
-});
+}
 
 /// The packets of a stream that arrives in pieces ending at `cuts`, until its first error.
 fn packets(stream: &[u8], cuts: &[usize]) -> Vec<(u8, Vec<u8>)> {

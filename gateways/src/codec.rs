@@ -78,6 +78,15 @@ pub enum Message {
     NextToken(Token),
 }
 
+/// A request for the next token.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<P> {
+    /// Its letter.
+    pub letter: u8,
+    /// Writes it.
+    pub write: fn(&mut P, &mut Transmit) -> Result<(), EncodeError>,
+}
+
 /// Writes one request that names `token`.
 pub type Write<P> = fn(&mut P, Token, &mut Transmit) -> Result<(), EncodeError>;
 
@@ -94,9 +103,9 @@ pub enum CancelAll<P> {
 ///
 /// An implementation allocates in [`SoupProtocol::new`] only. No bytes of a venue make it panic.
 pub trait SoupProtocol: Send + Sized + fmt::Debug {
-    /// The letter of the one-byte request whose answer ([`Message::NextToken`]) stands in the stream behind all that came before it; `None` where the
-    /// protocol has no such request, and the end of a replay cannot be asked for.
-    const QUERY: Option<u8>;
+    /// The request whose answer ([`Message::NextToken`]) stands in the stream behind all that came before it; `None` where the protocol has no such
+    /// request, and the end of a replay cannot be asked for.
+    const QUERY: Option<Query<Self>>;
 
     /// How everything is canceled at once.
     const CANCEL_ALL: CancelAll<Self>;

@@ -6,6 +6,8 @@
 use model::{GatewayId, InstrumentId, Px, Qty, Token};
 use thiserror::Error;
 
+use crate::ouch50::appendage::Options;
+
 /// Why a command was not encoded. Nothing was written and its token is still unused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum EncodeError {
@@ -149,7 +151,7 @@ pub struct Letters {
 }
 
 /// What all orders of a gateway have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderDefaults {
     /// Display, capacity, sweep and cross.
     pub letters: Letters,
@@ -157,15 +159,18 @@ pub struct OrderDefaults {
     pub send_firm: bool,
     /// The client's text.
     pub clordid: ClOrdId,
+    /// What OUCH 5.0 says in its appendage; the other protocols have none.
+    pub options: Options,
 }
 
 impl Default for OrderDefaults {
-    /// Displayed, principal, no sweep, no cross, no firm, no text.
+    /// Displayed, principal, no sweep, no cross, no firm, no text, no options.
     fn default() -> OrderDefaults {
         OrderDefaults {
             letters: Letters { display: b'Y', capacity: b'P', iso: b'N', cross: b'N' },
             send_firm: false,
             clordid: ClOrdId::Blank,
+            options: Options::default(),
         }
     }
 }

@@ -273,7 +273,7 @@ fn every_inbound_message_is_encoded_to_the_same_bytes() {
                     tif: letter(v, "tif"),
                     clordid: text(v, "clordid"),
                 };
-                let n = EnterTemplate::new(Symbol(text(v, "symbol")), letters(), None).patch(&mut out, &o);
+                let n = EnterTemplate::new(Symbol(text(v, "symbol")), letters(), &[]).patch(&mut out, &o);
                 out[..n].to_vec()
             }
             b'U' => {

@@ -397,6 +397,48 @@ fn many_orders_are_canceled_over_a_lost_connection<P: Spoken>() {
     assert!(matches!(said[..], [Notice::MassCanceled { token: t, .. }] if t == Token(token)), "{said:?}");
 }
 
+/// Requests of every kind under way, the line cut after any byte that left and any byte that arrived: everything is canceled on the next connection, and that is
+/// not said while something of ours may still be open.
+fn a_sweep_after_any_cut_leaves_nothing_open<P: Spoken>() {
+    let start = || {
+        let mut p = Pair::<P>::ready();
+        (1..=3).for_each(|t| p.send(&buy(t)));
+        p.exchange();
+        p.send(&replace(1, 4));
+        p.send(&cancel(2));
+        p.send(&buy(5));
+        p.send(&replace(3, 6));
+        p.venue.fill(3);
+        p
+    };
+    let total = start().g.transmit().len();
+    for left in 0..=total {
+        for arrived in [0, left / 2, left] {
+            let mut p = start();
+            let bytes = p.g.transmit()[..arrived].to_vec();
+            p.g.transmitted(left);
+            p.venue.on_bytes(&bytes);
+            p.disconnect();
+            p.connect();
+            p.pass(100);
+            p.sink.all.clear();
+            p.g.cancel_all(p.now, Token(9)).unwrap();
+            // Nothing has reached the venue yet.
+            p.pass(1);
+            let said = |p: &Pair<P>| {
+                p.sink.notices().iter().filter(|n| matches!(n, Notice::MassCanceled { .. })).count()
+            };
+            assert!(said(&p) == 0 || p.venue.live.is_empty(), "{left} left, {arrived} arrived");
+            p.exchange();
+            p.pass(1);
+            assert!(p.venue.live.is_empty(), "{left} left, {arrived} arrived: {:?}", p.venue.live);
+            if left == arrived {
+                assert_eq!(said(&p), 1, "{left} left and arrived: nothing is in doubt");
+            }
+        }
+    }
+}
+
 fn after_the_end_of_a_session_the_next_login_starts_a_new_one<P: Spoken>() {
     let mut p = Pair::<P>::ready();
     p.hear(&P::accepted(1, 100));
@@ -476,6 +518,7 @@ macro_rules! suite {
         a_full_buffer_refuses_orders_first_and_cancels_last
         everything_is_canceled_and_that_is_said_once
         many_orders_are_canceled_over_a_lost_connection
+        a_sweep_after_any_cut_leaves_nothing_open
         after_the_end_of_a_session_the_next_login_starts_a_new_one
         the_highest_token_stops_orders_instead_of_wrapping
         texts_that_are_no_text_are_refused

@@ -5,6 +5,7 @@
 
 mod feed;
 mod fees;
+mod options;
 mod resolve;
 mod start_of_day;
 mod throttle;
@@ -18,10 +19,12 @@ use engine::strategy::Params;
 use engine::{BookSanity, RiskLimits};
 use gateways::gateway::Barrier;
 use gateways::order::ClOrdId;
+use gateways::ouch50::appendage::Options;
 use model::Instrument;
 use serde::de::DeserializeOwned;
 
 pub use feed::Feed;
+pub use options::OrderOptions;
 pub use resolve::Secrets;
 pub use start_of_day::Openings;
 pub use written::Written;
@@ -133,6 +136,8 @@ pub struct Gateway {
     pub firm: [u8; 4],
     /// How orders are known there beside their token.
     pub order_text: ClOrdId,
+    /// What every order says beside its values.
+    pub options: Options,
     /// What is spoken there.
     pub protocol: OrderProtocol,
     /// What marks the end of the venue's replay.

@@ -14,7 +14,7 @@ use ringbuf::log::SyncPolicy;
 
 use super::written::{self, Written};
 use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Journal, Problem, Topology};
-use super::{fees, start_of_day, throttle};
+use super::{fees, options, start_of_day, throttle};
 use crate::agent::IdleStrategy;
 use crate::order_protocol::OrderProtocol;
 use crate::protocol::FeedProtocol;
@@ -311,6 +311,7 @@ fn gateway(c: &mut Checks, k: usize, g: &written::Gateway, base: &Path, secrets:
         account: account(c, &given, base, secrets),
         firm,
         order_text,
+        options: options::resolve(c, &key("options"), g.options.as_ref(), protocol),
         protocol,
         barrier,
         fees: fees::resolve(c, &key("fees_micro_usd"), &g.fees_micro_usd),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::options::OrderOptions;
 pub use super::start_of_day::StartOfDay;
 pub use super::throttle::Throttle;
 
@@ -203,6 +204,9 @@ pub struct Gateway {
     /// Where absent, an OUCH 5.0 order has no text, and in the name of an OUCH 4.2 order the four are zeros.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order_tag: Option<String>,
+    /// What every order says beside its values; OUCH 5.0 only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub options: Option<OrderOptions>,
     /// `account_query` or `none`: how the gateway knows that the venue's replay is complete. A query where the protocol has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub barrier: Option<String>,

@@ -19,6 +19,8 @@ use model::{
 };
 
 use crate::program::{Program, skipped};
+use crate::soup::packets;
+use crate::soup_dissected::pcap;
 
 /// Ports in the capture.
 const CLIENT: u16 = 40_001;
@@ -159,55 +161,6 @@ fn session() -> Session {
     s
 }
 
-/// The packets of one direction: type and payload.
-fn packets(segments: &[(bool, Vec<u8>)], ours: bool) -> Vec<(u8, Vec<u8>)> {
-    let stream: Vec<u8> = segments.iter().filter(|s| s.0 == ours).flat_map(|s| s.1.clone()).collect();
-    let (mut out, mut at) = (Vec::new(), 0);
-    while at < stream.len() {
-        let end = at + 2 + usize::from(u16::from_be_bytes([stream[at], stream[at + 1]]));
-        out.push((stream[at + 2], stream[at + 3..end].to_vec()));
-        at = end;
-    }
-    out
-}
-
-/// A classic pcap of the segments, one frame each, with a handshake before them.
-fn pcap(segments: &[(bool, Vec<u8>)]) -> Vec<u8> {
-    const SYN: u8 = 2;
-    const ACK: u8 = 16;
-    let mut file = Vec::new();
-    for word in [0xA1B2_C3D4, 4 << 16 | 2, 0, 0, 65_535, 1u32] {
-        file.extend(word.to_le_bytes());
-    }
-    // What each side has sent, its SYN included.
-    let mut sent = [0u32; 2];
-    let shake = [(true, SYN), (false, SYN | ACK), (true, ACK)].map(|(ours, flags)| (ours, flags, &[][..]));
-    let rest = segments.iter().map(|(ours, bytes)| (*ours, ACK | 8, &bytes[..]));
-    for ((ours, flags, bytes), n) in shake.into_iter().chain(rest).zip(0u32..) {
-        let (me, peer) = (usize::from(!ours), usize::from(ours));
-        let ports = if ours { [CLIENT, SERVER] } else { [SERVER, CLIENT] };
-        let mut tcp = Vec::new();
-        ports.iter().for_each(|p| tcp.extend(p.to_be_bytes()));
-        tcp.extend((1_000 + sent[me]).to_be_bytes());
-        tcp.extend((if flags & ACK == 0 { 0 } else { 1_000 + sent[peer] }).to_be_bytes());
-        tcp.extend([5 << 4, flags, 0xFF, 0xFF, 0, 0, 0, 0]);
-        tcp.extend(bytes);
-        sent[me] += bytes.len() as u32 + u32::from(flags & SYN != 0);
-        let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0];
-        frame.extend((20 + tcp.len() as u16).to_be_bytes());
-        frame.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
-        let hosts = if ours { [1, 2] } else { [2, 1] };
-        hosts.iter().for_each(|h| frame.extend([127, 0, 0, *h]));
-        frame.extend(tcp);
-        let len = frame.len() as u32;
-        for word in [1_700_000_000 + n / 1_000, n % 1_000 * 1_000, len, len] {
-            file.extend(word.to_le_bytes());
-        }
-        file.extend(frame);
-    }
-    file
-}
-
 /// What a dissector says of one direction, in order: the packets' types, and type and name of each order message; and everything that it finds wrong.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Dissected {
@@ -243,10 +196,7 @@ fn dissect(capture: &Path) -> Option<([Dissected; 2], Vec<String>)> {
                 .map(|f| f.trim_matches('\'').trim_end().into())
                 .collect()
         };
-        // The handshake has notes of its own.
-        if !packets.is_empty() {
-            notes.extend([unknown, malformed, expert].iter().filter(|n| !n.is_empty()).map(|n| (*n).into()));
-        }
+        notes.extend([unknown, malformed, expert].iter().filter(|n| !n.is_empty()).map(|n| (*n).into()));
         let read = &mut read[usize::from(port != CLIENT.to_string())];
         list(packets).iter().for_each(|p| read.packets.push_str(p));
         let (mut tokens, mut replacements) = (list(tokens).into_iter(), list(replacements).into_iter());
@@ -266,7 +216,8 @@ fn dissect(capture: &Path) -> Option<([Dissected; 2], Vec<String>)> {
 /// The same, read by hand.
 fn expected(segments: &[(bool, Vec<u8>)], ours: bool) -> Dissected {
     let mut read = Dissected::default();
-    for (kind, payload) in packets(segments, ours) {
+    for packet in packets(segments, ours) {
+        let (kind, payload) = (packet[0], &packet[1..]);
         read.packets.push(char::from(kind));
         if matches!(kind, b'S' | b'U') {
             let at = match (payload[0], ours) {
@@ -287,7 +238,7 @@ fn tshark_reads_both_sides_of_an_order_session() {
     let s = session();
     let folder = tempfile::tempdir().unwrap();
     let capture = folder.path().join("orders.pcap");
-    fs::write(&capture, pcap(&s.segments)).unwrap();
+    fs::write(&capture, pcap(&s.segments, (CLIENT, SERVER), 1_460)).unwrap();
     let Some((read, notes)) = dissect(&capture) else { return };
     assert_eq!(notes, [""; 0], "nothing is malformed");
     let want = [expected(&s.segments, true), expected(&s.segments, false)];

@@ -15,21 +15,21 @@ use crate::soup::{Wired, buy, cancel, exchange, packets};
 const WHOLE: usize = 1_460;
 const SPLIT: usize = 50;
 
-/// One connection as a classic pcap of Ethernet frames.
-fn pcap(w: &Wired, segment: usize) -> Vec<u8> {
+/// What was said over one connection, ours or not, as a classic pcap of Ethernet frames between these ports.
+pub fn pcap(said: &[(bool, Vec<u8>)], ports: (u16, u16), segment: usize) -> Vec<u8> {
     let mut file = Vec::new();
     for word in [0xA1B2_C3D4, 4 << 16 | 2, 0, 0, 65_535, 1u32] {
         file.extend_from_slice(&word.to_le_bytes());
     }
     // Bytes of ours and of theirs so far.
     let mut sequence = [1u32, 1];
-    let segments = w.said.iter().flat_map(|(ours, bytes)| bytes.chunks(segment).map(move |c| (*ours, c)));
+    let segments = said.iter().flat_map(|(ours, bytes)| bytes.chunks(segment).map(move |c| (*ours, c)));
     for ((ours, bytes), n) in segments.zip(0u32..) {
         let (us, them) = if ours { (0, 1) } else { (1, 0) };
-        let ports = if ours { w.ports } else { (w.ports.1, w.ports.0) };
+        let (from, to) = if ours { ports } else { (ports.1, ports.0) };
         let mut tcp = Vec::new();
-        tcp.extend_from_slice(&ports.0.to_be_bytes());
-        tcp.extend_from_slice(&ports.1.to_be_bytes());
+        tcp.extend_from_slice(&from.to_be_bytes());
+        tcp.extend_from_slice(&to.to_be_bytes());
         tcp.extend_from_slice(&sequence[us].to_be_bytes());
         tcp.extend_from_slice(&sequence[them].to_be_bytes());
         // Header of five words, PSH and ACK, a window; neither checksum nor urgent data.
@@ -74,7 +74,7 @@ fn rows(w: &Wired, segment: usize) -> Option<Vec<Row>> {
     }
     let folder = tempfile::tempdir().unwrap();
     let capture = folder.path().join("session.pcap");
-    fs::write(&capture, pcap(w, segment)).unwrap();
+    fs::write(&capture, pcap(&w.said, w.ports, segment)).unwrap();
     let mut tshark = Command::new("tshark");
     tshark.arg("-n").arg("-r").arg(&capture);
     tshark.arg("-d").arg(format!("tcp.port=={},soupbintcp", w.ports.1));

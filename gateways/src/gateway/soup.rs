@@ -203,7 +203,7 @@ impl Sweep {
 }
 
 fn is_query<P: SoupProtocol>(message: &[u8]) -> bool {
-    P::QUERY.is_some_and(|letter| message == [letter])
+    P::QUERY.is_some_and(|query| message.first() == Some(&query.letter))
 }
 
 impl<P: SoupProtocol> OrderGateway for SoupGateway<P> {
@@ -410,9 +410,9 @@ impl<P: SoupProtocol> Port<P> {
                 }
                 self.protocol.reset(self.highest_seen);
                 let queries = self.barrier.on_login(now, watched);
-                for letter in P::QUERY.iter().cycle().take(queries as usize) {
-                    let fits = self.tx.push(&[0, 2, UNSEQUENCED, *letter], 0);
-                    debug_assert!(fits, "queries fit in a buffer that held a login");
+                for query in P::QUERY.iter().cycle().take(queries as usize) {
+                    let outcome = (query.write)(&mut self.protocol, &mut self.tx);
+                    debug_assert!(outcome.is_ok(), "queries fit in a buffer that held a login: {outcome:?}");
                     self.session.on_sent(now);
                 }
                 sink.notice(Notice::Session { continued, asked, next });

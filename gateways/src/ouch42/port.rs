@@ -3,7 +3,7 @@
 use model::{GatewayId, Instrument, Nanos, OrderCommand, Qty, Side, Symbol, Token};
 
 use super::{Decoder, Encoder, wire};
-use crate::codec::{CancelAll, DecodeError, Message, SoupProtocol};
+use crate::codec::{CancelAll, DecodeError, Message, Query, SoupProtocol};
 use crate::gateway::SoupGateway;
 use crate::order::{EncodeError, OrderDefaults};
 use crate::soupbintcp::Transmit;
@@ -16,7 +16,7 @@ pub struct Ouch42 {
 }
 
 impl SoupProtocol for Ouch42 {
-    const QUERY: Option<u8> = None;
+    const QUERY: Option<Query<Ouch42>> = None;
 
     const CANCEL_ALL: CancelAll<Ouch42> =
         CancelAll::OneByOne(|ouch, token, tx| ouch.encoder.cancel(token, Qty(0), tx));
@@ -28,8 +28,8 @@ impl SoupProtocol for Ouch42 {
         instruments: &[Instrument],
     ) -> Result<Ouch42, Symbol> {
         Ok(Ouch42 {
-            encoder: Encoder::new(gateway, firm, orders, instruments),
             decoder: Decoder::new(gateway, orders.clordid, instruments)?,
+            encoder: Encoder::new(gateway, firm, orders, instruments),
         })
     }
 

@@ -4,15 +4,16 @@
 
 use model::{CommandKind, GatewayId, Instrument, OrderCommand, Qty, Side, Symbol, Tif, Token};
 
-use super::wire::{self, ENTER_MAX, Enter, EnterTemplate, Replace};
+use super::appendage::Element;
+use super::wire::{self, ENTER_MAX, EXTENDED_MAX, Enter, EnterTemplate, Replace};
 use crate::fields::side_letter;
 use crate::order::{
     CANCELS_RESERVED, CONTROL_RESERVE, EncodeError, OrderDefaults, TokenRow, limit, shares, up_to_max,
 };
 use crate::soupbintcp::Transmit;
 
-/// Bytes of the transmit buffer that only cancels may use.
-const CANCEL_RESERVE: usize = CANCELS_RESERVED * wire::CANCEL_LEN;
+/// Bytes of the transmit buffer that only cancels may use: each with a channel.
+const CANCEL_RESERVE: usize = CANCELS_RESERVED * (wire::CANCEL_LEN + 5);
 
 /// Encodes for one gateway. Allocates once, in [`Encoder::new`].
 #[derive(Debug)]
@@ -22,6 +23,9 @@ pub struct Encoder {
     defaults: OrderDefaults,
     /// By [`model::InstrumentId`]; `None` where the instrument trades elsewhere.
     templates: Box<[Option<EnterTemplate>]>,
+    /// Elements of a replace, and of all requests but Enter and Replace.
+    in_replace: Box<[u8]>,
+    in_others: Box<[u8]>,
     tokens: TokenRow,
 }
 
@@ -39,17 +43,23 @@ impl Encoder {
     pub fn new(
         gateway: GatewayId,
         firm: [u8; 4],
-        defaults: OrderDefaults,
+        mut defaults: OrderDefaults,
         instruments: &[Instrument],
     ) -> Encoder {
+        if defaults.send_firm {
+            // One that is there already stays.
+            let _ = defaults.options.add(Element::Firm(firm));
+        }
+        let elements = defaults.options.enter();
         let ours = || instruments.iter().filter(|i| i.gateway == gateway);
         let count = ours().map(|i| i.id.index() + 1).max().unwrap_or(0);
         let mut templates = vec![None; count].into_boxed_slice();
         for i in ours() {
-            let firm = defaults.send_firm.then_some(firm);
-            templates[i.id.index()] = Some(EnterTemplate::new(i.symbol, defaults.letters, firm));
+            templates[i.id.index()] = Some(EnterTemplate::new(i.symbol, defaults.letters, &elements));
         }
-        Encoder { gateway, firm, defaults, templates, tokens: TokenRow::default() }
+        let (in_replace, in_others) = (defaults.options.replace(), defaults.options.others());
+        let tokens = TokenRow::default();
+        Encoder { gateway, firm, defaults, templates, in_replace, in_others, tokens }
     }
 
     /// The highest token that must not be used again.
@@ -115,9 +125,9 @@ impl Encoder {
                     tif: tif_letter(tif),
                     clordid: self.defaults.clordid.of(token),
                 };
-                let room = tx.claim(CANCEL_RESERVE + CONTROL_RESERVE).ok_or(EncodeError::Full)?;
-                wire::replace(room, &replace, self.defaults.letters);
-                tx.commit(wire::REPLACE_LEN);
+                let mut packet = [0; wire::REPLACE_LEN];
+                wire::replace(&mut packet, &replace, self.defaults.letters);
+                Self::write(&packet, true, &self.in_replace, CANCEL_RESERVE, tx)?;
                 self.tokens.take(token);
                 Ok(())
             }
@@ -125,7 +135,7 @@ impl Encoder {
                 if token.0 == 0 {
                     return Err(EncodeError::BadToken(token));
                 }
-                self.write(&wire::cancel(token, up_to_max(qty)?), 0, tx)
+                Self::write(&wire::cancel(token, up_to_max(qty)?), false, &self.in_others, 0, tx)
             }
         }
     }
@@ -145,7 +155,8 @@ impl Encoder {
         if token.0 == 0 {
             return Err(EncodeError::BadToken(token));
         }
-        self.write(&wire::modify(token, side_letter(side, short)?, shares(qty)?), CANCEL_RESERVE, tx)
+        let packet = wire::modify(token, side_letter(side, short)?, shares(qty)?);
+        Self::write(&packet, false, &self.in_others, CANCEL_RESERVE, tx)
     }
 
     /// Writes a Mass Cancel of the firm's orders in `symbol`, or with [`Symbol::BLANK`] in all.
@@ -159,7 +170,7 @@ impl Encoder {
         tx: &mut Transmit,
     ) -> Result<(), EncodeError> {
         self.tokens.check(token)?;
-        self.write(&wire::mass_cancel(token, self.firm, symbol), 0, tx)?;
+        Self::write(&wire::mass_cancel(token, self.firm, symbol), true, &self.in_others, 0, tx)?;
         self.tokens.take(token);
         Ok(())
     }
@@ -180,19 +191,35 @@ impl Encoder {
         } else {
             wire::disable_entry(token, self.firm)
         };
-        self.write(&packet, 0, tx)?;
+        Self::write(&packet, true, &self.in_others, 0, tx)?;
         self.tokens.take(token);
         Ok(())
     }
 
+    /// Writes an Account Query.
+    ///
+    /// # Errors
+    /// [`EncodeError::Full`].
+    pub fn query(&self, tx: &mut Transmit) -> Result<(), EncodeError> {
+        Self::write(&wire::account_query(), false, &self.in_others, 0, tx)
+    }
+
     #[inline]
     fn write<const N: usize>(
-        &self,
         packet: &[u8; N],
+        required: bool,
+        elements: &[u8],
         keep: usize,
         tx: &mut Transmit,
     ) -> Result<(), EncodeError> {
-        if tx.push(packet, keep + CONTROL_RESERVE) { Ok(()) } else { Err(EncodeError::Full) }
+        let keep = keep + CONTROL_RESERVE;
+        if elements.is_empty() {
+            return if tx.push(packet, keep) { Ok(()) } else { Err(EncodeError::Full) };
+        }
+        let room = tx.claim::<EXTENDED_MAX>(keep).ok_or(EncodeError::Full)?;
+        let len = wire::extend(room, packet, required, elements);
+        tx.commit(len);
+        Ok(())
     }
 }
 
@@ -334,7 +361,13 @@ mod tests {
             }
         };
         assert_eq!((why, e.last_token()), (EncodeError::Full, Token(token - 1)));
-        assert_eq!(e.encode(&replace(1, token, 1, 1), true, &mut tx), Err(EncodeError::Full));
+        let why = loop {
+            match e.encode(&replace(1, token, 1, 1), true, &mut tx) {
+                Ok(()) => token += 1,
+                Err(why) => break why,
+            }
+        };
+        assert_eq!((why, e.last_token()), (EncodeError::Full, Token(token - 1)));
         let mut cancels = 0;
         while e.encode(&cancel(1, 0), true, &mut tx).is_ok() {
             cancels += 1;

@@ -1,9 +1,11 @@
 //! OUCH 5.0 as the protocol of a SoupBinTCP port.
 
-use model::{GatewayId, Instrument, Nanos, OrderCommand, Qty, Side, Symbol, Token};
+use model::{
+    ExecutionReport, GatewayId, Instrument, Nanos, OrderCommand, Qty, ReportKind, Side, Symbol, Token,
+};
 
 use super::{Decoded, Decoder, Encoder, Outbound, wire};
-use crate::codec::{CancelAll, DecodeError, Message, SoupProtocol};
+use crate::codec::{CancelAll, DecodeError, Message, Query, SoupProtocol};
 use crate::gateway::OuchGateway;
 use crate::order::{EncodeError, OrderDefaults};
 use crate::soupbintcp::Transmit;
@@ -11,13 +13,16 @@ use crate::soupbintcp::Transmit;
 /// Encoder and decoder of one port.
 #[derive(Debug)]
 pub struct Ouch50 {
+    /// The channel of every request, and of the orders that are ours.
+    channel: u8,
     encoder: Encoder,
     decoder: Decoder,
 }
 
 impl SoupProtocol for Ouch50 {
     /// Account Query.
-    const QUERY: Option<u8> = Some(b'Q');
+    const QUERY: Option<Query<Ouch50>> =
+        Some(Query { letter: b'Q', write: |ouch, tx| ouch.encoder.query(tx) });
 
     /// Mass Cancel of the firm, all symbols.
     const CANCEL_ALL: CancelAll<Ouch50> =
@@ -30,6 +35,7 @@ impl SoupProtocol for Ouch50 {
         instruments: &[Instrument],
     ) -> Result<Ouch50, Symbol> {
         Ok(Ouch50 {
+            channel: orders.options.channel(),
             encoder: Encoder::new(gateway, firm, orders, instruments),
             decoder: Decoder::new(gateway, instruments)?,
         })
@@ -42,19 +48,24 @@ impl SoupProtocol for Ouch50 {
 
     #[inline]
     fn decode(&self, seq: u64, message: &[u8]) -> Result<Message, DecodeError> {
-        Ok(match self.decoder.decode(seq, message)? {
-            Decoded { channel: 1.., .. } => Message::Foreign,
-            Decoded { body: Outbound::Report(report), .. } => Message::Report(report),
-            Decoded { body: Outbound::MassCanceled { ts_event, token, symbol, .. }, .. } => {
+        let Decoded { channel, body } = self.decoder.decode(seq, message)?;
+        let of_the_day =
+            matches!(body, Outbound::Report(ExecutionReport { kind: ReportKind::System { .. }, .. }));
+        if channel != self.channel && !of_the_day {
+            return Ok(Message::Foreign);
+        }
+        Ok(match body {
+            Outbound::Report(report) => Message::Report(report),
+            Outbound::MassCanceled { ts_event, token, symbol, .. } => {
                 Message::MassCanceled { ts_event, token, symbol }
             }
-            Decoded { body: Outbound::EntryDisabled { ts_event, token, .. }, .. } => {
+            Outbound::EntryDisabled { ts_event, token, .. } => {
                 Message::EntrySwitched { ts_event, token, enabled: false }
             }
-            Decoded { body: Outbound::EntryEnabled { ts_event, token, .. }, .. } => {
+            Outbound::EntryEnabled { ts_event, token, .. } => {
                 Message::EntrySwitched { ts_event, token, enabled: true }
             }
-            Decoded { body: Outbound::NextToken { next, .. }, .. } => Message::NextToken(next),
+            Outbound::NextToken { next, .. } => Message::NextToken(next),
         })
     }
 

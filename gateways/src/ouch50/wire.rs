@@ -8,19 +8,22 @@
 //!   packet  0    2  3    4      8    9      13      21     29  30  31  32  33  34      48     50
 //!           | len |U |O | token |side| qty  | symbol | price |tif|dsp|cap|iso|crs|clordid|applen| appendage
 //! ```
+//!
+//! The other requests are written whole, without elements; [`extend`] puts these behind them.
 
 use core::num::NonZeroU8;
 
 use model::{Symbol, Token};
 
+use super::appendage::OPTIONS_MAX;
 use crate::fields::{blank, put};
 use crate::order::Letters;
 use crate::soupbintcp::HEADER_LEN;
 
 /// Packet bytes of an Enter Order without appendage elements.
 pub const ENTER_LEN: usize = HEADER_LEN + 47;
-/// Packet bytes of the longest Enter Order made here: one Firm element.
-pub const ENTER_MAX: usize = ENTER_LEN + 6;
+/// Packet bytes of the longest Enter Order made here.
+pub const ENTER_MAX: usize = ENTER_LEN + OPTIONS_MAX;
 /// Packet bytes of a Replace Order.
 pub const REPLACE_LEN: usize = HEADER_LEN + 40;
 /// Packet bytes of a Cancel Order.
@@ -51,7 +54,10 @@ pub struct Enter {
     pub clordid: [u8; 14],
 }
 
-/// The Enter Order packet of one instrument, in one cache line.
+/// Bytes of a cache line: what of a template is always copied.
+const LINE: usize = 64;
+
+/// The Enter Order packet of one instrument: a cache line, and a second one where there are many elements.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 pub struct EnterTemplate {
@@ -59,31 +65,32 @@ pub struct EnterTemplate {
     len: NonZeroU8,
 }
 
-const _: () = assert!(size_of::<Option<EnterTemplate>>() == 64);
-
-const LEN_PLAIN: NonZeroU8 = NonZeroU8::new(ENTER_LEN as u8).unwrap();
-const LEN_WITH_FIRM: NonZeroU8 = NonZeroU8::new(ENTER_MAX as u8).unwrap();
+const _: () = assert!(size_of::<Option<EnterTemplate>>() == 2 * LINE);
 
 impl EnterTemplate {
-    /// For `symbol`, with a Firm element where `firm` is given.
+    /// For `symbol`, with the elements of an appendage.
+    ///
+    /// # Panics
+    /// If these have more than [`OPTIONS_MAX`] bytes.
     #[must_use]
-    pub fn new(symbol: Symbol, letters: Letters, firm: Option<[u8; 4]>) -> EnterTemplate {
+    pub fn new(symbol: Symbol, letters: Letters, elements: &[u8]) -> EnterTemplate {
         let mut bytes: [u8; ENTER_MAX] = blank(b'O');
-        let len = if firm.is_some() { LEN_WITH_FIRM } else { LEN_PLAIN };
-        put(&mut bytes, 0, (u16::from(len.get()) - 2).to_be_bytes());
+        bytes[ENTER_LEN..][..elements.len()].copy_from_slice(elements);
+        let len = ENTER_LEN + elements.len();
+        put(&mut bytes, 0, (len as u16 - 2).to_be_bytes());
         put(&mut bytes, 13, symbol.0);
         put(&mut bytes, 30, [letters.display, letters.capacity, letters.iso, letters.cross]);
-        put(&mut bytes, 48, [0, 0]);
-        if let Some([a, b, c, d]) = firm {
-            put(&mut bytes, 48, [0, 6, 5, super::appendage::tag::FIRM, a, b, c, d]);
-        }
-        EnterTemplate { bytes, len }
+        put(&mut bytes, 48, (elements.len() as u16).to_be_bytes());
+        EnterTemplate { bytes, len: NonZeroU8::new(len as u8).expect("it has a fixed part") }
     }
 
     /// Writes the packet and returns its length.
     #[inline]
     pub fn patch(&self, out: &mut [u8; ENTER_MAX], o: &Enter) -> usize {
-        *out = self.bytes;
+        out[..LINE].copy_from_slice(&self.bytes[..LINE]);
+        if usize::from(self.len.get()) > LINE {
+            out[LINE..].copy_from_slice(&self.bytes[LINE..]);
+        }
         put(out, 4, o.token.0.to_be_bytes());
         out[8] = o.side;
         put(out, 9, o.qty.to_be_bytes());
@@ -109,6 +116,27 @@ pub struct Replace {
     pub tif: u8,
     /// Text of the client.
     pub clordid: [u8; 14],
+}
+
+/// Most packet bytes of what [`extend`] makes.
+pub const EXTENDED_MAX: usize = 64;
+
+/// Puts elements behind a whole packet without any, and returns its new length. A packet whose appendage is `required` ends with the size of an
+/// empty one; the others end before it.
+#[inline]
+pub fn extend<const N: usize>(
+    out: &mut [u8; EXTENDED_MAX],
+    packet: &[u8; N],
+    required: bool,
+    elements: &[u8],
+) -> usize {
+    let fixed = if required { N - 2 } else { N };
+    let len = fixed + 2 + elements.len();
+    out[..N].copy_from_slice(packet);
+    out[fixed..fixed + 2].copy_from_slice(&(elements.len() as u16).to_be_bytes());
+    out[fixed + 2..len].copy_from_slice(elements);
+    put(out, 0, (len as u16 - 2).to_be_bytes());
+    len
 }
 
 /// Writes a Replace Order with an empty appendage: firm and options are the replaced order's.
@@ -202,7 +230,7 @@ mod tests {
 
     #[test]
     fn an_enter_order_with_a_firm_has_the_shape_of_a_real_one() {
-        let t = EnterTemplate::new(Symbol(*b"CVLT    "), LETTERS, Some(*b"LIME"));
+        let t = EnterTemplate::new(Symbol(*b"CVLT    "), LETTERS, b"\x05\x02LIME");
         let mut p = [0; ENTER_MAX];
         let n = t.patch(
             &mut p,
@@ -217,7 +245,7 @@ mod tests {
         );
         assert_eq!(n, 56);
         assert_eq!(p[..21], *b"\x00\x36UO\x00\x00\x00\x71T\x00\x00\x00\xe1CVLT    ");
-        assert_eq!(p[21..], *b"\0\0\0\0\0\0\0\x013YPNNABCDEFGHIJKLMN\x00\x06\x05\x02LIME");
+        assert_eq!(p[21..n], *b"\0\0\0\0\0\0\0\x013YPNNABCDEFGHIJKLMN\x00\x06\x05\x02LIME");
     }
 
     #[test]

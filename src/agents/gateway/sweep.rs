@@ -10,6 +10,9 @@
 //! those of orders, and a venue that has processed a number as high ignores it in silence. So each attempt takes the number above all that this session has
 //! sent and the venue is known to have processed, which is complete only when its replay has ended (`ready`); the cold side keeps
 //! [`SWEEP_TOKENS`] of each durable block from the engine, so that no later run uses such a number again.
+//!
+//! Where a protocol has no such request (OUCH 4.2), its gateway cancels each order that may be open and gives the answer itself once none can be; all here is
+//! the same.
 
 use model::{Nanos, Token};
 
