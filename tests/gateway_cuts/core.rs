@@ -185,6 +185,8 @@ impl Core {
                 max_market_age: Nanos(u64::MAX),
             },
             throttles: Vec::new(),
+            fees: Vec::new(),
+            openings: Vec::new(),
             sanity: BookSanity::default(),
             book: BookCapacity {
                 instruments: instruments.len(),
@@ -241,6 +243,17 @@ impl Core {
             self.ring.push_back((*approved, self.epoch));
         }
         self.outbox.clear();
+    }
+
+    /// Whether the next input is that a connection is gone.
+    pub fn is_about_to_hear_of_a_cut(&self) -> bool {
+        matches!(self.ears.items.front(), Some(Input::Session(_, SessionEvent::Disconnected)))
+    }
+
+    /// Shares that may still trade, by instrument: buys and sells.
+    pub fn reserved(&self) -> Vec<(u64, u64)> {
+        let ids = (0..SYMBOLS.len() as u16).map(InstrumentId);
+        ids.map(|id| self.engine.orders().exposure(id)).map(|e| (e.buy, e.sell)).collect()
     }
 
     /// Moves one input up; whether there was one.
