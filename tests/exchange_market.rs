@@ -232,7 +232,7 @@ fn a_limit_state_that_lasts_pauses_and_a_cross_reopens() {
     b.ask(&mut two, &for_cross(3, b'S', 60, 1_040_000, b'H'));
     b.run(2_000);
     assert_eq!(b.tape.actions, b"TTPT");
-    assert!(b.tape.crosses.iter().any(|c| *c == ('H', 60, 1_040_000)), "{:?}", b.tape.crosses);
+    assert!(b.tape.crosses.contains(&('H', 60, 1_040_000)), "{:?}", b.tape.crosses);
     assert_eq!(b.position("user02"), -70);
     assert!(b.tape.imbalances.iter().any(|i| (i.cross, i.paired) == ('H', 60)));
 }

@@ -179,7 +179,7 @@ fn a_request(rng: &mut Rng, next: &mut u32) -> Vec<u8> {
             let on = switch(true, *next + 1, &FIRM);
             let off = switch(false, *next - 1, &FIRM);
             *next += 1;
-            return [packet(b'U', &off), packet(b'U', &enter), packet(b'U', &on)].concat();
+            [packet(b'U', &off), packet(b'U', &enter), packet(b'U', &on)].concat()
         }
         _ => {
             // Any bytes at all behind a type.
