@@ -50,6 +50,7 @@ pub mod message_log;
 pub mod mold;
 pub mod order_entry;
 pub mod ouch;
+pub mod ouch42;
 pub mod rng;
 pub mod script;
 pub mod server;

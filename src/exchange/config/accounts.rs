@@ -50,7 +50,7 @@ pub struct AccountConfig {
     /// Other firms that it may trade for.
     #[serde(default)]
     pub firms: Vec<String>,
-    /// `"ouch50"`.
+    /// `"ouch50"` or `"ouch42"`.
     #[serde(default)]
     pub protocol: Protocol,
     /// Whether the account's orders are canceled when its connection ends; as the venue's where absent.
