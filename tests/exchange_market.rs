@@ -106,6 +106,32 @@ fn late_before_a_cross_only_its_own_orders_are_held() {
 }
 
 #[test]
+fn late_before_the_close_orders_for_it_are_held_to_the_reference() {
+    let (mut b, mut one, mut two) = market(hours());
+    b.run(4_950);
+    let late = |n, px| for_cross(n, b'B', 10, px, b'C');
+    assert_eq!(briefs(&b.ask(&mut one, &late(1, MARKET))), [('J', 1, 0, 0, 0x14)]);
+    assert_eq!(briefs(&b.ask(&mut one, &late(2, 1_000_000))), [('J', 2, 0, 0, 0x0E)], "nothing traded yet");
+    b.ask(&mut two, &enter(1, b'S', 10, 1_000_000));
+    b.ask(&mut one, &enter(3, b'B', 10, 1_000_000));
+    assert_eq!(briefs(&b.ask(&mut one, &late(4, 1_000_100))), [('J', 4, 0, 0, 0x19)]);
+    assert_eq!(b.ask(&mut one, &late(5, 1_000_000))[0].kind, 'A');
+    assert_eq!(briefs(&b.ask(&mut one, &for_cross(6, b'S', 10, 999_900, b'C'))), [('J', 6, 0, 0, 0x19)]);
+}
+
+#[test]
+fn an_account_may_be_kept_out_before_the_open() {
+    let mut settings = VenueConfig { market: hours(), ..config() };
+    settings.accounts[0].rules.limits.no_pre_market = true;
+    let mut b = Bench::new(settings);
+    let (mut one, mut two) = (b.client(0), b.client(1));
+    assert_eq!(briefs(&b.ask(&mut one, &for_cross(1, b'B', 10, MARKET, b'O'))), [('J', 1, 0, 0, 0x2D)]);
+    assert_eq!(b.ask(&mut two, &for_cross(1, b'B', 10, MARKET, b'O'))[0].kind, 'A');
+    b.run(1_000);
+    assert_eq!(b.ask(&mut one, &enter(2, b'B', 10, 1_000_000))[0].kind, 'A');
+}
+
+#[test]
 fn a_halt_holds_what_rests_collects_and_reopens_by_a_cross() {
     let (mut b, mut one, mut two) = market(MarketRules::default());
     b.ask(&mut one, &enter(1, b'B', 100, 1_000_000));
@@ -206,7 +232,7 @@ fn a_limit_state_that_lasts_pauses_and_a_cross_reopens() {
     b.ask(&mut two, &for_cross(3, b'S', 60, 1_040_000, b'H'));
     b.run(2_000);
     assert_eq!(b.tape.actions, b"TTPT");
-    assert!(b.tape.crosses.iter().any(|c| *c == ('H', 60, 1_040_000)), "{:?}", b.tape.crosses);
+    assert!(b.tape.crosses.contains(&('H', 60, 1_040_000)), "{:?}", b.tape.crosses);
     assert_eq!(b.position("user02"), -70);
     assert!(b.tape.imbalances.iter().any(|i| (i.cross, i.paired) == ('H', 60)));
 }

@@ -300,6 +300,7 @@ fn each_limit_has_its_code() {
         (0x27, Limits { locate_required: true, ..none() }, short(b'T')),
         (0x2C, Limits { no_market_orders: true, ..none() }, Enter { px: 2_000_000_000, ..good() }),
         (0x24, Limits { no_iso: true, ..none() }, Enter { iso: b'Y', ..good() }),
+        (0x21, Limits { max_take_shares: Some(99), ..none() }, good()),
     ];
     for (code, limit, message) in cases {
         let (mut b, mut c, mut other) = bench(limits(limit.clone()));
@@ -313,6 +314,18 @@ fn each_limit_has_its_code() {
         b.ask(&mut other, &enter(1, b'S', 1_000, 1_000_000));
         assert_eq!(b.ask(&mut c, &message.bytes())[0].kind, 'A', "{code:#x}");
     }
+}
+
+#[test]
+fn no_order_is_larger_than_the_market_takes() {
+    let (mut b, mut c, _) = market(MarketRules {
+        max_shares: Some(200),
+        max_notional_e4: Some(100 * 1_000_000),
+        ..MarketRules::default()
+    });
+    assert_eq!(briefs(&b.ask(&mut c, &enter(1, b'B', 201, 10_000))), [('J', 1, 0, 0, 0x1E)]);
+    assert_eq!(briefs(&b.ask(&mut c, &enter(2, b'B', 101, 1_000_000))), [('J', 2, 0, 0, 0x1F)]);
+    assert_eq!(b.ask(&mut c, &enter(3, b'B', 100, 1_000_000))[0].kind, 'A');
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use model::{Px, Qty, Side, Symbol};
 
 use super::accounts::{Order, ROUND_LOT};
+use super::auction;
 use super::entry::{Cause, Enter, MARKET_PRICE, Tags};
-use super::floor::Floor;
+use super::floor::{Floor, Late};
 use super::latency::RateWindow;
 
 /// Prices of a dollar and more are whole cents.
@@ -50,6 +51,10 @@ pub struct Limits {
     pub no_market_orders: bool,
     /// No inter-market sweeps (24).
     pub no_iso: bool,
+    /// No orders before market hours (2D).
+    pub no_pre_market: bool,
+    /// Shares that an order may trade as it comes (21).
+    pub max_take_shares: Option<u64>,
 }
 
 /// How often an account sent what.
@@ -153,6 +158,18 @@ pub fn admit_values(floor: &Floor, asked: &Asked) -> Result<Admitted, Cause> {
     if asked.price < MARKET_PRICE && asked.cross_type == b'N' {
         px = floor.within_bands(listing, side, px).ok_or(Cause::Price)?;
     }
+    let order_value = i128::from(px.0) * i128::from(asked.quantity);
+    if floor.rules.max_shares.is_some_and(|most| asked.quantity > most) {
+        return Err(Cause::SharesThreshold);
+    }
+    if asked.price < MARKET_PRICE
+        && floor.rules.max_notional_e4.is_some_and(|most| order_value > i128::from(most))
+    {
+        return Err(Cause::MaxNotional);
+    }
+    if asked.cross_type == b'C' && floor.listings[listing].late != Late::No {
+        check_late_close(floor, listing, side, asked.price, px)?;
+    }
     check_display(asked)?;
     if !matches!(asked.iso, b'Y' | b'N') {
         return Err(Cause::IsoNotAllowed);
@@ -180,6 +197,19 @@ pub fn admit_values(floor: &Floor, asked: &Asked) -> Result<Admitted, Cause> {
         return Err(Cause::Other);
     }
     Ok(Admitted { listing, side, px, expires_at })
+}
+
+/// Late before the close only orders with a limit come in, which do not reach beyond the price that the others are compared with.
+fn check_late_close(floor: &Floor, listing: usize, side: Side, price: u64, px: Px) -> Result<(), Cause> {
+    if price >= MARKET_PRICE {
+        return Err(Cause::CrossOrder);
+    }
+    let reference = auction::reference(floor, listing).ok_or(Cause::NoClosingReferencePrice)?;
+    let is_beyond = match side {
+        Side::Buy => px > reference,
+        Side::Sell => px < reference,
+    };
+    if is_beyond { Err(Cause::LateLocTooAggressive) } else { Ok(()) }
 }
 
 /// What is shown: all, nothing, or a part in round lots.
@@ -211,6 +241,8 @@ pub fn risk(floor: &mut Floor, account: u16, asked: &Asked, old: Option<&Order>)
         floor.listings[asked.listing].book.queue(side.opposite()).find(shown).map(|o| o.px)
     });
     let reference = best.or(floor.listings[asked.listing].last_px);
+    let is_early = !floor.is_market_open;
+    let take = taken_at_once(floor, asked);
     let own = &mut floor.accounts[usize::from(account)];
     let limits = &own.rules.limits;
     let is_market = asked.price >= MARKET_PRICE;
@@ -229,6 +261,8 @@ pub fn risk(floor: &mut Floor, account: u16, asked: &Asked, old: Option<&Order>)
     check(is_short && limits.locate_required && asked.tags.located != Some(b'Y'), Cause::RiskLocateRequired)?;
     check(is_market && limits.no_market_orders, Cause::RiskMarketOrder)?;
     check(asked.iso == b'Y' && limits.no_iso, Cause::RiskIso)?;
+    check(is_early && limits.no_pre_market, Cause::RiskPreMarket)?;
+    check(limits.max_take_shares.is_some_and(|most| take > most), Cause::RiskMarketImpact)?;
     check(limits.max_quantity.is_some_and(|n| asked.quantity > n), Cause::RiskMaxQuantity)?;
     let value = notional(px, asked.quantity);
     check(limits.max_notional_e4.is_some_and(|n| value > i128::from(n)), Cause::RiskSingleOrderNotional)?;
@@ -265,6 +299,24 @@ pub fn risk(floor: &mut Floor, account: u16, asked: &Asked, old: Option<&Order>)
     }
     own.rates.asked.insert(asked.symbol, day);
     Ok(())
+}
+
+/// Shares that an order would trade as it comes.
+fn taken_at_once(floor: &Floor, asked: &Asked) -> u64 {
+    let Some(side) = side_of(asked.side).filter(|_| asked.cross_type == b'N') else { return 0 };
+    let limit = match (asked.price >= MARKET_PRICE, side) {
+        (true, Side::Buy) => Px(i64::MAX),
+        (true, Side::Sell) => Px(0),
+        (false, _) => price(asked.price).unwrap_or_default(),
+    };
+    let mut left = asked.quantity;
+    for resting in floor.reached(asked.listing, side, limit) {
+        left = left.saturating_sub(resting.shares.0);
+        if left == 0 {
+            break;
+        }
+    }
+    u64::from(asked.quantity - left)
 }
 
 /// The side of the book of a letter.

@@ -364,6 +364,16 @@ fn check_probability(key: &str, p: f64) -> Result<(), ExchangeError> {
     if (0.0..=1.0).contains(&p) { Ok(()) } else { Err(invalid(key, p, "a probability from 0 to 1")) }
 }
 
+/// A sum as written, in 1e-4 USD.
+fn dollars(key: &str, usd: Option<u64>) -> Result<Option<i64>, ExchangeError> {
+    match usd {
+        // So much fits every sum.
+        Some(n @ 0..=1_000_000_000_000) => Ok(Some((n * 10_000) as i64)),
+        Some(n) => Err(invalid(key, n, "at most 1000000000000")),
+        None => Ok(None),
+    }
+}
+
 fn ticker(key: &str, text: &str) -> Result<Symbol, ExchangeError> {
     Symbol::new(text).ok_or_else(|| invalid(key, text, "1 to 8 printable characters without spaces"))
 }
@@ -501,6 +511,11 @@ mod tests {
             ("max_notional_usd = 100000", "fat_finger_percent = 101", &["fat_finger_percent", "101"]),
             ("max_notional_usd = 100000", "symbol_rate = 0", &["accounts[0].limits.symbol_rate", "0"]),
             ("\"slide\"\n        hours", "\"glide\"\n        hours", &["glide", "slide"]),
+            (
+                "max_notional_usd = 100000",
+                "max_exposure_usd = 9000000000000",
+                &["max_exposure_usd", "9000000000000"],
+            ),
             ("close_ms = 9000", "close_ms = 100", &["market.hours.close_ms", "100", "after open_ms"]),
             ("late_ms = 20", "late_ms = 90000000", &["market.hours.late_ms", "90000000"]),
             ("width_bp = 500", "width_bp = 0", &["market.bands.width_bp", "0", "1 to 9999"]),

@@ -15,6 +15,10 @@ pub struct MarketRules {
     pub hours: Option<Hours>,
     /// Limits of price; none where `None`.
     pub bands: Option<Bands>,
+    /// Shares of an order at most; any where `None`.
+    pub max_shares: Option<u32>,
+    /// Shares times price of an order at most, 1e-4 USD; any where `None`.
+    pub max_notional_e4: Option<i64>,
     /// How often an auction's imbalance is said while orders are collected, ns.
     pub imbalance_every_ns: u64,
 }

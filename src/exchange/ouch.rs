@@ -226,6 +226,20 @@ mod tests {
         }
     }
 
+    /// The length is optional in some layouts and left out of others all the same: each message is read without.
+    #[test]
+    fn every_message_is_read_without_the_length_and_with_a_length_of_0() {
+        for (kind, length) in
+            [(b'O', 45), (b'U', 38), (b'X', 9), (b'M', 10), (b'C', 17), (b'D', 9), (b'E', 9), (b'Q', 1)]
+        {
+            let m = [&[kind][..], &vec![b' '; length - 1]].concat();
+            let read = parse(&m).unwrap();
+            assert_eq!(read.letter(), kind);
+            assert_eq!(parse(&[&m[..], b"\0\0"].concat()), Some(read), "{}", kind as char);
+            assert_eq!(parse(&m[..length - 1]), None, "{}", kind as char);
+        }
+    }
+
     #[test]
     fn appendages_may_be_absent_empty_or_full() {
         let cancel = |tail: &[u8]| parse(&[b"X\0\0\0\x01\0\0\0\0", tail].concat());

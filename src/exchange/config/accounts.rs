@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use model::Symbol;
 use serde::Deserialize;
 
-use super::{invalid, ticker};
+use super::{dollars, invalid, ticker};
 use crate::exchange::ExchangeError;
 use crate::exchange::accounts::{AccountRules, AccountSetup, Credentials, SelfMatch};
 use crate::exchange::admission::Limits;
@@ -15,10 +15,6 @@ use crate::exchange::latency::{Excess, Latency};
 
 /// The longest latency, us.
 const LATENCY_US_MAX: u64 = 60_000_000;
-/// 1e-4 USD in a dollar.
-const USD: u64 = 10_000;
-/// Dollars that fit every sum.
-const USD_MAX: u64 = 1_000_000_000_000;
 
 /// A text that is not shown.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -159,6 +155,8 @@ pub struct LimitsConfig {
     pub locate_required: bool,
     pub no_market_orders: bool,
     pub no_iso: bool,
+    pub no_pre_market: bool,
+    pub max_take_shares: Option<u64>,
 }
 
 /// The accounts, checked, with their passwords.
@@ -268,11 +266,7 @@ fn latency(written: Option<&LatencyConfig>, key: &str) -> Result<Latency, Exchan
 }
 
 fn limits(written: &LimitsConfig, key: &str) -> Result<Limits, ExchangeError> {
-    let usd = |field: &str, usd: Option<u64>| match usd {
-        Some(n @ 0..=USD_MAX) => Ok(Some((n * USD) as i64)),
-        Some(n) => Err(invalid(format!("{key}.{field}"), n, "at most 1000000000000")),
-        None => Ok(None),
-    };
+    let usd = |field: &str, usd| dollars(&format!("{key}.{field}"), usd);
     let symbols = |field: &str, list: &[String]| -> Result<Vec<Symbol>, ExchangeError> {
         list.iter().map(|text| ticker(&format!("{key}.{field}"), text)).collect()
     };
@@ -299,5 +293,7 @@ fn limits(written: &LimitsConfig, key: &str) -> Result<Limits, ExchangeError> {
         locate_required: written.locate_required,
         no_market_orders: written.no_market_orders,
         no_iso: written.no_iso,
+        no_pre_market: written.no_pre_market,
+        max_take_shares: written.max_take_shares,
     })
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::invalid;
+use super::{dollars, invalid};
 use crate::exchange::ExchangeError;
 use crate::exchange::market::{Bands, BeyondBands, HaltedOrders, Hours, MarketRules, PostOnly};
 
@@ -19,6 +19,10 @@ pub struct MarketConfig {
     pub post_only: PostOnlyConfig,
     /// `"hold"` or `"cancel"`.
     pub halted_orders: HaltedConfig,
+    /// Shares of an order at most.
+    pub max_shares: Option<u32>,
+    /// Value of an order at most.
+    pub max_notional_usd: Option<u64>,
     /// How often imbalances are said, ms; never where 0.
     pub imbalance_ms: u64,
     /// When the market is open; from the first moment to the last where absent.
@@ -152,6 +156,8 @@ impl MarketConfig {
             },
             hours,
             bands,
+            max_shares: self.max_shares,
+            max_notional_e4: dollars("market.max_notional_usd", self.max_notional_usd)?,
             imbalance_every_ns: ns("imbalance_ms", self.imbalance_ms)?,
         })
     }
