@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod book;
+pub mod dropcopy;
 pub mod engine;
 pub mod facts;
 mod hash;
