@@ -77,13 +77,13 @@ impl Lives {
     }
 
     fn apply(&mut self, now: Nanos, r: &ExecutionReport, ready: bool) {
-        if let ReportKind::Accepted { .. } | ReportKind::Replaced { .. } | ReportKind::Rejected { .. } =
-            r.kind
-        {
-            if self.unsettled {
-                self.turn_all(r.gateway, |o| o.on_overtaken(r.token));
-                self.unsettled = self.orders.iter().any(Order::is_unsettled);
-            }
+        let processed = matches!(
+            r.kind,
+            ReportKind::Accepted { .. } | ReportKind::Replaced { .. } | ReportKind::Rejected { .. }
+        );
+        if processed && self.unsettled {
+            self.turn_all(r.gateway, |o| o.on_overtaken(r.token));
+            self.unsettled = self.orders.iter().any(Order::is_unsettled);
         }
         match r.kind {
             ReportKind::Accepted { order, px, qty, side, short, instrument, dead } => {

@@ -20,8 +20,11 @@ impl Stream {
     }
 }
 
+/// Name, token, state, side, short, limit, open, executed and reserved.
+type Known = (OrderId, Token, OrderState, Side, bool, Px, Qty, Qty, Qty);
+
 /// What both processes have to agree on.
-fn known(kit: &Kit<Hand>) -> Vec<(OrderId, Token, OrderState, Side, bool, Px, Qty, Qty, Qty)> {
+fn known(kit: &Kit<Hand>) -> Vec<Known> {
     let of = |o: &Order| (o.id, o.token, o.state(), o.side, o.short, o.px, o.open, o.executed, o.reserved());
     let mut all: Vec<_> = kit.engine.orders().iter().map(of).collect();
     all.sort_by_key(|o| o.0);
