@@ -18,6 +18,7 @@ macro_rules! each_order_protocol {
     ($then:ident) => {
         $then! {
             Ouch50 "ouch50" gateways::gateway::OuchGateway, net::tcp::TcpLink;
+            Ouch42 "ouch42" gateways::gateway::SoupGateway<gateways::ouch42::Ouch42>, net::tcp::TcpLink;
         }
     };
 }
@@ -72,8 +73,10 @@ impl<P: SoupProtocol> Configured for SoupGateway<P> {
         instruments: &[Instrument],
     ) -> Result<Self, ConfigError> {
         let session = ClientConfig::new(&g.account.username, &g.account.password);
-        let barrier = g.barrier;
-        SoupGateway::new(GatewayConfig { barrier, ..GatewayConfig::new(id, g.firm, session) }, instruments)
+        let mut config = GatewayConfig::new(id, g.firm, session);
+        config.barrier = g.barrier;
+        config.orders.clordid = g.order_text;
+        SoupGateway::new(config, instruments)
     }
 }
 

@@ -80,6 +80,17 @@ const VALUES: &[Case] = &[
     ("protocol = \"itch50\"", "protocol = \"cboe_pitch\"\nunit = 0", &["feeds[0].unit", "1 to 255"]),
     ("interface =", "unit = 1\ninterface =", &["feeds[0].unit", "itch50", "no units"]),
     ("protocol = \"ouch50\"", "protocol = \"fix44\"", &["gateways[0].protocol", "fix44", "ouch50"]),
+    (
+        "firm = \"ABCD\"",
+        "firm = \"ABCD\"\norder_tag = \"MM1\"",
+        &["gateways[0].order_tag", "MM1", "4 letters"],
+    ),
+    ("firm = \"ABCD\"", "firm = \"ABCD\"\nbarrier = \"quiet\"", &["gateways[0].barrier", "quiet", "none"]),
+    (
+        "protocol = \"ouch50\"",
+        "protocol = \"ouch42\"\nbarrier = \"account_query\"",
+        &["gateways[0].barrier", "account_query", "none"],
+    ),
     ("environment = \"test\"\n", "", &["gateways[0].environment", "not given", "production"]),
     ("environment = \"test\"", "environment = \"prod\"", &["gateways[0].environment", "prod", "production"]),
     ("feed = \"f1\"", "feed = \"f2\"", &["instruments[0].feed", "f2", "f1"]),

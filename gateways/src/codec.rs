@@ -41,6 +41,12 @@ pub enum DecodeError {
     /// A price beyond 63 bits.
     #[error("price beyond 63 bits")]
     Price,
+    /// A field that is missing, or not what it should be (FIX: its tag).
+    #[error("field {0} is missing or not understood")]
+    Field(i32),
+    /// The names of a replaced order before and after are the same, or of two clients.
+    #[error("a replaced order with names that cannot be")]
+    Replaced,
 }
 
 /// What a message of the sequenced stream means to a gateway.
@@ -72,6 +78,18 @@ pub enum Message {
     NextToken(Token),
 }
 
+/// Writes one request that names `token`.
+pub type Write<P> = fn(&mut P, Token, &mut Transmit) -> Result<(), EncodeError>;
+
+/// How everything is canceled at once.
+#[derive(Clone, Copy, Debug)]
+pub enum CancelAll<P> {
+    /// By one request, which takes a token of its own and is answered by [`Message::MassCanceled`].
+    AtOnce(Write<P>),
+    /// There is no such request: by the cancel of each order that may be open, which the gateway keeps count of.
+    OneByOne(Write<P>),
+}
+
 /// An order entry protocol whose messages SoupBinTCP carries, the client's side.
 ///
 /// An implementation allocates in [`SoupProtocol::new`] only. No bytes of a venue make it panic.
@@ -79,6 +97,9 @@ pub trait SoupProtocol: Send + Sized + fmt::Debug {
     /// The letter of the one-byte request whose answer ([`Message::NextToken`]) stands in the stream behind all that came before it; `None` where the
     /// protocol has no such request, and the end of a replay cannot be asked for.
     const QUERY: Option<u8>;
+
+    /// How everything is canceled at once.
+    const CANCEL_ALL: CancelAll<Self>;
 
     /// For the instruments of `instruments` that trade through `gateway`.
     ///
@@ -96,12 +117,6 @@ pub trait SoupProtocol: Send + Sized + fmt::Debug {
     /// # Errors
     /// [`EncodeError`]: nothing was written, and the token is unused.
     fn encode(&mut self, command: &OrderCommand, ready: bool, tx: &mut Transmit) -> Result<(), EncodeError>;
-
-    /// Writes a request that cancels all orders of the firm in `symbol`, or with [`Symbol::BLANK`] in all.
-    ///
-    /// # Errors
-    /// As [`SoupProtocol::encode`].
-    fn mass_cancel(&mut self, token: Token, symbol: Symbol, tx: &mut Transmit) -> Result<(), EncodeError>;
 
     /// What message number `seq` of the stream means.
     ///

@@ -57,6 +57,8 @@ const READS: usize = 4;
 const RETRY_MIN: Nanos = Nanos::from_millis(50);
 /// Longest wait before connecting again.
 const RETRY_MAX: Nanos = Nanos::from_millis(5_000);
+/// How long a connection may take to stand. The kernel would go on for two minutes, at intervals that grow beyond [`RETRY_MAX`].
+const CONNECT: Nanos = Nanos::from_millis(5_000);
 /// How long a logout may take.
 const LOGOUT: Nanos = Nanos::from_millis(500);
 /// How often counters are published.
@@ -84,8 +86,18 @@ pub struct GatewayParts {
 
 enum Link<L> {
     Waiting { until: Nanos },
-    Connecting(L),
+    Connecting(L, Nanos),
     Up(L),
+}
+
+/// `wait` and up to a quarter more, so that a room full of clients does not come back in step. The clock's last digits decide, but not as they are: in a room whose
+/// clocks agree, clients that lose their lines at one stroke read nearly the same time, and its remainder would be nearly the same wait.
+fn with_jitter(wait: Nanos, now: Nanos) -> Nanos {
+    // The finaliser of SplitMix64: a nanosecond's difference moves every bit.
+    let mut z = now.0 ^ (now.0 >> 30);
+    z = z.wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    Nanos(wait.0 + (z ^ (z >> 31)) % (wait.0 / 4).max(1))
 }
 
 /// See the module. `G` is the session, `L` the connection that it is held over.
@@ -187,9 +199,7 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
         self.publisher.counters.add(counter::unsent, self.gateway.unsent_len() as u64);
         self.gateway.on_disconnected(now, &mut self.up);
         self.in_transmit.clear();
-        // Jitter from the clock's low bits, so that a room full of clients does not come back in step.
-        let wait = Nanos(self.retry.0 + now.0 % (self.retry.0 / 4).max(1));
-        self.link = Link::Waiting { until: now.after(wait) };
+        self.link = Link::Waiting { until: now.after(with_jitter(self.retry, now)) };
         self.retry = Nanos((self.retry.0 * 2).min(RETRY_MAX.0));
     }
 
@@ -202,14 +212,14 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
                     return 0;
                 }
                 match L::start(&self.config) {
-                    Ok(link) => self.link = Link::Connecting(link),
+                    Ok(link) => self.link = Link::Connecting(link, now),
                     Err(_) => self.drop_link(now),
                 }
                 1
             }
-            Link::Connecting(link) => match link.poll_connected() {
+            Link::Connecting(link, since) => match link.poll_connected() {
                 Ok(true) => {
-                    let Link::Connecting(link) =
+                    let Link::Connecting(link, _) =
                         std::mem::replace(&mut self.link, Link::Waiting { until: now })
                     else {
                         return 0;
@@ -219,8 +229,8 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
                     self.link = Link::Up(link);
                     1
                 }
-                Ok(false) => 0,
-                Err(_) => {
+                Ok(false) if now.since(*since) < CONNECT => 0,
+                Ok(false) | Err(_) => {
                     self.drop_link(now);
                     1
                 }
@@ -451,7 +461,7 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
         self.published = now;
         let state = match (&self.link, self.gateway.is_ready()) {
             (Link::Waiting { .. }, _) => 0,
-            (Link::Connecting(_), _) => 1,
+            (Link::Connecting(..), _) => 1,
             (Link::Up(_), false) => 2,
             (Link::Up(_), true) => 3,
         };

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use engine::strategy::Params;
 use engine::{BookSanity, RiskLimits};
 use gateways::gateway::Barrier;
+use gateways::order::ClOrdId;
 use model::Instrument;
 use serde::de::DeserializeOwned;
 
@@ -130,6 +131,8 @@ pub struct Gateway {
     pub account: Account,
     /// Four letters.
     pub firm: [u8; 4],
+    /// How orders are known there beside their token.
+    pub order_text: ClOrdId,
     /// What is spoken there.
     pub protocol: OrderProtocol,
     /// What marks the end of the venue's replay.

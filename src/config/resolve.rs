@@ -8,6 +8,7 @@ use engine::limits::{INSTRUMENTS_MAX, MESSAGES_PER_SECOND_MAX, OPEN_ORDERS_MAX};
 use engine::strategy::{ParamValue, Params};
 use engine::{BookSanity, RiskLimits};
 use gateways::gateway::Barrier;
+use gateways::order::ClOrdId;
 use model::{FeedId, GatewayId, Instrument, InstrumentId, Nanos, Qty, Symbol, Usd};
 use ringbuf::log::SyncPolicy;
 
@@ -289,6 +290,14 @@ fn gateway(c: &mut Checks, k: usize, g: &written::Gateway, base: &Path, secrets:
         }
         _ => c.problem(key("firm"), format!("{:?}", g.firm), "1 to 4 letters or digits"),
     }
+    let order_text = match g.order_tag.as_ref().map(|t| <[u8; 4]>::try_from(t.as_bytes())) {
+        None => ClOrdId::Blank,
+        Some(Ok(tag)) if tag.iter().all(u8::is_ascii_alphanumeric) => ClOrdId::Tagged(tag),
+        Some(_) => {
+            c.problem(key("order_tag"), format!("{:?}", g.order_tag), "4 letters or digits");
+            ClOrdId::Blank
+        }
+    };
     let given = Given {
         key: format!("gateways[{k}]"),
         address: &g.address,
@@ -301,6 +310,7 @@ fn gateway(c: &mut Checks, k: usize, g: &written::Gateway, base: &Path, secrets:
         environment: environment.unwrap_or(Environment::Production),
         account: account(c, &given, base, secrets),
         firm,
+        order_text,
         protocol,
         barrier,
         fees: fees::resolve(c, &key("fees_micro_usd"), &g.fees_micro_usd),

@@ -182,7 +182,7 @@ fn receive_buffer() -> usize {
 pub struct Gateway {
     /// Its name.
     pub id: String,
-    /// `ouch50`.
+    /// What is spoken: a word of [`crate::order_protocol`].
     pub protocol: String,
     /// `test` or `production`; must be said, for a default would send orders somewhere by omission.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -199,6 +199,10 @@ pub struct Gateway {
     pub password_env: Option<String>,
     /// Four letters.
     pub firm: String,
+    /// Four letters or digits that begin the text by which orders are known at the venue; the token follows in ten digits. Two cores on one account differ in it.
+    /// Where absent, an OUCH 5.0 order has no text, and in the name of an OUCH 4.2 order the four are zeros.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_tag: Option<String>,
     /// `account_query` or `none`: how the gateway knows that the venue's replay is complete. A query where the protocol has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub barrier: Option<String>,

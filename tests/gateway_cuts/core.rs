@@ -245,6 +245,17 @@ impl Core {
         self.outbox.clear();
     }
 
+    /// Whether the next input is that a connection is gone.
+    pub fn is_about_to_hear_of_a_cut(&self) -> bool {
+        matches!(self.ears.items.front(), Some(Input::Session(_, SessionEvent::Disconnected)))
+    }
+
+    /// Shares that may still trade, by instrument: buys and sells.
+    pub fn reserved(&self) -> Vec<(u64, u64)> {
+        let ids = (0..SYMBOLS.len() as u16).map(InstrumentId);
+        ids.map(|id| self.engine.orders().exposure(id)).map(|e| (e.buy, e.sell)).collect()
+    }
+
     /// Moves one input up; whether there was one.
     pub fn hear(&mut self) -> bool {
         let Some(input) = self.ears.items.pop_front() else {

@@ -3,8 +3,8 @@
 //! login, the replay and the query behind it; at a port that cancels on disconnect, one that does not, and one that notices late; with the process living on,
 //! and with another in its place. Then come random sessions.
 //!
-//! At every step: a request on the wire was decided by the engine for that very connection; no token comes twice; what is held and reserved covers what the venue
-//! has done and may do. At rest: live orders, positions and cash are the venue's, nothing is unknown, and a new order lives.
+//! At every step: a request on the wire was decided by the engine for that very connection; no token comes twice; a cut releases nothing; what is held and
+//! reserved covers what the venue has done and may do. At rest: live orders, positions and cash are the venue's, nothing is unknown, and a new order lives.
 //!
 //! That the checks can fail is proved by cores that are wrong on purpose.
 //!
@@ -118,8 +118,8 @@ fn random_sessions_cut_anywhere_come_to_what_the_venue_has() {
 /// What each wrong core is caught by.
 const LIES: [(Lie, &str); 7] = [
     (Lie::ResendsUnanswered, "without a decision"),
-    (Lie::UnansweredIsDead, "reserved"),
-    (Lie::OrdersDieWithTheLine, "reserved"),
+    (Lie::UnansweredIsDead, "a cut has released"),
+    (Lie::OrdersDieWithTheLine, "a cut has released"),
     (Lie::SkipsReplayedFill, "the venue's"),
     (Lie::IgnoresBarrier, "reserved"),
     (Lie::ReusesTokens, "used again"),

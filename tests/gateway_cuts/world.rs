@@ -165,7 +165,14 @@ impl World {
 
     /// One input to the engine; whether there was one.
     pub fn hear(&mut self) -> Result<bool, String> {
+        let before = self.core.is_about_to_hear_of_a_cut().then(|| self.core.reserved());
         let heard = self.core.hear();
+        if let Some(before) = before {
+            let after = self.core.reserved();
+            if before != after {
+                return Err(format!("a cut has released what was reserved: {before:?}, now {after:?}"));
+            }
+        }
         if heard {
             self.accounted()?;
             self.covers()?;

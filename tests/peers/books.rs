@@ -26,7 +26,7 @@ use crate::program::{self, Ended, Program, json::Report, skipped};
 pub fn python() -> Option<PathBuf> {
     let python = std::env::var_os("COLO_PEERS_PYTHON").map(PathBuf::from);
     if python.is_none() {
-        skipped("itchfeed, itchcpp and itch-book: COLO_PEERS_PYTHON is not set (scripts/test sets it)");
+        skipped("the peers from PyPI: COLO_PEERS_PYTHON is not set (scripts/test sets it)");
     }
     python
 }

@@ -1,10 +1,13 @@
-//! Other people's implementations as oracles of the feed side. None of them shares a line with this repository.
+//! Other people's implementations as oracles of both sides. None of them shares a line with this repository.
 //!
 //! | oracle | what it must agree with |
 //! |---|---|
 //! | `itchfeed`, `itchcpp` (PyPI) | what a BinaryFILE holds: counts, every byte encoded again, books of what they decoded |
 //! | `itchcpp`'s and `itch-book`'s (PyPI) own books | the rows of `colo book`, and what is left at the end |
 //! | `tshark` (Debian) | the datagrams of the simulated exchange, its answers to re-requests, heartbeats and end |
+//! | `nasdaq-protocols` (PyPI) | SoupBinTCP, as the server of our gateway and as a client of the simulated exchange |
+//! | `tshark` | what the two say to each other |
+//! | `tshark` | an OUCH 4.2 session between our gateway and the simulated exchange, both ways |
 //! | the views of `feeds`, encoded again | the bytes that were decoded, over real and synthetic messages of every type |
 //!
 //! `scripts/test` installs them. The Python interpreter that has the packages is named by `COLO_PEERS_PYTHON`; a peer that is not there is
@@ -14,8 +17,11 @@ mod binaryfile;
 mod books;
 mod captured;
 mod dissected;
+mod orders;
 mod recorded;
 mod reencoded;
+mod soup;
+mod soup_dissected;
 mod venue;
 
 #[path = "../exchange_support/client.rs"]

@@ -18,10 +18,11 @@ const DETERMINISTIC_SRC: &[&str] = &["model/src/", "feeds/src/", "gateways/src/"
 /// Where `unsafe` is at home.
 const UNSAFE_HOMES: &[&str] = &["ringbuf/src/", "net/src/", "src/host.rs", "src/host/"];
 
-/// Tests and benches with `unsafe` of their own: `(file, why)`. A global allocator or a signal is a reason.
+/// Tests and benches with `unsafe` of their own: `(file, why)`. A global allocator, a signal or a tracer is a reason.
 const UNSAFE_EXCEPTIONS: &[(&str, &str)] = &[
     ("engine/tests/allocation.rs", "a global allocator that counts"),
     ("tests/hot_alloc.rs", "a global allocator that counts"),
+    ("tests/kill_session/tracer.rs", "ptrace"),
     ("tests/source_memory.rs", "a global allocator that counts"),
 ];
 

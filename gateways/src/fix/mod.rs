@@ -14,10 +14,14 @@
 pub mod compose;
 pub mod dictionary;
 pub mod framing;
+pub mod gateway;
 pub mod logon;
+pub mod order;
+mod orders;
 pub mod session;
 pub mod store;
 pub mod tags;
 pub mod value;
 
+pub use gateway::{FixConfig, FixConfigError, FixGateway};
 pub use session::Session;

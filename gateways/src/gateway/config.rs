@@ -28,6 +28,8 @@ pub struct GatewayConfig {
     pub receive_capacity: usize,
     /// Bytes of the transmit buffer; an order takes up to 56, and some are kept for cancels.
     pub transmit_capacity: usize,
+    /// Orders that may be open at once, replaces in flight counted; kept only where a protocol has no mass cancel.
+    pub live_orders: usize,
 }
 
 /// Smallest buffer of either kind.
@@ -39,7 +41,7 @@ const CANCEL_MAX: usize = 24;
 const _: () = assert!(CANCELS_RESERVED * CANCEL_MAX * 2 < CAPACITY_MIN);
 
 impl GatewayConfig {
-    /// With a barrier by Account Query, 100 ms of quiet, 2 s of patience, plain orders, and buffers of 128 KiB and 64 KiB.
+    /// With a barrier by Account Query, 100 ms of quiet, 2 s of patience, plain orders, buffers of 128 KiB and 64 KiB, and 16,384 live orders.
     #[must_use]
     pub fn new(id: GatewayId, firm: [u8; 4], session: ClientConfig) -> GatewayConfig {
         GatewayConfig {
@@ -52,6 +54,7 @@ impl GatewayConfig {
             orders: OrderDefaults::default(),
             receive_capacity: 128 * 1024,
             transmit_capacity: 64 * 1024,
+            live_orders: 16_384,
         }
     }
 

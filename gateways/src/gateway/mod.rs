@@ -6,12 +6,14 @@
 mod barrier;
 mod config;
 mod contract;
+mod live;
 mod sink;
 mod soup;
 
 pub use barrier::Barrier;
 pub use config::{ConfigError, GatewayConfig};
 pub use contract::OrderGateway;
+pub use live::LiveOrders;
 pub use sink::{Notice, ReportSink, SINK_BURST};
 pub use soup::{Counters, ProtocolError, SoupGateway, Unsent};
 

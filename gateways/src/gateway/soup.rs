@@ -3,8 +3,8 @@
 use model::{Instrument, Nanos, OrderCommand, SessionEvent, Symbol, Token};
 
 use super::barrier::ReplayBarrier;
-use super::{Barrier, ConfigError, GatewayConfig, Notice, OrderGateway, ReportSink};
-use crate::codec::{Message, SoupProtocol};
+use super::{Barrier, ConfigError, GatewayConfig, LiveOrders, Notice, OrderGateway, ReportSink};
+use crate::codec::{CancelAll, Message, SoupProtocol};
 use crate::order::EncodeError;
 use crate::soupbintcp::packet_type::UNSEQUENCED;
 use crate::soupbintcp::{
@@ -58,6 +58,7 @@ struct Port<P> {
     tx: Transmit,
     barrier: ReplayBarrier,
     highest_seen: Token,
+    sweep: Sweep,
     /// The session and the next message in it when this object last stopped listening.
     left_off: Option<(SessionName, u64)>,
     counters: Counters,
@@ -81,6 +82,7 @@ impl<P: SoupProtocol> SoupGateway<P> {
                 tx: Transmit::new(config.transmit_capacity),
                 barrier: ReplayBarrier::new(barrier, config.quiet, config.patience),
                 highest_seen: Token(0),
+                sweep: Sweep::new(if keeps_live::<P>() { config.live_orders } else { 0 }),
                 left_off: None,
                 counters: Counters::default(),
             },
@@ -170,6 +172,36 @@ impl<P: SoupProtocol> SoupGateway<P> {
     }
 }
 
+/// Whether what may be open is kept: a constant of the protocol, so that the others pay nothing for it.
+const fn keeps_live<P: SoupProtocol>() -> bool {
+    matches!(P::CANCEL_ALL, CancelAll::OneByOne(_))
+}
+
+/// Cancels of everything, order by order.
+#[derive(Debug)]
+struct Sweep {
+    live: LiveOrders,
+    /// Everything is to be canceled; the token of the request that said so last.
+    asked: Option<Token>,
+    /// The venue's last stamp.
+    heard: Nanos,
+}
+
+impl Sweep {
+    fn new(orders: usize) -> Sweep {
+        Sweep { live: LiveOrders::new(orders), asked: None, heard: Nanos::ZERO }
+    }
+
+    /// The answer that the venue does not give, once nothing can be open.
+    fn answer(&mut self) -> Option<Notice> {
+        if !self.live.is_known_flat() {
+            return None;
+        }
+        let token = self.asked.take()?;
+        Some(Notice::MassCanceled { ts_event: self.heard, token, symbol: Symbol::BLANK })
+    }
+}
+
 fn is_query<P: SoupProtocol>(message: &[u8]) -> bool {
     P::QUERY.is_some_and(|letter| message == [letter])
 }
@@ -179,6 +211,9 @@ impl<P: SoupProtocol> OrderGateway for SoupGateway<P> {
 
     fn on_connected(&mut self, now: Nanos) {
         self.start_afresh();
+        if keeps_live::<P>() {
+            self.port.sweep.live.on_connected();
+        }
         self.port.tx.clear();
         self.port.session.on_connected(now, &mut self.port.tx);
     }
@@ -186,6 +221,16 @@ impl<P: SoupProtocol> OrderGateway for SoupGateway<P> {
     fn on_disconnected(&mut self, _now: Nanos, sink: &mut impl ReportSink) {
         if self.port.session.state() != State::Disconnected {
             self.start_afresh();
+            if keeps_live::<P>() {
+                let live = &mut self.port.sweep.live;
+                for packet in self.port.tx.unsent().filter_map(<[u8]>::split_first) {
+                    if let (&UNSEQUENCED, message) = packet
+                        && let Some((b'O' | b'U', token)) = P::letter_and_token(message)
+                    {
+                        live.on_unsent(token);
+                    }
+                }
+            }
             self.port.on_disconnected();
             sink.session(SessionEvent::Disconnected);
         }
@@ -221,6 +266,9 @@ impl<P: SoupProtocol> OrderGateway for SoupGateway<P> {
         if self.fault.is_some() {
             return None;
         }
+        if self.port.owes_answer() {
+            return Some(Nanos::ZERO);
+        }
         let session = self.port.session.next_timeout(self.paused);
         match self.replay_timeout() {
             Some(replay) => Some(session.map_or(replay, |s| s.min(replay))),
@@ -240,6 +288,9 @@ impl<P: SoupProtocol> OrderGateway for SoupGateway<P> {
                 sink.session(SessionEvent::Ready { next_token, proven: false });
             }
         }
+        if self.port.owes_answer() && sink.has_room() {
+            self.port.sweep.answer().into_iter().for_each(|notice| sink.notice(notice));
+        }
         Ok(())
     }
 
@@ -256,11 +307,30 @@ impl<P: SoupProtocol> OrderGateway for SoupGateway<P> {
     #[inline]
     fn encode(&mut self, now: Nanos, command: &OrderCommand) -> Result<(), EncodeError> {
         let ready = self.port.barrier.is_passed();
-        self.request(now, |protocol, tx| protocol.encode(command, ready, tx))
+        self.request(now, |protocol, tx| protocol.encode(command, ready, tx))?;
+        if keeps_live::<P>() {
+            self.port.sweep.live.on_written(command);
+        }
+        Ok(())
     }
 
     fn cancel_all(&mut self, now: Nanos, token: Token) -> Result<(), EncodeError> {
-        self.request(now, |protocol, tx| protocol.mass_cancel(token, Symbol::BLANK, tx))
+        if !self.is_logged_in() {
+            return Err(EncodeError::NotReady);
+        }
+        match P::CANCEL_ALL {
+            CancelAll::AtOnce(write) => self.request(now, |protocol, tx| write(protocol, token, tx)),
+            CancelAll::OneByOne(write) => {
+                let Port { protocol, tx, session, counters, sweep, .. } = &mut self.port;
+                let outcome = sweep.live.ask_each(|order| {
+                    write(protocol, order, tx)?;
+                    counters.commands += 1;
+                    session.on_sent(now);
+                    Ok(())
+                });
+                outcome.map(|()| sweep.asked = Some(token))
+            }
+        }
     }
 
     #[inline]
@@ -373,6 +443,13 @@ impl<P: SoupProtocol> Port<P> {
             Message::Report(report) => {
                 self.processed(report.token);
                 sink.report(report);
+                if keeps_live::<P>() {
+                    self.sweep.live.on_report(&report);
+                    self.sweep.heard = report.ts_event;
+                    if self.owes_answer() {
+                        self.sweep.answer().into_iter().for_each(|notice| sink.notice(notice));
+                    }
+                }
             }
             Message::Foreign => {
                 self.counters.foreign += 1;
@@ -397,6 +474,15 @@ impl<P: SoupProtocol> Port<P> {
                 }
             }
         }
+    }
+
+    /// Whether everything was to be canceled and is, as far as the replay's end lets that be known.
+    #[inline]
+    fn owes_answer(&self) -> bool {
+        keeps_live::<P>()
+            && self.sweep.asked.is_some()
+            && self.barrier.is_passed()
+            && self.sweep.live.is_known_flat()
     }
 
     /// The venue has processed `token`.

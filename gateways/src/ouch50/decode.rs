@@ -148,6 +148,9 @@ impl Decoder {
                 let (m, after) = split::<66>(msg)?;
                 let channel = Elements::new(after, true)?.channel()?;
                 side(m[17])?;
+                if u32_at(m, 9) == u32_at(m, 13) {
+                    return Err(DecodeError::Replaced);
+                }
                 let report = ExecutionReport {
                     ts_event: Nanos(u64_at(m, 1)),
                     seq,

@@ -3,7 +3,7 @@
 use model::{GatewayId, Instrument, Nanos, OrderCommand, Qty, Side, Symbol, Token};
 
 use super::{Decoded, Decoder, Encoder, Outbound, wire};
-use crate::codec::{DecodeError, Message, SoupProtocol};
+use crate::codec::{CancelAll, DecodeError, Message, SoupProtocol};
 use crate::gateway::OuchGateway;
 use crate::order::{EncodeError, OrderDefaults};
 use crate::soupbintcp::Transmit;
@@ -18,6 +18,10 @@ pub struct Ouch50 {
 impl SoupProtocol for Ouch50 {
     /// Account Query.
     const QUERY: Option<u8> = Some(b'Q');
+
+    /// Mass Cancel of the firm, all symbols.
+    const CANCEL_ALL: CancelAll<Ouch50> =
+        CancelAll::AtOnce(|ouch, token, tx| ouch.encoder.mass_cancel(token, Symbol::BLANK, tx));
 
     fn new(
         gateway: GatewayId,
@@ -34,10 +38,6 @@ impl SoupProtocol for Ouch50 {
     #[inline]
     fn encode(&mut self, command: &OrderCommand, ready: bool, tx: &mut Transmit) -> Result<(), EncodeError> {
         self.encoder.encode(command, ready, tx)
-    }
-
-    fn mass_cancel(&mut self, token: Token, symbol: Symbol, tx: &mut Transmit) -> Result<(), EncodeError> {
-        self.encoder.mass_cancel(token, symbol, tx)
     }
 
     #[inline]

@@ -2,9 +2,13 @@
 #![allow(dead_code)]
 
 pub mod material;
+pub mod ouch42;
+pub mod spoken;
 pub mod venue;
 
-use gateways::gateway::{GatewayConfig, Notice, OrderGateway, OuchGateway, ReportSink, SINK_BURST};
+use gateways::gateway::{
+    GatewayConfig, Notice, OrderGateway, OuchGateway, ProtocolError, ReportSink, SINK_BURST,
+};
 use gateways::soupbintcp::ClientConfig;
 use model::{
     CommandKind, ExecutionReport, FeedId, GatewayId, Instrument, InstrumentId, Nanos, OrderCommand, Px, Qty,
@@ -97,12 +101,12 @@ pub fn gateway(change: impl FnOnce(&mut GatewayConfig)) -> OuchGateway {
 
 /// Gives `bytes` to the gateway as reads of at most `chunk` bytes.
 pub fn receive(
-    g: &mut OuchGateway,
+    g: &mut impl OrderGateway<Error = ProtocolError>,
     now: Nanos,
     bytes: &[u8],
     chunk: usize,
     sink: &mut Sink,
-) -> Result<(), gateways::gateway::ProtocolError> {
+) -> Result<(), ProtocolError> {
     for part in bytes.chunks(chunk) {
         let mut part = part;
         while !part.is_empty() {
@@ -118,7 +122,7 @@ pub fn receive(
 }
 
 /// Everything to be sent, as sent.
-pub fn flush(g: &mut OuchGateway) -> Vec<u8> {
+pub fn flush(g: &mut impl OrderGateway) -> Vec<u8> {
     let bytes = g.transmit().to_vec();
     g.transmitted(bytes.len());
     bytes

@@ -255,3 +255,59 @@ fn a_strategy_that_takes_nothing_makes_nobody_allocate() {
     });
     assert_eq!(receipts, 800);
 }
+
+/// How long the agent waits after a connection that came to nothing at `now`.
+fn wait_after_a_drop(w: &mut World, now: Nanos) -> u64 {
+    w.agent.drop_link(now);
+    let Link::Waiting { until } = w.agent.link else { panic!("it has no line") };
+    until.since(now).0
+}
+
+#[test]
+fn it_waits_twice_as_long_each_time_up_to_a_limit_until_a_session_is_ready() {
+    let mut w = World::new("back-off", 1);
+    let now = Nanos(1_000_000_007);
+    let mut least = RETRY_MIN.0;
+    for n in 0..12 {
+        let wait = wait_after_a_drop(&mut w, now);
+        assert!((least..=least + least / 4).contains(&wait), "{wait} ns after {n} others, at least {least}");
+        least = (2 * least).min(RETRY_MAX.0);
+    }
+    assert_eq!(least, RETRY_MAX.0);
+    // A login alone does not begin anew: a venue that throws us out behind it would be asked twenty times a second.
+    w.agent.up.ready = false;
+    w.agent.check(now, Ok(()));
+    assert!(wait_after_a_drop(&mut w, now) >= RETRY_MAX.0);
+    w.agent.up.ready = true;
+    w.agent.check(now, Ok(()));
+    assert!(wait_after_a_drop(&mut w, now) <= RETRY_MIN.0 + RETRY_MIN.0 / 4);
+}
+
+#[test]
+fn clients_whose_clocks_agree_do_not_come_back_in_step() {
+    // A hundred that see the end of their lines within a microsecond.
+    let waits: std::collections::BTreeSet<u64> = (0..100)
+        .map(|n| with_jitter(RETRY_MIN, Nanos(1_700_000_000_000_000_000 + 10 * n)).0 / 1_000_000)
+        .collect();
+    assert!(waits.len() >= 10, "milliseconds: {waits:?}");
+    assert!(waits.iter().all(|ms| (50..=62).contains(ms)), "{waits:?}");
+}
+
+#[test]
+fn a_connection_that_does_not_come_about_is_given_up() {
+    let mut w = World::new("no-answer", 1);
+    // Whoever listens takes nobody, and its queue is full: the kernel lets what else comes go unanswered.
+    let deaf = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    deaf.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    deaf.listen(0).unwrap();
+    let address = deaf.local_addr().unwrap().as_socket().unwrap();
+    let _queued = TcpStream::connect(address).unwrap();
+    w.agent.config.account.address = address;
+    let now = w.clock.now();
+    w.agent.connect(now);
+    assert!(matches!(w.agent.link, Link::Connecting(..)));
+    w.agent.connect(Nanos(now.0 + CONNECT.0 - 1));
+    assert!(matches!(w.agent.link, Link::Connecting(..)), "it has its time");
+    w.agent.connect(now.after(CONNECT));
+    assert!(matches!(w.agent.link, Link::Waiting { .. }));
+}

@@ -1,0 +1,231 @@
+//! Between commands and requests, and between a venue's words and reports: what a gateway knows of its orders.
+
+use std::collections::VecDeque;
+
+use model::{GatewayId, Instrument, Nanos, SessionEvent, Symbol, Token};
+
+use super::super::order::{Name, Names, Purpose, Requests};
+use super::super::orders::{Orders, Record};
+use super::super::session::Version;
+use super::{FixConfig, FixConfigError};
+use crate::gateway::{Barrier, Notice, ReportSink};
+use crate::order::TokenRow;
+use crate::symbols::SymbolTable;
+
+/// Requests whose numbers are remembered, for refusals that name nothing else.
+pub(super) const SENT_MAX: usize = 8_192;
+/// Fills that are remembered, for those that are flagged as perhaps sent before.
+pub(super) const FILLS_MAX: usize = 4_096;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Not logged on, or the replay goes on.
+    Replaying,
+    /// It is over, and the question is to be asked.
+    ToAsk,
+    /// It was asked in the message of this number.
+    Asked { seq: u64, since: Nanos },
+    /// Orders may be sent.
+    Ready,
+}
+
+/// What is to be done now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Nothing,
+    Ask,
+}
+
+/// What a request was written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// An order or replace under a token of its own.
+    Order(Record),
+    /// A request about an order.
+    About(Name),
+    /// A mass cancel.
+    All(Token),
+}
+
+impl Sent {
+    pub(super) fn name(&self) -> Name {
+        match self {
+            Sent::Order(Record { token, .. }) | Sent::All(token) => Name { token: *token, request: None },
+            Sent::About(name) => *name,
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) id: GatewayId,
+    pub(super) version: Version,
+    pub(super) requests: Requests,
+    /// The body of the request at hand.
+    pub(super) body: Vec<u8>,
+    pub(super) symbols: SymbolTable,
+    /// By instrument; `None` where it trades elsewhere.
+    pub(super) tickers: Box<[Option<Symbol>]>,
+    pub(super) orders: Orders,
+    pub(super) row: TokenRow,
+    pub(super) highest_seen: Token,
+    pub(super) sent: VecDeque<(u64, Name, u8)>,
+    pub(super) fills: VecDeque<u64>,
+    pub(super) barrier: Barrier,
+    pub(super) patience: Nanos,
+    pub(super) phase: Phase,
+    pub(super) joined: bool,
+    /// The first number of this connection.
+    pub(super) first_out: u64,
+    pub(super) lost_request: bool,
+    /// A mass cancel said one by one, until nothing is left of it.
+    pub(super) sweep: Option<Token>,
+    pub(super) swept: Option<Token>,
+}
+
+impl Desk {
+    pub(super) fn new(config: &FixConfig, instruments: &[Instrument]) -> Result<Desk, FixConfigError> {
+        let names = Names::new(&config.prefix).ok_or(FixConfigError::Prefix)?;
+        let text = |a: &String| (1..=64).contains(&a.len()) && a.bytes().all(|b| b.is_ascii_graphic());
+        if !config.account.iter().all(text) {
+            return Err(FixConfigError::Account);
+        }
+        let ours = || instruments.iter().filter(|i| i.gateway == config.id);
+        let mut tickers = vec![None; ours().map(|i| i.id.index() + 1).max().unwrap_or(0)];
+        for i in ours() {
+            tickers[i.id.index()] = Some(i.symbol);
+        }
+        if tickers.is_empty() {
+            return Err(FixConfigError::NoInstrument);
+        }
+        let version = config.session.version;
+        Ok(Desk {
+            id: config.id,
+            version,
+            requests: Requests::new(names, config.account.clone(), version),
+            body: Vec::with_capacity(1024),
+            symbols: SymbolTable::new(ours()).map_err(FixConfigError::DuplicateSymbol)?,
+            tickers: tickers.into_boxed_slice(),
+            orders: Orders::new(config.orders_max),
+            row: TokenRow::default(),
+            highest_seen: Token(0),
+            sent: VecDeque::with_capacity(SENT_MAX),
+            fills: VecDeque::with_capacity(FILLS_MAX),
+            barrier: config.barrier,
+            patience: config.patience,
+            phase: Phase::Replaying,
+            joined: false,
+            first_out: 0,
+            lost_request: false,
+            sweep: None,
+            swept: None,
+        })
+    }
+
+    pub(super) fn on_connected(&mut self, next_out: u64) {
+        (self.phase, self.first_out, self.lost_request) = (Phase::Replaying, next_out, false);
+    }
+
+    pub(super) fn on_disconnected(&mut self) {
+        self.phase = Phase::Replaying;
+        self.orders.unsweep();
+    }
+
+    pub(super) fn on_logged_on(&mut self, reset: bool) {
+        self.phase = Phase::Replaying;
+        if reset {
+            // Numbers begin anew, and no report will tell what became of what was open.
+            self.orders.clear();
+            self.sent.clear();
+            self.first_out = 1;
+        }
+    }
+
+    pub(super) fn has_joined(&self) -> bool {
+        self.joined
+    }
+
+    pub(super) fn join(&mut self) {
+        self.joined = true;
+    }
+
+    pub(super) fn on_caught_up(&mut self, sink: &mut impl ReportSink) -> Next {
+        match self.barrier {
+            Barrier::AccountQuery => {
+                self.phase = Phase::ToAsk;
+                Next::Ask
+            }
+            Barrier::None => {
+                self.ready(false, sink);
+                Next::Nothing
+            }
+        }
+    }
+
+    pub(super) fn ready(&mut self, proven: bool, sink: &mut impl ReportSink) {
+        self.phase = Phase::Ready;
+        let next_token = if proven { Token(self.highest_seen.0.saturating_add(1)) } else { Token(0) };
+        sink.session(SessionEvent::Ready { next_token, proven });
+    }
+
+    pub(super) fn wants_to_ask(&self) -> bool {
+        self.phase == Phase::ToAsk
+    }
+
+    /// The question, in message `seq`.
+    pub(super) fn question(&mut self, seq: u64) -> &[u8] {
+        let symbol = self.tickers.iter().flatten().next().copied().unwrap_or(Symbol::BLANK);
+        self.requests.status(Name { token: Token(0), request: Some((Purpose::Status, seq)) }, symbol)
+    }
+
+    pub(super) fn on_asked(&mut self, now: Nanos, seq: u64) {
+        self.phase = Phase::Asked { seq, since: now };
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.phase == Phase::Ready
+    }
+
+    pub(super) fn highest_seen(&self) -> Token {
+        self.highest_seen
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<Nanos> {
+        match self.phase {
+            Phase::Asked { since, .. } => Some(since.after(self.patience)),
+            Phase::Replaying | Phase::ToAsk | Phase::Ready => None,
+        }
+    }
+
+    pub(super) fn on_time(&mut self, now: Nanos, sink: &mut impl ReportSink) {
+        if self.next_timeout().is_some_and(|at| now >= at) {
+            self.ready(false, sink);
+        }
+        if let Some(token) = self.swept.take_if(|_| self.orders.is_empty()) {
+            sink.notice(Notice::MassCanceled { ts_event: Nanos::ZERO, token, symbol: Symbol::BLANK });
+        }
+    }
+
+    /// The venue lacks our messages from `begin` to `end`.
+    pub(super) fn on_resend_asked(&mut self, begin: u64, end: u64) {
+        if matches!(self.phase, Phase::Asked { seq, .. } if (begin..=end).contains(&seq)) {
+            // The gap fill goes over the question too: the venue will not act upon it.
+            self.phase = Phase::ToAsk;
+        }
+        let first = self.first_out;
+        self.lost_request |= self.sent.iter().any(|(seq, ..)| *seq >= first && (begin..=end).contains(seq));
+    }
+
+    pub(super) fn has_lost_request(&self) -> bool {
+        self.lost_request
+    }
+}
+
+impl Record {
+    /// Its name at the venue.
+    pub(super) fn name(&self) -> Name {
+        let request = (self.renamed > 0).then_some((Purpose::Reduce, self.renamed));
+        Name { token: self.token, request }
+    }
+}

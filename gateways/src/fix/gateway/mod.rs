@@ -1,0 +1,321 @@
+//! A FIX session as a gateway agent drives it: [`OrderGateway`] over a [`Session`].
+//!
+//! # When is the replay over, and what is known then?
+//!
+//! ```text
+//!   logged on ──everything the venue sent before has come──► asked ──answer──► Ready, proven
+//!                                                             └──nothing in time──► Ready, not proven
+//! ```
+//!
+//! * What the venue had **sent** is known by number: its Logon has the number N, and when all below N have come, the replay is over.
+//! * What the venue had **received** is known by number too. It asks for what it lacks of ours, and no request is ever sent again: the gap fill that it gets
+//!   instead says that those requests are void.
+//! * Between the two lies what the venue has received and its application has not answered yet. So a question is asked whose answer stands behind those of all
+//!   earlier requests: an OrderStatusRequest about an order that does not exist, under a name that no other question has. (The assumption: a venue's application
+//!   answers a session's requests in order.) With [`Barrier::None`], or where no answer comes in time, the end is not called proven.
+//!
+//! A request that is lost **while** the session stands (the venue asks for it again) ends the connection: at the next one the replay settles what became of it.
+//!
+//! # Reports
+//!
+//! A report's `seq` is the number of the message, so that one that comes again does nothing. A process that starts has everything replayed from number 1 on
+//! ([`Replay::All`](super::session::Replay)): it learns its open orders and its fills from that. What the venue flags `PossResend`, under a new number, is
+//! compared with the fills seen before, by the number of their ExecID.
+//!
+//! Reports of orders that do not have our prefix, as in a drop copy, are [`Notice::Foreign`].
+
+mod config;
+mod desk;
+mod reports;
+mod requests;
+
+use model::{Instrument, Nanos, OrderCommand, SessionEvent, Token};
+use thiserror::Error;
+
+use self::desk::{Desk, Next, Sent};
+use super::Session;
+use super::session::{End, Event, SendError, State};
+use super::store::Store;
+use super::tags::app;
+use crate::gateway::{Notice, OrderGateway, ReportSink};
+use crate::order::EncodeError;
+
+pub use config::{FixConfig, FixConfigError};
+
+/// Why the socket must be dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ProtocolError {
+    /// The session has ended.
+    #[error(transparent)]
+    Session(End),
+    /// The venue lacks a request of this connection.
+    #[error("a request was lost on the way")]
+    RequestLost,
+}
+
+/// A FIX port. Allocates in [`FixGateway::new`] only, its store excepted.
+#[derive(Debug)]
+pub struct FixGateway<S> {
+    session: Session<S>,
+    desk: Desk,
+    /// Messages wait for the sink.
+    paused: bool,
+    /// The end of the connection has been told to the sink.
+    told: bool,
+    /// Bytes handed to the network on this connection, and where each request of it ends.
+    left: u64,
+    ends: std::collections::VecDeque<u64>,
+}
+
+/// Requests in the transmit buffer whose ends are remembered.
+const ENDS_MAX: usize = 4096;
+
+impl<S: Store> FixGateway<S> {
+    /// For the instruments of `instruments` that trade through `config.id`.
+    ///
+    /// # Errors
+    /// [`FixConfigError`] names the field.
+    pub fn new(
+        config: FixConfig,
+        store: S,
+        instruments: &[Instrument],
+    ) -> Result<FixGateway<S>, FixConfigError> {
+        let desk = Desk::new(&config, instruments)?;
+        Ok(FixGateway {
+            session: Session::new(config.session, store)?,
+            desk,
+            paused: false,
+            told: true,
+            left: 0,
+            ends: std::collections::VecDeque::with_capacity(ENDS_MAX),
+        })
+    }
+
+    /// The session.
+    #[must_use]
+    pub fn session(&self) -> &Session<S> {
+        &self.session
+    }
+
+    fn consume(&mut self, now: Nanos, sink: &mut impl ReportSink) {
+        while sink.has_room() {
+            let joined = self.session.next_in();
+            let Some(event) = self.session.poll(now) else {
+                self.paused = false;
+                return;
+            };
+            let next = match event {
+                Event::LoggedOn { reset } => {
+                    self.desk.on_logged_on(reset);
+                    let continued = self.desk.has_joined() && !reset;
+                    self.desk.join();
+                    sink.notice(Notice::Session { continued, asked: joined, next: joined });
+                    sink.session(SessionEvent::LoggedIn);
+                    Next::Nothing
+                }
+                Event::CaughtUp => self.desk.on_caught_up(sink),
+                Event::ResendAsked { begin, end } => {
+                    self.desk.on_resend_asked(begin, end);
+                    Next::Nothing
+                }
+                Event::Message { seq, message } => {
+                    self.desk.on_message(seq, &message, sink);
+                    Next::Nothing
+                }
+            };
+            if next == Next::Ask {
+                self.ask(now);
+            }
+        }
+        self.paused = self.session.has_waiting();
+    }
+
+    /// Sends the question whose answer ends the replay, if there is room for it; else it is tried again.
+    fn ask(&mut self, now: Nanos) {
+        let seq = self.session.next_out();
+        if self.session.send(now, app::ORDER_STATUS_REQUEST, self.desk.question(seq)) == Ok(seq) {
+            self.desk.on_asked(now, seq);
+        }
+    }
+
+    /// What is due beside the session's own.
+    fn look_after(&mut self, now: Nanos, sink: &mut impl ReportSink) {
+        if self.session.state() == State::Active {
+            if self.desk.wants_to_ask() {
+                self.ask(now);
+            }
+            if sink.has_room() {
+                self.desk.on_time(now, sink);
+            }
+        }
+    }
+
+    /// What the end of the session is to the agent. What the session says in parting is sent first.
+    fn verdict(&mut self, sink: &mut impl ReportSink) -> Result<(), ProtocolError> {
+        if self.desk.has_lost_request() {
+            return Err(ProtocolError::RequestLost);
+        }
+        let (State::Over, Some(end)) = (self.session.state(), self.session.end()) else { return Ok(()) };
+        if !self.told {
+            match end {
+                End::Refused | End::NotAuthorised if sink.has_room() => {
+                    sink.session(SessionEvent::LoginRejected { code: b'S' });
+                    self.told = true;
+                }
+                // Its memory of the session is not ours: what it said of our orders may not be what it believes.
+                End::SequenceTooLow | End::UnaskedReset | End::GapNotFilled if sink.has_room() => {
+                    sink.session(SessionEvent::Doubt);
+                    self.told = true;
+                }
+                End::Refused
+                | End::NotAuthorised
+                | End::SequenceTooLow
+                | End::UnaskedReset
+                | End::GapNotFilled => {}
+                _ => self.told = true,
+            }
+        }
+        let orderly = matches!(end, End::LoggedOut | End::Refused | End::LogoutTimeout);
+        if orderly || !self.session.transmit().is_empty() || !self.told {
+            Ok(())
+        } else {
+            Err(ProtocolError::Session(end))
+        }
+    }
+
+    /// Sends a request that the desk has written.
+    fn request(
+        &mut self,
+        now: Nanos,
+        write: impl FnOnce(&mut Desk, u64) -> Result<(&'static [u8], Sent), EncodeError>,
+    ) -> Result<(), EncodeError> {
+        if self.ends.len() == ENDS_MAX {
+            return Err(EncodeError::Full);
+        }
+        let seq = self.session.next_out();
+        let (kind, sent) = write(&mut self.desk, seq)?;
+        match self.session.send(now, kind, self.desk.body()) {
+            Ok(seq) => {
+                self.desk.on_sent(seq, kind, sent);
+                self.ends.push_back(self.left + self.session.transmit().len() as u64);
+                Ok(())
+            }
+            Err(SendError::Full) => Err(EncodeError::Full),
+            Err(SendError::NotActive | SendError::Store) => Err(EncodeError::NotReady),
+        }
+    }
+}
+
+impl<S: Store + Send> OrderGateway for FixGateway<S> {
+    type Error = ProtocolError;
+
+    fn on_connected(&mut self, now: Nanos) {
+        (self.paused, self.told, self.left) = (false, false, 0);
+        self.ends.clear();
+        self.session.on_connected(now);
+        self.desk.on_connected(self.session.next_out());
+    }
+
+    fn on_disconnected(&mut self, _now: Nanos, sink: &mut impl ReportSink) {
+        if self.session.state() != State::Disconnected {
+            self.session.on_disconnected();
+            self.desk.on_disconnected();
+            self.paused = false;
+            sink.session(SessionEvent::Disconnected);
+        }
+    }
+
+    fn recv_space(&mut self) -> &mut [u8] {
+        self.session.recv_space()
+    }
+
+    fn on_received(&mut self, now: Nanos, n: usize, sink: &mut impl ReportSink) -> Result<(), ProtocolError> {
+        self.session.on_received(now, n);
+        self.resume(now, sink)
+    }
+
+    fn resume(&mut self, now: Nanos, sink: &mut impl ReportSink) -> Result<(), ProtocolError> {
+        if self.session.state() == State::Disconnected {
+            return Ok(());
+        }
+        self.consume(now, sink);
+        self.look_after(now, sink);
+        self.verdict(sink)
+    }
+
+    fn next_timeout(&self) -> Option<Nanos> {
+        [self.session.next_timeout(self.paused), self.desk.next_timeout()].into_iter().flatten().min()
+    }
+
+    fn on_timeout(&mut self, now: Nanos, sink: &mut impl ReportSink) -> Result<(), ProtocolError> {
+        self.session.on_timeout(now, self.paused);
+        self.look_after(now, sink);
+        self.verdict(sink)
+    }
+
+    fn is_logged_in(&self) -> bool {
+        self.session.state() == State::Active
+    }
+
+    fn is_ready(&self) -> bool {
+        self.is_logged_in() && self.desk.is_ready()
+    }
+
+    fn encode(&mut self, now: Nanos, command: &OrderCommand) -> Result<(), EncodeError> {
+        if !self.is_logged_in() {
+            return Err(EncodeError::NotReady);
+        }
+        self.request(now, |desk, seq| desk.write(now, seq, command))
+    }
+
+    fn cancel_all(&mut self, now: Nanos, token: Token) -> Result<(), EncodeError> {
+        if !self.is_logged_in() {
+            return Err(EncodeError::NotReady);
+        }
+        if self.desk.can_mass_cancel() {
+            return self.request(now, |desk, _| desk.write_mass_cancel(now, token));
+        }
+        // One by one: a further call goes on where this one found no room.
+        self.desk.begin_sweep(token)?;
+        while self.desk.has_unswept() {
+            self.request(now, |desk, seq| desk.write_next_of_sweep(now, seq))?;
+        }
+        self.desk.end_sweep(token);
+        Ok(())
+    }
+
+    fn transmit(&self) -> &[u8] {
+        self.session.transmit()
+    }
+
+    fn transmitted(&mut self, n: usize) {
+        self.session.transmitted(n);
+        self.left += n as u64;
+        while self.ends.front().is_some_and(|end| *end <= self.left) {
+            self.ends.pop_front();
+        }
+    }
+
+    fn unsent_len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn logout(&mut self, now: Nanos) {
+        self.session.logout(now, "");
+    }
+
+    fn is_over(&self) -> bool {
+        self.session.is_over() && self.told
+    }
+
+    /// What is missed is asked for by number, and no logon depends on that.
+    fn remembers_session(&self) -> bool {
+        false
+    }
+
+    fn forget_session(&mut self) {}
+
+    fn highest_token_seen(&self) -> Token {
+        self.desk.highest_seen()
+    }
+}

@@ -1,0 +1,286 @@
+//! A venue's words to reports.
+
+use model::{ExecutionReport, InstrumentId, Nanos, Px, Qty, ReportKind, Symbol, Tif, Token};
+
+use super::super::framing::Message;
+use super::super::order::{
+    Execution, FieldError, Name, Names, OrderTerms, Purpose, Said, What, match_number, read, venue_ref,
+};
+use super::super::orders::Record;
+use super::super::tags;
+use super::desk::{Desk, FILLS_MAX, Phase};
+use crate::codec::DecodeError;
+use crate::gateway::{Notice, ReportSink};
+
+impl Desk {
+    /// A message of the venue. At most one call to the sink.
+    pub(super) fn on_message(&mut self, seq: u64, m: &Message<'_>, sink: &mut impl ReportSink) {
+        let outcome = match read(m, self.version) {
+            Ok(Said::Execution(e)) => self.on_execution(seq, &e, m.flag(tags::POSS_RESEND), sink),
+            Ok(Said::CancelRejected { cl_ord_id, orig, replace, reason, ts_event }) => {
+                self.on_cancel_rejected((cl_ord_id, orig), replace, reason, (seq, ts_event), sink)
+            }
+            Ok(Said::MassCancel { cl_ord_id, taken, ts_event }) => {
+                let name = cl_ord_id.and_then(|id| self.requests.names().read(id));
+                if let Some(name) = name.filter(|_| taken) {
+                    self.seen(name.token);
+                    sink.notice(Notice::MassCanceled { ts_event, token: name.token, symbol: Symbol::BLANK });
+                }
+                Ok(())
+            }
+            Ok(Said::Refused { ref_seq, name, kind, reason, by_session }) => {
+                self.on_refused((ref_seq, name), kind, reason, by_session, seq, sink)
+            }
+            Ok(Said::Nothing) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(FieldError(tag)) = outcome {
+            sink.notice(Notice::Undecodable { seq, error: DecodeError::Field(tag) });
+        }
+    }
+
+    fn seen(&mut self, token: Token) {
+        self.highest_seen = self.highest_seen.max(token);
+        self.row.raise(token);
+    }
+
+    /// Whether this is the answer to the question that ends the replay.
+    fn answers(&mut self, name: Name, proven: bool, sink: &mut impl ReportSink) -> bool {
+        let Some((Purpose::Status, number)) = name.request else { return false };
+        if matches!(self.phase, Phase::Asked { seq, .. } if seq == number) {
+            self.ready(proven, sink);
+        }
+        true
+    }
+
+    fn on_execution(
+        &mut self,
+        seq: u64,
+        e: &Execution<'_>,
+        again: bool,
+        sink: &mut impl ReportSink,
+    ) -> Result<(), FieldError> {
+        let name = |names: &Names, id: Option<&[u8]>| id.and_then(|id| names.read(id));
+        let Some(this) = name(self.requests.names(), e.cl_ord_id) else {
+            sink.notice(Notice::Foreign { seq });
+            return Ok(());
+        };
+        if self.answers(this, true, sink) {
+            return Ok(());
+        }
+        let before = name(self.requests.names(), e.orig);
+        let trade = match_number(e.exec_id);
+        if again && e.what == What::Trade && self.fills.contains(&trade) {
+            return Ok(());
+        }
+        if this.request.is_none() {
+            self.seen(this.token);
+        }
+        let Some(kind) = self.report_of(e, this, before, trade)? else { return Ok(()) };
+        sink.report(ExecutionReport { ts_event: e.ts_event, seq, token: this.token, gateway: self.id, kind });
+        Ok(())
+    }
+
+    /// What the engine is told, while the record of the order follows.
+    fn report_of(
+        &mut self,
+        e: &Execution<'_>,
+        this: Name,
+        before: Option<Name>,
+        trade: u64,
+    ) -> Result<Option<ReportKind>, FieldError> {
+        let record = self.orders.get(this.token).copied();
+        let px = e.px.or(record.map(|r| r.terms.px)).ok_or(FieldError(tags::PRICE));
+        let referred = || e.exec_ref.map(match_number).ok_or(FieldError(tags::EXEC_REF_ID));
+        let reason = e.reason as u8;
+        Ok(Some(match e.what {
+            What::New => {
+                let qty = if e.leaves.is_zero() { e.qty.unwrap_or(e.cum) } else { e.leaves };
+                let (side, short, px) = (e.side, e.short, px?);
+                let terms = OrderTerms { symbol: e.symbol, side, short, qty, px, tif: e.tif };
+                let known = record.map_or(terms, |r| OrderTerms { px, qty, ..r.terms });
+                self.hold(Record {
+                    token: this.token,
+                    terms: known,
+                    open: e.leaves,
+                    renamed: 0,
+                    taken: true,
+                    swept: false,
+                });
+                let instrument: Option<InstrumentId> = self.symbols.find(known.symbol);
+                let dead = e.leaves.is_zero();
+                ReportKind::Accepted { order: venue_ref(e.order_id), px, qty, side, short, instrument, dead }
+            }
+            What::Replaced => {
+                let old = before.ok_or(FieldError(tags::ORIG_CL_ORD_ID))?;
+                if let Some((_, number)) = this.request {
+                    return Ok(Some(self.reduced(e, this.token, number)));
+                }
+                let px = px?;
+                let replaced = self.orders.remove(old.token);
+                let terms = record.or(replaced).map_or(
+                    OrderTerms {
+                        symbol: e.symbol,
+                        side: e.side,
+                        short: e.short,
+                        qty: e.leaves,
+                        px,
+                        tif: e.tif,
+                    },
+                    |r| OrderTerms { px, qty: e.qty.unwrap_or(r.terms.qty), ..r.terms },
+                );
+                self.hold(Record {
+                    token: this.token,
+                    terms,
+                    open: e.leaves,
+                    renamed: 0,
+                    taken: true,
+                    swept: false,
+                });
+                let dead = e.leaves.is_zero();
+                ReportKind::Replaced { old: old.token, order: venue_ref(e.order_id), px, qty: e.leaves, dead }
+            }
+            What::Canceled | What::Expired | What::DoneForDay => {
+                let asked = matches!(this.request, Some((Purpose::Cancel, _)));
+                let reason = match (e.what, e.tif) {
+                    (What::Canceled, _) if asked => b'U',
+                    (_, Tif::Ioc) => b'I',
+                    (What::Canceled, _) => b'S',
+                    _ => b'T',
+                };
+                let by_words = e.qty.map(|qty| qty.saturating_sub(e.cum));
+                let left = self.orders.remove(this.token).filter(|r| r.taken).map(|r| r.open);
+                let qty = left.or(by_words).ok_or(FieldError(tags::ORDER_QTY))?;
+                ReportKind::Canceled { qty, reason }
+            }
+            What::Rejected => {
+                self.orders.remove(this.token);
+                ReportKind::Rejected { reason: e.reason }
+            }
+            What::Trade => {
+                let (qty, px): (Qty, Px) = e.last.ok_or(FieldError(tags::LAST_QTY))?;
+                if self.fills.len() == FILLS_MAX {
+                    self.fills.pop_front();
+                }
+                self.fills.push_back(trade);
+                if let Some(record) = self.orders.get(this.token) {
+                    record.open = record.open.saturating_sub(qty);
+                    if record.open.is_zero() {
+                        self.orders.remove(this.token);
+                    }
+                }
+                ReportKind::Executed { qty, px, match_number: trade, liquidity: e.liquidity }
+            }
+            What::TradeCancel => ReportKind::Broken { match_number: referred()?, reason },
+            What::TradeCorrect => {
+                let (qty, px) = e.last.ok_or(FieldError(tags::LAST_QTY))?;
+                ReportKind::Corrected { match_number: referred()?, qty, px, liquidity: e.liquidity, reason }
+            }
+            What::PendingCancel => ReportKind::CancelPending,
+            What::Restated => match self.orders.get(this.token) {
+                Some(record) if record.open != e.leaves => {
+                    record.open = e.leaves;
+                    ReportKind::Modified { qty: e.leaves, side: e.side, short: e.short }
+                }
+                _ => ReportKind::Restated { reason },
+            },
+            What::PendingNew | What::PendingReplace | What::Status | What::Other => return Ok(None),
+        }))
+    }
+
+    /// A part was canceled, and the order has a new name at the venue.
+    fn reduced(&mut self, e: &Execution<'_>, token: Token, number: u64) -> ReportKind {
+        let qty = match self.orders.get(token) {
+            Some(record) => {
+                let left = record.open.saturating_sub(e.leaves);
+                (record.open, record.renamed) = (e.leaves, number);
+                record.terms.qty = e.qty.unwrap_or(record.terms.qty);
+                left
+            }
+            None => Qty::ZERO,
+        };
+        if e.leaves.is_zero() {
+            self.orders.remove(token);
+        }
+        ReportKind::Canceled { qty, reason: b'U' }
+    }
+
+    /// Remembers an order that is open.
+    fn hold(&mut self, record: Record) {
+        if record.open.is_zero() {
+            self.orders.remove(record.token);
+        } else {
+            self.orders.put(record);
+        }
+    }
+
+    fn on_cancel_rejected(
+        &mut self,
+        (cl_ord_id, orig): (&[u8], &[u8]),
+        replace: bool,
+        reason: u16,
+        (seq, ts_event): (u64, Nanos),
+        sink: &mut impl ReportSink,
+    ) -> Result<(), FieldError> {
+        let names = self.requests.names();
+        let (Some(this), before) = (names.read(cl_ord_id), names.read(orig)) else {
+            sink.notice(Notice::Foreign { seq });
+            return Ok(());
+        };
+        let (token, kind) = match this.request {
+            None if replace => {
+                self.seen(this.token);
+                self.orders.remove(this.token);
+                (this.token, ReportKind::Rejected { reason })
+            }
+            _ => (before.unwrap_or(this).token, ReportKind::CancelRejected),
+        };
+        sink.report(ExecutionReport { ts_event, seq, token, gateway: self.id, kind });
+        Ok(())
+    }
+
+    /// A message of ours was refused as such, by the application or by the session.
+    fn on_refused(
+        &mut self,
+        (ref_seq, name): (Option<u64>, Option<&[u8]>),
+        kind: &[u8],
+        reason: u16,
+        by_session: bool,
+        seq: u64,
+        sink: &mut impl ReportSink,
+    ) -> Result<(), FieldError> {
+        if let Phase::Asked { seq: asked, .. } = self.phase
+            && ref_seq == Some(asked)
+        {
+            self.ready(!by_session, sink);
+            return Ok(());
+        }
+        let by_number = ref_seq.and_then(|n| self.sent.iter().find(|(seq, ..)| *seq == n)).copied();
+        let by_name = name.and_then(|id| self.requests.names().read(id));
+        let of_kind = |letter| by_number.map_or(kind == [letter], |(_, _, sent)| sent == letter);
+        let Some(this) = by_name.or(by_number.map(|(_, name, _)| name)) else {
+            // Of the session's own, or of one that is forgotten: only a request that introduced or changed an order matters.
+            let ours = [b'D', b'F', b'G'].into_iter().any(of_kind);
+            return if ours { Err(FieldError(tags::REF_SEQ_NUM)) } else { Ok(()) };
+        };
+        if self.answers(this, !by_session, sink) || of_kind(b'q') {
+            return Ok(());
+        }
+        let kind = match this.request {
+            Some(_) => ReportKind::CancelRejected,
+            None => {
+                self.seen(this.token);
+                self.orders.remove(this.token);
+                ReportKind::Rejected { reason }
+            }
+        };
+        sink.report(ExecutionReport {
+            ts_event: Nanos::ZERO,
+            seq,
+            token: this.token,
+            gateway: self.id,
+            kind,
+        });
+        Ok(())
+    }
+}
