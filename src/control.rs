@@ -1,6 +1,6 @@
 //! The control socket of a running core: `/dev/shm/colo-<name>.sock`, for its owner only (mode 0600), one JSON object a line each way.
 //!
-//! Request: `{"command": "status" | "halt" | "resume" | "cancel-all" | "shutdown"}`, `{"command": "write-off", "token": N}` or
+//! Request: `{"command": "status" | "halt" | "halt-for-reconciliation" | "resume" | "cancel-all" | "shutdown"}`, `{"command": "write-off", "token": N}` or
 //! `{"command": "feed-resync" | "feed-reconnect", "feed": ID}`, of all feeds without an id. Answer: `{"ok": true, ...}` or `{"ok": false, "error": "..."}`.
 //!
 //! The server is polled by the control thread, which serves nothing else, through `mio`. It never waits for a client that is there: one that is slow, silent or
@@ -49,6 +49,8 @@ pub enum Command {
     Status,
     /// No new risk.
     Halt,
+    /// No new risk, and cancel all: the venue's word differs from ours.
+    HaltForReconciliation,
     /// Trade again.
     Resume,
     /// Cancel every open order.
@@ -241,6 +243,7 @@ impl ControlServer {
         let control = match request.command {
             Command::Status => return self.status(),
             Command::Halt => Control::Halt(HaltReason::Operator),
+            Command::HaltForReconciliation => Control::Halt(HaltReason::Reconciliation),
             Command::Resume => Control::Resume,
             Command::CancelAll => Control::CancelAll,
             Command::WriteOff => match request.token {

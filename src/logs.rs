@@ -12,8 +12,8 @@ use model::{CommandKind, FeedStatus, Instrument, Nanos, OrderCommand, ReportKind
 use ringbuf::log::{LogError, Reader};
 use serde_json::{Map, Value, json};
 
-use crate::journal::Record;
-use crate::telemetry::snapshot::{halt_word, validity_word};
+use crate::journal::{OrderLives, Record};
+use crate::telemetry::snapshot::{halt_word, order_state_word, validity_word};
 
 /// Records looked at in a duty cycle.
 const BATCH: usize = 512;
@@ -34,6 +34,7 @@ pub struct LogWriter {
     out: BufWriter<File>,
     reader: Option<Reader>,
     names: Names,
+    lives: OrderLives,
     /// The time of the last input: what followed it has no other.
     now: Nanos,
 }
@@ -45,7 +46,13 @@ impl LogWriter {
     /// The file's.
     pub fn create(file: &Path, core: &Path, names: Names) -> io::Result<LogWriter> {
         let out = BufWriter::new(File::create(file)?);
-        Ok(LogWriter { out, reader: Reader::open(core).ok(), names, now: Nanos::ZERO })
+        Ok(LogWriter {
+            out,
+            reader: Reader::open(core).ok(),
+            names,
+            lives: OrderLives::default(),
+            now: Nanos::ZERO,
+        })
     }
 
     /// Writes a line of the cold side's own.
@@ -75,6 +82,7 @@ impl LogWriter {
                     work += 1;
                     if let Ok(record) = Record::decode(r.kind, r.payload) {
                         self.tell(&record);
+                        self.tell_moves(&record);
                     }
                 }
                 Ok(None) => break Ok(()),
@@ -94,6 +102,21 @@ impl LogWriter {
             let _ = self.out.flush();
         }
         work
+    }
+
+    /// Tells each order that the record moved, and that the record is the cause.
+    fn tell_moves(&mut self, record: &Record) {
+        let turns = self.lives.on_record(record).to_vec();
+        let cause = match record {
+            Record::Report { report, .. } => format!("report {}", report.seq),
+            Record::Session { event, .. } => format!("session {event:?}"),
+            Record::Command(c) => format!("command {}", c.token()),
+            _ => "an operator's word".to_owned(),
+        };
+        for t in turns {
+            let fields = json!({"colo.order.id": t.order.0.0, "from": t.from.map(order_state_word), "to": order_state_word(t.to), "cause": cause});
+            self.say(self.now, "debug", "order moved", fields);
+        }
     }
 
     fn symbol(&self, id: model::InstrumentId) -> String {
@@ -314,6 +337,44 @@ mod tests {
         assert_eq!((of(0, "log.level"), of(1, "log.level")), ("warn".into(), "info".into()));
         assert_eq!(of(1, "message"), "instruments of a feed may be traded again");
         assert_eq!((of(1, "colo.feed"), of(1, "instruments")), ("f1".into(), 7.into()));
+    }
+
+    #[test]
+    fn an_order_that_moves_is_said_with_its_cause() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("log.jsonl");
+        let mut log = LogWriter::create(&file, dir.path(), Names::default()).unwrap();
+        let (token, qty, px) = (model::Token(12), model::Qty(5), model::Px(100));
+        let (gateway, instrument) = (model::GatewayId(0), model::InstrumentId(0));
+        let (side, short, tif) = (model::Side::Buy, false, model::Tif::Day);
+        let kind = CommandKind::New { token, side, short, qty, px, tif };
+        let order = model::VenueRef(1);
+        let accepted = |seq| {
+            let instrument = Some(instrument);
+            let kind = ReportKind::Accepted { order, px, qty, side, short, instrument, dead: false };
+            let report = model::ExecutionReport { ts_event: Nanos(1), seq, token, gateway, kind };
+            Record::Report { now: Nanos(9), report }
+        };
+        // The second is the first one again: it moves nothing.
+        for record in
+            [Record::Command(OrderCommand { gateway, instrument, kind }), accepted(88), accepted(88)]
+        {
+            log.tell_moves(&record);
+        }
+        drop(log);
+        let text = std::fs::read_to_string(file).unwrap();
+        let said: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        let of = |k: usize| {
+            (
+                said[k]["colo.order.id"].clone(),
+                said[k]["from"].clone(),
+                said[k]["to"].clone(),
+                said[k]["cause"].clone(),
+            )
+        };
+        assert_eq!(said.len(), 2, "{text}");
+        assert_eq!(of(0), (12.into(), Value::Null, "pending_new".into(), "command 12".into()));
+        assert_eq!(of(1), (12.into(), "pending_new".into(), "live".into(), "report 88".into()));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod book;
+pub mod dropcopy;
 pub mod engine;
 pub mod facts;
 mod hash;
@@ -19,7 +20,7 @@ mod validity;
 pub use engine::{Engine, EngineConfig, EngineStats, Outbox, Refusal};
 pub use hash::StateHash;
 pub use instruments::{InstrumentChange, InstrumentState, Instruments};
-pub use orders::{Exposure, Order, OrderId, OrderState, Orders, PendingReplace};
+pub use orders::{Exposure, Lives, Order, OrderId, OrderState, Orders, PendingReplace, Turn};
 pub use position::{FEE_MAX, Fees, Opening, Overflow, Position, Positions};
 pub use risk::{
     Approved, BackOff, BucketLimit, DropReason, Dropped, LimitsError, QueueLimit, RiskLimits, RiskReject,

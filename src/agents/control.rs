@@ -149,8 +149,12 @@ mod tests {
         assert_eq!(inputs.pop(), Some(Control::Halt(HaltReason::Operator)));
         agent.do_work(Nanos(3));
         assert_eq!((inputs.pop(), inputs.pop()), (Some(Control::CancelAll), Some(tokens)));
+        assert!(ask(&mut agent, "halt-for-reconciliation").contains("true"));
+        assert_eq!(inputs.pop(), Some(Control::Halt(HaltReason::Reconciliation)));
+        agent.do_work(Nanos(4));
         let said: Vec<_> = log.try_iter().map(|(_, r)| r.command).collect();
-        assert_eq!(said, [Command::Halt, Command::CancelAll, Command::Shutdown]);
+        let last = Command::HaltForReconciliation;
+        assert_eq!(said, [Command::Halt, Command::CancelAll, Command::Shutdown, last]);
         let _ = std::fs::remove_file(crate::telemetry::region_path(&name));
     }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use engine::Turn;
 use ringbuf::log::{End, LogError, Reader, TornCause, Verified};
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ use self::line::{Line, of_batch, of_record};
 use super::out::{self, Out, Stop};
 use super::{Exit, Failure, Outcome};
 use crate::config::{Config, Secrets};
-use crate::journal::{Batch, Record, RunDir, examine};
+use crate::journal::{Batch, OrderLives, Record, RunDir, examine};
 use crate::logs::Names;
 
 /// How often `--follow` looks for more.
@@ -278,6 +279,9 @@ struct Lines<'a> {
     log: &'a Log,
     reader: Reader,
     names: Names,
+    lives: OrderLives,
+    /// The orders that the record moved.
+    turns: Vec<Turn>,
     show: &'a Show,
     /// The first record shown.
     from: u64,
@@ -291,13 +295,25 @@ impl<'a> Lines<'a> {
             return Err(Failure::with(Exit::Usage, sentence));
         }
         let reader = Reader::open(&log.dir).map_err(|e| log.failure(&e))?;
-        Ok(Lines { log, reader, names: names(log), show, from: show.from })
+        Ok(Lines {
+            log,
+            reader,
+            names: names(log),
+            lives: OrderLives::default(),
+            turns: Vec::new(),
+            show,
+            from: show.from,
+        })
     }
 
     /// The next line that is wanted, or `None` when there is nothing more so far.
     fn next(&mut self) -> Result<Option<String>, Failure> {
         loop {
             let Some(r) = self.reader.next().map_err(|e| self.log.failure(&e))? else { return Ok(None) };
+            if let (false, Some(record)) = (self.log.is_capture, Record::decode(r.kind, r.payload).ok()) {
+                self.turns.clear();
+                self.turns.extend_from_slice(self.lives.on_record(&record));
+            }
             if r.index < self.from {
                 continue;
             }
@@ -310,7 +326,7 @@ impl<'a> Lines<'a> {
                 if self.show.kind.is_some_and(|k| k != Kind::of(&record)) {
                     continue;
                 }
-                of_record(r.index, &record, &self.names)
+                of_record(r.index, &record, &self.names).moving(&self.turns)
             };
             return Ok(Some(if self.show.json { line.json() } else { line.text() }));
         }

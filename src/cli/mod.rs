@@ -14,6 +14,7 @@ mod config;
 mod ctl;
 mod demo;
 mod doctor;
+mod dropcopy;
 mod exchange;
 mod extent;
 mod feed;
@@ -96,6 +97,7 @@ enum Command {
     Feed(feed::Args),
     Replay(replay::Args),
     Journal(journal::Args),
+    Dropcopy(dropcopy::Args),
     Ctl(ctl::Args),
     Config(config::Args),
     Doctor(doctor::Args),
@@ -116,6 +118,7 @@ pub fn main(own: &[Entry]) -> ExitCode {
         Command::Feed(a) => feed::run(a, &registry),
         Command::Replay(a) => replay::run(a, &registry),
         Command::Journal(a) => journal::run(a),
+        Command::Dropcopy(a) => dropcopy::run(a),
         Command::Ctl(a) => ctl::run(a),
         Command::Config(a) => config::run(a, &registry),
         Command::Doctor(a) => doctor::run(a),

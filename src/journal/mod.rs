@@ -16,10 +16,12 @@
 mod bytes;
 mod capture;
 mod examine;
+mod lives;
 pub mod record;
 mod run;
 
 pub use capture::{Batch, CaptureError, CaptureReader};
 pub use examine::examine;
+pub use lives::OrderLives;
 pub use record::{Receipt, Record, RecordError};
 pub use run::{RunDir, RunError, TokenBlocks, take_name};

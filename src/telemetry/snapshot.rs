@@ -489,16 +489,25 @@ fn usd(raw: u64) -> f64 {
 }
 
 fn state_name(code: u8) -> Option<&'static str> {
-    [
-        (OrderState::PendingNew, "pending_new"),
-        (OrderState::Live, "live"),
-        (OrderState::PendingReplace, "pending_replace"),
-        (OrderState::PendingCancel, "pending_cancel"),
-        (OrderState::Unknown, "unknown"),
-        (OrderState::Waiting, "waiting"),
-    ]
-    .into_iter()
-    .find_map(|(s, name)| (s as u8 == code).then_some(name))
+    use OrderState::*;
+    let open = [PendingNew, Live, PendingReplace, PendingCancel, Unknown, Waiting];
+    open.into_iter().find(|s| *s as u8 == code).map(order_state_word)
+}
+
+/// Where an order stands in one word.
+#[must_use]
+pub fn order_state_word(s: OrderState) -> &'static str {
+    match s {
+        OrderState::PendingNew => "pending_new",
+        OrderState::Live => "live",
+        OrderState::PendingReplace => "pending_replace",
+        OrderState::PendingCancel => "pending_cancel",
+        OrderState::Filled => "filled",
+        OrderState::Canceled => "canceled",
+        OrderState::Rejected => "rejected",
+        OrderState::Unknown => "unknown",
+        OrderState::Waiting => "waiting",
+    }
 }
 
 /// `None` for 0: trading is not halted. A reason that is not known is a halt all the same.

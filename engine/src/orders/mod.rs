@@ -4,10 +4,12 @@
 //! instrument hang on a list through the slots (oldest first); exposure per instrument and side is kept as orders change.
 
 mod index;
+mod lives;
 mod order;
 mod settle;
 
 use index::TokenIndex;
+pub use lives::{Lives, Turn};
 use model::{InstrumentId, Qty, Side, Token};
 pub(crate) use order::Contradiction;
 pub use order::{Order, OrderId, OrderState, PendingReplace};

@@ -10,6 +10,7 @@ mod kit;
 mod market;
 mod orders;
 mod queue;
+mod restart;
 mod risk;
 mod sanity;
 mod scenarios;

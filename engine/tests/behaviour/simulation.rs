@@ -7,6 +7,7 @@
 //! * a step takes the worst-case position beyond the limit only where the venue broke a trade;
 //! * tokens of new orders and replaces strictly increase, and nothing is sent while the session is down;
 //! * no contradiction was found, for the venue keeps the rules, but for a new session of the venue, which halts where orders are open;
+//! * the order states that a reader makes of the journal are the engine's;
 //! * a second engine fed the same inputs sent the same commands and has the same hash.
 //!
 //! At rest (nothing in transit, all delivered): open orders, positions and cash are the venue's.
@@ -14,7 +15,7 @@
 //! `SEED=n` runs one seed; a failure names its own. The canaries at the bottom prove that the checks can fail.
 
 use engine::strategy::Intent;
-use engine::{Order, OrderState, RiskLimits};
+use engine::{Lives, Order, OrderState, RiskLimits};
 use model::{
     CommandKind, Control, ExecutionReport, FeedStatus, HaltReason, Input, InstrumentId, Nanos, OrderCommand,
     Px, Qty, ReportKind, SessionEvent, Side, Tif, Token,
@@ -44,6 +45,8 @@ struct World {
     rng: Rng,
     kit: Kit<Hand>,
     twin: Kit<Hand>,
+    /// What a reader of the journal would know.
+    lives: Lives,
     venue: Venue,
     delivered: usize,
     connected: bool,
@@ -82,6 +85,7 @@ impl World {
             rng: Rng::new(seed),
             kit: Kit::ready(limits),
             twin: Kit::ready(limits),
+            lives: Lives::new(256, 3),
             venue: Venue::default(),
             delivered: 0,
             connected: true,
@@ -106,12 +110,34 @@ impl World {
 
     fn give(&mut self, input: Input) -> Check {
         let commands = self.kit.give(input);
+        self.follow(&input, &commands)?;
         if self.fault == Fault::TwinMissesAnInput && self.kit.engine.stats().inputs == 1_000 {
             return self.route(commands);
         }
         let twins = self.twin.give(input);
         check!(commands == twins, "the twin sent {twins:?}, not {commands:?}");
         self.route(commands)
+    }
+
+    /// The journal's input and what came of it tell each order's state.
+    fn follow(&mut self, input: &Input, commands: &[OrderCommand]) -> Check {
+        let now = self.kit.now;
+        match input {
+            Input::Report(r) => self.lives.on_report(now, r),
+            Input::Session(gateway, event) => self.lives.on_session(*gateway, *event),
+            Input::Control(control) => self.lives.on_control(*control),
+            Input::Market(..) | Input::Feed(..) | Input::Timer => &[],
+        };
+        for c in commands {
+            self.lives.on_command(now, c);
+        }
+        let of = |o: &Order| (o.id, o.token, o.state(), o.open, o.executed, o.px);
+        let mut told: Vec<_> = self.lives.open().map(of).collect();
+        let mut are: Vec<_> = self.kit.engine.orders().iter().map(of).collect();
+        told.sort_by_key(|o| o.0);
+        are.sort_by_key(|o| o.0);
+        check!(told == are, "the journal tells {told:?}, and it is {are:?}");
+        Ok(())
     }
 
     fn route(&mut self, commands: Vec<OrderCommand>) -> Check {

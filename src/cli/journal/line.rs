@@ -1,7 +1,7 @@
 //! A record as a line: the same fields as text for a person and as JSON for a program.
 
 use engine::strategy::Intent;
-use engine::{Dropped, Refusal, Scope, Transition};
+use engine::{Dropped, Refusal, Scope, Transition, Turn};
 use model::{
     CommandKind, Control, ExecutionReport, FeedStatus, InstrumentId, Nanos, OrderCommand, ReportKind,
     SessionEvent, Side, Tif,
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::journal::{Batch, Receipt, Record};
 use crate::logs::{Names, timestamp};
-use crate::telemetry::snapshot::{halt_word, validity_word};
+use crate::telemetry::snapshot::{halt_word, order_state_word, validity_word};
 
 /// The kinds of record that `--kind` selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -98,6 +98,19 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// With the orders that the record moves, each from one state to another.
+    pub(super) fn moving(mut self, turns: &[Turn]) -> Line {
+        if !turns.is_empty() {
+            let word = |t: &Turn| {
+                let from = t.from.map_or("none", order_state_word);
+                format!("{}:{from}>{}", t.order.0, order_state_word(t.to))
+            };
+            let words: Vec<_> = turns.iter().map(word).collect();
+            self.fields.push(("moves", json!(words.join(","))));
+        }
+        self
+    }
+
     /// As text.
     pub(super) fn text(&self) -> String {
         let mut text = format!("{:>8} {:<8}", self.index, self.kind);

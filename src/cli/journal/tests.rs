@@ -58,6 +58,48 @@ fn tail(dir: &Path, show: Show, lines: usize, follow: bool) -> Tool {
     Tool::Tail { dir: dir.into(), show, lines, follow }
 }
 
+#[test]
+fn an_order_that_moves_is_shown_with_the_record_that_moved_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (gateway, instrument, token) = (GatewayId(0), model::InstrumentId(0), Token(12));
+    let (qty, px, side) = (model::Qty(5), model::Px(100), model::Side::Buy);
+    let kind = model::CommandKind::New { token, side, short: false, qty, px, tif: model::Tif::Day };
+    let report = |seq, kind| {
+        let report = model::ExecutionReport { ts_event: Nanos(1), seq, token, gateway, kind };
+        Record::Report { now: Nanos(4), report }
+    };
+    let fill =
+        |qty| model::ReportKind::Executed { qty: model::Qty(qty), px, match_number: 1, liquidity: b'A' };
+    let (order, instrument_named) = (model::VenueRef(1), Some(instrument));
+    let accepted = model::ReportKind::Accepted {
+        order,
+        px,
+        qty,
+        side,
+        short: false,
+        instrument: instrument_named,
+        dead: false,
+    };
+    let records = [
+        start(),
+        Record::Command(model::OrderCommand { gateway, instrument, kind }),
+        report(88, accepted),
+        report(89, fill(2)),
+        report(90, fill(3)),
+        Record::End { hash: 1 },
+    ];
+    write(&dir.path().join("core"), &records, true);
+    // What came before the first record shown is known all the same.
+    for from in [0, 4] {
+        let (_, text) = ran(&dir, dump(dir.path(), Show { from, json: true, ..Show::default() }));
+        let lines: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        let moves: Vec<_> =
+            lines.iter().filter_map(|l| Some((l["index"].as_u64()?, l["moves"].as_str()?))).collect();
+        let all = [(1, "12:none>pending_new"), (2, "12:pending_new>live"), (4, "12:live>filled")];
+        assert_eq!(moves, all.into_iter().filter(|(k, _)| *k >= from).collect::<Vec<_>>());
+    }
+}
+
 fn indexes(json_lines: &str) -> Vec<u64> {
     let index = |l: &str| serde_json::from_str::<Value>(l).unwrap()["index"].as_u64().unwrap();
     json_lines.lines().map(index).collect()
