@@ -110,7 +110,7 @@ fn random_sessions_cut_anywhere_come_to_what_the_venue_has() {
     let rate = (seeds.end - seeds.start) as f64 / took.as_secs_f64();
     println!("seeds {} to {}, {rate:.0} sessions/s, {took:.1?}: {ran:?}", seeds.start, seeds.end - 1);
     if number("SEED").is_none() {
-        let all = [ran.cuts, ran.restarts, ran.torn, ran.requests, ran.fills];
+        let all = [ran.cuts, ran.restarts, ran.torn, ran.requests, ran.fills, ran.waited];
         assert!(all.iter().all(|n| *n > runs / 4), "nothing happened: {ran:?}");
     }
 }
@@ -136,8 +136,8 @@ fn is_caught(lie: Lie, words: &str, where_from: &str, runs: u32, caught: &[Strin
 fn a_core_that_is_wrong_about_a_cut_is_caught_at_random() {
     for (lie, words) in LIES {
         // In a calm session it may be about nothing.
-        let caught: Vec<String> = (1..=400).filter_map(|seed| random::run(seed, Some(lie)).err()).collect();
-        is_caught(lie, words, "random sessions", 400, &caught);
+        let caught: Vec<String> = (1..=1_200).filter_map(|seed| random::run(seed, Some(lie)).err()).collect();
+        is_caught(lie, words, "random sessions", 1_200, &caught);
     }
 }
 
