@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use engine::book::BookCapacity;
 use engine::strategy::{Intent, Intents, ParamError, Params, Strategy, View};
 use engine::{
-    Approved, BookSanity, Engine, EngineConfig, InstrumentChange, OrderState, Outbox, RiskLimits, RiskReject,
+    Approved, BookSanity, Engine, EngineConfig, InstrumentChange, OrderState, Outbox, QueueLimit, RiskLimits,
+    RiskReject, Throttle, WindowLimit,
 };
 use gateways::gateway::{GatewayConfig, Notice, OrderGateway as _, OuchGateway, ReportSink};
 use gateways::soupbintcp::ClientConfig;
@@ -138,6 +139,16 @@ pub struct Living {
     pub spent: u32,
 }
 
+/// Four new orders and replaces in any 50 ms; eight more may wait, 200 ms each.
+fn slow_venue() -> Throttle {
+    Throttle {
+        windows: vec![WindowLimit { limit: 8, span: Nanos::from_millis(50) }],
+        cancel_reserve: 4,
+        queue: Some(QueueLimit { slots: 8, patience: Nanos::from_millis(200) }),
+        ..Throttle::default()
+    }
+}
+
 /// One run of the process.
 pub struct Core {
     pub engine: Engine<Hand>,
@@ -159,8 +170,8 @@ pub struct Core {
 }
 
 impl Core {
-    /// The `run`th process, from 0, logged in nowhere, with tokens of its own and a market that stands still.
-    pub fn start(run: u32, now: u64, lie: Option<Lie>) -> Core {
+    /// The `run`th process, from 0, logged in nowhere, with tokens of its own and a market that stands still. `slow`: what it sends waits for room in a venue's rate.
+    pub fn start(run: u32, now: u64, lie: Option<Lie>, slow: bool) -> Core {
         let instruments: Vec<Instrument> = (0..)
             .zip(SYMBOLS)
             .map(|(k, name)| Instrument {
@@ -184,7 +195,7 @@ impl Core {
                 duplicate_window: Nanos::ZERO,
                 max_market_age: Nanos(u64::MAX),
             },
-            throttles: Vec::new(),
+            throttles: if slow { vec![slow_venue()] } else { Vec::new() },
             fees: Vec::new(),
             openings: Vec::new(),
             sanity: BookSanity::default(),
@@ -250,10 +261,14 @@ impl Core {
         matches!(self.ears.items.front(), Some(Input::Session(_, SessionEvent::Disconnected)))
     }
 
-    /// Shares that may still trade, by instrument: buys and sells.
+    /// Shares that may still trade, by instrument: buys and sells. Not those of orders that were never sent, but wait for room in the venue's rate.
     pub fn reserved(&self) -> Vec<(u64, u64)> {
-        let ids = (0..SYMBOLS.len() as u16).map(InstrumentId);
-        ids.map(|id| self.engine.orders().exposure(id)).map(|e| (e.buy, e.sell)).collect()
+        let mut all = vec![(0, 0); SYMBOLS.len()];
+        for order in self.engine.orders().iter().filter(|o| o.state() != OrderState::Waiting) {
+            let (buys, sells) = &mut all[order.instrument.index()];
+            *(if order.side == Side::Buy { buys } else { sells }) += u64::from(order.reserved().0);
+        }
+        all
     }
 
     /// Moves one input up; whether there was one.
@@ -341,6 +356,9 @@ impl Core {
 
     pub fn pass(&mut self, now: u64) -> Result<(), String> {
         self.now = Nanos(now);
+        if self.engine.next_timer().is_some_and(|at| at <= self.now) {
+            self.apply(&Input::Timer);
+        }
         self.gateway.on_timeout(self.now, &mut self.ears).map_err(|e| e.to_string())
     }
 

@@ -18,6 +18,8 @@ pub struct Ran {
     pub torn: u64,
     pub requests: u64,
     pub fills: u64,
+    /// Requests that waited for room in the venue's rate.
+    pub waited: u64,
 }
 
 impl Ran {
@@ -27,6 +29,7 @@ impl Ran {
         self.torn += other.torn;
         self.requests += other.requests;
         self.fills += other.fills;
+        self.waited += other.waited;
     }
 }
 
@@ -40,12 +43,14 @@ struct Session {
 pub fn run(seed: u64, lie: Option<Lie>) -> Result<Ran, String> {
     let mut rng = Rng::new(seed, 0xC07);
     let port = PORTS[rng.below(3) as usize];
-    let mut s = Session { w: World::new(port, lie), rng, ran: Ran::default() };
+    let slow = rng.below(2) == 0;
+    let mut s = Session { w: World::new(port, lie, slow), rng, ran: Ran::default() };
     for _ in 0..100 + s.rng.below(200) {
         s.step()?;
     }
     s.end()?;
     s.ran.fills = s.w.venue.account("user01").map_or(0, |a| a.counts.fills);
+    s.ran.waited += s.w.core.engine.stats().held;
     Ok(s.ran)
 }
 
@@ -84,7 +89,7 @@ impl Session {
                 self.w.accounted()
             }
             14..=27 => self.w.hear().map(drop),
-            28..=41 => self.w.core.encode().map(drop),
+            28..=41 => self.w.encode().map(drop),
             42..=53 => {
                 self.w.leave(some);
                 Ok(())
@@ -109,11 +114,13 @@ impl Session {
             94..=95 => self.cut(),
             96 => {
                 self.w.notice();
+                self.w.stalled = self.rng.below(2) == 0;
                 Ok(())
             }
             97 if self.rng.below(2) == 0 => {
                 self.cut()?;
                 self.ran.restarts += 1;
+                self.ran.waited += self.w.core.engine.stats().held;
                 self.w.restart();
                 Ok(())
             }
@@ -153,6 +160,7 @@ impl Session {
     fn end(&mut self) -> Check {
         self.w.venue.set_late_cross(self.w.now, symbol("AAPL"), false);
         self.cut()?;
+        self.w.stalled = false;
         self.w.think()?;
         self.w.comes_to_rest()?;
         self.w.notice();

@@ -275,7 +275,7 @@ pub struct Cut {
 impl Story {
     /// Ready, and the request in the gateway's buffer.
     fn told(&self, port: Port, lie: Option<Lie>) -> Result<World, String> {
-        let mut w = World::new(port, lie);
+        let mut w = World::new(port, lie, false);
         w.recover()?;
         (self.before)(&mut w)?;
         (self.ask)(&mut w)?;

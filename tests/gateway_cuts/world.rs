@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use colo::exchange::{Venue, VenueConfig};
+use engine::OrderState;
 use engine::strategy::Intent;
 use gateways::gateway::OrderGateway as _;
 use model::{Control, InstrumentId, Px, Qty, Side, Tif, Token};
@@ -56,10 +57,13 @@ pub struct World {
     pub line: Option<Line>,
     pub port: Port,
     lie: Option<Lie>,
+    slow: bool,
     run: u32,
     connections: u32,
     /// Of the venue's side, cut and not noticed by it.
     unnoticed: Vec<u64>,
+    /// The gateway's thread stands still: what is approved stays in the ring.
+    pub stalled: bool,
     other: Client,
     other_number: u32,
     /// What was decided, for which connection, by number.
@@ -72,7 +76,7 @@ pub struct World {
 
 impl World {
     /// A venue that is open, and a core that has not connected yet.
-    pub fn new(port: Port, lie: Option<Lie>) -> World {
+    pub fn new(port: Port, lie: Option<Lie>, slow: bool) -> World {
         let config = VenueConfig { cancel_on_disconnect: port != Port::Keeps, lines: Vec::new(), ..config() };
         let mut venue = Venue::new(config, MORNING);
         let mut other = Client::new(venue.connect(MORNING));
@@ -81,13 +85,15 @@ impl World {
         World {
             venue,
             now: MORNING,
-            core: Core::start(0, MORNING, lie),
+            core: Core::start(0, MORNING, lie, slow),
             line: None,
             port,
             lie,
+            slow,
             run: 0,
             connections: 0,
             unnoticed: Vec::new(),
+            stalled: false,
             other,
             other_number: 0,
             decisions: Vec::new(),
@@ -184,16 +190,21 @@ impl World {
     pub fn think(&mut self) -> Check {
         loop {
             let heard = self.hear()?;
-            if !self.core.encode()? && !heard {
+            if !self.encode()? && !heard {
                 return Ok(());
             }
         }
     }
 
+    /// One command to the gateway's buffer; whether there was one.
+    pub fn encode(&mut self) -> Result<bool, String> {
+        if self.stalled { Ok(false) } else { self.core.encode() }
+    }
+
     /// The process is killed; the next one knows nothing but which tokens are its own.
     pub fn restart(&mut self) {
         self.run += 1;
-        self.core = Core::start(self.run, self.now, self.lie);
+        self.core = Core::start(self.run, self.now, self.lie, self.slow);
     }
 
     // ---- the wire ----
@@ -309,7 +320,8 @@ impl World {
     pub fn pass(&mut self, ns: u64) -> Check {
         self.now += ns;
         self.venue.step(self.now);
-        self.core.pass(self.now)
+        self.core.pass(self.now)?;
+        self.accounted()
     }
 
     /// Connects where that is needed, and waits until the session is ready and everything has been said.
@@ -410,6 +422,11 @@ impl World {
     /// Recovers, and then one new order, away from the market, lives: the session works, and what only a later token settles is settled.
     pub fn comes_to_rest(&mut self) -> Check {
         self.recover()?;
+        while self.core.unclear().iter().any(|(_, state)| *state == OrderState::Waiting) {
+            self.pass(50 * MS)?;
+            self.flow(Bytes::ALL)?;
+        }
+        self.pass(if self.slow { 100 * MS } else { 0 })?;
         self.want(&[buy(1, MID - 50_000)])?;
         let token = self.highest;
         self.flow(Bytes::ALL)?;

@@ -67,8 +67,9 @@ pub struct Wired {
 
 impl Wired {
     pub fn new(password: &str, next: u64) -> Wired {
-        let login = ClientConfig { next_sequence: next, ..ClientConfig::new("user01", password) };
-        // The peer does not answer queries.
+        // The peer sends its heartbeats each ten seconds, the first of them after twenty; and it does not answer queries.
+        let silence = Nanos::from_millis(45_000);
+        let login = ClientConfig { next_sequence: next, silence, ..ClientConfig::new("user01", password) };
         let config =
             GatewayConfig { barrier: Barrier::None, ..GatewayConfig::new(GatewayId(0), *b"ABCD", login) };
         let aapl = Instrument {
@@ -235,7 +236,7 @@ fn nasdaqs_library_serves_our_gateway() {
     assert_eq!(other.reports(), [(5, 2, 'A'), (6, 1, 'C'), (7, 3, 'A')]);
     other.hang_up();
 
-    // Nothing but heartbeats. The peer's own come each ten seconds, and it drops a client that is silent for as long.
+    // Nothing but heartbeats. The peer drops a client that sends none for twenty seconds.
     let (began, seconds) = (Instant::now(), seconds());
     let (ours, theirs) = (first.packets(true, b'R'), first.packets(false, b'H'));
     first.until("its time", |w| began.elapsed().as_secs() >= seconds || w.is_closed());
@@ -300,7 +301,11 @@ fn ask(at: SocketAddr, password: &str, orders: &str, seconds: u64, more: &[&str]
     let mut command = Command::new(python);
     command.arg("-Bu").arg(script).args(["client", &port, "user01", password]);
     command.args(["--orders", orders, "--secs", &seconds]).args(more);
-    let client = Program::start(&mut command);
+    let (mut client, began) = (Program::start(&mut command), Instant::now());
+    // It may be told to stay for longer than a program's end is usually waited for.
+    while client.runs() && began.elapsed() < PATIENCE * 2 {
+        std::thread::sleep(Duration::from_millis(25));
+    }
     Some(client.end())
 }
 
