@@ -4,6 +4,7 @@
 //! Nothing reads the file or the environment after the start.
 
 mod feed;
+pub mod fix;
 mod resolve;
 mod written;
 
@@ -133,6 +134,8 @@ pub struct Gateway {
     pub protocol: OrderProtocol,
     /// What marks the end of the venue's replay.
     pub barrier: Barrier,
+    /// What FIX needs.
+    pub fix: Option<fix::Fix>,
 }
 
 /// Journal policy, resolved.

@@ -12,6 +12,7 @@ use gateways::order::ClOrdId;
 use model::{FeedId, GatewayId, Instrument, InstrumentId, Nanos, Qty, Symbol, Usd};
 use ringbuf::log::SyncPolicy;
 
+use super::fix;
 use super::written::{self, Written};
 use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Journal, Problem, Topology};
 use crate::agent::IdleStrategy;
@@ -29,16 +30,21 @@ pub enum Secrets {
 }
 
 /// Collects problems while values are taken.
-struct Checks {
+pub(super) struct Checks {
     problems: Vec<Problem>,
 }
 
 impl Checks {
-    fn problem(&mut self, key: impl Into<String>, found: impl ToString, allowed: impl Into<String>) {
+    pub(super) fn problem(
+        &mut self,
+        key: impl Into<String>,
+        found: impl ToString,
+        allowed: impl Into<String>,
+    ) {
         self.problems.push(Problem { key: key.into(), found: found.to_string(), allowed: allowed.into() });
     }
 
-    fn word<T: Copy>(&mut self, key: &str, found: &str, allowed: &[(&str, T)]) -> Option<T> {
+    pub(super) fn word<T: Copy>(&mut self, key: &str, found: &str, allowed: &[(&str, T)]) -> Option<T> {
         let hit = allowed.iter().find(|(w, _)| *w == found).map(|(_, v)| *v);
         if hit.is_none() {
             let words: Vec<_> = allowed.iter().map(|(w, _)| format!("\"{w}\"")).collect();
@@ -110,8 +116,10 @@ pub(super) fn resolve(written: Written, file: &Path, secrets: Secrets) -> Result
     let live_orders = written.capacity.live_orders;
     let of = |c: &mut Checks, (k, f)| Feed { live_orders, ..feed(c, k, f, base, secrets) };
     let feeds: Vec<_> = written.feeds.iter().enumerate().map(|f| of(&mut c, f)).collect();
+    let journal_dir = base.join(&written.journal_dir).join(&written.name);
+    let folders = (base, &*journal_dir);
     let gateways: Vec<_> =
-        written.gateways.iter().enumerate().map(|(k, g)| gateway(&mut c, k, g, base, secrets)).collect();
+        written.gateways.iter().enumerate().map(|(k, g)| gateway(&mut c, k, g, folders, secrets)).collect();
     let instruments = instruments(&mut c, &written);
     let limits = limits(&mut c, &written.risk);
     let sanity = sanity(&mut c, &written.sanity);
@@ -124,7 +132,7 @@ pub(super) fn resolve(written: Written, file: &Path, secrets: Secrets) -> Result
     }
     Ok(Config {
         name: written.name.clone(),
-        journal_dir: base.join(&written.journal_dir).join(&written.name),
+        journal_dir,
         topology,
         idle,
         cores,
@@ -218,6 +226,7 @@ fn feed(c: &mut Checks, k: usize, f: &written::Feed, base: &Path, secrets: Secre
             username: &g.username,
             password_file: g.password_file.as_ref(),
             password_env: g.password_env.as_ref(),
+            longest: SOUP_LONGEST,
         };
         account(c, &given, base, secrets)
     });
@@ -249,7 +258,13 @@ fn feed(c: &mut Checks, k: usize, f: &written::Feed, base: &Path, secrets: Secre
     }
 }
 
-fn gateway(c: &mut Checks, k: usize, g: &written::Gateway, base: &Path, secrets: Secrets) -> Gateway {
+fn gateway(
+    c: &mut Checks,
+    k: usize,
+    g: &written::Gateway,
+    (base, journals): (&Path, &Path),
+    secrets: Secrets,
+) -> Gateway {
     let key = |name: &str| format!("gateways[{k}].{name}");
     let protocol =
         c.word(&key("protocol"), &g.protocol, OrderProtocol::WORDS).unwrap_or(OrderProtocol::Ouch50);
@@ -286,12 +301,26 @@ fn gateway(c: &mut Checks, k: usize, g: &written::Gateway, base: &Path, secrets:
             ClOrdId::Blank
         }
     };
+    let speaks_fix = matches!(protocol, OrderProtocol::Fix42 | OrderProtocol::Fix44);
     let given = Given {
         key: format!("gateways[{k}]"),
         address: &g.address,
         username: &g.username,
         password_file: g.password_file.as_ref(),
         password_env: g.password_env.as_ref(),
+        longest: if speaks_fix { FIX_LONGEST } else { SOUP_LONGEST },
+    };
+    let fix = match (&g.fix, speaks_fix) {
+        (Some(w), true) => Some(fix::resolve(c, &given.key, w, (base, journals), secrets)),
+        (None, false) => None,
+        (Some(_), false) => {
+            c.problem(key("fix"), "given", "nothing: this protocol is not FIX");
+            None
+        }
+        (None, true) => {
+            c.problem(key("fix"), "not given", "a table with sender_comp_id and target_comp_id");
+            None
+        }
     };
     Gateway {
         id: g.id.clone(),
@@ -301,6 +330,7 @@ fn gateway(c: &mut Checks, k: usize, g: &written::Gateway, base: &Path, secrets:
         order_text,
         protocol,
         barrier,
+        fix,
     }
 }
 
@@ -311,13 +341,20 @@ struct Given<'a> {
     username: &'a str,
     password_file: Option<&'a String>,
     password_env: Option<&'a String>,
+    /// Characters of user and password.
+    longest: (usize, usize),
 }
+
+/// SoupBinTCP's fields, and what a FIX session takes.
+const SOUP_LONGEST: (usize, usize) = (6, 10);
+const FIX_LONGEST: (usize, usize) = (128, 128);
 
 fn account(c: &mut Checks, given: &Given<'_>, base: &Path, secrets: Secrets) -> Account {
     let username = given.username;
-    if !(1..=6).contains(&username.len()) || !username.bytes().all(|b| b.is_ascii_alphanumeric()) {
+    let longest = given.longest.0;
+    if !(1..=longest).contains(&username.len()) || !username.bytes().all(|b| b.is_ascii_alphanumeric()) {
         let key = format!("{}.username", given.key);
-        c.problem(key, format!("{username:?}"), "1 to 6 letters or digits (SoupBinTCP)");
+        c.problem(key, format!("{username:?}"), format!("1 to {longest} letters or digits"));
     }
     let password = match secrets {
         Secrets::Skip => String::new(),
@@ -363,8 +400,9 @@ fn password(c: &mut Checks, given: &Given<'_>, base: &Path) -> String {
         }
     };
     let text = text.trim_end_matches(['\n', '\r']).to_string();
-    if !(1..=10).contains(&text.len()) || !text.bytes().all(|b| b.is_ascii_graphic()) {
-        c.problem(key(name), "not a password", "1 to 10 printable characters (SoupBinTCP)");
+    let longest = given.longest.1;
+    if !(1..=longest).contains(&text.len()) || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        c.problem(key(name), "not a password", format!("1 to {longest} printable characters"));
     }
     text
 }

@@ -200,6 +200,9 @@ pub struct Gateway {
     /// `account_query` or `none`: how the gateway knows that the venue's replay is complete. A query where the protocol has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub barrier: Option<String>,
+    /// What FIX needs; there only, and needed there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<super::fix::Written>,
 }
 
 /// One instrument.
