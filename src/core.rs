@@ -75,7 +75,7 @@ pub enum StartError {
         /// Which.
         id: String,
         /// Why.
-        source: gateways::gateway::ConfigError,
+        source: crate::order_protocol::SetupError,
     },
 }
 

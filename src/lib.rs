@@ -12,6 +12,8 @@ pub mod control;
 pub mod core;
 pub mod doctor;
 pub mod exchange;
+mod fix_link;
+pub mod fix_store;
 pub mod host;
 pub mod journal;
 pub mod logs;

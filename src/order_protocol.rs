@@ -3,15 +3,22 @@
 //! A gateway agent is generic over its protocol, so that nothing on the way of an order asks which it is; whoever puts agents together asks once.
 
 use std::io;
+use std::path::{Path, PathBuf};
 
 use gateways::codec::SoupProtocol;
+use gateways::fix::logon::Credentials;
+use gateways::fix::session::{Role, SessionConfig, Version};
+use gateways::fix::{FixConfig, FixConfigError, FixGateway};
 use gateways::gateway::{Barrier, ConfigError, GatewayConfig, OrderGateway, SoupGateway};
+use gateways::order::ClOrdId;
 use gateways::soupbintcp::ClientConfig;
 use model::{GatewayId, Instrument};
 use net::ByteStream;
 use net::tcp::TcpLink;
+use thiserror::Error;
 
 use crate::config;
+use crate::fix_store::FileStore;
 
 /// Gives the list to a macro: name, word in the configuration, session, connection.
 macro_rules! each_order_protocol {
@@ -19,6 +26,8 @@ macro_rules! each_order_protocol {
         $then! {
             Ouch50 "ouch50" gateways::gateway::OuchGateway, net::tcp::TcpLink;
             Ouch42 "ouch42" gateways::gateway::SoupGateway<gateways::ouch42::Ouch42>, net::tcp::TcpLink;
+            Fix44 "fix44" gateways::fix::FixGateway<crate::fix_store::FileStore>, crate::fix_link::FixLink;
+            Fix42 "fix42" gateways::fix::FixGateway<crate::fix_store::FileStore>, crate::fix_link::FixLink;
         }
     };
 }
@@ -57,11 +66,27 @@ pub trait Configured: OrderGateway + Sized {
     ///
     /// # Errors
     /// What the configuration asks for and the protocol cannot say.
-    fn configured(
-        g: &config::Gateway,
-        id: GatewayId,
-        instruments: &[Instrument],
-    ) -> Result<Self, ConfigError>;
+    fn configured(g: &config::Gateway, id: GatewayId, instruments: &[Instrument])
+    -> Result<Self, SetupError>;
+}
+
+/// Why a session cannot be made from its configuration.
+#[derive(Debug, Error)]
+pub enum SetupError {
+    /// A protocol over SoupBinTCP.
+    #[error(transparent)]
+    Soup(#[from] ConfigError),
+    /// FIX.
+    #[error(transparent)]
+    Fix(#[from] FixConfigError),
+    /// The file that a session's state is in.
+    #[error("{}: {source}", path.display())]
+    Store {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
 }
 
 impl<P: SoupProtocol> Configured for SoupGateway<P> {
@@ -71,13 +96,51 @@ impl<P: SoupProtocol> Configured for SoupGateway<P> {
         g: &config::Gateway,
         id: GatewayId,
         instruments: &[Instrument],
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, SetupError> {
         let session = ClientConfig::new(&g.account.username, &g.account.password);
         let mut config = GatewayConfig::new(id, g.firm, session);
         config.barrier = g.barrier;
         config.orders.clordid = g.order_text;
         config.orders.options = g.options.clone();
-        SoupGateway::new(config, instruments)
+        Ok(SoupGateway::new(config, instruments)?)
+    }
+}
+
+impl Configured for FixGateway<FileStore> {
+    const BARRIER: Barrier = Barrier::AccountQuery;
+
+    /// Opens its store.
+    fn configured(
+        g: &config::Gateway,
+        id: GatewayId,
+        instruments: &[Instrument],
+    ) -> Result<Self, SetupError> {
+        let fix = g.fix.as_ref().expect("a configuration of FIX has its table");
+        let version = if g.protocol == OrderProtocol::Fix42 { Version::Fix42 } else { Version::Fix44 };
+        let (user, password) = (g.account.username.clone(), g.account.password.clone());
+        let credentials = match fix.key.clone() {
+            Some(key) => Credentials::Hmac { user, password, key },
+            None => Credentials::Password { user, password },
+        };
+        let session = SessionConfig {
+            heartbeat_s: fix.heartbeat_s,
+            reset: fix.reset,
+            credentials,
+            ..SessionConfig::new(Role::Initiator, version, &fix.sender, &fix.target)
+        };
+        let prefix = match &g.order_text {
+            ClOrdId::Tagged(tag) => String::from_utf8_lossy(tag).into_owned(),
+            ClOrdId::Blank => "0000".to_owned(),
+        };
+        let config = FixConfig {
+            account: fix.account.clone(),
+            barrier: g.barrier,
+            ..FixConfig::new(id, session, &prefix)
+        };
+        let store = std::fs::create_dir_all(fix.store.parent().unwrap_or(Path::new(".")))
+            .and_then(|()| FileStore::open(&fix.store, fix.sync))
+            .map_err(|source| SetupError::Store { path: fix.store.clone(), source })?;
+        Ok(FixGateway::new(config, store, instruments)?)
     }
 }
 

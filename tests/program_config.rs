@@ -79,7 +79,31 @@ const VALUES: &[Case] = &[
     ("protocol = \"itch50\"", "protocol = \"cboe_pitch\"\nunit = 256", &["feeds[0].unit", "256", "1 to 255"]),
     ("protocol = \"itch50\"", "protocol = \"cboe_pitch\"\nunit = 0", &["feeds[0].unit", "1 to 255"]),
     ("interface =", "unit = 1\ninterface =", &["feeds[0].unit", "itch50", "no units"]),
-    ("protocol = \"ouch50\"", "protocol = \"fix44\"", &["gateways[0].protocol", "fix44", "ouch50"]),
+    ("protocol = \"ouch50\"", "protocol = \"fix50\"", &["gateways[0].protocol", "fix50", "ouch50", "fix44"]),
+    ("protocol = \"ouch50\"", "protocol = \"fix44\"", &["gateways[0].fix", "not given", "sender_comp_id"]),
+    (
+        "protocol = \"ouch50\"",
+        "protocol = \"ouch50\"\nfix = { sender_comp_id = \"A\", target_comp_id = \"B\" }",
+        &["gateways[0].fix", "given", "not FIX"],
+    ),
+    (
+        "protocol = \"ouch50\"",
+        "protocol = \"fix42\"\nfix = { sender_comp_id = \"../A\", target_comp_id = \"\", heartbeat_s = 3601, reset = \"daily\", sync = \"all\" }",
+        &[
+            "fix.sender_comp_id",
+            "../A",
+            "fix.target_comp_id",
+            "fix.heartbeat_s",
+            "3601",
+            "each_logon",
+            "fix.sync",
+        ],
+    ),
+    (
+        "protocol = \"ouch50\"",
+        "protocol = \"fix44\"\nfix = { sender_comp_id = \"A\", target_comp_id = \"B\", sign_key_file = \"pw\", tls_roots_file = \"missing\" }",
+        &["fix.sign_key_file", "base64", "fix.tls_roots_file", "tls_name"],
+    ),
     (
         "firm = \"ABCD\"",
         "firm = \"ABCD\"\norder_tag = \"MM1\"",

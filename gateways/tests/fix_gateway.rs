@@ -475,6 +475,8 @@ fn a_new_process_adopts_what_the_venue_has() {
     let mut b = Bench::ready(Version::Fix44);
     b.live(1);
     b.live(2);
+    // Without a time of its own: that of its first sending counts.
+    b.say(b"8", &format!("6=0|11={}|14=0|17=t|37=77|39=0|54=1|55=AAPL|150=D|151=100|", name(1)));
     b.execution(&name(2), "F", "14=100|31=10|32=100|39=2|151=0|");
     b.turn();
     let mut store = MemoryStore::new(1 << 20);

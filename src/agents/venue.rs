@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 
-use gateways::gateway::ConfigError;
 use model::{Instrument, Nanos};
 use net::udp::UdpLine;
 
@@ -12,7 +11,7 @@ use super::feed::{FeedOf, FeedParts};
 use super::gateway::{GatewayOf, GatewayParts};
 use crate::agent::Agent;
 use crate::control::FeedDoor;
-use crate::order_protocol::{Configured, OrderProtocol, each_order_protocol};
+use crate::order_protocol::{Configured, OrderProtocol, SetupError, each_order_protocol};
 use crate::protocol::{FeedProtocol, each_protocol};
 
 macro_rules! feed_agent {
@@ -110,7 +109,7 @@ macro_rules! gateway_agent {
             ///
             /// # Errors
             /// What the configuration asks for and the protocol cannot say.
-            pub fn open(parts: GatewayParts, instruments: &[Instrument]) -> Result<GatewayAgent, ConfigError> {
+            pub fn open(parts: GatewayParts, instruments: &[Instrument]) -> Result<GatewayAgent, SetupError> {
                 Ok(match parts.config.protocol {
                     $(OrderProtocol::$name => {
                         let gateway = <$gateway>::configured(&parts.config, parts.id, instruments)?;

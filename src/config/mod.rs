@@ -5,6 +5,7 @@
 
 mod feed;
 mod fees;
+pub mod fix;
 mod options;
 mod resolve;
 mod start_of_day;
@@ -146,6 +147,8 @@ pub struct Gateway {
     pub fees: engine::Fees,
     /// What its venue lets pass.
     pub throttle: engine::Throttle,
+    /// What FIX needs.
+    pub fix: Option<fix::Fix>,
 }
 
 /// Journal policy, resolved.

@@ -12,6 +12,7 @@ use gateways::order::ClOrdId;
 use model::{FeedId, GatewayId, Instrument, InstrumentId, Nanos, Qty, Symbol, Usd};
 use ringbuf::log::SyncPolicy;
 
+use super::fix;
 use super::written::{self, Written};
 use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Journal, Problem, Topology};
 use super::{fees, options, start_of_day, throttle};
@@ -116,8 +117,10 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
     let live_orders = written.capacity.live_orders;
     let of = |c: &mut Checks, (k, f)| Feed { live_orders, ..feed(c, k, f, base, secrets) };
     let feeds: Vec<_> = written.feeds.iter().enumerate().map(|f| of(&mut c, f)).collect();
+    let journal_dir = base.join(&written.journal_dir).join(&written.name);
+    let folders = (base, &*journal_dir);
     let gateways: Vec<_> =
-        written.gateways.iter().enumerate().map(|(k, g)| gateway(&mut c, k, g, base, secrets)).collect();
+        written.gateways.iter().enumerate().map(|(k, g)| gateway(&mut c, k, g, folders, secrets)).collect();
     let instruments = instruments(&mut c, &written);
     let limits = limits(&mut c, &written.risk);
     if let Some(day) = &mut written.start_of_day {
@@ -135,7 +138,7 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
     }
     Ok(Config {
         name: written.name.clone(),
-        journal_dir: base.join(&written.journal_dir).join(&written.name),
+        journal_dir,
         topology,
         idle,
         cores,
@@ -230,6 +233,7 @@ fn feed(c: &mut Checks, k: usize, f: &written::Feed, base: &Path, secrets: Secre
             username: &g.username,
             password_file: g.password_file.as_ref(),
             password_env: g.password_env.as_ref(),
+            longest: SOUP_LONGEST,
         };
         account(c, &given, base, secrets)
     });
@@ -261,7 +265,13 @@ fn feed(c: &mut Checks, k: usize, f: &written::Feed, base: &Path, secrets: Secre
     }
 }
 
-fn gateway(c: &mut Checks, k: usize, g: &written::Gateway, base: &Path, secrets: Secrets) -> Gateway {
+fn gateway(
+    c: &mut Checks,
+    k: usize,
+    g: &written::Gateway,
+    (base, journals): (&Path, &Path),
+    secrets: Secrets,
+) -> Gateway {
     let key = |name: &str| format!("gateways[{k}].{name}");
     let protocol =
         c.word(&key("protocol"), &g.protocol, OrderProtocol::WORDS).unwrap_or(OrderProtocol::Ouch50);
@@ -298,12 +308,26 @@ fn gateway(c: &mut Checks, k: usize, g: &written::Gateway, base: &Path, secrets:
             ClOrdId::Blank
         }
     };
+    let speaks_fix = matches!(protocol, OrderProtocol::Fix42 | OrderProtocol::Fix44);
     let given = Given {
         key: format!("gateways[{k}]"),
         address: &g.address,
         username: &g.username,
         password_file: g.password_file.as_ref(),
         password_env: g.password_env.as_ref(),
+        longest: if speaks_fix { FIX_LONGEST } else { SOUP_LONGEST },
+    };
+    let fix = match (&g.fix, speaks_fix) {
+        (Some(w), true) => Some(fix::resolve(c, &given.key, w, (base, journals), secrets)),
+        (None, false) => None,
+        (Some(_), false) => {
+            c.problem(key("fix"), "given", "nothing: this protocol is not FIX");
+            None
+        }
+        (None, true) => {
+            c.problem(key("fix"), "not given", "a table with sender_comp_id and target_comp_id");
+            None
+        }
     };
     Gateway {
         id: g.id.clone(),
@@ -316,6 +340,7 @@ fn gateway(c: &mut Checks, k: usize, g: &written::Gateway, base: &Path, secrets:
         barrier,
         fees: fees::resolve(c, &key("fees_micro_usd"), &g.fees_micro_usd),
         throttle: throttle::resolve(c, &key("throttle"), &g.throttle, &g.protocol),
+        fix,
     }
 }
 
@@ -326,13 +351,20 @@ struct Given<'a> {
     username: &'a str,
     password_file: Option<&'a String>,
     password_env: Option<&'a String>,
+    /// Characters of user and password.
+    longest: (usize, usize),
 }
+
+/// SoupBinTCP's fields, and what a FIX session takes.
+const SOUP_LONGEST: (usize, usize) = (6, 10);
+const FIX_LONGEST: (usize, usize) = (128, 128);
 
 fn account(c: &mut Checks, given: &Given<'_>, base: &Path, secrets: Secrets) -> Account {
     let username = given.username;
-    if !(1..=6).contains(&username.len()) || !username.bytes().all(|b| b.is_ascii_alphanumeric()) {
+    let longest = given.longest.0;
+    if !(1..=longest).contains(&username.len()) || !username.bytes().all(|b| b.is_ascii_alphanumeric()) {
         let key = format!("{}.username", given.key);
-        c.problem(key, format!("{username:?}"), "1 to 6 letters or digits (SoupBinTCP)");
+        c.problem(key, format!("{username:?}"), format!("1 to {longest} letters or digits"));
     }
     let password = match secrets {
         Secrets::Skip => String::new(),
@@ -378,8 +410,9 @@ fn password(c: &mut Checks, given: &Given<'_>, base: &Path) -> String {
         }
     };
     let text = text.trim_end_matches(['\n', '\r']).to_string();
-    if !(1..=10).contains(&text.len()) || !text.bytes().all(|b| b.is_ascii_graphic()) {
-        c.problem(key(name), "not a password", "1 to 10 printable characters (SoupBinTCP)");
+    let longest = given.longest.1;
+    if !(1..=longest).contains(&text.len()) || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        c.problem(key(name), "not a password", format!("1 to {longest} printable characters"));
     }
     text
 }

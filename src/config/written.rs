@@ -216,6 +216,9 @@ pub struct Gateway {
     /// What the venue lets pass.
     #[serde(default)]
     pub throttle: Throttle,
+    /// What FIX needs; there only, and needed there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<super::fix::Written>,
 }
 
 /// One instrument.

@@ -151,6 +151,10 @@ fn frame(bytes: &[u8], longest: usize) -> Frame {
 }
 
 fn extent(bytes: &[u8], longest: usize) -> Result<Frame, Frame> {
+    // What a search for a beginning looks for, or where one is found would depend on how the stream was cut.
+    if !bytes.starts_with(START) {
+        return Err(if START.starts_with(bytes) { Frame::Partial } else { Frame::Skip(1) });
+    }
     let (_, at) = early(bytes, 0, b"8=", BEGIN_MAX)?;
     let (length, body) = early(bytes, at, b"9=", LENGTH_DIGITS)?;
     let length =
@@ -406,10 +410,21 @@ mod tests {
             ("a long length", replace("9=10", "9=0000010")),
             ("no begin", good[3..].to_vec()),
             ("noise", b"\x00\xff8=F8=FI\x01".to_vec()),
+            ("half a beginning", b"\x018=".to_vec()),
         ] {
+            let stream = [garbage, good.clone()].concat();
             let mut framer = Framer::new(512);
-            feed(&mut framer, &[garbage, good.clone()].concat());
+            feed(&mut framer, &stream);
             let found = all(&mut framer);
+            let mut framer = Framer::new(512);
+            let by_bytes: Vec<_> = stream
+                .iter()
+                .flat_map(|byte| {
+                    feed(&mut framer, &[*byte]);
+                    all(&mut framer)
+                })
+                .collect();
+            assert_eq!(by_bytes.last(), found.last(), "{what}, byte by byte");
             assert_eq!(found.last().map(String::as_str), Some("0"), "{what}: {found:?}");
             assert!(
                 found.len() > 1 && found[..found.len() - 1].iter().all(|f| f == "garbled"),

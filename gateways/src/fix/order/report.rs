@@ -158,8 +158,11 @@ fn small(m: &Message<'_>, tag: i32) -> u16 {
 }
 
 fn ts_event(m: &Message<'_>) -> Nanos {
-    let at = m.get(tags::TRANSACT_TIME).or_else(|| m.get(tags::SENDING_TIME)).and_then(value::utc);
-    value::since_midnight(at.unwrap_or_default())
+    // When it comes again it tells of the same moment.
+    let said = [tags::TRANSACT_TIME, tags::ORIG_SENDING_TIME, tags::SENDING_TIME]
+        .into_iter()
+        .find_map(|tag| m.get(tag));
+    value::since_midnight(said.and_then(value::utc).unwrap_or_default())
 }
 
 /// Reads a message of the application, or a Reject.
