@@ -90,6 +90,7 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
         rerequest: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
         ouch: SocketAddr::from(([127, 0, 0, 1], 0)),
         glimpse: None,
+        rest: None,
         accounts: vec![AccountConfig {
             username: "demo".into(),
             password: Some("demo".into()),

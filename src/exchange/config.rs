@@ -39,6 +39,7 @@ use super::flow::file::{FileFlow, Speed};
 use super::flow::generated::{GeneratedFlow, Recipe};
 use super::flow::reader::BinaryFile;
 use super::glimpse::SnapshotFaults;
+use super::rest::RestConfig;
 use super::venue::VenueConfig;
 
 /// The configuration as written.
@@ -67,6 +68,9 @@ pub struct ExchangeConfig {
     pub glimpse: Option<SocketAddr>,
     /// Where order entry listens; port 0 picks one.
     pub ouch: SocketAddr,
+    /// REST and WebSocket for the same accounts. None where absent.
+    #[serde(default)]
+    pub rest: Option<RestConfig>,
     /// Who may log in.
     #[serde(default)]
     pub accounts: Vec<AccountConfig>,
@@ -233,6 +237,9 @@ impl ExchangeConfig {
             if let Some(path) = account.password_file.as_mut() {
                 *path = folder.join(&*path);
             }
+        }
+        if let Some(path) = config.rest.as_mut().and_then(|rest| rest.ca_file.as_mut()) {
+            *path = folder.join(&*path);
         }
         if let FlowConfig::File { path, .. } = &mut config.flow {
             *path = folder.join(&*path);

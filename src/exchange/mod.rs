@@ -20,6 +20,7 @@
 //! | [`soup`], [`order_entry`], [`accounts`] | sessions, orders in, reports out, the ledger |
 //! | [`flow`] | the rest of the market |
 //! | [`floor`], [`venue`] | composition |
+//! | [`rest`] | REST and WebSocket with API keys, beside order entry |
 //! | [`config`], [`server`] | TOML, sockets |
 //!
 //! It shares no decoder, encoder or book with `feeds`, `gateways` and `engine`, only the vocabulary of `model` (prices, quantities, sides,
@@ -41,6 +42,7 @@ pub mod message_log;
 pub mod mold;
 pub mod order_entry;
 pub mod ouch;
+pub mod rest;
 pub mod rng;
 pub mod server;
 pub mod soup;

@@ -25,6 +25,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::ExchangeError;
 use super::accounts::AccountView;
 use super::config::ExchangeConfig;
+use super::rest::RestConfig;
+use super::rest::doors::Doors;
+use super::rest::quota::QuotaCounts;
 use super::venue::{ConnectionId, Venue, VenueCounts};
 
 const WAKE: Token = Token(0);
@@ -76,6 +79,8 @@ pub struct Outcome {
     pub counts: VenueCounts,
     /// Datagrams that the kernel did not take.
     pub send_failures: u64,
+    /// What REST was asked, where it listened.
+    pub rest: Option<QuotaCounts>,
 }
 
 /// A venue on its thread. Dropping it stops it and waits.
@@ -87,6 +92,8 @@ pub struct Running {
     pub rerequest: Option<SocketAddr>,
     /// Where the snapshot server listens.
     pub glimpse: Option<SocketAddr>,
+    /// Where REST and WebSocket listen.
+    pub rest: Option<SocketAddr>,
     progress: Arc<Progress>,
     stop: Arc<Stop>,
     thread: Option<JoinHandle<Result<Outcome, ExchangeError>>>,
@@ -183,16 +190,24 @@ pub fn spawn(config: ExchangeConfig) -> Result<Running, ExchangeError> {
         lines.push((socket, address));
     }
 
+    let mut venue = Venue::new(venue, clock.now());
+    let rest = match &config.rest {
+        None => None,
+        Some(rest) => Some(open_doors(&config, rest, &clock, unix, &mut venue)?),
+    };
+    let rest_address = rest.as_ref().and_then(|doors| doors.address().ok());
+
     let stop_patience = STOP_PATIENCE + Duration::from_millis(config.end_of_session_ms);
     let progress = Arc::new(Progress::default());
     let stop = Arc::new(Stop { asked: AtomicBool::new(false), waker });
     let server = Server {
-        venue: Venue::new(venue, clock.now()),
+        venue,
         clock,
         poll,
         listener,
         snapshots,
         requests,
+        rest,
         lines,
         clients: BTreeMap::new(),
         lingering: BTreeMap::new(),
@@ -205,7 +220,29 @@ pub fn spawn(config: ExchangeConfig) -> Result<Running, ExchangeError> {
         .name(format!("{}-venue", config.name))
         .spawn(move || server.run())
         .map_err(system("start its thread"))?;
-    Ok(Running { ouch, rerequest, glimpse, progress, stop, thread: Some(thread) })
+    Ok(Running { ouch, rerequest, glimpse, rest: rest_address, progress, stop, thread: Some(thread) })
+}
+
+fn open_doors(
+    config: &ExchangeConfig,
+    rest: &RestConfig,
+    clock: &Clock,
+    unix: Duration,
+    venue: &mut Venue,
+) -> Result<Doors, ExchangeError> {
+    let usernames: Vec<&str> = config.accounts.iter().map(|a| a.username.as_str()).collect();
+    let clients = rest.clients(&usernames).map_err(|k| ExchangeError::Invalid {
+        key: format!("rest.clients[{k}]"),
+        value: rest.clients[k].account.clone(),
+        allowed: "the username of an account, with an api_key or a client_id",
+    })?;
+    let midnight_ms = (unix.as_millis() as u64).saturating_sub(clock.midnight_ns / 1_000_000);
+    let on = |source| ExchangeError::Socket {
+        what: "the REST server (rest.listen)",
+        address: rest.listen,
+        source,
+    };
+    Doors::open(rest, clients, midnight_ms, venue, clock.now()).map_err(on)
 }
 
 /// A socket that sends one line: multicast stays on the interface's network and is looped back to receivers on this host.
@@ -243,6 +280,7 @@ struct Server {
     listener: TcpListener,
     snapshots: Option<TcpListener>,
     requests: Option<UdpSocket>,
+    rest: Option<Doors>,
     lines: Vec<(std::net::UdpSocket, SocketAddr)>,
     clients: BTreeMap<ConnectionId, TcpStream>,
     lingering: BTreeMap<ConnectionId, (TcpStream, Instant)>,
@@ -285,6 +323,7 @@ impl Server {
             accounts: self.venue.accounts(),
             counts: self.venue.counts(),
             send_failures: self.send_failures,
+            rest: self.rest.as_ref().map(|doors| doors.desk().counts()),
         })
     }
 
@@ -294,11 +333,16 @@ impl Server {
         let ending = self.venue.is_closed() && !self.venue.is_finished();
         let watching = stopping || ending || !self.lingering.is_empty();
         let longest = if watching { Duration::from_millis(10) } else { Duration::from_secs(1) };
+        // Its sockets are not among those that wake the thread.
+        let longest = if self.rest.is_some() { longest.min(Duration::from_millis(1)) } else { longest };
         Duration::from_nanos(due).min(longest)
     }
 
     fn turn(&mut self) {
         self.venue.step(self.clock.now());
+        if let Some(doors) = &mut self.rest {
+            doors.turn(&mut self.venue, self.clock.now());
+        }
         while let Some((line, bytes)) = self.venue.poll_datagram() {
             let (socket, address) = &self.lines[line];
             if socket.send_to(&bytes, address).is_err() {
