@@ -5,6 +5,7 @@
 
 mod feed;
 mod resolve;
+mod rest;
 mod throttle;
 mod written;
 
@@ -21,6 +22,7 @@ use serde::de::DeserializeOwned;
 
 pub use feed::Feed;
 pub use resolve::Secrets;
+pub use rest::RestVenue;
 pub use written::Written;
 
 use crate::agent::IdleStrategy;
@@ -134,6 +136,8 @@ pub struct Gateway {
     pub protocol: OrderProtocol,
     /// What marks the end of the venue's replay.
     pub barrier: Barrier,
+    /// The venue with API keys, which has no `account` and no `firm`.
+    pub rest: Option<RestVenue>,
     /// What its venue lets pass.
     pub throttle: engine::Throttle,
 }
