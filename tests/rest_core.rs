@@ -57,7 +57,7 @@ const BY_CLIENT: Files<'_> = &[("client_id_file", "the-client"), ("client_secret
 impl World {
     fn new(test: &str, tls: bool, files: Files<'_>, change: impl FnOnce(&mut ExchangeConfig)) -> World {
         let folder = tempfile::tempdir().unwrap();
-        let mut venue = ExchangeConfig::from_toml(&VENUE, folder.path()).unwrap();
+        let mut venue = ExchangeConfig::from_toml(VENUE, folder.path()).unwrap();
         if !tls {
             venue.rest.as_mut().unwrap().ca_file = None;
         }
