@@ -28,7 +28,7 @@ pub use self::running::{RunReport, Running};
 use crate::agent::{AgentHandle, CoreConfig, Heartbeat, IdleStrategy, Phase, Pulse, spawn};
 use crate::agents::{
     ColdAgent, ColdParts, ControlAgent, ControlParts, Ending, FeedAgent, FeedParts, FeedPort, GatewayAgent,
-    GatewayParts, GatewayPort, Inline, StrategyAgent, StrategyParts,
+    GatewayParts, GatewayPort, Inline, OpenError, StrategyAgent, StrategyParts,
 };
 use crate::clock::Clock;
 use crate::config::{Config, Topology};
@@ -75,7 +75,7 @@ pub enum StartError {
         /// Which.
         id: String,
         /// Why.
-        source: crate::order_protocol::SetupError,
+        source: OpenError,
     },
 }
 

@@ -24,6 +24,7 @@ pub mod record;
 pub mod replay;
 pub mod source;
 pub mod telemetry;
+pub mod web;
 
 pub use {engine, model};
 

@@ -39,17 +39,20 @@ macro_rules! by_protocol {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum OrderProtocol {
             $(#[doc = concat!("`", $word, "`.")] $name,)*
+            /// `rest_ws`: requests and a stream, by an agent of its own.
+            RestWs,
         }
 
         impl OrderProtocol {
             /// Every protocol by its word in a configuration.
-            pub const WORDS: &[(&str, OrderProtocol)] = &[$(($word, OrderProtocol::$name)),*];
+            pub const WORDS: &[(&str, OrderProtocol)] = &[$(($word, OrderProtocol::$name),)* ("rest_ws", OrderProtocol::RestWs)];
 
             /// How the end of a replay can be known.
             #[must_use]
             pub const fn barrier(self) -> Barrier {
                 match self {
                     $(OrderProtocol::$name => <$gateway as Configured>::BARRIER,)*
+                    OrderProtocol::RestWs => Barrier::None,
                 }
             }
         }

@@ -11,6 +11,7 @@ use gateways::gateway::{Notice, ReportSink};
 use model::{ExecutionReport, GatewayId, Instrument, InstrumentId, ReportKind, SessionEvent, Side, Token};
 use net::Received;
 
+use crate::agents::RestReader;
 use crate::clock::Clock;
 use crate::config;
 use crate::core::RunReport;
@@ -167,6 +168,7 @@ macro_rules! by_protocol {
         ) -> Result<Figures, String> {
             match g.protocol {
                 $(OrderProtocol::$name => read_again::<$gateway, $link>(g, id, instruments),)*
+                OrderProtocol::RestWs => read_rest(g, id, instruments),
             }
         }
     };
@@ -215,6 +217,27 @@ fn read_again<G: Configured, L: Dial>(
     }
     gateway.logout(clock.now());
     let _ = link.send(gateway.transmit());
+    Ok(ledger.figures())
+}
+
+/// The same of a venue with API keys: its lists of orders and trades.
+fn read_rest(g: &config::Gateway, id: GatewayId, instruments: &[Instrument]) -> Result<Figures, String> {
+    let named = |why: String| format!("gateway {}: {why}", g.id);
+    let venue = g.rest.as_ref().ok_or_else(|| named("it has no `rest`".into()))?;
+    let clock = Clock::new();
+    let mut reader = RestReader::open(id, venue, instruments).map_err(named)?;
+    let mut ledger = Ledger::new(instruments);
+    let started = Instant::now();
+    while !ledger.done {
+        if started.elapsed() > PATIENCE {
+            return Err(named("the venue did not repeat its day in time".into()));
+        }
+        reader.turn(clock.now(), &mut ledger);
+        if let Some(why) = &ledger.failure {
+            return Err(named(why.clone()));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
     Ok(ledger.figures())
 }
 

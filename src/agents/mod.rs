@@ -36,11 +36,12 @@ pub use cold::{ColdAgent, ColdParts};
 pub use control::{ControlAgent, ControlParts};
 pub use ending::{Ending, Farewell};
 pub use feed::{FeedOf, FeedParts};
+pub(crate) use gateway::rest::RestReader;
 pub use gateway::{GatewayOf, GatewayParts, SWEEP_TOKENS};
 pub use inline::{Inline, Remains};
 pub use lines::LineWatch;
 pub use strategy::{FeedPort, GatewayPort, StrategyAgent, StrategyParts};
-pub use venue::{FeedAgent, GatewayAgent};
+pub use venue::{FeedAgent, GatewayAgent, OpenError};
 
 use engine::Approved;
 use model::{ExecutionReport, FeedStatus, MarketEvent, Nanos, SessionEvent};

@@ -8,6 +8,7 @@ use net::udp::UdpLine;
 
 use super::LineWatch;
 use super::feed::{FeedOf, FeedParts};
+use super::gateway::rest::RestAgent;
 use super::gateway::{GatewayOf, GatewayParts};
 use crate::agent::Agent;
 use crate::control::FeedDoor;
@@ -88,11 +89,24 @@ impl Agent for FeedAgent {
     }
 }
 
+/// Why a gateway's agent cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// What the configuration asks for and the protocol cannot say.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// Where the venue is or whom to believe, in words for a person.
+    #[error("{0}")]
+    Venue(String),
+}
+
 macro_rules! gateway_agent {
     ($($name:ident $word:literal $gateway:ty, $link:ty;)*) => {
         /// Keeps one order entry session alive and moves bytes.
         pub enum GatewayAgent {
             $(#[doc = concat!("Of a gateway that speaks `", $word, "`.")] $name(Box<GatewayOf<$gateway, $link>>),)*
+            /// Of a gateway that speaks `rest_ws`.
+            RestWs(Box<RestAgent>),
         }
 
         /// The same expression of whichever agent it is.
@@ -100,6 +114,7 @@ macro_rules! gateway_agent {
             ($agent:expr, $a:ident => $then:expr) => {
                 match $agent {
                     $(GatewayAgent::$name($a) => $then,)*
+                    GatewayAgent::RestWs($a) => $then,
                 }
             };
         }
@@ -109,12 +124,17 @@ macro_rules! gateway_agent {
             ///
             /// # Errors
             /// What the configuration asks for and the protocol cannot say.
-            pub fn open(parts: GatewayParts, instruments: &[Instrument]) -> Result<GatewayAgent, SetupError> {
+            pub fn open(parts: GatewayParts, instruments: &[Instrument]) -> Result<GatewayAgent, OpenError> {
                 Ok(match parts.config.protocol {
                     $(OrderProtocol::$name => {
                         let gateway = <$gateway>::configured(&parts.config, parts.id, instruments)?;
                         GatewayAgent::$name(Box::new(GatewayOf::new(parts, gateway)))
                     })*
+                    OrderProtocol::RestWs => {
+                        let venue = parts.config.rest.clone().ok_or_else(|| OpenError::Venue("no `rest`".into()))?;
+                        let agent = RestAgent::open(parts, &venue, instruments).map_err(OpenError::Venue)?;
+                        GatewayAgent::RestWs(Box::new(agent))
+                    }
                 })
             }
         }

@@ -95,6 +95,7 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
         ouch: SocketAddr::from(([127, 0, 0, 1], 0)),
         glimpse: None,
         mirror: None,
+        rest: None,
         accounts: vec![AccountConfig {
             username: "demo".into(),
             password: Some("demo".into()),

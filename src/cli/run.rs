@@ -113,11 +113,10 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
 
 fn unreached(config: &Config, g: &crate::telemetry::snapshot::Port) -> String {
     let of = |k: &str| g.counters.get(k).copied().unwrap_or(0);
-    let address = config
-        .gateways
-        .iter()
-        .find(|c| c.id == g.id)
-        .map_or_else(String::new, |c| c.account.address.to_string());
+    let address = config.gateways.iter().find(|c| c.id == g.id).map_or_else(String::new, |c| match &c.rest {
+        Some(rest) => rest.base_url.clone(),
+        None => c.account.address.to_string(),
+    });
     if of("given_up") > 0 {
         let what = "refuses the login (username or password)";
         format!(

@@ -8,6 +8,7 @@ mod fees;
 pub mod fix;
 mod options;
 mod resolve;
+mod rest;
 mod start_of_day;
 mod throttle;
 mod written;
@@ -27,6 +28,7 @@ use serde::de::DeserializeOwned;
 pub use feed::Feed;
 pub use options::OrderOptions;
 pub use resolve::Secrets;
+pub use rest::RestVenue;
 pub use start_of_day::Openings;
 pub use written::Written;
 
@@ -145,6 +147,8 @@ pub struct Gateway {
     pub barrier: Barrier,
     /// What its venue takes or gives for a trade.
     pub fees: engine::Fees,
+    /// The venue with API keys, which has no `account` and no `firm`.
+    pub rest: Option<RestVenue>,
     /// What its venue lets pass.
     pub throttle: engine::Throttle,
     /// What FIX needs.

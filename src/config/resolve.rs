@@ -12,10 +12,9 @@ use gateways::order::ClOrdId;
 use model::{FeedId, GatewayId, Instrument, InstrumentId, Nanos, Qty, Symbol, Usd};
 use ringbuf::log::SyncPolicy;
 
-use super::fix;
 use super::written::{self, Written};
 use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Journal, Problem, Topology};
-use super::{fees, options, start_of_day, throttle};
+use super::{fees, fix, options, rest, start_of_day, throttle};
 use crate::agent::IdleStrategy;
 use crate::order_protocol::OrderProtocol;
 use crate::protocol::FeedProtocol;
@@ -121,6 +120,10 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
     let folders = (base, &*journal_dir);
     let gateways: Vec<_> =
         written.gateways.iter().enumerate().map(|(k, g)| gateway(&mut c, k, g, folders, secrets)).collect();
+    if topology == Topology::Inline && gateways.iter().any(|g| g.rest.is_some()) {
+        let needed = "\"pipelined\", where a gateway speaks rest_ws: it has a thread of its own";
+        c.problem("topology", "\"inline\"", needed);
+    }
     let instruments = instruments(&mut c, &written);
     let limits = limits(&mut c, &written.risk);
     if let Some(day) = &mut written.start_of_day {
@@ -293,13 +296,19 @@ fn gateway(
             c.word(&key("barrier"), word, &[("none", Barrier::None)]).unwrap_or(Barrier::None)
         }
     };
-    let mut firm = [b' '; 4];
-    match g.firm.len() {
-        1..=4 if g.firm.bytes().all(|b| b.is_ascii_alphanumeric()) => {
-            firm[..g.firm.len()].copy_from_slice(g.firm.as_bytes());
+    let rest = match (protocol, &g.rest) {
+        (OrderProtocol::RestWs, Some(venue)) => Some(rest::resolve(c, &key("rest"), venue, base, secrets)),
+        (OrderProtocol::RestWs, None) => {
+            c.problem(key("rest"), "not given", "a table: where the venue is, and who we are to it");
+            None
         }
-        _ => c.problem(key("firm"), format!("{:?}", g.firm), "1 to 4 letters or digits"),
-    }
+        (_, Some(_)) => {
+            c.problem(key("rest"), "given", "nothing but with protocol \"rest_ws\"");
+            None
+        }
+        (_, None) => None,
+    };
+    let firm = if rest.is_some() { [b' '; 4] } else { firm(c, &key("firm"), &g.firm) };
     let order_text = match g.order_tag.as_ref().map(|t| <[u8; 4]>::try_from(t.as_bytes())) {
         None => ClOrdId::Blank,
         Some(Ok(tag)) if tag.iter().all(u8::is_ascii_alphanumeric) => ClOrdId::Tagged(tag),
@@ -332,8 +341,16 @@ fn gateway(
     Gateway {
         id: g.id.clone(),
         environment: environment.unwrap_or(Environment::Production),
-        account: account(c, &given, base, secrets),
+        account: match rest {
+            None => account(c, &given, base, secrets),
+            Some(_) => Account {
+                address: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+                username: String::new(),
+                password: String::new(),
+            },
+        },
         firm,
+        rest,
         order_text,
         options: options::resolve(c, &key("options"), g.options.as_ref(), protocol),
         protocol,
@@ -342,6 +359,17 @@ fn gateway(
         throttle: throttle::resolve(c, &key("throttle"), &g.throttle, &g.protocol),
         fix,
     }
+}
+
+fn firm(c: &mut Checks, key: &str, found: &str) -> [u8; 4] {
+    let mut firm = [b' '; 4];
+    match found.len() {
+        1..=4 if found.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+            firm[..found.len()].copy_from_slice(found.as_bytes());
+        }
+        _ => c.problem(key, format!("{found:?}"), "1 to 4 letters or digits"),
+    }
+    firm
 }
 
 /// What a configuration says of a session at a venue, under `key`.

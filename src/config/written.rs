@@ -188,9 +188,11 @@ pub struct Gateway {
     /// `test` or `production`; must be said, for a default would send orders somewhere by omission.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
-    /// The venue.
+    /// The venue. Like all up to `firm`, needed but where `rest` is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub address: String,
     /// The account.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub username: String,
     /// A file that holds the password, relative to the configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -199,7 +201,11 @@ pub struct Gateway {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password_env: Option<String>,
     /// Four letters.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub firm: String,
+    /// The venue, with `protocol = "rest_ws"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rest: Option<RestVenue>,
     /// Four letters or digits that begin the text by which orders are known at the venue; the token follows in ten digits. Two cores on one account differ in it.
     /// Where absent, an OUCH 5.0 order has no text, and in the name of an OUCH 4.2 order the four are zeros.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -219,6 +225,32 @@ pub struct Gateway {
     /// What FIX needs; there only, and needed there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<super::fix::Written>,
+}
+
+/// A venue with API keys. Every secret is in a file of its own, relative to the configuration.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RestVenue {
+    /// Where requests go: `https://host:port`.
+    pub base_url: String,
+    /// Where the user stream is: `wss://host:port`; the same place where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream_url: Option<String>,
+    /// Certificates of the authorities believed, PEM; those of the public web where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
+    /// The API key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key_file: Option<String>,
+    /// The secret that signs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_file: Option<String>,
+    /// The OAuth 2 client's id, instead of a key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id_file: Option<String>,
+    /// Its secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_secret_file: Option<String>,
 }
 
 /// One instrument.

@@ -293,6 +293,8 @@ pub struct Account {
     last_numbers: BTreeMap<u8, u32>,
     positions: BTreeMap<Symbol, i64>,
     cash_e4: i128,
+    /// What it was told and when, beside the stream, where the venue's other face listens.
+    heard: Option<Vec<(u64, Report)>>,
 }
 
 impl Account {
@@ -316,6 +318,7 @@ impl Account {
             last_numbers: BTreeMap::new(),
             positions: BTreeMap::new(),
             cash_e4: 0,
+            heard: None,
         }
     }
 
@@ -356,10 +359,23 @@ impl Account {
 
     /// Says something to the client: the next message of its stream.
     pub fn tell(&mut self, now: u64, report: &Report) {
+        if let Some(heard) = &mut self.heard {
+            heard.push((now, *report));
+        }
         if let Some(message) = self.codec.encode(now, report) {
             self.stream.push(&message);
             self.fresh.push(report.letter());
         }
+    }
+
+    /// From now on what it is told is kept for [`Account::take_heard`].
+    pub fn listen(&mut self) {
+        self.heard.get_or_insert_default();
+    }
+
+    /// What it was told since the last call.
+    pub fn take_heard(&mut self) -> Vec<(u64, Report)> {
+        self.heard.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Books a fill and tells the client. Returns the shares still open.

@@ -54,6 +54,7 @@ use super::flow::file::{FileFlow, Speed};
 use super::flow::generated::{GeneratedFlow, Recipe};
 use super::flow::reader::BinaryFile;
 use super::glimpse::SnapshotFaults;
+use super::rest::RestConfig;
 use super::venue::VenueConfig;
 
 /// The configuration as written.
@@ -86,6 +87,9 @@ pub struct ExchangeConfig {
     /// everything on both.
     #[serde(default)]
     pub mirror: Option<SocketAddr>,
+    /// REST and WebSocket for the same accounts. None where absent.
+    #[serde(default)]
+    pub rest: Option<RestConfig>,
     /// Who may log in.
     #[serde(default)]
     pub accounts: Vec<AccountConfig>,
@@ -223,6 +227,9 @@ impl ExchangeConfig {
             if let Some(path) = account.password_file.as_mut() {
                 *path = folder.join(&*path);
             }
+        }
+        if let Some(path) = config.rest.as_mut().and_then(|rest| rest.ca_file.as_mut()) {
+            *path = folder.join(&*path);
         }
         if let FlowConfig::File { path, .. } = &mut config.flow {
             *path = folder.join(&*path);

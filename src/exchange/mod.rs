@@ -23,6 +23,7 @@
 //! | [`script`] | what goes wrong, and when |
 //! | [`flow`] | the rest of the market |
 //! | [`floor`], [`venue`] | composition |
+//! | [`rest`] | REST and WebSocket with API keys, beside order entry |
 //! | [`config`], [`server`] | TOML, sockets |
 //!
 //! It shares no decoder, encoder or book with `feeds`, `gateways` and `engine`, only the vocabulary of `model` (prices, quantities, sides,
@@ -51,6 +52,7 @@ pub mod mold;
 pub mod order_entry;
 pub mod ouch;
 pub mod ouch42;
+pub mod rest;
 pub mod rng;
 pub mod script;
 pub mod server;

@@ -26,6 +26,9 @@ use super::ExchangeError;
 use super::accounts::AccountView;
 use super::config::ExchangeConfig;
 use super::desk::Host;
+use super::rest::RestConfig;
+use super::rest::doors::Doors;
+use super::rest::quota::QuotaCounts;
 use super::venue::{ConnectionId, Venue, VenueCounts};
 
 const WAKE: Token = Token(0);
@@ -84,6 +87,8 @@ pub struct Outcome {
     pub counts: VenueCounts,
     /// Datagrams that the kernel did not take.
     pub send_failures: u64,
+    /// What REST was asked, where it listened.
+    pub rest: Option<QuotaCounts>,
 }
 
 /// A venue on its thread. Dropping it stops it and waits.
@@ -97,6 +102,8 @@ pub struct Running {
     pub rerequest: Option<SocketAddr>,
     /// Where the snapshot server listens.
     pub glimpse: Option<SocketAddr>,
+    /// Where REST and WebSocket listen.
+    pub rest: Option<SocketAddr>,
     progress: Arc<Progress>,
     stop: Arc<Stop>,
     thread: Option<JoinHandle<Result<Outcome, ExchangeError>>>,
@@ -194,15 +201,23 @@ pub fn spawn(config: ExchangeConfig) -> Result<Running, ExchangeError> {
         lines.push((socket, address));
     }
 
+    let mut venue = Venue::new(venue, clock.now());
+    let rest = match &config.rest {
+        None => None,
+        Some(rest) => Some(open_doors(&config, rest, &clock, unix, &mut venue)?),
+    };
+    let rest_address = rest.as_ref().and_then(|doors| doors.address().ok());
+
     let stop_patience = STOP_PATIENCE + Duration::from_millis(config.end_of_session_ms);
     let progress = Arc::new(Progress::default());
     let stop = Arc::new(Stop { asked: AtomicBool::new(false), waker });
     let server = Server {
-        venue: Venue::new(venue, clock.now()),
+        venue,
         clock,
         poll,
         doors,
         requests,
+        rest,
         lines,
         clients: BTreeMap::new(),
         asleep: BTreeSet::new(),
@@ -216,7 +231,29 @@ pub fn spawn(config: ExchangeConfig) -> Result<Running, ExchangeError> {
         .name(format!("{}-venue", config.name))
         .spawn(move || server.run())
         .map_err(system("start its thread"))?;
-    Ok(Running { ouch, mirror, rerequest, glimpse, progress, stop, thread: Some(thread) })
+    Ok(Running { ouch, mirror, rerequest, glimpse, rest: rest_address, progress, stop, thread: Some(thread) })
+}
+
+fn open_doors(
+    config: &ExchangeConfig,
+    rest: &RestConfig,
+    clock: &Clock,
+    unix: Duration,
+    venue: &mut Venue,
+) -> Result<Doors, ExchangeError> {
+    let usernames: Vec<&str> = config.accounts.iter().map(|a| a.username.as_str()).collect();
+    let clients = rest.clients(&usernames).map_err(|k| ExchangeError::Invalid {
+        key: format!("rest.clients[{k}]"),
+        value: rest.clients[k].account.clone(),
+        allowed: "the username of an account, with an api_key or a client_id",
+    })?;
+    let midnight_ms = (unix.as_millis() as u64).saturating_sub(clock.midnight_ns / 1_000_000);
+    let on = |source| ExchangeError::Socket {
+        what: "the REST server (rest.listen)",
+        address: rest.listen,
+        source,
+    };
+    Doors::open(rest, clients, midnight_ms, venue, clock.now()).map_err(on)
 }
 
 /// A socket that sends one line: multicast stays on the interface's network and is looped back to receivers on this host.
@@ -253,6 +290,7 @@ struct Server {
     poll: Poll,
     doors: Vec<(Door, TcpListener)>,
     requests: Option<UdpSocket>,
+    rest: Option<Doors>,
     lines: Vec<(std::net::UdpSocket, SocketAddr)>,
     clients: BTreeMap<ConnectionId, TcpStream>,
     /// Clients that had something to read while the venue read nothing of them.
@@ -297,6 +335,7 @@ impl Server {
             accounts: self.venue.accounts(),
             counts: self.venue.counts(),
             send_failures: self.send_failures,
+            rest: self.rest.as_ref().map(|doors| doors.desk().counts()),
         })
     }
 
@@ -306,6 +345,8 @@ impl Server {
         let ending = self.venue.is_closed() && !self.venue.is_finished();
         let watching = stopping || ending || !self.lingering.is_empty();
         let longest = if watching { Duration::from_millis(10) } else { Duration::from_secs(1) };
+        // Its sockets are not among those that wake the thread.
+        let longest = if self.rest.is_some() { longest.min(Duration::from_millis(1)) } else { longest };
         Duration::from_nanos(due).min(longest)
     }
 
@@ -316,6 +357,9 @@ impl Server {
         self.asleep = asleep;
         let awake: BTreeSet<ConnectionId> = awake;
         awake.into_iter().for_each(|id| self.read(id));
+        if let Some(doors) = &mut self.rest {
+            doors.turn(&mut self.venue, self.clock.now());
+        }
         while let Some((line, bytes)) = self.venue.poll_datagram() {
             let (socket, address) = &self.lines[line];
             if socket.send_to(&bytes, address).is_err() {

@@ -399,6 +399,15 @@ impl Venue {
         self.floor.tape.flush(self.floor.now);
     }
 
+    /// Lets another face of the venue act at the floor, and publishes what came of it.
+    pub fn at_floor<R>(&mut self, now: u64, act: impl FnOnce(&mut Floor) -> R) -> R {
+        self.advance(now);
+        let outcome = act(&mut self.floor);
+        self.pump();
+        self.floor.tape.flush(self.floor.now);
+        outcome
+    }
+
     /// A datagram at the re-request server; the answer, where there is one.
     pub fn on_request(&mut self, request: &[u8]) -> Option<Vec<u8>> {
         self.counts.requests += 1;

@@ -24,7 +24,7 @@ const RETRY_MAX: Nanos = Nanos::from_millis(30_000);
 const LIFE_MAX_S: u64 = 86_400;
 
 /// What proves who we are.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Credentials {
     /// A key and the secret that signs.
     Key {

@@ -1,0 +1,221 @@
+//! The sockets of the REST face: accepts, reads requests, writes answers, and keeps the streams. Polled by the venue's thread, once a turn.
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+
+use net::tcp::TcpLink;
+use net::tls::TlsServer;
+use net::{ByteStream, Received};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+
+use super::config::{Client, RestConfig};
+use super::desk::{Ask, Desk};
+use crate::exchange::venue::Venue;
+use crate::web::Link;
+use crate::web::http::{self, HEAD_MAX};
+use crate::web::socket::{Heard, Socket};
+
+/// Longest body of a request.
+const BODY_MAX: usize = 16 * 1024;
+/// More connections than this wait in the listener's queue.
+const CONNECTIONS_MAX: usize = 64;
+/// Messages of a stream that are written in one turn.
+const BURST: usize = 256;
+
+/// The venue's doors for REST, with the desk behind them.
+pub struct Doors {
+    listener: TcpListener,
+    tls: Option<TlsServer>,
+    desk: Desk,
+    connections: BTreeMap<u64, Connection>,
+    next: u64,
+}
+
+enum Connection {
+    Http { link: Link, from: u64, input: Vec<u8>, output: Vec<u8> },
+    Stream { socket: Box<Socket<Link>>, client: usize },
+    Over,
+}
+
+/// A certificate for the address, and the certificate of the authority that vouches for it, which nobody else has.
+fn certify(ip: IpAddr) -> Result<(TlsServer, String), String> {
+    let words = |e: rcgen::Error| e.to_string();
+    let mut root = CertificateParams::default();
+    root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root_key = KeyPair::generate().map_err(words)?;
+    let root_pem = root.self_signed(&root_key).map_err(words)?.pem();
+    let issuer = Issuer::new(root, root_key);
+    let key = KeyPair::generate().map_err(words)?;
+    let names = vec![ip.to_string(), "localhost".to_owned()];
+    let leaf = CertificateParams::new(names).and_then(|p| p.signed_by(&key, &issuer)).map_err(words)?;
+    let server =
+        TlsServer::new(leaf.pem().as_bytes(), key.serialize_pem().as_bytes()).map_err(|e| e.to_string())?;
+    Ok((server, root_pem))
+}
+
+impl Doors {
+    /// Opens them. `midnight_ms`: ms of the Unix epoch at the midnight that the venue counts from.
+    ///
+    /// # Errors
+    /// The port is taken, or the certificate's file cannot be written.
+    pub fn open(
+        config: &RestConfig,
+        clients: Vec<Client>,
+        midnight_ms: u64,
+        venue: &mut Venue,
+        now: u64,
+    ) -> io::Result<Doors> {
+        let listener = TcpListener::bind(config.listen)?;
+        listener.set_nonblocking(true)?;
+        let tls = match &config.ca_file {
+            None => None,
+            Some(path) => {
+                let (server, root) = certify(config.listen.ip()).map_err(io::Error::other)?;
+                std::fs::write(path, root)
+                    .map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
+                Some(server)
+            }
+        };
+        let desk = venue.at_floor(now, |floor| Desk::new(config, clients, midnight_ms, floor));
+        Ok(Doors { listener, tls, desk, connections: BTreeMap::new(), next: 0 })
+    }
+
+    /// Where they are.
+    ///
+    /// # Errors
+    /// The descriptor is broken.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// The desk, for what it counted.
+    #[must_use]
+    pub fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// Does what there is to do.
+    pub fn turn(&mut self, venue: &mut Venue, now: u64) {
+        self.accept();
+        venue.at_floor(now, |floor| self.desk.tick(floor));
+        for connection in self.connections.values_mut() {
+            if connection.turn(&mut self.desk, venue, now).is_err() {
+                if let Connection::Stream { client, .. } = connection {
+                    self.desk.close_stream(*client);
+                }
+                *connection = Connection::Over;
+            }
+        }
+        self.connections.retain(|_, c| !matches!(c, Connection::Over));
+    }
+
+    fn accept(&mut self) {
+        while self.connections.len() < CONNECTIONS_MAX {
+            // Nobody else waits; or the process is out of descriptors, and the next turn tries again.
+            let Ok((stream, peer)) = self.listener.accept() else { return };
+            let link = TcpLink::accepted(stream).and_then(|link| match &self.tls {
+                Some(tls) => Ok(Link::Tls(Box::new(tls.accept(link)?))),
+                None => Ok(Link::Plain(link)),
+            });
+            let Ok(link) = link else { continue };
+            let from = match peer.ip() {
+                IpAddr::V4(ip) => ip.to_bits().into(),
+                IpAddr::V6(_) => 0,
+            };
+            self.next += 1;
+            let http = Connection::Http { link, from, input: Vec::new(), output: Vec::new() };
+            self.connections.insert(self.next, http);
+        }
+    }
+}
+
+fn over(why: &str) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, why)
+}
+
+impl Connection {
+    /// An error: the connection has no further use.
+    fn turn(&mut self, desk: &mut Desk, venue: &mut Venue, now: u64) -> io::Result<()> {
+        match self {
+            Connection::Http { link, from, input, output } => {
+                let asked = read(link, input, output)?;
+                let Some(request) = asked else { return Ok(()) };
+                if request.path.starts_with("/ws/") {
+                    let client = desk.open_stream(&request.path).ok_or_else(|| over("no such listen key"))?;
+                    let rest = std::mem::take(input);
+                    let Connection::Http { link, .. } = std::mem::replace(self, Connection::Over) else {
+                        return Ok(());
+                    };
+                    let socket =
+                        Socket::accepted(link, &request, rest).ok_or_else(|| over("no websocket"))?;
+                    *self = Connection::Stream { socket: Box::new(socket), client };
+                    return Ok(());
+                }
+                let ask = Ask {
+                    from: *from,
+                    method: &request.method,
+                    path: &request.path,
+                    query: &request.query,
+                    key: request.headers.get("x-mbx-apikey"),
+                    bearer: request.headers.get("authorization"),
+                    body: std::str::from_utf8(&request.body).unwrap_or_default(),
+                };
+                let answer = venue.at_floor(now, |floor| desk.answer(floor, &ask));
+                http::put_response(output, answer.status, &answer.headers, &answer.body);
+                write(link, output)
+            }
+            Connection::Stream { socket, client } => {
+                for _ in 0..BURST {
+                    match socket.poll()? {
+                        Heard::Nothing => break,
+                        Heard::Closed => return Err(over("the client has closed")),
+                        // It has nothing to say here; that it is there is enough.
+                        Heard::Text(_) | Heard::Life => {}
+                    }
+                }
+                for _ in 0..BURST {
+                    match desk.poll_stream(*client) {
+                        Some(text) => socket.send(&text)?,
+                        None if desk.is_streaming(*client) => break,
+                        None => return Err(over("the stream is over")),
+                    }
+                }
+                Ok(())
+            }
+            Connection::Over => Err(over("over")),
+        }
+    }
+}
+
+/// The next request, when it is whole and the last answer has left.
+fn read(link: &mut Link, input: &mut Vec<u8>, output: &mut Vec<u8>) -> io::Result<Option<http::Request>> {
+    write(link, output)?;
+    if !output.is_empty() {
+        return Ok(None);
+    }
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        if let Some(request) = http::take_request(input, BODY_MAX).map_err(|e| over(&e.to_string()))? {
+            return Ok(Some(request));
+        }
+        if input.len() > HEAD_MAX + BODY_MAX {
+            return Err(over("too long"));
+        }
+        match link.recv(&mut buffer)? {
+            Received::Data(n) => input.extend_from_slice(&buffer[..n]),
+            Received::Nothing => return Ok(None),
+            Received::Closed => return Err(ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
+fn write(link: &mut Link, output: &mut Vec<u8>) -> io::Result<()> {
+    while !output.is_empty() {
+        match link.send(output)? {
+            0 => break,
+            n => drop(output.drain(..n)),
+        }
+    }
+    Ok(())
+}

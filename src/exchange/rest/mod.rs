@@ -1,0 +1,34 @@
+//! The venue's second face: REST and WebSocket with API keys and rate limits, in the style of the large crypto venues, on the same floor.
+//!
+//! ```text
+//!   TCP or TLS --> doors (HTTP, WebSocket) --> desk (endpoints, histories) --> order entry, floor
+//!                                                |   ^
+//!                                                |   +-- what accounts are told --> histories, user streams
+//!                                                +-- quota (weights, orders, bans)   access (keys, signatures, tokens)
+//! ```
+//!
+//! Like the rest of the venue it shares no line with the client that it judges: signatures, windows and decimals are done anew here.
+//!
+//! | endpoint | weight |
+//! |---|---|
+//! | `GET /api/v3/ping`, `time` | 1 |
+//! | `GET /api/v3/exchangeInfo`, `allOrders`, `myTrades` | 20 |
+//! | `POST`, `PUT`, `DELETE /api/v3/userDataStream` | 2 |
+//! | `POST /api/v3/order`, `order/cancelReplace` (one order each) | 1 |
+//! | `DELETE /api/v3/order`, `openOrders` | 1 |
+//! | `GET /api/v3/order` | 4 |
+//! | `GET /api/v3/openOrders` | 6 |
+//! | `POST /oauth/token` | 1 |
+//! | `GET /ws/<listenKey>` | the user stream, a WebSocket |
+//!
+//! Over the limit is 429 with `Retry-After`; who goes on is banned with 418. Both windows roll.
+
+mod access;
+pub mod config;
+pub mod desk;
+pub mod doors;
+mod history;
+pub mod quota;
+
+pub use config::{ClientConfig, RestConfig};
+pub use desk::{Answer, Ask, Desk};
