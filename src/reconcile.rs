@@ -40,10 +40,11 @@ impl Figures {
     #[must_use]
     pub fn ours(r: &RunReport) -> Figures {
         Figures {
-            positions: r.positions.iter().map(|(s, p)| (s.clone(), p.shares)).collect(),
+            // What was held as the day began is in nobody's stream, and a trade that was broken in nobody's figures.
+            positions: r.positions.iter().map(|(s, p)| (s.clone(), p.shares - p.opening_shares)).collect(),
             cash: r.positions.values().map(|p| i128::from(p.cash.0)).sum(),
-            fills: r.stats.fills,
-            shares: r.stats.shares,
+            fills: r.positions.values().map(|p| p.fills).sum(),
+            shares: r.positions.values().map(|p| p.bought + p.sold).sum(),
             open: r.open_orders as u64,
         }
     }

@@ -122,6 +122,12 @@ fn imbalance_trades_too() {
 }
 
 #[test]
+fn another_order_protocol_trades_too() {
+    let demo = Demo::new("ouch42", &["--seconds", "2", "--protocol", "ouch42"]);
+    is_whole(&demo, demo.run()).some("/orders_sent").some("/fills");
+}
+
+#[test]
 fn the_observer_sends_nothing() {
     let demo = Demo::new("observer", &["--seconds", "1", "--strategy", "observer"]);
     let report = is_whole(&demo, demo.run());

@@ -110,6 +110,8 @@ pub fn engine<S: Strategy>(strategy: S) -> Engine<S> {
             max_market_age: Nanos::from_millis(3_000),
         },
         throttles: Vec::new(),
+        fees: Vec::new(),
+        openings: Vec::new(),
         sanity: BookSanity::default(),
         book: BookCapacity {
             instruments: usize::from(INSTRUMENTS),

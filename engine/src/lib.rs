@@ -6,7 +6,6 @@
 pub mod book;
 pub mod engine;
 pub mod facts;
-mod fills;
 mod hash;
 mod instruments;
 pub mod limits;
@@ -21,7 +20,7 @@ pub use engine::{Engine, EngineConfig, EngineStats, Outbox, Refusal};
 pub use hash::StateHash;
 pub use instruments::{InstrumentChange, InstrumentState, Instruments};
 pub use orders::{Exposure, Order, OrderId, OrderState, Orders, PendingReplace};
-pub use position::{Position, Positions};
+pub use position::{FEE_MAX, Fees, Opening, Overflow, Position, Positions};
 pub use risk::{
     Approved, BackOff, BucketLimit, DropReason, Dropped, LimitsError, QueueLimit, RiskLimits, RiskReject,
     Throttle, ThrottleError, Weights, WindowLimit,

@@ -325,14 +325,13 @@ fn instruments(all: &[Instrument]) -> List {
     order.sort_by_key(|i| (i.position == 0, i.fills == 0));
     let rows = order.into_iter().map(|i| {
         let state = validity(i);
-        let worth = i.cash + i.position as f64 * i.mark;
         format!(
             "{:<9}{state:<16} {:>15} {:>15} {:>9} {:>12}",
             i.symbol,
             side(i.bid, i.bid_qty),
             side(i.ask, i.ask_qty),
             i.position,
-            usd(worth)
+            usd(i.pnl)
         )
     });
     List {
@@ -432,6 +431,12 @@ mod tests {
                     fills: number,
                     bought: number,
                     sold: number,
+                    opening: number.cast_signed(),
+                    realised: money,
+                    realised_fifo: money,
+                    unrealised: money,
+                    fees: money,
+                    pnl: money,
                 })
                 .collect(),
             orders: (0..many)

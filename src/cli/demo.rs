@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{Exit, Failure, Outcome, Registry, extent, live, report, signals};
 use crate::config::{Config, Secrets, Topology, parse_toml};
 use crate::core::Plan;
+use crate::exchange::codec::Protocol;
 use crate::exchange::{self, AccountConfig, ExchangeConfig, FaultsConfig, FlowConfig, SpeedConfig};
 use crate::host;
 use crate::reconcile::{Figures, Verdict};
@@ -33,6 +34,9 @@ pub struct Args {
     /// How agents are put on threads; by default what this host has cores for.
     #[arg(long, value_parser = ["pipelined", "inline"])]
     topology: Option<String>,
+    /// What order entry speaks.
+    #[arg(long, default_value = "ouch50", value_parser = ["ouch50", "ouch42"])]
+    protocol: String,
     /// Seed of the generated flow.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -90,10 +94,12 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
         rerequest: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
         ouch: SocketAddr::from(([127, 0, 0, 1], 0)),
         glimpse: None,
+        mirror: None,
         accounts: vec![AccountConfig {
             username: "demo".into(),
             password: Some("demo".into()),
             firm: "DEMO".into(),
+            protocol: if args.protocol == "ouch42" { Protocol::Ouch42 } else { Protocol::Ouch50 },
             ..AccountConfig::default()
         }],
         flow,
@@ -108,6 +114,8 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
         wait_for_login: true,
         close_with_flow: false,
         end_of_session_ms: 100,
+        market: exchange::config::MarketConfig::default(),
+        script: Vec::new(),
     })
     .map_err(Failure::new)?;
 
@@ -211,7 +219,7 @@ fn config(
     let mut text = format!(
         "name = {name:?}\njournal_dir = {:?}\ntopology = {topology:?}\nidle = \"yield\"\n\
          [[feeds]]\nid = \"itch\"\nprotocol = \"itch50\"\nlines = [\"{}\", \"{}\"]\nrerequest = [{rerequest}]\n\
-         [[gateways]]\nid = \"ouch\"\nprotocol = \"ouch50\"\nenvironment = \"test\"\naddress = \"{}\"\n\
+         [[gateways]]\nid = \"ouch\"\nprotocol = {:?}\nenvironment = \"test\"\naddress = \"{}\"\n\
          username = \"demo\"\npassword_env = \"COLO_DEMO_PASSWORD\"\nfirm = \"DEMO\"\n\
          [strategy]\nname = {:?}\n\
          [risk]\nmax_order_quantity = 1000\nmax_order_notional_usd = 1000000\nmax_position = 5000\nmax_open_orders = 50\n\
@@ -219,6 +227,7 @@ fn config(
         args.journal.display().to_string(),
         lines[0],
         lines[1],
+        args.protocol,
         venue.ouch,
         args.strategy
     );

@@ -46,8 +46,9 @@ pub fn run(args: &Args) -> Outcome {
     let venue = exchange::spawn(config).map_err(invalid)?;
     let rerequest = venue.rerequest.map_or_else(|| "none".into(), |a| a.to_string());
     let glimpse = venue.glimpse.map_or_else(|| "none".into(), |a| a.to_string());
+    let mirror = venue.mirror.map_or_else(String::new, |a| format!(" and {a}"));
     live::say(&format!(
-        "exchange: order entry on {}, re-requests on {rerequest}, snapshots on {glimpse}",
+        "exchange: order entry on {}{mirror}, re-requests on {rerequest}, snapshots on {glimpse}",
         venue.ouch
     ));
     let stop = signals::install().map_err(Failure::new)?;
@@ -84,6 +85,7 @@ pub fn run(args: &Args) -> Outcome {
                 "accepted": a.counts.accepted,
                 "rejected": a.counts.rejected,
                 "fills": a.counts.fills,
+                "broken": a.counts.broken,
                 "shares": a.counts.shares,
                 "live_orders": a.live_orders.len(),
             })
@@ -94,6 +96,9 @@ pub fn run(args: &Args) -> Outcome {
         "datagrams": outcome.counts.datagrams,
         "datagrams_lost": outcome.counts.lost,
         "logins": outcome.counts.logins,
+        "requests_dropped": outcome.counts.dropped,
+        "requests_throttled": outcome.counts.throttled,
+        "script_steps": outcome.counts.script_steps,
         "accounts": accounts,
     });
     match &args.json {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use engine::Position;
+use model::Usd;
 use serde_json::{Value, json};
 
 use super::Failure;
@@ -14,6 +16,16 @@ use crate::telemetry::snapshot::Percentiles;
 /// The stages in the order a packet passes them.
 const STAGES: [&str; 7] =
     ["decode", "feed_ring", "book", "strategy_risk", "order_ring", "encode", "tick_to_order"];
+
+/// A figure of the accounts, summed, USD.
+fn dollars(r: &RunReport, of: impl Fn(&Position) -> Usd) -> f64 {
+    r.positions.values().map(|p| i128::from(of(p).0)).sum::<i128>() as f64 / 10_000.0
+}
+
+/// Fees paid less rebates received, USD.
+fn fees(r: &RunReport) -> f64 {
+    r.positions.values().map(|p| i128::from(p.fees)).sum::<i128>() as f64 / 1_000_000.0
+}
 
 /// The report as JSON.
 #[must_use]
@@ -36,6 +48,9 @@ pub fn to_json(r: &RunReport, verdict: &Verdict) -> Value {
         "open_orders": r.open_orders,
         "positions": positions,
         "pnl": r.pnl.0 as f64 / 10_000.0,
+        "realised": dollars(r, Position::realised),
+        "unrealised": dollars(r, Position::unrealised),
+        "fees": fees(r),
         "halted": r.halt_word(),
         "reconciled": verdict.is_equal(),
         "differences": verdict.differences(),
@@ -86,7 +101,9 @@ pub fn to_text(r: &RunReport, verdict: &Verdict) -> String {
             line("position", format!("{symbol:<8} {:>9} shares at mark {}", p.shares, p.mark));
         }
     }
-    line("P&L", format!("{} USD", r.pnl));
+    let (realised, unrealised) = (dollars(r, Position::realised), dollars(r, Position::unrealised));
+    let parts = format!("{realised:.2} realised, {unrealised:.2} unrealised, {:.2} fees", fees(r));
+    line("P&L", format!("{} USD ({parts})", r.pnl));
     if let Some(why) = r.halt_word() {
         line("halted", why.to_string());
     }

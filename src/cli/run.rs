@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use model::GatewayId;
 
 use super::{Exit, Failure, Outcome, Registry, live, report, signals};
+use crate::clock::Clock;
 use crate::config::{Config, Environment, Secrets};
 use crate::core::{Plan, RunReport};
 use crate::reconcile::{self, Figures, Verdict};
@@ -67,6 +68,9 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
             Exit::Gate,
             format!("{key}; --mode test reaches only gateways marked \"test\""),
         ));
+    }
+    if let Some(why) = config.openings.as_ref().and_then(|o| o.unfit(Clock::new().now())) {
+        return Err(Failure::with(Exit::Config, format!("{}: {why}", args.config.display())));
     }
     let Some(entry) = registry.find(&config.strategy) else { unreachable!("load() checked the strategy") };
     let plan = Plan::new(&config, 0);

@@ -4,7 +4,9 @@
 //! Nothing reads the file or the environment after the start.
 
 mod feed;
+mod fees;
 mod resolve;
+mod start_of_day;
 mod throttle;
 mod written;
 
@@ -21,6 +23,7 @@ use serde::de::DeserializeOwned;
 
 pub use feed::Feed;
 pub use resolve::Secrets;
+pub use start_of_day::Openings;
 pub use written::Written;
 
 use crate::agent::IdleStrategy;
@@ -134,6 +137,8 @@ pub struct Gateway {
     pub protocol: OrderProtocol,
     /// What marks the end of the venue's replay.
     pub barrier: Barrier,
+    /// What its venue takes or gives for a trade.
+    pub fees: engine::Fees,
     /// What its venue lets pass.
     pub throttle: engine::Throttle,
 }
@@ -168,6 +173,8 @@ pub struct Config {
     pub gateways: Vec<Gateway>,
     /// Instruments, by id.
     pub instruments: Vec<Instrument>,
+    /// What is held as the day begins.
+    pub openings: Option<Openings>,
     /// The strategy's name.
     pub strategy: String,
     /// Its parameters.
@@ -213,6 +220,8 @@ impl Config {
             gateways: self.gateways.len(),
             limits: self.limits,
             throttles: self.gateways.iter().map(|g| g.throttle.clone()).collect(),
+            fees: self.gateways.iter().map(|g| g.fees.clone()).collect(),
+            openings: self.openings.as_ref().map_or(Vec::new(), |o| o.positions.clone()),
             sanity: self.sanity,
             book: engine::book::BookCapacity {
                 instruments: self.instruments.len(),

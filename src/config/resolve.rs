@@ -12,9 +12,9 @@ use gateways::order::ClOrdId;
 use model::{FeedId, GatewayId, Instrument, InstrumentId, Nanos, Qty, Symbol, Usd};
 use ringbuf::log::SyncPolicy;
 
-use super::throttle;
 use super::written::{self, Written};
 use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Journal, Problem, Topology};
+use super::{fees, start_of_day, throttle};
 use crate::agent::IdleStrategy;
 use crate::order_protocol::OrderProtocol;
 use crate::protocol::FeedProtocol;
@@ -101,7 +101,7 @@ fn is_name(s: &str) -> bool {
     (1..=32).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-pub(super) fn resolve(written: Written, file: &Path, secrets: Secrets) -> Result<Config, ConfigError> {
+pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Result<Config, ConfigError> {
     let base = file.parent().unwrap_or(Path::new("."));
     let mut c = Checks { problems: Vec::new() };
     if !is_name(&written.name) {
@@ -120,6 +120,11 @@ pub(super) fn resolve(written: Written, file: &Path, secrets: Secrets) -> Result
         written.gateways.iter().enumerate().map(|(k, g)| gateway(&mut c, k, g, base, secrets)).collect();
     let instruments = instruments(&mut c, &written);
     let limits = limits(&mut c, &written.risk);
+    if let Some(day) = &mut written.start_of_day {
+        start_of_day::read(&mut c, day, base);
+    }
+    let openings =
+        written.start_of_day.as_ref().map(|day| start_of_day::resolve(&mut c, day, &instruments, &limits));
     let sanity = sanity(&mut c, &written.sanity);
     let cores = cores(&mut c, &written);
     let journal = journal(&mut c, &written.journal);
@@ -137,6 +142,7 @@ pub(super) fn resolve(written: Written, file: &Path, secrets: Secrets) -> Result
         feeds,
         gateways,
         instruments,
+        openings,
         strategy: written.strategy.name.clone(),
         params,
         limits,
@@ -307,6 +313,7 @@ fn gateway(c: &mut Checks, k: usize, g: &written::Gateway, base: &Path, secrets:
         order_text,
         protocol,
         barrier,
+        fees: fees::resolve(c, &key("fees_micro_usd"), &g.fees_micro_usd),
         throttle: throttle::resolve(c, &key("throttle"), &g.throttle, &g.protocol),
     }
 }

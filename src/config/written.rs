@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::start_of_day::StartOfDay;
 pub use super::throttle::Throttle;
 
 /// The whole file.
@@ -38,6 +39,9 @@ pub struct Written {
     /// Limits.
     #[serde(default)]
     pub risk: Risk,
+    /// What is held as the day begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_of_day: Option<StartOfDay>,
     /// What a book may show.
     #[serde(default)]
     pub sanity: Sanity,
@@ -202,6 +206,9 @@ pub struct Gateway {
     /// `account_query` or `none`: how the gateway knows that the venue's replay is complete. A query where the protocol has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub barrier: Option<String>,
+    /// What the venue takes for each share, 1e-6 USD (a rebate is negative), by liquidity flag; `other` for those not named.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fees_micro_usd: BTreeMap<String, i64>,
     /// What the venue lets pass.
     #[serde(default)]
     pub throttle: Throttle,

@@ -10,10 +10,16 @@ use std::collections::BTreeMap;
 
 use model::{Px, Qty, Side, Symbol};
 
+use super::admission::{Limits, Rates};
 use super::codec::{Codec, Protocol};
-use super::entry::{Cause, Name, Reason, Report, Tags, Terms};
-use super::matching::OrderKey;
+use super::entry::{Cause, MARKET_PRICE, Name, Reason, Report, Tags, Terms};
+use super::latency::{Excess, Latency};
+use super::matching::{OrderKey, Owner, Resting};
 use super::message_log::MessageLog;
+use super::rng::Rng;
+
+/// Shares of a round lot.
+pub const ROUND_LOT: u32 = 100;
 
 /// An account as it is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +43,60 @@ pub struct AccountRules {
     pub protocol: Protocol,
     /// Whether its orders are canceled when its connection ends; as the venue's where `None`.
     pub cancel_on_disconnect: Option<bool>,
+    /// Firms that it may trade for besides its own.
+    pub firms: Vec<[u8; 4]>,
+    /// What happens to two of its orders that would trade with each other; as the venue's where `None`.
+    pub self_match: Option<SelfMatch>,
+    /// Orders that are refused.
+    pub limits: Limits,
+    /// How many messages it may send within a second, and what happens to one more.
+    pub rate: Option<(u32, Excess)>,
+    /// How long its requests take to the floor.
+    pub inbound_latency: Latency,
+    /// How long its reports take from the floor.
+    pub outbound_latency: Latency,
+}
+
+/// What happens to two orders of one account that would trade with each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SelfMatch {
+    /// They trade.
+    #[default]
+    Allow,
+    /// The one at rest is canceled.
+    Oldest,
+    /// The one that comes is canceled.
+    Newest,
+    /// Both are.
+    Both,
+    /// Each loses the shares that would have traded.
+    Decrement,
+}
+
+impl SelfMatch {
+    /// What a request's tag 29 asks for.
+    #[must_use]
+    pub const fn of_letter(letter: u8) -> Option<SelfMatch> {
+        match letter {
+            b'O' => Some(SelfMatch::Oldest),
+            b'N' => Some(SelfMatch::Newest),
+            b'B' => Some(SelfMatch::Both),
+            b'D' => Some(SelfMatch::Decrement),
+            _ => None,
+        }
+    }
+
+    /// The letter of it.
+    #[must_use]
+    pub const fn letter(self) -> u8 {
+        match self {
+            SelfMatch::Allow => b' ',
+            SelfMatch::Oldest => b'O',
+            SelfMatch::Newest => b'N',
+            SelfMatch::Both => b'B',
+            SelfMatch::Decrement => b'D',
+        }
+    }
 }
 
 /// Who may log in.
@@ -65,6 +125,8 @@ pub struct Order {
     pub side_letter: u8,
     /// Limit.
     pub px: Px,
+    /// Limit as asked for, which may be beyond what the venue allows.
+    pub asked_px: Px,
     /// Open shares, never 0.
     pub open: Qty,
     /// Shares of the chain that traded or were taken off by self-match prevention: what a replace's total counts besides the open ones.
@@ -83,6 +145,8 @@ pub struct Order {
     pub firm: [u8; 4],
     /// What was said beyond that.
     pub tags: Tags,
+    /// When its time is up.
+    pub expires_at: Option<u64>,
     /// The client's text.
     pub clordid: [u8; 14],
     /// Its cancel waits for the cross, and the client was told.
@@ -92,6 +156,51 @@ pub struct Order {
 }
 
 impl Order {
+    /// The worst price it trades at.
+    #[must_use]
+    pub fn limit(&self) -> Px {
+        match (self.is_market(), self.side) {
+            (false, _) => self.px,
+            (true, Side::Buy) => Px(i64::MAX),
+            (true, Side::Sell) => Px(0),
+        }
+    }
+
+    /// Whether it has no limit.
+    #[must_use]
+    pub fn is_market(&self) -> bool {
+        self.px.0 >= MARKET_PRICE as i64
+    }
+
+    /// Shares that the market sees or, of an order that is not shown, could trade with.
+    #[must_use]
+    pub fn shown(&self) -> Qty {
+        let Some(floor) = self.tags.max_floor.filter(|n| *n > 0) else { return self.open };
+        // By how much it differs is drawn from the order's number, which nobody can foresee.
+        let spread = u64::from(self.tags.random_reserve.unwrap_or(0) / ROUND_LOT);
+        let lots = Rng::new(self.id, 0x5E5).below(2 * spread + 1) as u32 * ROUND_LOT;
+        Qty((floor + lots).saturating_sub(spread as u32 * ROUND_LOT).max(ROUND_LOT)).min(self.open)
+    }
+
+    /// The order at rest, under the name of its account.
+    #[must_use]
+    pub fn resting(&self, key: OrderKey) -> Resting {
+        let (id, side, px, shares) = (self.id, self.side, self.px, self.shown());
+        Resting { id, side, px, shares, owner: Owner::Account(key), is_shown: self.display != b'N' }
+    }
+
+    /// Whose name the market sees on it.
+    #[must_use]
+    pub fn mpid(&self) -> Option<[u8; 4]> {
+        (self.display == b'A').then_some(self.firm)
+    }
+
+    /// Whether it is for an auction, and in no book.
+    #[must_use]
+    pub fn is_for_cross(&self) -> bool {
+        self.cross_type != b'N'
+    }
+
     /// Its values as the client is told them.
     #[must_use]
     pub fn terms(&self) -> Terms {
@@ -128,8 +237,38 @@ pub struct Counts {
     pub fills: u64,
     /// Shares filled.
     pub shares: u64,
+    /// Fills that were undone; they stay in `fills` and `shares`.
+    pub broken: u64,
     /// Messages that were none, or asked for what needs no answer (known numbers, dead orders).
     pub ignored: u64,
+}
+
+/// What a fill is of.
+#[derive(Clone, Copy, Debug)]
+pub struct Match {
+    /// Its number on the tape.
+    pub number: u64,
+    /// What would be undone together: the number again, or one for all of a cross.
+    pub trade: u64,
+    /// Its price.
+    pub px: Px,
+    /// `A` added, `R` removed, `O` `C` `H` in a cross.
+    pub liquidity: u8,
+}
+
+/// A fill as the ledger remembers it.
+#[derive(Clone, Copy, Debug)]
+struct Fill {
+    match_number: u64,
+    /// What is undone together: the two sides of a match, all of a cross.
+    trade: u64,
+    name: Name,
+    listing: usize,
+    symbol: Symbol,
+    signed: i64,
+    px: Px,
+    clordid: [u8; 14],
+    is_broken: bool,
 }
 
 /// One account's day.
@@ -143,6 +282,14 @@ pub struct Account {
     pub(super) orders: BTreeMap<Name, Order>,
     pub(super) entry_disabled: bool,
     pub(super) counts: Counts,
+    /// Letters of what it was told and the desk has not looked at.
+    pub(super) fresh: Vec<u8>,
+    /// Until when all new orders are refused, and why.
+    pub(super) refusing: Option<(u64, Cause)>,
+    /// The order that was canceled last, with what went as its open shares.
+    pub(super) last_canceled: Option<(Name, Order)>,
+    pub(super) rates: Rates,
+    fills: Vec<Fill>,
     last_numbers: BTreeMap<u8, u32>,
     positions: BTreeMap<Symbol, i64>,
     cash_e4: i128,
@@ -161,6 +308,11 @@ impl Account {
             orders: BTreeMap::new(),
             entry_disabled: false,
             counts: Counts::default(),
+            fresh: Vec::new(),
+            refusing: None,
+            last_canceled: None,
+            rates: Rates::default(),
+            fills: Vec::new(),
             last_numbers: BTreeMap::new(),
             positions: BTreeMap::new(),
             cash_e4: 0,
@@ -171,6 +323,12 @@ impl Account {
     #[must_use]
     pub fn next_number(&self, idx: u8) -> u32 {
         self.last_numbers.get(&idx).map_or(1, |last| last.saturating_add(1))
+    }
+
+    /// Whether it may trade for a firm.
+    #[must_use]
+    pub fn may_trade_for(&self, firm: [u8; 4]) -> bool {
+        firm == self.credentials.firm || self.rules.firms.contains(&firm)
     }
 
     /// Whether a request's number is new: above every one used on its channel.
@@ -200,6 +358,7 @@ impl Account {
     pub fn tell(&mut self, now: u64, report: &Report) {
         if let Some(message) = self.codec.encode(now, report) {
             self.stream.push(&message);
+            self.fresh.push(report.letter());
         }
     }
 
@@ -207,29 +366,62 @@ impl Account {
     ///
     /// # Panics
     /// If the order is not live or has fewer shares: the book and the ledger would disagree.
-    pub fn fill(
-        &mut self,
-        now: u64,
-        key: OrderKey,
-        quantity: Qty,
-        px: Px,
-        liquidity: u8,
-        match_number: u64,
-    ) -> Qty {
+    pub fn fill(&mut self, now: u64, key: OrderKey, quantity: Qty, m: &Match) -> Qty {
         let order = self.orders.get_mut(&key.name()).expect("a fill is for a live order");
         assert!(order.open >= quantity, "a fill of {quantity} shares for an order with {}", order.open);
         order.open = Qty(order.open.0 - quantity.0);
         order.spent = Qty(order.spent.0 + quantity.0);
-        let open = order.open;
-        *self.positions.entry(order.symbol).or_default() += order.side.sign() * i64::from(quantity.0);
-        self.cash_e4 -= i128::from(order.side.sign()) * i128::from(px.0) * i128::from(quantity.0);
-        self.counts.fills += 1;
-        self.counts.shares += u64::from(quantity.0);
-        if open.is_zero() {
+        let order = *order;
+        if order.open.is_zero() {
             self.orders.remove(&key.name());
         }
-        self.tell(now, &Report::Executed { name: key.name(), quantity, open, px, liquidity, match_number });
-        open
+        self.book(now, key.name(), &order, quantity, m);
+        order.open
+    }
+
+    /// Books a fill of an order that is dead, and tells the client.
+    pub fn fill_late(&mut self, now: u64, name: Name, order: &Order, m: &Match) {
+        self.book(now, name, &Order { open: Qty::ZERO, ..*order }, order.open, m);
+    }
+
+    fn book(&mut self, now: u64, name: Name, order: &Order, quantity: Qty, m: &Match) {
+        let Match { number: match_number, trade, px, liquidity } = *m;
+        let signed = order.side.sign() * i64::from(quantity.0);
+        self.counts.fills += 1;
+        self.counts.shares += u64::from(quantity.0);
+        self.post(order.symbol, signed, px);
+        let (listing, symbol, clordid) = (order.listing, order.symbol, order.clordid);
+        let is_broken = false;
+        self.fills.push(Fill { match_number, trade, name, listing, symbol, signed, px, clordid, is_broken });
+        let open = order.open;
+        self.tell(now, &Report::Executed { name, quantity, open, px, liquidity, match_number });
+    }
+
+    fn post(&mut self, symbol: Symbol, signed: i64, px: Px) {
+        *self.positions.entry(symbol).or_default() += signed;
+        self.cash_e4 -= i128::from(px.0) * i128::from(signed);
+    }
+
+    /// The trade of the last fill that stands.
+    #[must_use]
+    pub fn last_trade(&self) -> Option<u64> {
+        self.fills.iter().rev().find(|f| !f.is_broken).map(|f| f.trade)
+    }
+
+    /// Undoes the fills of one trade and tells the client. Returns their match numbers, and where they were.
+    pub fn break_fills(&mut self, now: u64, trade: u64, reason: u8) -> Vec<(u64, usize)> {
+        let mut broken = Vec::new();
+        for fill in self.fills.iter_mut().filter(|f| f.trade == trade && !f.is_broken) {
+            fill.is_broken = true;
+            broken.push(*fill);
+        }
+        for fill in &broken {
+            self.counts.broken += 1;
+            self.post(fill.symbol, -fill.signed, fill.px);
+            let (name, match_number, clordid) = (fill.name, fill.match_number, fill.clordid);
+            self.tell(now, &Report::Broken { name, match_number, reason, clordid });
+        }
+        broken.iter().map(|f| (f.match_number, f.listing)).collect()
     }
 
     /// Takes `shares` (at most what is open) off an order and tells the client.
@@ -237,28 +429,29 @@ impl Account {
         let Some(order) = self.orders.get_mut(&key.name()) else { return };
         let quantity = order.open.min(shares);
         order.open = Qty(order.open.0 - quantity.0);
+        let (order, open) = (*order, order.open);
+        if open.is_zero() {
+            self.orders.remove(&key.name());
+        }
+        self.counts.canceled += 1;
+        self.last_canceled = Some((key.name(), Order { open: quantity, ..order }));
+        self.tell(now, &Report::Canceled { name: key.name(), quantity, open, reason });
+    }
+
+    /// Takes shares off an order that stood against another of its own account. They count in a replace's total, as if they had traded.
+    pub fn prevent_self_match(&mut self, now: u64, key: OrderKey, prevented: &Prevented) {
+        let Some(order) = self.orders.get_mut(&key.name()) else { return };
+        order.open = Qty(order.open.0 - prevented.decrement.0);
+        order.spent = Qty(order.spent.0 + prevented.decrement.0);
         let open = order.open;
         if open.is_zero() {
             self.orders.remove(&key.name());
         }
         self.counts.canceled += 1;
-        self.tell(now, &Report::Canceled { name: key.name(), quantity, open, reason });
-    }
-
-    /// Takes an order off, as it stood in the way of its own account.
-    pub fn prevent_self_match(&mut self, now: u64, key: OrderKey, prevented: Qty) {
-        let Some(order) = self.orders.remove(&key.name()) else { return };
-        self.counts.canceled += 1;
-        let report = Report::SelfMatch {
-            name: key.name(),
-            decrement: order.open,
-            open: Qty::ZERO,
-            prevented,
-            px: order.px,
-            liquidity: b'A',
-            strategy: b' ',
-        };
-        self.tell(now, &report);
+        let Prevented { decrement, shares, px, liquidity, strategy } = *prevented;
+        let (name, strategy) = (key.name(), strategy.letter());
+        let prevented = shares;
+        self.tell(now, &Report::SelfMatch { name, decrement, open, prevented, px, liquidity, strategy });
     }
 
     /// Refuses an order.
@@ -293,6 +486,21 @@ impl Account {
             next_sequence: self.stream.next(),
         }
     }
+}
+
+/// What self-match prevention does to one of two orders.
+#[derive(Clone, Copy, Debug)]
+pub struct Prevented {
+    /// Shares that it loses, at most what is open.
+    pub decrement: Qty,
+    /// Shares that would have traded.
+    pub shares: Qty,
+    /// At which price.
+    pub px: Px,
+    /// `A` for the one at rest, `R` for the one that came.
+    pub liquidity: u8,
+    /// Why it and not the other.
+    pub strategy: SelfMatch,
 }
 
 /// A live order as the venue sees it.

@@ -6,7 +6,7 @@
 use serde::Deserialize;
 
 use super::entry::{Report, Request};
-use super::ouch;
+use super::{ouch, ouch42};
 
 /// What an account's port speaks, as configured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -15,6 +15,8 @@ pub enum Protocol {
     /// OUCH 5.0.
     #[default]
     Ouch50,
+    /// OUCH 4.2.
+    Ouch42,
 }
 
 /// One account's protocol, with what it remembers.
@@ -22,6 +24,8 @@ pub enum Protocol {
 pub enum Codec {
     /// OUCH 5.0, which remembers nothing.
     Ouch50,
+    /// OUCH 4.2, which remembers the names of orders.
+    Ouch42(ouch42::Names),
 }
 
 impl Codec {
@@ -30,6 +34,7 @@ impl Codec {
     pub fn new(protocol: Protocol) -> Codec {
         match protocol {
             Protocol::Ouch50 => Codec::Ouch50,
+            Protocol::Ouch42 => Codec::Ouch42(ouch42::Names::default()),
         }
     }
 
@@ -37,6 +42,7 @@ impl Codec {
     pub fn parse(&mut self, message: &[u8]) -> Option<Request> {
         match self {
             Codec::Ouch50 => ouch::parse(message),
+            Codec::Ouch42(names) => names.parse(message),
         }
     }
 
@@ -44,6 +50,7 @@ impl Codec {
     pub fn encode(&mut self, now: u64, report: &Report) -> Option<Vec<u8>> {
         match self {
             Codec::Ouch50 => Some(ouch::encode(now, report)),
+            Codec::Ouch42(names) => names.encode(now, report),
         }
     }
 }

@@ -14,6 +14,15 @@
 //! username = "user01"
 //! password = "pass"                                # or password_file = "pw"
 //! firm = "ABCD"
+//! cancel_on_disconnect = true                      # and more: `docs/exchange.md` lists every key
+//!
+//! [market]
+//! hours = { open_ms = 1000, close_ms = 60000 }
+//!
+//! [[script]]
+//! account = "user01"
+//! report = 3
+//! do = "disconnect"
 //!
 //! [flow]
 //! kind = "generated"                               # "file", "silent"
@@ -24,15 +33,21 @@
 //! loss = 0.01
 //! ```
 
+mod accounts;
+mod market;
+mod script;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use model::Symbol;
 use serde::Deserialize;
 
+pub use accounts::{AccountConfig, LatencyConfig, LimitsConfig, OverRate, Secret, SelfMatchConfig};
+pub use market::{BandsConfig, BeyondConfig, HaltedConfig, HoursConfig, MarketConfig, PostOnlyConfig};
+pub use script::{ActionConfig, StepConfig};
+
 use super::ExchangeError;
-use super::accounts::{AccountRules, AccountSetup, Credentials};
-use super::codec::Protocol;
 use super::faults::LineFaults;
 use super::flow::Flow;
 use super::flow::file::{FileFlow, Speed};
@@ -67,9 +82,19 @@ pub struct ExchangeConfig {
     pub glimpse: Option<SocketAddr>,
     /// Where order entry listens; port 0 picks one.
     pub ouch: SocketAddr,
+    /// Where order entry's second host listens; port 0 picks one. None where absent. An account may be connected to both, and is told
+    /// everything on both.
+    #[serde(default)]
+    pub mirror: Option<SocketAddr>,
     /// Who may log in.
     #[serde(default)]
     pub accounts: Vec<AccountConfig>,
+    /// Hours, auctions, bands.
+    #[serde(default)]
+    pub market: MarketConfig,
+    /// What goes wrong, and when.
+    #[serde(default)]
+    pub script: Vec<StepConfig>,
     /// The background.
     #[serde(default)]
     pub flow: FlowConfig,
@@ -91,41 +116,6 @@ pub struct ExchangeConfig {
     /// For how long the end of the session is said on the lines, milliseconds.
     #[serde(default = "default_end_of_session_ms")]
     pub end_of_session_ms: u64,
-}
-
-/// An account as written. Secrets never appear in its debug output.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AccountConfig {
-    /// 1 to 6 letters or digits, in any case.
-    pub username: String,
-    /// 1 to 10 printable characters; or `password_file`.
-    #[serde(default)]
-    pub password: Option<String>,
-    /// A file with the password in its first line.
-    #[serde(default)]
-    pub password_file: Option<PathBuf>,
-    /// 4 letters or digits.
-    pub firm: String,
-    /// `"ouch50"`.
-    #[serde(default)]
-    pub protocol: Protocol,
-    /// Whether the account's orders are canceled when its connection ends; as the venue's where absent.
-    #[serde(default)]
-    pub cancel_on_disconnect: Option<bool>,
-}
-
-impl std::fmt::Debug for AccountConfig {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AccountConfig")
-            .field("username", &self.username)
-            .field("password", &self.password.as_ref().map(|_| "redacted"))
-            .field("password_file", &self.password_file)
-            .field("firm", &self.firm)
-            .field("protocol", &self.protocol)
-            .field("cancel_on_disconnect", &self.cancel_on_disconnect)
-            .finish()
-    }
 }
 
 /// The background as written.
@@ -256,8 +246,7 @@ impl ExchangeConfig {
         }
         let mut symbols = Vec::new();
         for text in &self.symbols {
-            let symbol = Symbol::new(text)
-                .ok_or_else(|| invalid("symbols", text, "1 to 8 printable characters without spaces"))?;
+            let symbol = ticker("symbols", text)?;
             if symbols.contains(&symbol) {
                 return Err(invalid("symbols", text, "each symbol once"));
             }
@@ -273,6 +262,8 @@ impl ExchangeConfig {
         if self.end_of_session_ms > 3_600_000 {
             return Err(invalid("end_of_session_ms", self.end_of_session_ms, "at most 3600000"));
         }
+        let accounts = accounts::resolve(&self.accounts)?;
+        let script = script::resolve(&self.script, &accounts)?;
         Ok(VenueConfig {
             session: self.session_bytes(unix_seconds)?,
             lines: faults.iter().take(self.lines.len()).map(|(_, f)| (*f).clone()).collect(),
@@ -281,7 +272,7 @@ impl ExchangeConfig {
                 refused: self.faults.glimpse_refused,
                 cut: self.faults.glimpse_cut,
             },
-            accounts: self.account_setups()?,
+            accounts,
             flow: self.open_flow(&symbols)?,
             symbols,
             seed: self.faults.seed,
@@ -290,6 +281,8 @@ impl ExchangeConfig {
             wait_for_login: self.wait_for_login,
             close_with_flow: self.close_with_flow,
             end_of_session_ns: self.end_of_session_ms * 1_000_000,
+            market: self.market.resolve()?,
+            script,
         })
     }
 
@@ -302,54 +295,6 @@ impl ExchangeConfig {
         let mut session = [b' '; 10];
         session[..text.len()].copy_from_slice(text.as_bytes());
         Ok(session)
-    }
-
-    fn account_setups(&self) -> Result<Vec<AccountSetup>, ExchangeError> {
-        let mut out: Vec<AccountSetup> = Vec::new();
-        for (account, i) in self.accounts.iter().zip(0..u16::MAX) {
-            let key = |field: &str| format!("accounts[{i}].{field}");
-            let name = &account.username;
-            if name.is_empty() || name.len() > 6 || !name.bytes().all(|b| b.is_ascii_alphanumeric()) {
-                return Err(invalid(key("username"), name, "1 to 6 letters or digits"));
-            }
-            if out.iter().any(|a| a.credentials.username.eq_ignore_ascii_case(name)) {
-                return Err(invalid(key("username"), name, "each username once, whatever its case"));
-            }
-            let firm: [u8; 4] = account
-                .firm
-                .bytes()
-                .collect::<Vec<_>>()
-                .try_into()
-                .ok()
-                .filter(|f: &[u8; 4]| f.iter().all(u8::is_ascii_alphanumeric))
-                .ok_or_else(|| invalid(key("firm"), &account.firm, "4 letters or digits"))?;
-            let password = match (&account.password, &account.password_file) {
-                (Some(password), None) => password.clone(),
-                (None, Some(path)) => {
-                    let text = std::fs::read_to_string(path)
-                        .map_err(|source| ExchangeError::PasswordFile { path: path.clone(), source })?;
-                    text.lines().next().unwrap_or_default().trim().to_owned()
-                }
-                _ => {
-                    let what = if account.password.is_some() { "both" } else { "neither" };
-                    return Err(invalid(key("password"), what, "either password or password_file"));
-                }
-            };
-            let printable = password.bytes().all(|b| b.is_ascii_graphic());
-            if password.is_empty() || password.len() > 10 || !printable {
-                let allowed = "1 to 10 printable characters without spaces";
-                return Err(invalid(key("password"), "(not shown)", allowed));
-            }
-            let rules = AccountRules {
-                protocol: account.protocol,
-                cancel_on_disconnect: account.cancel_on_disconnect,
-            };
-            out.push(AccountSetup {
-                credentials: Credentials { username: name.clone(), password, firm },
-                rules,
-            });
-        }
-        Ok(out)
     }
 
     fn open_flow(&self, symbols: &[Symbol]) -> Result<Flow, ExchangeError> {
@@ -419,6 +364,10 @@ fn check_probability(key: &str, p: f64) -> Result<(), ExchangeError> {
     if (0.0..=1.0).contains(&p) { Ok(()) } else { Err(invalid(key, p, "a probability from 0 to 1")) }
 }
 
+fn ticker(key: &str, text: &str) -> Result<Symbol, ExchangeError> {
+    Symbol::new(text).ok_or_else(|| invalid(key, text, "1 to 8 printable characters without spaces"))
+}
+
 fn invalid(key: impl Into<String>, value: impl ToString, allowed: &'static str) -> ExchangeError {
     ExchangeError::Invalid { key: key.into(), value: value.to_string(), allowed }
 }
@@ -426,6 +375,9 @@ fn invalid(key: impl Into<String>, value: impl ToString, allowed: &'static str) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::accounts::SelfMatch;
+    use crate::exchange::latency::{Excess, Latency};
+    use crate::exchange::script::{Action, MarketAction, Step, Trigger};
 
     const WHOLE: &str = r#"
         name = "sim"
@@ -438,6 +390,27 @@ mod tests {
         username = "user01"
         password = "secret"
         firm = "ABCD"
+        firms = ["LIME"]
+        self_match = "decrement"
+        messages_per_second = 100
+        over_rate = "disconnect"
+        latency_in = { kind = "uniform", least_us = 5, most_us = 50 }
+        latency_out = { kind = "lognormal", median_us = 20, spread = 2.0 }
+        limits = { max_quantity = 5000, max_notional_usd = 100000, restricted = ["MSFT"] }
+        [market]
+        post_only = "slide"
+        hours = { open_ms = 100, close_ms = 9000, late_ms = 20 }
+        bands = { width_bp = 500, beyond = "slide" }
+        [[script]]
+        account = "USER01"
+        report = 2
+        type = "A"
+        do = "cut"
+        bytes = 5
+        [[script]]
+        at_ms = 50
+        symbol = "AAPL"
+        do = "halt"
         [flow]
         kind = "generated"
         seed = 3
@@ -462,6 +435,38 @@ mod tests {
         assert_eq!(venue.lines[1].datagram_bytes, 600);
         assert_eq!(venue.accounts[0].credentials.firm, *b"ABCD");
         assert!(!format!("{config:?}").contains("secret"));
+        let rules = &venue.accounts[0].rules;
+        assert_eq!((&rules.firms[..], rules.self_match), (&[*b"LIME"][..], Some(SelfMatch::Decrement)));
+        assert_eq!(rules.rate, Some((100, Excess::Disconnect)));
+        assert_eq!(rules.inbound_latency, Latency::Uniform(5_000, 50_000));
+        assert_eq!(
+            (rules.limits.max_quantity, rules.limits.max_notional_e4),
+            (Some(5_000), Some(1_000_000_000))
+        );
+        assert_eq!(venue.market.hours.map(|h| (h.open_ns, h.late_ns)), Some((100_000_000, 20_000_000)));
+        assert_eq!(venue.market.bands.map(|b| b.pause_ns), Some(300_000_000_000));
+        let cut = Step {
+            trigger: Trigger::Report(2, Some(b'A')),
+            account: Some(0),
+            symbol: None,
+            action: Action::Cut(5),
+        };
+        let halt = Step {
+            trigger: Trigger::At(50_000_000),
+            account: None,
+            symbol: Symbol::new("AAPL"),
+            action: Action::Market(MarketAction::Halt),
+        };
+        assert_eq!(venue.script, [cut, halt]);
+    }
+
+    #[test]
+    fn the_reference_is_a_whole_configuration() {
+        let (_, rest) = include_str!("../../docs/exchange.md").split_once("```toml").unwrap();
+        let (text, _) = rest.split_once("```").unwrap();
+        let config = ExchangeConfig::from_toml(text, Path::new(".")).unwrap();
+        let venue = config.resolve(0).unwrap();
+        assert_eq!((venue.script.len(), venue.accounts[0].rules.firms.len()), (1, 1));
     }
 
     #[test]
@@ -481,6 +486,37 @@ mod tests {
             ("seed = 9", "glimpse_refused = -1.0", &["faults.glimpse_refused", "-1", "0 to 1"]),
             ("datagram_bytes = 600", "datagram_bytes = 60", &["faults.line_b.datagram_bytes", "60", "128"]),
             ("messages_per_second = 500", "messages_per_second = 0", &["flow.messages_per_second", "0"]),
+            ("\"LIME\"", "\"LIM\"", &["accounts[0].firms", "LIM", "4 letters"]),
+            ("\"decrement\"", "\"maybe\"", &["maybe", "oldest"]),
+            (
+                "messages_per_second = 100",
+                "messages_per_second = 0",
+                &["accounts[0].messages_per_second", "0"],
+            ),
+            ("least_us = 5,", "least_us = 51,", &["accounts[0].latency_in.least_us", "51", "most_us"]),
+            ("most_us = 50", "most_us = 90000000", &["accounts[0].latency_in.most_us", "90000000"]),
+            ("spread = 2.0", "spread = 0.5", &["accounts[0].latency_out.spread", "0.5"]),
+            ("max_quantity", "max_quantiti", &["max_quantiti", "unknown field"]),
+            ("[\"MSFT\"] }", "[\"M S\"] }", &["accounts[0].limits.restricted", "M S"]),
+            ("max_notional_usd = 100000", "fat_finger_percent = 101", &["fat_finger_percent", "101"]),
+            ("max_notional_usd = 100000", "symbol_rate = 0", &["accounts[0].limits.symbol_rate", "0"]),
+            ("\"slide\"\n        hours", "\"glide\"\n        hours", &["glide", "slide"]),
+            ("close_ms = 9000", "close_ms = 100", &["market.hours.close_ms", "100", "after open_ms"]),
+            ("late_ms = 20", "late_ms = 90000000", &["market.hours.late_ms", "90000000"]),
+            ("width_bp = 500", "width_bp = 0", &["market.bands.width_bp", "0", "1 to 9999"]),
+            ("report = 2", "report = 0", &["script[0].report", "0", "from 1"]),
+            ("report = 2", "", &["script[0]", "one of at_ms"]),
+            ("report = 2", "report = 2\n        login = 1", &["script[0]", "one of at_ms"]),
+            ("report = 2", "request = 2", &["script[0].do", "Cut", "at a report"]),
+            ("type = \"A\"", "type = \"7\"", &["script[0].type", "7"]),
+            ("bytes = 5", "bytes = 70000", &["script[0].bytes", "70000", "65536"]),
+            ("bytes = 5", "", &["script[0].bytes", "absent"]),
+            ("bytes = 5", "bytes = 5\n        for_ms = 1", &["script[0].for_ms", "only with"]),
+            ("\"USER01\"", "\"user02\"", &["script[0].account", "user02", "usernames"]),
+            ("account = \"USER01\"", "", &["script[0].account", "absent"]),
+            ("at_ms = 50", "login = 1", &["script[1].do", "Halt"]),
+            ("at_ms = 50", "at_ms = 50\n        account = \"user01\"", &["script[1].account", "none"]),
+            ("at_ms = 50", "at_ms = 90000000", &["script[1].at_ms", "90000000"]),
             ("skew_us", "skew", &["skew", "unknown field"]),
             ("seed = 3", "sede = 3", &["sede", "unknown field"]),
             ("name = \"sim\"", "nam = \"sim\"", &["nam", "unknown field"]),

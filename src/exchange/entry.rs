@@ -329,6 +329,23 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// OUCH 5.0's letter for it.
+    #[must_use]
+    pub const fn letter(&self) -> u8 {
+        match self {
+            Request::Enter(_) => b'O',
+            Request::Replace(_) => b'U',
+            Request::Cancel { .. } => b'X',
+            Request::Modify { .. } => b'M',
+            Request::MassCancel { .. } => b'C',
+            Request::Disable { .. } => b'D',
+            Request::Enable { .. } => b'E',
+            Request::Query { .. } => b'Q',
+        }
+    }
+}
+
 /// An account's name for an order or a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name {
@@ -515,6 +532,32 @@ pub enum Report {
         /// `UserRefIdx` and that number.
         next: Name,
     },
+}
+
+impl Report {
+    /// OUCH 5.0's letter for it.
+    #[must_use]
+    pub const fn letter(&self) -> u8 {
+        match self {
+            Report::SystemEvent(_) => b'S',
+            Report::Accepted { .. } => b'A',
+            Report::Replaced { .. } => b'U',
+            Report::Canceled { .. } => b'C',
+            Report::SelfMatch { .. } => b'D',
+            Report::Executed { .. } => b'E',
+            Report::Broken { .. } => b'B',
+            Report::Rejected { .. } => b'J',
+            Report::CancelPending { .. } => b'P',
+            Report::CancelRejected { .. } => b'I',
+            Report::Modified { .. } => b'M',
+            Report::Priority { .. } => b'T',
+            Report::Refreshed { .. } => b'R',
+            Report::MassCanceled { .. } => b'X',
+            Report::EntrySwitched { is_enabled: false, .. } => b'G',
+            Report::EntrySwitched { is_enabled: true, .. } => b'K',
+            Report::NextNumber { .. } => b'Q',
+        }
+    }
 }
 
 #[cfg(test)]

@@ -9,16 +9,31 @@
 //! Invariants: nothing changes a book but through here, and every change is published in the order it happened, so that the tape rebuilds
 //! exactly the books; order and match numbers are given once a day; a trade's two sides carry one match number.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use model::{Px, Qty, Side, Symbol};
 
-use super::accounts::Account;
-use super::entry::Report;
+use super::accounts::{Account, Match, Order};
+use super::auction;
+use super::bands::BandState;
+use super::entry::{Reason, Report};
 use super::itch::{self, InstrumentState, Mpid, Stamp};
-use super::matching::{Book, OrderKey, Owner, Resting, Verdict};
+use super::market::{HaltedOrders, MarketRules};
+use super::matching::{Book, Hit, OrderKey, Owner, Resting, Verdict};
 use super::mold::Publisher;
+use super::order_entry;
 use super::soup::Login;
+
+/// Which orders cannot be canceled or replaced now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Late {
+    /// None.
+    No,
+    /// Those for the cross.
+    CrossOrders,
+    /// All of the symbol.
+    All,
+}
 
 /// A symbol that trades here.
 #[derive(Debug)]
@@ -35,8 +50,12 @@ pub struct Listing {
     pub reg_sho: u8,
     /// Operational halts as last said, by market code.
     pub operational: BTreeMap<u8, u8>,
-    /// The late period before an auction: orders cannot be canceled now.
-    pub late_cross: bool,
+    /// Which orders cannot be canceled now, shortly before an auction.
+    pub late: Late,
+    /// Its price bands.
+    pub bands: BandState,
+    /// The last trade's price, of those that everybody sees.
+    pub last_px: Option<Px>,
 }
 
 /// An order that comes to trade.
@@ -74,8 +93,18 @@ pub struct Floor {
     pub listings: Vec<Listing>,
     /// Accounts, in the order of the configuration.
     pub accounts: Vec<Account>,
-    /// Whether an account's orders never trade with each other.
-    pub self_match_prevention: bool,
+    /// What holds for the market.
+    pub rules: MarketRules,
+    /// Whether the day has begun and is not over.
+    pub is_open: bool,
+    /// When it began.
+    pub opened_at: u64,
+    /// Whether it is within market hours.
+    pub is_market_open: bool,
+    /// When imbalances are said next.
+    pub next_imbalance: u64,
+    /// Orders that live until a time; some are dead already, which is seen when it comes.
+    pub expiries: BTreeSet<(u64, OrderKey)>,
     /// The last system event that was said.
     pub phase: Option<u8>,
     /// Whose name the orders bear that were added with one, also of those that are gone: a day's worth of them is not much.
@@ -88,13 +117,18 @@ pub struct Floor {
 impl Floor {
     /// A floor without listings.
     #[must_use]
-    pub fn new(tape: Publisher, accounts: Vec<Account>, self_match_prevention: bool) -> Floor {
+    pub fn new(tape: Publisher, accounts: Vec<Account>, rules: MarketRules) -> Floor {
         Floor {
             now: 0,
             tape,
             listings: Vec::new(),
             accounts,
-            self_match_prevention,
+            rules,
+            is_open: false,
+            opened_at: 0,
+            is_market_open: false,
+            next_imbalance: 0,
+            expiries: BTreeSet::new(),
             phase: None,
             attributions: HashMap::new(),
             by_symbol: HashMap::new(),
@@ -123,7 +157,9 @@ impl Floor {
             state_reason: *b"    ",
             reg_sho: b'0',
             operational: BTreeMap::new(),
-            late_cross: false,
+            late: Late::No,
+            bands: BandState::default(),
+            last_px: None,
         });
         self.publish(&itch::directory(self.stamp(listing), symbol));
         self.publish(&itch::trading_action(self.stamp(listing), symbol, b'T', *b"    "));
@@ -137,6 +173,35 @@ impl Floor {
         self.listings[listing].state = state;
         self.listings[listing].state_reason = reason;
         self.publish(&itch::trading_action(self.stamp(listing), symbol, state, reason));
+    }
+
+    /// Stops trading in a symbol (`H` halted, `P` paused); its orders wait or are canceled.
+    pub fn halt(&mut self, listing: usize, state: u8, reason: [u8; 4]) {
+        self.set_state(listing, state, reason);
+        if self.rules.halted == HaltedOrders::Cancel {
+            order_entry::cancel_of_all(self, Reason::Halted, |o| o.listing == listing);
+        }
+    }
+
+    /// Lets a symbol trade again, by a cross where orders were collected for one.
+    pub fn resume(&mut self, listing: usize) {
+        let is_for_it = |o: &Order| o.listing == listing && o.cross_type == b'H';
+        let is_collected = self.accounts.iter().any(|a| a.orders.values().any(is_for_it));
+        if self.listings[listing].state != b'T' && is_collected {
+            auction::cross(self, listing, b'H');
+        }
+        self.set_state(listing, b'T', *b"    ");
+    }
+
+    /// The worst price at which an order trades now: its limit or, where it has none, the bands'.
+    #[must_use]
+    pub fn market_limit(&self, order: &Order) -> Px {
+        let bands = self.limits(order.listing).filter(|_| order.is_market());
+        match (bands, order.side) {
+            (None, _) => order.limit(),
+            (Some((_, upper)), Side::Buy) => upper,
+            (Some((lower, _)), Side::Sell) => lower,
+        }
     }
 
     /// Says something about the market as a whole.
@@ -174,6 +239,14 @@ impl Floor {
         self.next_id - 1
     }
 
+    /// The orders at rest that an aggressor's limit reaches, best first.
+    pub fn reached(&self, listing: usize, side: Side, limit: Px) -> impl Iterator<Item = &Resting> {
+        self.listings[listing].book.queue(side.opposite()).take_while(move |o| match side {
+            Side::Buy => o.px <= limit,
+            Side::Sell => o.px >= limit,
+        })
+    }
+
     /// Whether an aggressor would change the book.
     #[must_use]
     pub fn would_hit(
@@ -183,14 +256,7 @@ impl Floor {
         limit: Px,
         verdict: impl Fn(&Resting) -> Verdict,
     ) -> bool {
-        self.listings[listing]
-            .book
-            .queue(side.opposite())
-            .take_while(|o| match side {
-                Side::Buy => o.px <= limit,
-                Side::Sell => o.px >= limit,
-            })
-            .any(|o| verdict(o) != Verdict::Pass)
+        self.reached(listing, side, limit).any(|o| verdict(o) != Verdict::Pass)
     }
 
     /// Sends an aggressor through the book; publishes, books and reports every trade. Returns the shares it has left.
@@ -199,58 +265,95 @@ impl Floor {
         listing: usize,
         aggressor: Aggressor,
         at: Option<AtPrice>,
-        verdict: impl FnMut(&Resting) -> Verdict,
+        mut verdict: impl FnMut(&Resting) -> Verdict,
     ) -> Qty {
-        let Aggressor { side, limit, shares, taker } = aggressor;
-        let hits = self.listings[listing].book.aggress(side, limit, shares, verdict);
-        let stamp = self.stamp(listing);
+        let Aggressor { side, limit, shares, .. } = aggressor;
         let mut left = shares;
-        for hit in hits {
-            let maker = hit.maker;
-            if hit.killed {
-                self.publish(&itch::deleted(stamp, maker.id));
-                if let Owner::Account(key) = maker.owner {
-                    self.accounts[usize::from(key.account)].prevent_self_match(
-                        self.now,
-                        key,
-                        left.min(maker.shares),
-                    );
-                }
-                continue;
+        loop {
+            let hits = self.listings[listing].book.aggress(side, limit, left, &mut verdict);
+            let mut refreshed = false;
+            for hit in hits {
+                left = Qty(left.0 - hit.shares.0);
+                refreshed |= self.trade(listing, &aggressor, at, &hit);
             }
-            left = Qty(left.0 - hit.shares.0);
-            let number = self.take_match_number();
-            let px = match at {
-                Some(at) if at.id == maker.id => {
-                    self.publish(&itch::executed_at(
-                        stamp,
-                        maker.id,
-                        hit.shares,
-                        number,
-                        at.printable,
-                        at.px,
-                    ));
-                    at.px
-                }
-                Some(_) | None => {
-                    self.publish(&itch::executed(stamp, maker.id, hit.shares, number));
-                    maker.px
-                }
-            };
-            if let Owner::Account(key) = maker.owner {
-                self.accounts[usize::from(key.account)].fill(self.now, key, hit.shares, px, b'A', number);
-            }
-            if let Some(key) = taker {
-                self.accounts[usize::from(key.account)].fill(self.now, key, hit.shares, px, b'R', number);
+            // What a reserve order shows anew is behind all that was there, and still in reach.
+            if !refreshed || left.is_zero() {
+                return left;
             }
         }
-        left
+    }
+
+    /// One trade. Returns whether a reserve order shows more shares because of it.
+    fn trade(&mut self, listing: usize, aggressor: &Aggressor, at: Option<AtPrice>, hit: &Hit) -> bool {
+        let (stamp, maker, shares) = (self.stamp(listing), hit.maker, hit.shares);
+        let number = self.take_match_number();
+        let at = at.filter(|at| at.id == maker.id);
+        let px = at.map_or(maker.px, |at| at.px);
+        let message = match at {
+            _ if !maker.is_shown => itch::trade(stamp, self.listings[listing].symbol, shares, px, number),
+            Some(at) => itch::executed_at(stamp, maker.id, shares, number, at.printable, px),
+            None => itch::executed(stamp, maker.id, shares, number),
+        };
+        self.publish(&message);
+        self.listings[listing].last_px = Some(px);
+        let removed = Match { number, trade: number, px, liquidity: b'R' };
+        let mut refreshed = false;
+        if let Owner::Account(key) = maker.owner {
+            let account = &mut self.accounts[usize::from(key.account)];
+            let open = account.fill(self.now, key, shares, &Match { liquidity: b'A', ..removed });
+            if !open.is_zero() && self.listings[listing].book.get(maker.id).is_none() {
+                self.refresh(key);
+                refreshed = true;
+            }
+        }
+        if let Some(key) = aggressor.taker {
+            self.accounts[usize::from(key.account)].fill(self.now, key, shares, &removed);
+        }
+        refreshed
+    }
+
+    /// Shows more of a reserve order, behind all others at its price, under another number.
+    pub fn refresh(&mut self, key: OrderKey) {
+        let order_ref = self.take_id();
+        let account = &mut self.accounts[usize::from(key.account)];
+        let Some(order) = account.orders.get_mut(&key.name()) else { return };
+        order.id = order_ref;
+        let (order, shown) = (*order, order.shown());
+        account.tell(self.now, &Report::Refreshed { name: key.name(), shown, order_ref });
+        self.rest(order.listing, order.resting(key), order.mpid());
+    }
+
+    /// Undoes the last trade of an account that stands: in the ledger, for all its sides, on the tape.
+    pub fn break_last_trade_of(&mut self, account: u16) {
+        let Some(trade) = self.accounts[usize::from(account)].last_trade() else { return };
+        let mut broken = BTreeSet::new();
+        for account in &mut self.accounts {
+            broken.extend(account.break_fills(self.now, trade, b'S'));
+        }
+        for (match_number, listing) in broken {
+            self.publish(&itch::broken_trade(self.stamp(listing), match_number));
+        }
+    }
+
+    /// Trades what an account's last cancel took off, after all. The other side is nobody's here.
+    pub fn late_fill(&mut self, account: u16) {
+        let Some((name, order)) = self.accounts[usize::from(account)].last_canceled.take() else { return };
+        if order.is_market() {
+            return;
+        }
+        let number = self.take_match_number();
+        self.publish(&itch::trade(self.stamp(order.listing), order.symbol, order.open, order.px, number));
+        let m = Match { number, trade: number, px: order.px, liquidity: b'A' };
+        self.accounts[usize::from(account)].fill_late(self.now, name, &order, &m);
     }
 
     /// Rests an order and publishes it, attributed where `mpid` is given.
     pub fn rest(&mut self, listing: usize, order: Resting, mpid: Option<Mpid>) {
         let symbol = self.listings[listing].symbol;
         self.listings[listing].book.rest(order);
+        if !order.is_shown {
+            return;
+        }
         if let Some(mpid) = mpid {
             self.attributions.insert(order.id, mpid);
         }
@@ -261,8 +364,9 @@ impl Floor {
     /// Takes at most `shares` off an order at rest and publishes it. Returns the shares that went.
     pub fn reduce(&mut self, listing: usize, id: u64, shares: Qty) -> Qty {
         let stamp = self.stamp(listing);
+        let is_shown = self.listings[listing].book.get(id).is_some_and(|o| o.is_shown);
         let gone = self.listings[listing].book.reduce(id, shares);
-        if !gone.is_zero() {
+        if !gone.is_zero() && is_shown {
             let message = match self.listings[listing].book.get(id) {
                 Some(_) => itch::reduced(stamp, id, gone),
                 None => itch::deleted(stamp, id),
@@ -313,7 +417,8 @@ impl Floor {
         self.attributions.get(&id).copied()
     }
 
-    fn take_match_number(&mut self) -> u64 {
+    /// A new match number.
+    pub fn take_match_number(&mut self) -> u64 {
         self.next_match += 1;
         self.next_match - 1
     }
@@ -325,7 +430,8 @@ impl Floor {
         Stamp { locate: listing as u16 + 1, now: self.now }
     }
 
-    fn publish(&mut self, message: &[u8]) {
+    /// Puts a message on the tape.
+    pub fn publish(&mut self, message: &[u8]) {
         self.tape.publish(message);
     }
 }

@@ -57,7 +57,11 @@ pub fn snapshot(floor: &Floor) -> MessageLog {
         }
     }
     for (k, listing) in floor.listings.iter().enumerate() {
-        for o in [Side::Buy, Side::Sell].into_iter().flat_map(|side| listing.book.queue(side)) {
+        for o in [Side::Buy, Side::Sell]
+            .into_iter()
+            .flat_map(|side| listing.book.queue(side))
+            .filter(|o| o.is_shown)
+        {
             let mpid = floor.attribution(o.id);
             out.push(&itch::add(floor.stamp(k), listing.symbol, o.id, o.side, o.shares, o.px, mpid));
         }
@@ -125,7 +129,7 @@ impl SnapshotDesk {
                         }
                         self.counts.made += 1;
                         self.counts.cut += u64::from(client.is_cut);
-                        client.connection.accept(floor.now, account, session, 1);
+                        client.connection.accept(floor.now, account, session, 1, 1);
                     }
                     Err(why) => {
                         self.counts.refused += 1;
@@ -183,7 +187,7 @@ impl SnapshotDesk {
 
 impl Client {
     fn pump(&mut self, now: u64) {
-        let is_written = self.connection.pump(now, &self.snapshot, !self.is_cut);
+        let is_written = self.connection.pump(now, &self.snapshot, u64::MAX, !self.is_cut);
         if is_written && self.is_cut {
             self.connection.close();
         }

@@ -181,6 +181,84 @@ pub fn trade(stamp: Stamp, symbol: Symbol, shares: Qty, px: Px, match_number: u6
     Out::new(b'P', stamp).u64(0).bytes(b"B").u32(shares.0).bytes(&symbol.0).px(px).u64(match_number).0
 }
 
+/// `Q`: an auction's trade. Cross type `O` opening, `C` closing, `H` after a halt; no shares where nothing traded.
+#[must_use]
+pub fn cross_trade(
+    stamp: Stamp,
+    symbol: Symbol,
+    shares: u64,
+    px: Px,
+    match_number: u64,
+    cross_type: u8,
+) -> Vec<u8> {
+    Out::new(b'Q', stamp).u64(shares).bytes(&symbol.0).px(px).u64(match_number).bytes(&[cross_type]).0
+}
+
+/// What an auction would do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Imbalance {
+    /// Shares that would trade.
+    pub paired: u64,
+    /// Shares that would not, at the same price.
+    pub left: u64,
+    /// `B` more to buy, `S` more to sell, `N` neither, `O` nothing to trade with.
+    pub direction: u8,
+    /// Price of the orders for the auction alone, 0 for none.
+    pub far: Px,
+    /// Price of those and the book.
+    pub near: Px,
+    /// The price that the others are compared with.
+    pub reference: Px,
+    /// `O`, `C`, `H`.
+    pub cross_type: u8,
+}
+
+/// `I`: net order imbalance.
+#[must_use]
+pub fn imbalance(stamp: Stamp, symbol: Symbol, i: &Imbalance) -> Vec<u8> {
+    // How far the near price is from the reference, in percent: L less than 1, 1 to 9, A 10 to 19, B 20 to 29, C more.
+    let variation = match (i.reference.0, (i.near.0 - i.reference.0).abs()) {
+        (0, _) => b' ',
+        (reference, distance) => match distance * 100 / reference {
+            0 => b'L',
+            // A digit.
+            percent @ 1..=9 => b'0' + percent as u8,
+            10..=19 => b'A',
+            20..=29 => b'B',
+            _ => b'C',
+        },
+    };
+    Out::new(b'I', stamp)
+        .u64(i.paired)
+        .u64(i.left)
+        .bytes(&[i.direction])
+        .bytes(&symbol.0)
+        .px(i.far)
+        .px(i.near)
+        .px(i.reference)
+        .bytes(&[i.cross_type, variation])
+        .0
+}
+
+/// `B`: a trade is undone.
+#[must_use]
+pub fn broken_trade(stamp: Stamp, match_number: u64) -> Vec<u8> {
+    Out::new(b'B', stamp).u64(match_number).0
+}
+
+/// `J`: between which prices the auction after a pause may be. `extension` counts how often the pause was made longer.
+#[must_use]
+pub fn auction_collar(
+    stamp: Stamp,
+    symbol: Symbol,
+    reference: Px,
+    upper: Px,
+    lower: Px,
+    extension: u32,
+) -> Vec<u8> {
+    Out::new(b'J', stamp).bytes(&symbol.0).px(reference).px(upper).px(lower).u32(extension).0
+}
+
 /// Another venue's message with this venue's locate and stamp: the types that touch no book (`Y`, `L`, `V`, `W`, `K`, `J`, `h`, `I`, `N`, `O`).
 /// The caller has checked that it is at least a header long.
 #[must_use]
@@ -199,6 +277,15 @@ mod tests {
         let s = Stamp { locate: 1, now: 0x0102_0304_0506 };
         let sym = Symbol::new("AAPL").unwrap();
         let (q, px) = (Qty(7), Px(1_234_500));
+        let nothing = Imbalance {
+            paired: 0,
+            left: 0,
+            direction: b'O',
+            far: Px(0),
+            near: Px(0),
+            reference: Px(0),
+            cross_type: b'O',
+        };
         let all = [
             (system_event(1, b'O'), b'S', 12),
             (directory(s, sym), b'R', 39),
@@ -213,6 +300,10 @@ mod tests {
             (deleted(s, 9), b'D', 19),
             (replaced(s, 9, 10, q, px), b'U', 35),
             (trade(s, sym, q, px, 3), b'P', 44),
+            (cross_trade(s, sym, 7, px, 3, b'O'), b'Q', 40),
+            (broken_trade(s, 3), b'B', 19),
+            (auction_collar(s, sym, px, px, px, 0), b'J', 35),
+            (imbalance(s, sym, &nothing), b'I', 50),
         ];
         for (bytes, kind, len) in all {
             assert_eq!((bytes[0], bytes.len()), (kind, len), "{}", kind as char);

@@ -67,6 +67,8 @@ pub struct Resting {
     pub shares: Qty,
     /// Whose it is.
     pub owner: Owner,
+    /// Whether the market sees it; what is not seen comes behind all that is, at one price.
+    pub is_shown: bool,
 }
 
 /// What an aggressor does with a resting order that its limit reaches.
@@ -76,8 +78,8 @@ pub enum Verdict {
     Trade,
     /// Leave it where it is and look further.
     Pass,
-    /// Take it off the book without trading.
-    Kill,
+    /// Leave it where it is, and look no further.
+    Stop,
 }
 
 /// What an aggressor did to one resting order.
@@ -85,13 +87,14 @@ pub enum Verdict {
 pub struct Hit {
     /// The resting order as it was before.
     pub maker: Resting,
-    /// Shares traded at the maker's price; 0 where it was killed.
+    /// Shares traded at the maker's price.
     pub shares: Qty,
-    /// Whether the maker was killed, not traded with.
-    pub killed: bool,
 }
 
 type Level = BTreeMap<u64, Resting>;
+
+/// Arrivals of orders that are not shown have this bit: behind all others.
+const UNSEEN: u64 = 1 << 63;
 
 /// One symbol's book.
 #[derive(Debug, Default)]
@@ -117,7 +120,7 @@ impl Book {
     pub fn rest(&mut self, order: Resting) {
         assert!(!order.shares.is_zero(), "an order at rest has shares");
         self.arrivals += 1;
-        let arrival = self.arrivals;
+        let arrival = if order.is_shown { self.arrivals } else { self.arrivals | UNSEEN };
         let before = self.places.insert(order.id, (order.side, order.px, arrival));
         assert!(before.is_none(), "order number {} rests twice", order.id);
         self.levels_mut(order.side).entry(order.px).or_default().insert(arrival, order);
@@ -180,11 +183,11 @@ impl Book {
                 }
                 match verdict(order) {
                     Verdict::Pass => {}
-                    Verdict::Kill => hits.push(Hit { maker: *order, shares: Qty::ZERO, killed: true }),
+                    Verdict::Stop => return false,
                     Verdict::Trade => {
                         let traded = left.min(order.shares);
                         left = Qty(left.0 - traded.0);
-                        hits.push(Hit { maker: *order, shares: traded, killed: false });
+                        hits.push(Hit { maker: *order, shares: traded });
                     }
                 }
             }
@@ -195,7 +198,7 @@ impl Book {
             Side::Sell => self.bids.range(limit..).rev().map(|(_, level)| level).all(&mut visit),
         };
         for hit in &hits {
-            self.reduce(hit.maker.id, if hit.killed { hit.maker.shares } else { hit.shares });
+            self.reduce(hit.maker.id, hit.shares);
         }
         hits
     }
@@ -226,7 +229,7 @@ mod tests {
     use super::*;
 
     fn order(id: u64, side: Side, px: i64, shares: u32) -> Resting {
-        Resting { id, side, px: Px(px), shares: Qty(shares), owner: Owner::Background(id) }
+        Resting { id, side, px: Px(px), shares: Qty(shares), owner: Owner::Background(id), is_shown: true }
     }
 
     fn ids(book: &Book, side: Side) -> Vec<(u64, u32)> {
@@ -271,20 +274,30 @@ mod tests {
     }
 
     #[test]
-    fn verdicts_pass_over_and_kill() {
+    fn verdicts_pass_over_and_stop() {
         let mut b = Book::default();
-        for id in 1..=3 {
+        for id in 1..=4 {
             b.rest(order(id, Side::Buy, 100, 10));
         }
-        let hits = b.aggress(Side::Sell, Px(100), Qty(10), |o| match o.id {
+        let hits = b.aggress(Side::Sell, Px(100), Qty(30), |o| match o.id {
             1 => Verdict::Pass,
-            2 => Verdict::Kill,
+            3 => Verdict::Stop,
             _ => Verdict::Trade,
         });
+        assert_eq!(hits.iter().map(|h| (h.maker.id, h.shares.0)).collect::<Vec<_>>(), [(2, 10)]);
+        assert_eq!(ids(&b, Side::Buy), [(1, 10), (3, 10), (4, 10)]);
+    }
+
+    #[test]
+    fn what_is_not_shown_comes_last_at_its_price() {
+        let mut b = Book::default();
+        b.rest(Resting { is_shown: false, ..order(1, Side::Sell, 100, 10) });
+        b.rest(order(2, Side::Sell, 100, 10));
+        b.rest(order(3, Side::Sell, 101, 10));
+        let hits = b.aggress(Side::Buy, Px(101), Qty(25), |_| Verdict::Trade);
         assert_eq!(
-            hits.iter().map(|h| (h.maker.id, h.shares.0, h.killed)).collect::<Vec<_>>(),
-            [(2, 0, true), (3, 10, false)]
+            hits.iter().map(|h| (h.maker.id, h.shares.0)).collect::<Vec<_>>(),
+            [(2, 10), (1, 10), (3, 5)]
         );
-        assert_eq!(ids(&b, Side::Buy), [(1, 10)]);
     }
 }

@@ -17,7 +17,10 @@
 //! | [`glimpse`] | snapshots of all books, one a login |
 //! | [`entry`] | what can be asked and told, in the venue's words |
 //! | [`codec`], [`ouch`] | the same as bytes of a protocol |
-//! | [`soup`], [`order_entry`], [`accounts`] | sessions, orders in, reports out, the ledger |
+//! | [`soup`], [`desk`], [`latency`] | sessions; what is on its way in and out, and how much may be |
+//! | [`order_entry`], [`admission`], [`accounts`] | the life of an order, what is refused, the ledger |
+//! | [`market`], [`auction`], [`bands`] | hours, crosses, halts, limits of price |
+//! | [`script`] | what goes wrong, and when |
 //! | [`flow`] | the rest of the market |
 //! | [`floor`], [`venue`] | composition |
 //! | [`config`], [`server`] | TOML, sockets |
@@ -25,23 +28,31 @@
 //! It shares no decoder, encoder or book with `feeds`, `gateways` and `engine`, only the vocabulary of `model` (prices, quantities, sides,
 //! symbols): where both sides of a test come from one hand, a misreading of the specification would cancel out.
 //!
-//! Not simulated: hidden, pegged and reserve orders, auctions, routing, broken trades.
+//! Not simulated: pegged and discretionary orders, routing, retail programs.
 
 pub mod accounts;
+pub mod admission;
+pub mod auction;
+pub mod bands;
 pub mod codec;
 pub mod config;
+pub mod desk;
 pub mod entry;
 pub mod faults;
 pub mod floor;
 pub mod flow;
 pub mod glimpse;
 pub mod itch;
+pub mod latency;
+pub mod market;
 pub mod matching;
 pub mod message_log;
 pub mod mold;
 pub mod order_entry;
 pub mod ouch;
+pub mod ouch42;
 pub mod rng;
+pub mod script;
 pub mod server;
 pub mod soup;
 pub mod venue;

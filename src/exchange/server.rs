@@ -10,7 +10,7 @@
 //! Stamps are nanoseconds since midnight UTC of the day the venue started: the wall clock read once, the monotonic clock from then on, so that
 //! they never run backwards and a run over midnight counts on beyond 24 hours.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
@@ -25,12 +25,13 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::ExchangeError;
 use super::accounts::AccountView;
 use super::config::ExchangeConfig;
+use super::desk::Host;
 use super::venue::{ConnectionId, Venue, VenueCounts};
 
 const WAKE: Token = Token(0);
-const LISTENER: Token = Token(1);
-const REREQUEST: Token = Token(2);
-const SNAPSHOTS: Token = Token(3);
+const REREQUEST: Token = Token(1);
+/// Listener `n` has this token plus `n`.
+const DOORS: usize = 2;
 /// Connection `n` has this token plus `n`.
 const CLIENTS: usize = 16;
 /// More clients than this wait in the listener's queue.
@@ -41,6 +42,13 @@ const STOP_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a connection that the venue ended is kept for the client to read the last bytes and close in its turn. Closing at once with
 /// bytes of the client unread would reset the connection, and the reset would overtake the last reports.
 const LINGER: Duration = Duration::from_millis(500);
+
+/// What a client that comes by a listener wants.
+#[derive(Clone, Copy, Debug)]
+enum Door {
+    Orders(Host),
+    Snapshots,
+}
 
 /// Counters of a running venue. Each is written by the venue's thread once a turn (`Relaxed`: they are read alone, for display).
 #[derive(Debug, Default)]
@@ -83,6 +91,8 @@ pub struct Outcome {
 pub struct Running {
     /// Where order entry listens.
     pub ouch: SocketAddr,
+    /// Where its second host does.
+    pub mirror: Option<SocketAddr>,
     /// Where the re-request server listens.
     pub rerequest: Option<SocketAddr>,
     /// Where the snapshot server listens.
@@ -149,22 +159,23 @@ pub fn spawn(config: ExchangeConfig) -> Result<Running, ExchangeError> {
     let waker = Waker::new(poll.registry(), WAKE).map_err(system("make a waker"))?;
 
     let on = |what, address| move |source| ExchangeError::Socket { what, address, source };
-    let mut listener = TcpListener::bind(config.ouch).map_err(on("order entry (ouch)", config.ouch))?;
-    let ouch = listener.local_addr().map_err(system("name its listener"))?;
-    poll.registry()
-        .register(&mut listener, LISTENER, Interest::READABLE)
-        .map_err(system("poll its listener"))?;
-
-    let mut snapshots = None;
-    if let Some(address) = config.glimpse {
-        let mut listener =
-            TcpListener::bind(address).map_err(on("the snapshot server (glimpse)", address))?;
+    let mut doors = Vec::new();
+    let mut listen = |door, what, address: SocketAddr| -> Result<SocketAddr, ExchangeError> {
+        let mut listener = TcpListener::bind(address).map_err(on(what, address))?;
+        let at = listener.local_addr().map_err(system("name its listener"))?;
         poll.registry()
-            .register(&mut listener, SNAPSHOTS, Interest::READABLE)
-            .map_err(system("poll its snapshot listener"))?;
-        snapshots = Some(listener);
-    }
-    let glimpse = snapshots.as_ref().and_then(|s| s.local_addr().ok());
+            .register(&mut listener, Token(DOORS + doors.len()), Interest::READABLE)
+            .map_err(system("poll its listener"))?;
+        doors.push((door, listener));
+        Ok(at)
+    };
+    let ouch = listen(Door::Orders(Host::Primary), "order entry (ouch)", config.ouch)?;
+    let mirror = config
+        .mirror
+        .map(|at| listen(Door::Orders(Host::Mirror), "order entry's second host (mirror)", at))
+        .transpose()?;
+    let glimpse =
+        config.glimpse.map(|at| listen(Door::Snapshots, "the snapshot server (glimpse)", at)).transpose()?;
 
     let mut requests = None;
     if let Some(address) = config.rerequest {
@@ -190,11 +201,11 @@ pub fn spawn(config: ExchangeConfig) -> Result<Running, ExchangeError> {
         venue: Venue::new(venue, clock.now()),
         clock,
         poll,
-        listener,
-        snapshots,
+        doors,
         requests,
         lines,
         clients: BTreeMap::new(),
+        asleep: BTreeSet::new(),
         lingering: BTreeMap::new(),
         stop_patience,
         send_failures: 0,
@@ -205,7 +216,7 @@ pub fn spawn(config: ExchangeConfig) -> Result<Running, ExchangeError> {
         .name(format!("{}-venue", config.name))
         .spawn(move || server.run())
         .map_err(system("start its thread"))?;
-    Ok(Running { ouch, rerequest, glimpse, progress, stop, thread: Some(thread) })
+    Ok(Running { ouch, mirror, rerequest, glimpse, progress, stop, thread: Some(thread) })
 }
 
 /// A socket that sends one line: multicast stays on the interface's network and is looped back to receivers on this host.
@@ -240,11 +251,12 @@ struct Server {
     venue: Venue,
     clock: Clock,
     poll: Poll,
-    listener: TcpListener,
-    snapshots: Option<TcpListener>,
+    doors: Vec<(Door, TcpListener)>,
     requests: Option<UdpSocket>,
     lines: Vec<(std::net::UdpSocket, SocketAddr)>,
     clients: BTreeMap<ConnectionId, TcpStream>,
+    /// Clients that had something to read while the venue read nothing of them.
+    asleep: BTreeSet<ConnectionId>,
     lingering: BTreeMap<ConnectionId, (TcpStream, Instant)>,
     stop_patience: Duration,
     send_failures: u64,
@@ -275,8 +287,8 @@ impl Server {
             for event in &events {
                 match event.token() {
                     WAKE => {}
-                    LISTENER | SNAPSHOTS => self.accept(),
                     REREQUEST => self.answer(),
+                    Token(n) if n < CLIENTS => self.accept(),
                     Token(n) => self.read((n - CLIENTS) as ConnectionId),
                 }
             }
@@ -299,6 +311,11 @@ impl Server {
 
     fn turn(&mut self) {
         self.venue.step(self.clock.now());
+        let (asleep, awake) =
+            std::mem::take(&mut self.asleep).into_iter().partition(|id| self.venue.is_deaf(*id));
+        self.asleep = asleep;
+        let awake: BTreeSet<ConnectionId> = awake;
+        awake.into_iter().for_each(|id| self.read(id));
         while let Some((line, bytes)) = self.venue.poll_datagram() {
             let (socket, address) = &self.lines[line];
             if socket.send_to(&bytes, address).is_err() {
@@ -322,22 +339,23 @@ impl Server {
     }
 
     fn accept(&mut self) {
-        self.accept_from(false);
-        self.accept_from(true);
+        for i in 0..self.doors.len() {
+            self.accept_by(i);
+        }
     }
 
-    /// Takes in who waits, for order entry or for a snapshot.
-    fn accept_from(&mut self, is_snapshot: bool) {
+    /// Takes in who waits at one listener.
+    fn accept_by(&mut self, i: usize) {
         while self.clients.len() < MAX_CLIENTS {
-            let listener = if is_snapshot { self.snapshots.as_ref() } else { Some(&self.listener) };
-            let Some(listener) = listener else { return };
+            let (door, listener) = &self.doors[i];
             match listener.accept() {
                 Ok((mut stream, _)) => {
                     // A report must not wait for a segment to fill up. Where that cannot be set it is only late.
                     let _ = stream.set_nodelay(true);
-                    let id = match is_snapshot {
-                        true => self.venue.connect_glimpse(self.clock.now()),
-                        false => self.venue.connect(self.clock.now()),
+                    let now = self.clock.now();
+                    let id = match *door {
+                        Door::Snapshots => self.venue.connect_glimpse(now),
+                        Door::Orders(host) => self.venue.connect_to(now, host),
                     };
                     let interest = Interest::READABLE | Interest::WRITABLE;
                     let token = Token(CLIENTS + id as usize);
@@ -369,6 +387,11 @@ impl Server {
     fn read(&mut self, id: ConnectionId) {
         let mut buffer = [0; 16 * 1024];
         while let Some(stream) = self.clients.get_mut(&id) {
+            if self.venue.is_deaf(id) {
+                // Its event will not come again.
+                self.asleep.insert(id);
+                return;
+            }
             match stream.read(&mut buffer) {
                 Ok(0) => self.drop_client(id),
                 Ok(n) => self.venue.on_client_bytes(self.clock.now(), id, &buffer[..n]),

@@ -140,11 +140,44 @@ impl Connection {
         None
     }
 
-    /// Answers a login: the stream goes on from `next`.
-    pub fn accept(&mut self, now: u64, account: u16, session: &[u8; 10], next: u64) {
+    /// Answers a login: the stream goes on from `next`, and `said` is what the client is told (the same, where the venue behaves).
+    pub fn accept(&mut self, now: u64, account: u16, session: &[u8; 10], said: u64, next: u64) {
         let text = String::from_utf8_lossy(session);
-        self.packet(now, b'A', format!("{:>10}{next:>20}", text.trim()).as_bytes());
+        self.packet(now, b'A', format!("{:>10}{said:>20}", text.trim()).as_bytes());
         self.state = State::Streaming { account, next };
+    }
+
+    /// The sequence number of the next message of the stream, where one is streamed.
+    #[must_use]
+    pub fn next_sequence(&self) -> Option<u64> {
+        match self.state {
+            State::Streaming { next, .. } => Some(next),
+            State::Greeting | State::Closing => None,
+        }
+    }
+
+    /// Writes the next message of the stream twice.
+    pub fn stutter(&mut self, now: u64, message: &[u8]) {
+        self.packet(now, b'S', message);
+    }
+
+    /// Writes bytes that are no packet.
+    pub fn babble(&mut self, now: u64, bytes: &[u8]) {
+        self.outbox.extend_from_slice(bytes);
+        self.last_out = now;
+    }
+
+    /// Writes the first `n` bytes of the next message's packet, and then no more.
+    pub fn break_off(&mut self, now: u64, message: &[u8], n: usize) {
+        let before = self.outbox.len();
+        self.packet(now, b'S', message);
+        self.outbox.truncate(before + n);
+        self.close();
+    }
+
+    /// Counts as having heard the client now.
+    pub fn heard(&mut self, now: u64) {
+        self.last_in = now;
     }
 
     /// Refuses a login and closes.
@@ -157,11 +190,12 @@ impl Connection {
         self.close();
     }
 
-    /// Writes what the client has not had of its stream, as far as it reads; at the end of the session, the end. Returns whether the whole
-    /// log is written.
-    pub fn pump(&mut self, now: u64, log: &MessageLog, ended: bool) -> bool {
+    /// Writes what the client has not had of its stream up to message `last`, as far as it reads; at the end of the session, the end.
+    /// Returns whether the whole log is written.
+    pub fn pump(&mut self, now: u64, log: &MessageLog, last: u64, ended: bool) -> bool {
         let State::Streaming { account, mut next } = self.state else { return false };
         while self.outbox.len() < OUT_LIMIT
+            && next <= last
             && let Some(message) = log.get(next)
         {
             self.packet(now, b'S', message);
@@ -306,7 +340,7 @@ mod tests {
     #[test]
     fn the_answer_is_left_padded() {
         let mut c = Connection::new(0);
-        c.accept(0, 0, b"SESS01    ", 135);
+        c.accept(0, 0, b"SESS01    ", 135, 135);
         assert_eq!(c.output(), packet(b'A', b"    SESS01                 135"));
     }
 
@@ -347,7 +381,7 @@ mod tests {
     #[test]
     fn heartbeats_and_patience() {
         let mut c = Connection::new(0);
-        c.accept(0, 0, b"SESS01    ", 1);
+        c.accept(0, 0, b"SESS01    ", 1, 1);
         c.written(c.output().len());
         assert_eq!(c.next_due(), HEARTBEAT_NS);
         assert!(!c.tick(HEARTBEAT_NS - 1) && c.output().is_empty());
@@ -366,15 +400,15 @@ mod tests {
             log.push(&[i.to_be_bytes(); 8].concat());
         }
         let mut c = Connection::new(0);
-        c.accept(0, 0, b"SESS01    ", 3);
+        c.accept(0, 0, b"SESS01    ", 3, 3);
         c.written(c.output().len());
-        c.pump(0, &log, true);
+        c.pump(0, &log, u64::MAX, true);
         assert!(c.output().len() < OUT_LIMIT + 100);
         let mut stream = Vec::new();
         while !c.is_over() {
             stream.extend_from_slice(c.output());
             c.written(c.output().len());
-            c.pump(0, &log, true);
+            c.pump(0, &log, u64::MAX, true);
         }
         let mut want: Vec<u8> =
             (2..5_000u32).flat_map(|i| packet(b'S', &[i.to_be_bytes(); 8].concat())).collect();

@@ -2,34 +2,37 @@
 //!
 //! ```text
 //!  step(now) ------------------> flow, heartbeats, time-outs --+
-//!  on_client_bytes(conn, ..) --> SoupBinTCP, OUCH -------------+--> Floor --> poll_datagram() -> (line, bytes)
+//!  on_client_bytes(conn, ..) --> desk: SoupBinTCP, protocol ---+--> Floor --> poll_datagram() -> (line, bytes)
 //!  on_request(bytes) ----------> re-request answer, at once                   output(conn) -> bytes
 //!  connect_glimpse ------------> a snapshot for each login, to the same `on_client_bytes` and `output`
 //! ```
 //!
 //! Phases: *waiting* (nothing but heartbeats, until the first login where so configured) -> *open* (S `O`, the directory, S `S`, S `Q`, then
-//! the flow) -> *closed* (S `M`, `E`, `C`; accounts' orders canceled, sessions ended, end of session on the lines).
+//! the flow; with market hours, S `Q` and the flow only after the opening cross) -> *closed* (S `M`, `E`, `C`; accounts' orders canceled, sessions ended, end of session on the lines).
 //!
 //! `now` is ns since midnight UTC, given by the caller and never allowed to run backwards: it stamps every ITCH and OUCH message. (A real
 //! venue counts from midnight in New York. A historical flow's own times are not used as stamps.)
 //!
 //! The output is a function of the configuration and of the calls.
 
-use std::collections::BTreeMap;
-
 use model::{Px, Qty, Side, Symbol};
 
-use super::accounts::{Account, AccountSetup, AccountView};
+use super::accounts::{Account, AccountSetup, AccountView, SelfMatch};
+use super::auction;
+use super::bands;
+use super::desk::{Host, OrderDesk};
 use super::entry::{Reason, Report};
 use super::faults::LineFaults;
-use super::floor::Floor;
+use super::floor::{Floor, Late};
 use super::flow::{Flow, FlowCounts};
 use super::glimpse::{SnapshotCounts, SnapshotDesk, SnapshotFaults};
+use super::market::MarketRules;
 use super::matching::{OrderKey, Owner};
 use super::mold::Publisher;
 use super::order_entry;
 use super::rng::Rng;
-use super::soup::{Ask, Connection, Login, Refusal};
+use super::script::{MarketAction, Step};
+use super::soup::{Ask, Connection, Login};
 
 /// Messages of the flow that one step plays at most, so that clients are heard in between.
 const STEP_MESSAGES: u32 = 256;
@@ -63,6 +66,10 @@ pub struct VenueConfig {
     pub close_with_flow: bool,
     /// For how long the end of the session is said, ns.
     pub end_of_session_ns: u64,
+    /// What holds for the market beyond that.
+    pub market: MarketRules,
+    /// What goes wrong, and when.
+    pub script: Vec<Step>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +101,12 @@ pub struct VenueCounts {
     pub refused_logins: u64,
     /// Client messages that are none of the account's protocol.
     pub malformed: u64,
+    /// Requests that the script lost.
+    pub dropped: u64,
+    /// Requests over an account's rate.
+    pub throttled: u64,
+    /// Steps of the script that happened.
+    pub script_steps: u64,
     /// Orders taken, over all accounts.
     pub accepted: u64,
     /// Fills, over all accounts.
@@ -134,12 +147,11 @@ pub struct Venue {
     phase: Phase,
     session: [u8; 10],
     symbols: Vec<Symbol>,
-    connections: BTreeMap<ConnectionId, Connection>,
+    desk: OrderDesk,
     next_connection: ConnectionId,
     snapshots: SnapshotDesk,
     request_rng: Rng,
     rerequest_loss: f64,
-    cancel_on_disconnect: bool,
     close_with_flow: bool,
     end_of_session_ns: u64,
     counts: VenueCounts,
@@ -151,20 +163,31 @@ impl Venue {
     pub fn new(config: VenueConfig, now: u64) -> Venue {
         let tape = Publisher::new(config.session, &config.lines, config.seed, now);
         let accounts = config.accounts.into_iter().zip(0u16..).map(|(c, i)| Account::new(i, c)).collect();
-        let mut floor = Floor::new(tape, accounts, config.self_match_prevention);
+        let mut rules = config.market;
+        if config.self_match_prevention && rules.self_match == SelfMatch::Allow {
+            rules.self_match = SelfMatch::Oldest;
+        }
+        let mut floor = Floor::new(tape, accounts, rules);
         floor.now = now;
+        let accounts: Vec<_> = floor.accounts.iter().map(|a| &a.rules).collect();
+        let desk = OrderDesk::new(
+            config.session,
+            &accounts,
+            config.script,
+            config.seed,
+            config.cancel_on_disconnect,
+        );
         Venue {
             floor,
             flow: config.flow,
             phase: if config.wait_for_login { Phase::Waiting } else { Phase::Open },
             session: config.session,
             symbols: config.symbols,
-            connections: BTreeMap::new(),
+            desk,
             next_connection: 1,
             snapshots: SnapshotDesk::new(config.snapshot_faults, config.seed),
             request_rng: Rng::new(config.seed, 0x2E0),
             rerequest_loss: config.rerequest_loss,
-            cancel_on_disconnect: config.cancel_on_disconnect,
             close_with_flow: config.close_with_flow,
             end_of_session_ns: config.end_of_session_ns,
             counts: VenueCounts::default(),
@@ -181,6 +204,8 @@ impl Venue {
 
     fn open(&mut self) {
         self.phase = Phase::Open;
+        self.floor.is_open = true;
+        self.floor.opened_at = self.floor.now;
         self.floor.system_event(b'O');
         for symbol in std::mem::take(&mut self.symbols) {
             if self.floor.find(symbol).is_none() {
@@ -189,9 +214,12 @@ impl Venue {
         }
         self.flow.list(&mut self.floor);
         self.floor.system_event(b'S');
-        self.floor.system_event(b'Q');
         self.floor.tell_all(&Report::SystemEvent(b'S'));
-        self.flow.start(&mut self.floor);
+        if self.floor.rules.hours.is_none() {
+            self.floor.is_market_open = true;
+            self.floor.system_event(b'Q');
+            self.flow.start(&mut self.floor);
+        }
     }
 
     /// Ends the day: no more trading, accounts' orders canceled, sessions ended.
@@ -204,10 +232,12 @@ impl Venue {
             return;
         }
         self.phase = Phase::Closed;
-        self.floor.system_event(b'M');
-        for account in 0..self.floor.accounts.len() as u16 {
-            order_entry::cancel_all(&mut self.floor, account, Reason::Closed);
+        if self.floor.rules.hours.is_some_and(|hours| hours.close_ns.is_some()) && self.floor.is_market_open {
+            auction::cross_all(&mut self.floor, b'C');
         }
+        self.floor.is_open = false;
+        self.floor.system_event(b'M');
+        order_entry::cancel_of_all(&mut self.floor, Reason::Closed, |_| true);
         self.floor.system_event(b'E');
         self.floor.system_event(b'C');
         self.floor.tell_all(&Report::SystemEvent(b'E'));
@@ -215,7 +245,8 @@ impl Venue {
         self.pump();
     }
 
-    /// Does what is due at `now`: the flow's messages (at most 256), heartbeats, time-outs; and puts what was published on the lines.
+    /// Does what is due at `now`: the flow's messages (at most 256), requests on their way, the market's clock, the script, heartbeats,
+    /// time-outs; and puts what was published on the lines.
     pub fn step(&mut self, now: u64) {
         self.advance(now);
         let mut played = 0;
@@ -226,31 +257,67 @@ impl Venue {
             self.flow.play(&mut self.floor);
             played += 1;
         }
+        if self.phase == Phase::Open {
+            self.play_market();
+        }
         if self.phase == Phase::Open && self.close_with_flow && self.flow.is_over() {
             self.close(now);
         }
-        let mut dropped = Vec::new();
-        for connection in self.connections.values_mut() {
-            let account = connection.account();
-            if connection.tick(self.floor.now) {
-                dropped.extend(account);
+        for id in self.desk.woken(self.floor.now) {
+            self.hear(id);
+        }
+        self.desk.tick(&mut self.floor);
+        self.snapshots.tick(self.floor.now);
+        self.settle();
+    }
+
+    /// The market's clock and the script.
+    fn play_market(&mut self) {
+        let was_open = self.floor.is_market_open;
+        let is_over = auction::tick(&mut self.floor);
+        if !was_open && self.floor.is_market_open {
+            self.flow.start(&mut self.floor);
+        }
+        order_entry::expire(&mut self.floor);
+        for (action, symbol) in self.desk.play(&mut self.floor) {
+            for listing in 0..self.floor.listings.len() {
+                if symbol.is_none_or(|symbol| self.floor.listings[listing].symbol == symbol) {
+                    self.perform(action, listing);
+                }
             }
         }
-        dropped.into_iter().for_each(|account| self.left(account));
-        self.snapshots.tick(self.floor.now);
-        self.pump();
-        self.floor.tape.flush(self.floor.now);
+        if is_over {
+            self.close(self.floor.now);
+        }
+    }
+
+    fn perform(&mut self, action: MarketAction, listing: usize) {
+        let floor = &mut self.floor;
+        match action {
+            MarketAction::Halt => floor.halt(listing, b'H', *b"T1  "),
+            MarketAction::Pause => floor.halt(listing, b'P', *b"LUDP"),
+            MarketAction::Quote => floor.set_state(listing, b'Q', *b"T3  "),
+            MarketAction::Resume => floor.resume(listing),
+            MarketAction::Late => order_entry::set_late_cross(floor, listing, Late::All),
+            MarketAction::NotLate => order_entry::set_late_cross(floor, listing, Late::No),
+        }
     }
 
     /// When the next step has something to do, if nobody calls before; at most `u64::MAX`.
     #[must_use]
     pub fn next_due(&self) -> u64 {
-        let flow = match self.phase {
-            Phase::Open => self.flow.next_due(),
+        let market = match self.phase {
+            Phase::Open => {
+                let expiry = self.floor.expiries.first().map(|(due, _)| *due);
+                let clock = auction::next_due(&self.floor);
+                [self.flow.next_due(), expiry, clock, bands::next_due(&self.floor)]
+                    .into_iter()
+                    .flatten()
+                    .min()
+            }
             Phase::Waiting | Phase::Closed => None,
         };
-        let connections = self.connections.values().map(Connection::next_due).min();
-        [flow, connections, self.snapshots.next_due()]
+        [market, self.desk.next_due(&self.floor), self.snapshots.next_due()]
             .into_iter()
             .flatten()
             .fold(self.floor.tape.next_due(), u64::min)
@@ -258,34 +325,36 @@ impl Venue {
 
     /// A client has connected.
     pub fn connect(&mut self, now: u64) -> ConnectionId {
+        self.connect_to(now, Host::Primary)
+    }
+
+    /// A client has connected to one of the two hosts of order entry.
+    pub fn connect_to(&mut self, now: u64, host: Host) -> ConnectionId {
         self.advance(now);
-        let id = self.next_connection;
-        self.next_connection += 1;
-        self.connections.insert(id, Connection::new(self.floor.now));
+        let id = self.take_connection();
+        self.desk.connect(self.floor.now, id, host);
         id
     }
 
     /// A client of the snapshot server has connected.
     pub fn connect_glimpse(&mut self, now: u64) -> ConnectionId {
         self.advance(now);
-        let id = self.next_connection;
-        self.next_connection += 1;
+        let id = self.take_connection();
         self.snapshots.connect(self.floor.now, id);
         id
+    }
+
+    fn take_connection(&mut self) -> ConnectionId {
+        self.next_connection += 1;
+        self.next_connection - 1
     }
 
     /// A client's socket is gone.
     pub fn disconnect(&mut self, now: u64, id: ConnectionId) {
         self.advance(now);
-        if self.snapshots.disconnect(id) {
-            return;
-        }
-        if let Some(connection) = self.connections.remove(&id)
-            && let Some(account) = connection.account()
-        {
-            self.left(account);
-            self.pump();
-            self.floor.tape.flush(self.floor.now);
+        if !self.snapshots.disconnect(id) {
+            self.desk.disconnect(&mut self.floor, id);
+            self.settle();
         }
     }
 
@@ -295,24 +364,36 @@ impl Venue {
         if self.snapshots.receive(&self.floor, &self.session, id, bytes) {
             return;
         }
-        let Some(connection) = self.connections.get_mut(&id) else { return };
-        connection.receive(self.floor.now, bytes);
-        while let Some(connection) = self.connections.get_mut(&id)
-            && let Some(ask) = connection.next_ask()
-        {
-            let account = connection.account();
+        self.desk.receive(self.floor.now, id, bytes);
+        self.hear(id);
+        self.settle();
+    }
+
+    /// Whether nothing is to be read from a client's socket now.
+    #[must_use]
+    pub fn is_deaf(&self, id: ConnectionId) -> bool {
+        self.desk.is_deaf(self.floor.now, id)
+    }
+
+    /// Takes what a client has asked for.
+    fn hear(&mut self, id: ConnectionId) {
+        while let Some((ask, account)) = self.desk.next_ask(self.floor.now, id) {
             match ask {
                 Ask::Login(login) => self.login(id, &login),
-                Ask::Logout => {
-                    connection.close();
-                    account.into_iter().for_each(|account| self.left(account));
-                }
+                Ask::Logout => self.desk.logout(&mut self.floor, id, account),
                 Ask::Message(message) => {
                     if let Some(account) = account {
-                        self.request(account, &message);
+                        self.desk.arrive(&mut self.floor, id, account, &message);
                     }
                 }
             }
+        }
+    }
+
+    /// After anything happened: bands, reports, datagrams.
+    fn settle(&mut self) {
+        if self.phase == Phase::Open {
+            bands::tick(&mut self.floor);
         }
         self.pump();
         self.floor.tape.flush(self.floor.now);
@@ -335,20 +416,19 @@ impl Venue {
     /// Bytes to write to a client.
     #[must_use]
     pub fn output(&self, id: ConnectionId) -> &[u8] {
-        self.connection(id).map_or(&[], Connection::output)
+        let at_desk = self.desk.output(self.floor.now, id);
+        at_desk.or_else(|| self.snapshots.connection(id).map(Connection::output)).unwrap_or(&[])
     }
 
     /// The first `n` bytes of [`Self::output`] were written.
     pub fn written(&mut self, id: ConnectionId, n: usize) {
-        if let Some(connection) = self.connections.get_mut(&id) {
-            connection.written(n);
-        }
+        self.desk.written(id, n);
         self.snapshots.written(self.floor.now, id, n);
         self.pump();
     }
 
     fn connection(&self, id: ConnectionId) -> Option<&Connection> {
-        self.connections.get(&id).or_else(|| self.snapshots.connection(id))
+        self.desk.connection(id).or_else(|| self.snapshots.connection(id))
     }
 
     /// Whether a client's socket is to be closed: everything is said.
@@ -362,7 +442,7 @@ impl Venue {
     pub fn is_finished(&self) -> bool {
         self.phase == Phase::Closed
             && self.floor.tape.finished(self.floor.now)
-            && self.connections.values().all(Connection::is_over)
+            && self.desk.is_idle()
             && self.snapshots.is_idle()
     }
 
@@ -386,12 +466,12 @@ impl Venue {
         self.floor.accounts.iter().map(Account::view).collect()
     }
 
-    /// A symbol's book.
+    /// A symbol's book, as everybody sees it.
     #[must_use]
     pub fn book_snapshot(&self, symbol: Symbol) -> Option<BookSnapshot> {
         let book = &self.floor.listings[self.floor.find(symbol)?].book;
         let side = |side| {
-            let orders = book.queue(side).map(|o| BookOrder {
+            let orders = book.queue(side).filter(|o| o.is_shown).map(|o| BookOrder {
                 order_ref: o.id,
                 px: o.px,
                 shares: o.shares,
@@ -421,7 +501,14 @@ impl Venue {
     #[must_use]
     pub fn counts(&self) -> VenueCounts {
         let of = |f: fn(&Account) -> u64| self.floor.accounts.iter().map(f).sum();
+        let (desk, script_steps) = self.desk.counts();
         VenueCounts {
+            logins: desk.logins,
+            refused_logins: desk.refused,
+            malformed: desk.malformed,
+            dropped: desk.dropped,
+            throttled: desk.throttled,
+            script_steps,
             messages: self.floor.tape.messages(),
             datagrams: self.floor.tape.datagrams(),
             lost: self.floor.tape.lost(),
@@ -433,14 +520,18 @@ impl Venue {
         }
     }
 
-    /// Halts (`H`), pauses (`P`) or resumes (`T`) a symbol. Returns whether it is listed.
+    /// Halts (`H`), pauses (`P`) or resumes (`T`) a symbol, with the cross that orders were collected for. Returns whether it is listed.
     pub fn set_trading_state(&mut self, now: u64, symbol: Symbol, state: u8) -> bool {
         self.advance(now);
         let Some(listing) = self.floor.find(symbol).filter(|_| self.phase == Phase::Open) else {
             return false;
         };
-        self.floor.set_state(listing, state, *b"    ");
-        self.floor.tape.flush(self.floor.now);
+        match state {
+            b'T' => self.floor.resume(listing),
+            b'H' | b'P' => self.floor.halt(listing, state, *b"    "),
+            _ => self.floor.set_state(listing, state, *b"    "),
+        }
+        self.settle();
         true
     }
 
@@ -451,9 +542,8 @@ impl Venue {
         let Some(listing) = self.floor.find(symbol).filter(|_| self.phase == Phase::Open) else {
             return false;
         };
-        order_entry::set_late_cross(&mut self.floor, listing, late);
-        self.pump();
-        self.floor.tape.flush(self.floor.now);
+        order_entry::set_late_cross(&mut self.floor, listing, if late { Late::All } else { Late::No });
+        self.settle();
         true
     }
 
@@ -462,66 +552,18 @@ impl Venue {
     }
 
     fn login(&mut self, id: ConnectionId, login: &Login) {
-        let now = self.floor.now;
-        let known = self.floor.account_of(login);
-        let is_ours = login.session.is_empty() || login.names_session(&self.session);
-        let session_ok = self.phase != Phase::Closed && is_ours;
-        let outcome = match (known, login.sequence) {
-            (None, _) => Err(Refusal::NotAuthorised),
-            (Some(account), Some(sequence)) if session_ok => Ok((account, sequence)),
-            (Some(_), _) => Err(Refusal::NoSuchSession),
-        };
-        let (account, sequence) = match outcome {
-            Ok(accepted) => accepted,
-            Err(why) => {
-                self.counts.refused_logins += 1;
-                if let Some(connection) = self.connections.get_mut(&id) {
-                    connection.refuse(now, why);
+        match self.desk.admit(&self.floor, login, self.phase == Phase::Closed) {
+            Err(why) => self.desk.refuse(self.floor.now, id, why),
+            Ok(account) => {
+                if self.phase == Phase::Waiting {
+                    self.open();
                 }
-                return;
+                self.desk.accept(&mut self.floor, id, account, login.sequence.unwrap_or(0));
             }
-        };
-        self.counts.logins += 1;
-        // One connection an account: the newer one is the client's live one, the older often a socket that died unnoticed.
-        for (other, connection) in &mut self.connections {
-            if *other != id && connection.account() == Some(account) {
-                connection.close();
-            }
-        }
-        if self.phase == Phase::Waiting {
-            self.open();
-        }
-        let next = self.floor.accounts[usize::from(account)].stream.next();
-        let first = if sequence == 0 { next } else { sequence.min(next) };
-        if let Some(connection) = self.connections.get_mut(&id) {
-            connection.accept(now, account, &self.session, first);
-        }
-    }
-
-    fn request(&mut self, account: u16, message: &[u8]) {
-        if self.phase == Phase::Closed {
-            return;
-        }
-        match self.floor.accounts[usize::from(account)].codec.parse(message) {
-            Some(request) => order_entry::apply(&mut self.floor, account, request),
-            None => self.counts.malformed += 1,
-        }
-    }
-
-    /// An account's connection has ended.
-    fn left(&mut self, account: u16) {
-        let own = self.floor.accounts[usize::from(account)].rules.cancel_on_disconnect;
-        if own.unwrap_or(self.cancel_on_disconnect) && self.phase == Phase::Open {
-            order_entry::cancel_all(&mut self.floor, account, Reason::System);
         }
     }
 
     fn pump(&mut self) {
-        let ended = self.phase == Phase::Closed;
-        for connection in self.connections.values_mut() {
-            if let Some(account) = connection.account() {
-                connection.pump(self.floor.now, &self.floor.accounts[usize::from(account)].stream, ended);
-            }
-        }
+        self.desk.pump(&mut self.floor, self.phase == Phase::Closed);
     }
 }

@@ -29,7 +29,7 @@ use ringbuf::histogram;
 use super::counters;
 
 /// Version of this layout.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// Words of a name: 32 bytes, padded with NUL.
 pub const NAME: usize = 4;
@@ -40,7 +40,7 @@ pub const MARKET: usize = 7;
 /// Counts of changes of validity: for each word, one for each reason.
 pub const TRANSITIONS: usize = Validity::ALL.len() * Reason::COUNT;
 /// Values of an instrument's position cell.
-pub const POSITION: usize = 6;
+pub const POSITION: usize = 11;
 /// Values of an order's cell.
 pub const ORDER: usize = 6;
 /// Orders shown at most; more may be open.

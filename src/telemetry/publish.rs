@@ -254,8 +254,23 @@ impl CorePublisher {
             let last = i.last.0.cast_unsigned();
             self.markets[k].store([state, bid, top.bid_qty, ask, top.ask_qty, last, i.since.0]);
             let p = e.positions().of(id);
-            let (shares, cash) = (p.shares.cast_unsigned(), p.cash.0.cast_unsigned());
-            self.positions[k].store([shares, cash, p.mark.0.cast_unsigned(), p.fills, p.bought, p.sold]);
+            let signed = [p.shares, p.cash.0, p.mark.0, p.opening_shares, p.opening_cost.0];
+            let [shares, cash, mark, opening, opening_cost] = signed.map(i64::cast_unsigned);
+            let [cost, fifo_cost, fees] = [p.cost.0, p.fifo_cost.0, p.fees].map(i64::cast_unsigned);
+            let (fills, bought, sold) = (p.fills, p.bought, p.sold);
+            self.positions[k].store([
+                shares,
+                cash,
+                mark,
+                fills,
+                bought,
+                sold,
+                opening,
+                opening_cost,
+                cost,
+                fifo_cost,
+                fees,
+            ]);
         }
         self.publish_orders(e);
     }

@@ -183,6 +183,8 @@ fn what_is_published_is_read() {
     assert!(!s.transitions.contains_key("closed"), "what never came is left out");
     assert_eq!((aapl.bid, aapl.bid_qty, aapl.ask, aapl.ask_qty), (99.98, 300, 100.02, 300));
     assert_eq!((aapl.position, aapl.cash, aapl.fills, aapl.bought, aapl.sold), (40, -3999.2, 1, 40, 0));
+    assert_eq!((aapl.realised, aapl.realised_fifo, aapl.fees, aapl.opening), (0.0, 0.0, 0.0, 0));
+    assert_eq!((aapl.unrealised, aapl.pnl), (risk.pnl, risk.pnl), "all of it is in the shares held");
     assert_eq!((s.instruments[1].symbol.as_str(), s.instruments[1].position), ("MSFT", 0));
     // The quoter pulls what stands in a market that it cannot trust.
     let bid = s.orders.iter().find(|o| o.side == 'B').unwrap();
@@ -272,7 +274,8 @@ fn json_field_names_are_stable() {
     );
     assert_eq!(
         keys(&json["instruments"][0]),
-        "ask ask_qty bid bid_qty bought cash fills last mark position reason since_ns sold symbol trading validity"
+        "ask ask_qty bid bid_qty bought cash fees fills last mark opening pnl position realised realised_fifo reason \
+         since_ns sold symbol trading unrealised validity"
     );
     assert_eq!(keys(&json["orders"][0]), "executed id open px side state symbol token");
     assert_eq!(

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use engine::{OrderState, Reason};
-use model::{HaltReason, Symbol, Validity};
+use engine::{OrderState, Position, Reason};
+use model::{HaltReason, Px, Symbol, Usd, Validity};
 use ringbuf::cell::CellReader;
 use ringbuf::counters::CounterReader;
 use ringbuf::histogram::{BUCKETS, HistogramReader, RANGE, Snapshot as Counts};
@@ -157,6 +157,18 @@ pub struct Instrument {
     pub bought: u64,
     /// Shares sold.
     pub sold: u64,
+    /// Shares held as the day began.
+    pub opening: i64,
+    /// Realised by average cost, USD.
+    pub realised: f64,
+    /// Realised by first in, first out, USD.
+    pub realised_fifo: f64,
+    /// Not realised, by average cost at the mark, USD.
+    pub unrealised: f64,
+    /// Fees paid less rebates received, USD.
+    pub fees: f64,
+    /// Profit and loss after fees, USD.
+    pub pnl: f64,
 }
 
 /// One open order.
@@ -409,8 +421,24 @@ impl Viewer {
     fn instrument(&self, k: usize, symbol: &str) -> Option<Instrument> {
         let [state, bid, bid_qty, ask, ask_qty, last, since_ns] =
             self.cell::<{ layout::MARKET }>(self.layout.market(k))?;
-        let [shares, cash, mark, fills, bought, sold] =
+        let [shares, cash, mark, fills, bought, sold, opening, opening_cost, cost, fifo_cost, fees] =
             self.cell::<{ layout::POSITION }>(self.layout.position(k))?;
+        let money = |raw: u64| Usd(raw.cast_signed());
+        let account = Position {
+            shares: shares.cast_signed(),
+            cash: money(cash),
+            bought,
+            sold,
+            fills,
+            mark: Px(mark.cast_signed()),
+            opening_shares: opening.cast_signed(),
+            opening_cost: money(opening_cost),
+            cost: money(cost),
+            fifo_cost: money(fifo_cost),
+            fees: fees.cast_signed(),
+        };
+        let dollars = |u: Usd| u.0 as f64 / 10_000.0;
+        let paid = account.fees as f64 / 1_000_000.0;
         Some(Instrument {
             symbol: symbol.into(),
             validity: Validity::ALL.get(state as usize & 0xff).map_or("?", |v| validity_word(*v)),
@@ -431,6 +459,12 @@ impl Viewer {
             fills,
             bought,
             sold,
+            opening: account.opening_shares,
+            realised: dollars(account.realised()),
+            realised_fifo: dollars(account.realised_fifo()),
+            unrealised: dollars(account.unrealised()),
+            fees: paid,
+            pnl: account.pnl().map_or(f64::NAN, dollars) - paid,
         })
     }
 

@@ -36,6 +36,10 @@ pub fn report(m: &[u8]) -> Report {
         'E' => (36, u32_at(9), u32_at(13), int(m, 17, 8), byte(25)),
         'J' => (29, u32_at(9), 0, 0, int(m, 13, 2) as u16),
         'M' => (18, u32_at(9), u32_at(14), 0, byte(13)),
+        'B' => (36, u32_at(9), 0, 0, byte(21)),
+        'T' => (30, u32_at(9), 0, int(m, 13, 8), byte(21)),
+        // Shares shown now, of the appendage.
+        'R' => (32, u32_at(9), int(m, 28, 4) as u32, 0, byte(13)),
         'P' | 'I' | 'Q' => (13, u32_at(9), 0, 0, 0),
         'X' => (27, u32_at(9), 0, 0, 0),
         'G' | 'K' => (19, u32_at(9), 0, 0, 0),
@@ -113,12 +117,24 @@ pub struct Enter {
     pub px: u64,
     pub tif: u8,
     pub display: u8,
+    pub iso: u8,
     pub cross: u8,
     pub tags: &'static [u8],
 }
 
 pub fn order(number: u32, side: u8, quantity: u32, px: u64) -> Enter {
-    Enter { number, side, quantity, px, symbol: "AAPL", tif: b'0', display: b'Y', cross: b'N', tags: &[] }
+    Enter {
+        number,
+        side,
+        quantity,
+        px,
+        symbol: "AAPL",
+        tif: b'0',
+        display: b'Y',
+        iso: b'N',
+        cross: b'N',
+        tags: &[],
+    }
 }
 
 impl Enter {
@@ -129,7 +145,7 @@ impl Enter {
         m.extend_from_slice(&self.quantity.to_be_bytes());
         m.extend_from_slice(format!("{:<8}", self.symbol).as_bytes());
         m.extend_from_slice(&self.px.to_be_bytes());
-        m.extend_from_slice(&[self.tif, self.display, b'A', b'N', self.cross]);
+        m.extend_from_slice(&[self.tif, self.display, b'A', self.iso, self.cross]);
         m.extend_from_slice(b"text          ");
         m.extend_from_slice(&(self.tags.len() as u16).to_be_bytes());
         m.extend_from_slice(self.tags);

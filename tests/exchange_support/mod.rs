@@ -11,6 +11,7 @@ use colo::exchange::flow::Flow;
 use colo::exchange::flow::file::{FileFlow, Speed};
 use colo::exchange::flow::reader::BinaryFile;
 use colo::exchange::glimpse::SnapshotFaults;
+use colo::exchange::market::MarketRules;
 use colo::exchange::{BookSnapshot, Venue, VenueConfig};
 use model::{Px, Qty, Side, Symbol};
 
@@ -45,6 +46,8 @@ pub fn config() -> VenueConfig {
         wait_for_login: false,
         close_with_flow: false,
         end_of_session_ns: 200 * MS,
+        market: MarketRules::default(),
+        script: Vec::new(),
     }
 }
 

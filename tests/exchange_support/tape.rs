@@ -46,6 +46,23 @@ pub struct Tape {
     pub trades: Vec<(char, u32, i64)>,
     pub mpids: Vec<[u8; 4]>,
     pub actions: Vec<u8>,
+    /// Crosses as (type, shares, price).
+    pub crosses: Vec<(char, u64, i64)>,
+    /// Match numbers of trades that were undone.
+    pub broken: Vec<u64>,
+    pub imbalances: Vec<Said>,
+}
+
+/// A net order imbalance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Said {
+    pub paired: u64,
+    pub left: u64,
+    pub direction: char,
+    pub far: i64,
+    pub near: i64,
+    pub reference: i64,
+    pub cross: char,
 }
 
 fn int(m: &[u8], at: usize, n: usize) -> u64 {
@@ -58,6 +75,7 @@ impl Tape {
         let want = match kind {
             'S' | 'W' => 12,
             'R' => 39,
+            'Q' => 40,
             'H' => 25,
             'Y' | 'N' => 20,
             'L' => 26,
@@ -65,7 +83,7 @@ impl Tape {
             'F' => 40,
             'E' => 31,
             'X' => 23,
-            'D' => 19,
+            'D' | 'B' => 19,
             'U' | 'V' | 'J' => 35,
             'P' => 44,
             'I' => 50,
@@ -136,6 +154,23 @@ impl Tape {
                 assert_eq!((int(m, 11, 8), m[19]), (0, b'B'));
                 self.number(int(m, 36, 8));
             }
+            'Q' => {
+                self.number(int(m, 31, 8));
+                self.crosses.push((m[39] as char, int(m, 11, 8), int(m, 27, 4) as i64));
+            }
+            'B' => {
+                assert!(int(m, 11, 8) <= self.last_match, "only a trade is broken");
+                self.broken.push(int(m, 11, 8));
+            }
+            'I' => self.imbalances.push(Said {
+                paired: int(m, 11, 8),
+                left: int(m, 19, 8),
+                direction: m[27] as char,
+                far: int(m, 36, 4) as i64,
+                near: int(m, 40, 4) as i64,
+                reference: int(m, 44, 4) as i64,
+                cross: m[48] as char,
+            }),
             _ => {}
         }
     }

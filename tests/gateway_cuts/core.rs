@@ -196,6 +196,8 @@ impl Core {
                 max_market_age: Nanos(u64::MAX),
             },
             throttles: if slow { vec![slow_venue()] } else { Vec::new() },
+            fees: Vec::new(),
+            openings: Vec::new(),
             sanity: BookSanity::default(),
             book: BookCapacity {
                 instruments: instruments.len(),

@@ -63,6 +63,8 @@ impl Core {
             gateways: 1,
             limits: RiskLimits::default(),
             throttles: Vec::new(),
+            fees: Vec::new(),
+            openings: Vec::new(),
             sanity: BookSanity::default(),
             book: BookCapacity {
                 instruments: instruments.len(),

@@ -7,6 +7,7 @@
 //! | `tshark` (Debian) | the datagrams of the simulated exchange, its answers to re-requests, heartbeats and end |
 //! | `nasdaq-protocols` (PyPI) | SoupBinTCP, as the server of our gateway and as a client of the simulated exchange |
 //! | `tshark` | what the two say to each other |
+//! | `tshark` | an OUCH 4.2 session between our gateway and the simulated exchange, both ways |
 //! | the views of `feeds`, encoded again | the bytes that were decoded, over real and synthetic messages of every type |
 //!
 //! `scripts/test` installs them. The Python interpreter that has the packages is named by `COLO_PEERS_PYTHON`; a peer that is not there is
@@ -16,6 +17,7 @@ mod binaryfile;
 mod books;
 mod captured;
 mod dissected;
+mod orders;
 mod recorded;
 mod reencoded;
 mod soup;

@@ -41,12 +41,11 @@ use self::halt::Sweep;
 pub use self::outbox::{Outbox, Refusal};
 pub use self::stats::EngineStats;
 use crate::book::{Book, BookCapacity, BookStats, Books};
-use crate::fills::FillMemory;
 use crate::hash::StateHash;
 use crate::instruments::{InstrumentChange, Instruments};
 use crate::limits::INSTRUMENTS_MAX;
 use crate::orders::{OrderId, Orders};
-use crate::position::Positions;
+use crate::position::{Fees, Opening, Positions};
 use crate::risk::{Gate, RiskLimits, Throttle};
 use crate::sanity::BookSanity;
 use crate::strategy::{Intents, Strategy};
@@ -64,6 +63,10 @@ pub struct EngineConfig {
     pub limits: RiskLimits,
     /// What each gateway's venue lets pass, by gateway; those left out pass what the limits do.
     pub throttles: Vec<Throttle>,
+    /// What each gateway's venue takes or gives for a trade, by gateway; those left out nothing.
+    pub fees: Vec<Fees>,
+    /// What is held at the start of the day; instruments left out nothing.
+    pub openings: Vec<Opening>,
     /// What a book may show while its instrument trades.
     pub sanity: BookSanity,
     /// Room for books, for each feed.
@@ -92,7 +95,6 @@ pub struct Engine<S> {
     positions: Positions,
     gate: Gate,
     sessions: Vec<Session>,
-    fills: FillMemory,
     halt: Option<HaltReason>,
     wake: Option<Nanos>,
     /// Where a sweep that cancels everything has come to.
@@ -132,10 +134,9 @@ impl<S: Strategy> Engine<S> {
             books: (0..config.feeds).map(|_| Book::new(&config.book)).collect(),
             instruments: Instruments::new(&config.instruments, config.feeds, config.sanity),
             orders: Orders::new(config.limits.max_open_orders as usize, n),
-            positions: Positions::new(n),
+            positions: Positions::new(n, &config.openings, &config.fees),
             gate: Gate::new(config.limits, &config.throttles),
             sessions: vec![Session::default(); config.gateways],
-            fills: FillMemory::new(),
             halt: None,
             wake: None,
             sweep: None,
@@ -240,7 +241,7 @@ impl<S: Strategy> Engine<S> {
         self.books[self.instruments.of(id).instrument.feed.index()].top(id)
     }
 
-    /// Profit and loss at the marks.
+    /// Profit and loss at the marks, after fees.
     #[must_use]
     pub fn pnl(&self) -> Usd {
         self.positions.pnl()
@@ -283,7 +284,6 @@ impl<S: Strategy> Engine<S> {
         self.positions.absorb(&mut h);
         self.instruments.absorb(&mut h);
         self.gate.absorb(&mut h);
-        self.fills.absorb(&mut h);
         for s in &self.sessions {
             h.word(s.last_seq << 1 | u64::from(s.ready));
         }

@@ -54,8 +54,8 @@ impl<S: Strategy> Engine<S> {
                 });
             }
             ReportKind::Canceled { qty, reason } => self.move_order(r, out, |o| o.on_canceled(qty, reason)),
-            ReportKind::Executed { qty, px, match_number, .. } => {
-                self.on_executed(r, qty, px, match_number, out);
+            ReportKind::Executed { qty, px, match_number, liquidity } => {
+                self.on_executed(r, (qty, px, liquidity), match_number, out);
             }
             ReportKind::Rejected { reason } => {
                 self.stats.rejected += 1;
@@ -67,8 +67,8 @@ impl<S: Strategy> Engine<S> {
                 self.move_order(r, out, |o| o.on_rejected(r.token));
             }
             ReportKind::Broken { match_number, .. } => self.on_broken(r, match_number, out),
-            ReportKind::Corrected { match_number, qty, px, .. } => {
-                self.on_corrected(r, match_number, (qty, px), out);
+            ReportKind::Corrected { match_number, qty, px, liquidity, .. } => {
+                self.on_corrected(r, match_number, (qty, px, liquidity), out);
             }
             ReportKind::CancelRejected => self.move_order(r, out, Order::on_cancel_rejected),
             ReportKind::Modified { qty, side, short } => {
@@ -134,8 +134,7 @@ impl<S: Strategy> Engine<S> {
     pub(super) fn on_executed(
         &mut self,
         r: &ExecutionReport,
-        qty: Qty,
-        px: Px,
+        (qty, px, liquidity): (Qty, Px, u8),
         match_number: u64,
         out: &mut Outbox,
     ) {
@@ -152,15 +151,10 @@ impl<S: Strategy> Engine<S> {
         };
         self.stats.fills += 1;
         self.stats.shares += u64::from(qty.0);
-        let fill =
-            Fill { order: order.id, instrument: order.instrument, side: order.side, qty, px, match_number };
-        match self.positions.on_fill(order.instrument, order.side, qty, px) {
-            Ok(()) => {
-                self.fills.remember(r.gateway, r.token, fill);
-                self.check_loss();
-            }
-            Err(Overflow) => self.halt(HaltReason::Overflow),
-        }
+        let Order { id, instrument, side, .. } = order;
+        let fill = Fill { order: id, instrument, side, qty, px, match_number, liquidity };
+        let booked = self.positions.on_fill(r.gateway, r.token, fill);
+        self.on_booked(booked);
         if within.is_err() {
             self.anomaly();
         }
@@ -170,38 +164,35 @@ impl<S: Strategy> Engine<S> {
         self.call(out, |s, view, intents| s.on_order(view, &order, &r.kind, intents));
     }
 
-    /// Takes back a fill that the venue broke. Each side of a trade with ourselves has its own report.
-    pub(super) fn on_broken(&mut self, r: &ExecutionReport, match_number: u64, out: &mut Outbox) {
-        let Some(fill) = self.fills.forget(r.gateway, r.token, match_number) else {
-            return self.anomaly();
-        };
-        match self.positions.on_broken(fill.instrument, fill.side, fill.qty, fill.px) {
-            Ok(()) => self.check_loss(),
-            Err(Overflow) => self.halt(HaltReason::Overflow),
-        }
-        self.call(out, |s, view, intents| s.on_broken(view, &fill, intents));
-    }
-
-    /// Takes back a fill that the venue corrected, and books it as it is now.
-    pub(super) fn on_corrected(
-        &mut self,
-        r: &ExecutionReport,
-        match_number: u64,
-        now: (Qty, Px),
-        out: &mut Outbox,
-    ) {
-        let Some((was, is)) = self.fills.correct(r.gateway, r.token, match_number, now) else {
-            return self.anomaly();
-        };
-        self.stats.corrected += 1;
-        let booked = self
-            .positions
-            .on_broken(was.instrument, was.side, was.qty, was.px)
-            .and_then(|()| self.positions.on_fill(is.instrument, is.side, is.qty, is.px));
+    /// The account has changed, or cannot be kept.
+    fn on_booked(&mut self, booked: Result<(), Overflow>) {
         match booked {
             Ok(()) => self.check_loss(),
             Err(Overflow) => self.halt(HaltReason::Overflow),
         }
+    }
+
+    /// Takes back a fill that the venue broke. Each side of a trade with ourselves has its own report.
+    pub(super) fn on_broken(&mut self, r: &ExecutionReport, match_number: u64, out: &mut Outbox) {
+        let Some((fill, booked)) = self.positions.on_broken(r.gateway, r.token, match_number) else {
+            return self.anomaly();
+        };
+        self.on_booked(booked);
+        self.call(out, |s, view, intents| s.on_broken(view, &fill, intents));
+    }
+
+    /// Books a fill as the venue corrected it.
+    pub(super) fn on_corrected(
+        &mut self,
+        r: &ExecutionReport,
+        match_number: u64,
+        now: (Qty, Px, u8),
+        out: &mut Outbox,
+    ) {
+        let corrected = self.positions.on_corrected(r.gateway, r.token, match_number, now);
+        let Some((was, is, booked)) = corrected else { return self.anomaly() };
+        self.stats.corrected += 1;
+        self.on_booked(booked);
         self.call(out, |s, view, intents| s.on_corrected(view, &was, &is, intents));
     }
 

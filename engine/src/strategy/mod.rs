@@ -164,6 +164,8 @@ pub struct Fill {
     pub px: Px,
     /// The trade's number.
     pub match_number: u64,
+    /// The venue's liquidity flag.
+    pub liquidity: u8,
 }
 
 /// Everything a strategy may look at. All look-ups are O(1) unless said otherwise; none allocates.
@@ -284,7 +286,7 @@ impl<'a> View<'a> {
         self.positions.of(id)
     }
 
-    /// Profit and loss over all instruments.
+    /// Profit and loss over all instruments at the marks, after fees.
     #[must_use]
     pub fn pnl(&self) -> Usd {
         self.positions.pnl()

@@ -129,6 +129,8 @@ pub fn config(limits: RiskLimits) -> EngineConfig {
         gateways: 2,
         limits,
         throttles: Vec::new(),
+        fees: Vec::new(),
+        openings: Vec::new(),
         sanity: BookSanity::default(),
         book: BookCapacity { instruments: 3, live_orders: 1_000, levels: 100, direct_refs: 1_000 },
     }

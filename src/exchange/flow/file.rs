@@ -177,7 +177,7 @@ impl FileFlow {
                 };
                 let id = floor.take_id();
                 self.mirrors.insert(key, Mirror { listing, id, side, believed: shares });
-                let order = Resting { id, side, px, shares, owner: Owner::Background(key) };
+                let order = Resting { id, side, px, shares, owner: Owner::Background(key), is_shown: true };
                 arrive(floor, listing, order, mpid, only_accounts);
             }
             Message::Execute { key, shares, at } => self.execute(floor, key, shares, at),
@@ -287,7 +287,14 @@ impl FileFlow {
         match resting {
             Some(x) if !left.is_zero() => {
                 moved.id = floor.take_id();
-                let order = Resting { id: moved.id, side, px, shares: left, owner: Owner::Background(new) };
+                let order = Resting {
+                    id: moved.id,
+                    side,
+                    px,
+                    shares: left,
+                    owner: Owner::Background(new),
+                    is_shown: true,
+                };
                 relocate(floor, listing, &x, order, only_accounts);
             }
             // Nothing is left of it here: what the file says of it from now on is clipped.

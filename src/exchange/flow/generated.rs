@@ -195,7 +195,7 @@ impl GeneratedFlow {
             return;
         }
         let id = floor.take_id();
-        let order = Resting { id, side, px, shares, owner: Owner::Background(id) };
+        let order = Resting { id, side, px, shares, owner: Owner::Background(id), is_shown: true };
         arrive(floor, listing, order, mpid, everyone);
         self.markets[listing].ids.push(id);
     }
