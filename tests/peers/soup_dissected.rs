@@ -3,18 +3,13 @@
 use std::fs;
 use std::process::Command;
 
-use gateways::gateway::{Barrier, GatewayConfig, OrderGateway as _, SoupGateway};
-use gateways::order::ClOrdId;
-use gateways::ouch42::Ouch42;
-use gateways::soupbintcp::{ClientConfig, State};
-use model::{
-    CommandKind, FeedId, GatewayId, Instrument, InstrumentId, Nanos, OrderCommand, Px, Qty, SessionEvent,
-    Side, Symbol, Tif, Token,
-};
+use gateways::gateway::OrderGateway as _;
+use gateways::soupbintcp::State;
+use model::{CommandKind, Nanos, Px, Qty, SessionEvent, Tif, Token};
 
 use crate::client::packet;
 use crate::program::{Program, skipped};
-use crate::soup::{Ears, Wired, buy, cancel, exchange, packets};
+use crate::soup::{Wired, buy, cancel, exchange, packets};
 
 /// Bytes of a TCP segment: as ours are, and so few that packets begin and end anywhere in one, and the longest takes more than one.
 const WHOLE: usize = 1_460;
@@ -78,39 +73,23 @@ const SOUP: [&str; 7] = [
     "soupbintcp.reject_code",
 ];
 
-/// Of a request of OUCH 4.2.
-const OUCH: [&str; 9] = [
-    "ouch.packet_type",
-    "ouch.order_token",
-    "ouch.existing_order_token",
-    "ouch.replacement_order_token",
-    "ouch.buy_sell_indicator",
-    "ouch.shares",
-    "ouch.stock",
-    "ouch.price",
-    "ouch.firm",
-];
-
 /// What tshark lists, frame by frame.
-struct Read {
-    fields: &'static [&'static str],
-    rows: Vec<Row>,
-}
+struct Read(Vec<Row>);
 
 impl Read {
     /// One field of one side's packets, in order.
     fn column(&self, ours: bool, field: &str) -> Vec<String> {
-        let k = self.fields.iter().position(|f| *f == field).expect("a field that was asked for");
-        self.rows.iter().filter(|r| r.ours == ours).flat_map(|r| r.fields[k].clone()).collect()
+        let k = SOUP.iter().position(|f| *f == field).expect("a field that was asked for");
+        self.0.iter().filter(|r| r.ours == ours).flat_map(|r| r.fields[k].clone()).collect()
     }
 
     fn malformed(&self) -> Vec<&str> {
-        self.rows.iter().map(|r| r.malformed.as_str()).filter(|m| !m.is_empty()).collect()
+        self.0.iter().map(|r| r.malformed.as_str()).filter(|m| !m.is_empty()).collect()
     }
 }
 
 /// `None` where there is no tshark; then the test says that it is skipped.
-fn read(w: &Wired, segment: usize, fields: &'static [&'static str]) -> Option<Read> {
+fn read(w: &Wired, segment: usize) -> Option<Read> {
     if Command::new("tshark").arg("--version").output().is_err() {
         skipped("tshark is not installed (scripts/test installs it)");
         return None;
@@ -121,13 +100,11 @@ fn read(w: &Wired, segment: usize, fields: &'static [&'static str]) -> Option<Re
     let mut tshark = Command::new("tshark");
     tshark.arg("-n").arg("-r").arg(&capture);
     tshark.arg("-d").arg(format!("tcp.port=={},soupbintcp", w.ports.1));
-    if fields == SOUP {
-        // It knows OUCH 4.x, and takes what of 5.0 is as long for that.
-        tshark.args(["--disable-protocol", "ouch"]);
-    }
+    // It knows OUCH 4.x (`orders` has that), and takes what of 5.0 is as long for it.
+    tshark.args(["--disable-protocol", "ouch"]);
     tshark.args(["-T", "fields", "-E", "separator=/t", "-E", "occurrence=a", "-E", "aggregator=|"]);
     tshark.args(["-e", "tcp.srcport"]);
-    for field in fields {
+    for field in SOUP {
         tshark.args(["-e", field]);
     }
     for field in ["_ws.malformed", "soupbintcp.req_seq_num.invalid", "soupbintcp.next_seq_num.invalid"] {
@@ -136,7 +113,7 @@ fn read(w: &Wired, segment: usize, fields: &'static [&'static str]) -> Option<Re
     let ended = Program::start(&mut tshark).end().exits(0);
     let row = |line: &str| {
         let all: Vec<&str> = line.split('\t').collect();
-        let (fields, faults) = all[1..].split_at(fields.len());
+        let (fields, faults) = all[1..].split_at(SOUP.len());
         let list = |f: &&str| f.split('|').filter(|f| !f.is_empty()).map(String::from).collect();
         Row {
             ours: all[0] == w.ports.0.to_string(),
@@ -144,7 +121,7 @@ fn read(w: &Wired, segment: usize, fields: &'static [&'static str]) -> Option<Re
             malformed: faults.concat(),
         }
     };
-    Some(Read { fields, rows: ended.stdout.lines().map(row).collect() })
+    Some(Read(ended.stdout.lines().map(row).collect()))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -153,7 +130,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Everything that tshark has read of a conversation is what was said in it.
 fn agrees(w: &Wired, segment: usize) -> bool {
-    let Some(read) = read(w, segment, &SOUP) else { return false };
+    let Some(read) = read(w, segment) else { return false };
     assert_eq!(read.malformed(), [""; 0]);
     for ours in [true, false] {
         let said = packets(&w.said, ours);
@@ -201,7 +178,7 @@ fn tshark_reads_what_gateway_and_exchange_say() {
         return;
     }
     agrees(&w, SPLIT);
-    let read = read(&w, WHOLE, &SOUP).unwrap();
+    let read = read(&w, WHOLE).unwrap();
     assert_eq!(read.column(true, "soupbintcp.username"), ["user01"]);
     assert_eq!(read.column(false, "soupbintcp.session"), ["SESSION001"]);
     // It counts the sequenced messages itself, from the login's answer on.
@@ -219,68 +196,12 @@ fn tshark_reads_what_gateway_and_exchange_say() {
     refused.until("the refusal", Wired::is_closed);
     assert!(matches!(refused.ears.events[0], SessionEvent::LoginRejected { code: b'A' }));
     assert!(agrees(&refused, SPLIT));
-    let read = self::read(&refused, WHOLE, &SOUP).unwrap();
+    let read = self::read(&refused, WHOLE).unwrap();
     assert_eq!(
         read.column(false, "soupbintcp.reject_code").iter().map(|k| kind_of(k)).collect::<Vec<_>>(),
         ["0x41"]
     );
     venue.stop().unwrap();
-}
-
-/// What our gateway says in OUCH 4.2. Its venue's answers are not ours to write: `gateways/tests/golden_ouch42.rs` reads those that others wrote.
-#[test]
-fn tshark_reads_our_ouch_4_2() {
-    let symbol = Symbol::new("AAPL").unwrap();
-    let instrument = Instrument { id: InstrumentId(0), symbol, feed: FeedId(0), gateway: GatewayId(0) };
-    let mut config = GatewayConfig::new(GatewayId(0), *b"FIRM", ClientConfig::new("user01", "pass"));
-    config.barrier = Barrier::None;
-    config.orders.clordid = ClOrdId::Tagged(*b"MM01");
-    config.orders.send_firm = true;
-    let mut gateway = SoupGateway::<Ouch42>::new(config, &[instrument]).unwrap();
-    let (mut ears, mut w) = (Ears::default(), Wired::new("pass", 1));
-    w.ports = (40_000, 26_400);
-    let say = |gateway: &mut SoupGateway<Ouch42>, w: &mut Wired| {
-        let bytes = gateway.transmit().to_vec();
-        gateway.transmitted(bytes.len());
-        w.said.push((true, bytes));
-    };
-    gateway.on_connected(Nanos(1));
-    say(&mut gateway, &mut w);
-    let answer = packet(b'A', format!("{:>10}{:>20}", "S1", 1).as_bytes());
-    gateway.recv_space()[..answer.len()].copy_from_slice(&answer);
-    gateway.on_received(Nanos(2), answer.len(), &mut ears).unwrap();
-    w.said.push((false, answer));
-    gateway.on_timeout(Nanos::from_millis(200), &mut ears).unwrap();
-    let (old, token, qty, px) = (Token(1), Token(2), Qty(50), Px(1_499_900));
-    let short = CommandKind::New {
-        token: Token(3),
-        side: Side::Sell,
-        short: true,
-        qty: Qty(999_999),
-        px: Px::MAX,
-        tif: Tif::Ioc,
-    };
-    for kind in
-        [buy(1, 1_500_000), CommandKind::Replace { old, token, qty, px, tif: Tif::Day }, short, cancel(2)]
-    {
-        let command = OrderCommand { gateway: GatewayId(0), instrument: InstrumentId(0), kind };
-        gateway.encode(Nanos::from_millis(201), &command).unwrap();
-    }
-    say(&mut gateway, &mut w);
-    let Some(read) = read(&w, WHOLE, &OUCH) else { return };
-    assert_eq!(read.malformed(), [""; 0]);
-    let column = |field: &str| read.column(true, &format!("ouch.{field}"));
-    let kinds: Vec<String> = column("packet_type").iter().map(|k| kind_of(k)).collect();
-    assert_eq!(kinds, ["0x4f", "0x55", "0x4f", "0x58"]);
-    assert_eq!(column("order_token"), ["MM010000000001", "MM010000000003", "MM010000000002"]);
-    assert_eq!(column("existing_order_token"), ["MM010000000001"]);
-    assert_eq!(column("replacement_order_token"), ["MM010000000002"]);
-    assert_eq!(column("shares"), ["100", "50", "999999", "0"]);
-    assert_eq!(column("price"), ["1500000", "1499900", "1999999900"]);
-    let trimmed = |field: &str| column(field).iter().map(|s| s.trim().to_owned()).collect::<Vec<_>>();
-    assert_eq!((trimmed("stock"), trimmed("firm")), (vec!["AAPL".into(); 2], vec!["FIRM".into(); 2]));
-    let sides: Vec<String> = column("buy_sell_indicator").iter().map(|k| kind_of(k)).collect();
-    assert_eq!(sides, ["0x42", "0x54"]);
 }
 
 #[test]
@@ -292,7 +213,7 @@ fn tshark_would_say_what_is_wrong() {
         ("user01pass                1                   ", false),
     ] {
         w.said = vec![(true, packet(b'L', login.as_bytes()))];
-        let Some(read) = read(&w, WHOLE, &SOUP) else { return };
+        let Some(read) = read(&w, WHOLE) else { return };
         assert_eq!(read.malformed().is_empty(), is_right, "{login:?}");
     }
 }
