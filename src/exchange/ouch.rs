@@ -3,7 +3,7 @@
 //! [`parse`] turns a client's message into a [`Request`], [`encode`] a [`super::entry::Report`] into the message back. Bytes are taken apart
 //! and laid down here by hand and nowhere else in the venue: the oracle must not share the gateway's tables.
 //!
-//! A message's appendage is a list of `length(1) tag(1) value(length - 1)`. Which tags a message may have is in [`allowed`]; one that it may
+//! A message's appendage is a list of `length(1) tag(1) value(length - 1)`. Which tags a message may have is in `allowed`; one that it may
 //! not, and those this venue cannot honour (pegs, discretion, routes), are not skipped: they name the code to refuse the order with, in
 //! [`Tags::refusal`]. A request that is no order has no such answer, and what is wrong in its appendage is ignored.
 

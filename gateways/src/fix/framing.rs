@@ -89,7 +89,7 @@ impl Framer {
         self.tail - self.head
     }
 
-    /// The bytes of a message that [`Framer::next`] found; they stand until [`Framer::space`] is called.
+    /// The bytes of a message that [`Framer::next_frame`] found; they stand until [`Framer::space`] is called.
     #[must_use]
     pub fn bytes(&self, at: Range<usize>) -> &[u8] {
         &self.buf[at]

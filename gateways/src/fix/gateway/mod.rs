@@ -12,7 +12,7 @@
 //!   instead says that those requests are void.
 //! * Between the two lies what the venue has received and its application has not answered yet. So a question is asked whose answer stands behind those of all
 //!   earlier requests: an OrderStatusRequest about an order that does not exist, under a name that no other question has. (The assumption: a venue's application
-//!   answers a session's requests in order.) With [`Barrier::None`], or where no answer comes in time, the end is not called proven.
+//!   answers a session's requests in order.) With [`Barrier::None`](crate::gateway::Barrier::None), or where no answer comes in time, the end is not called proven.
 //!
 //! A request that is lost **while** the session stands (the venue asks for it again) ends the connection: at the next one the replay settles what became of it.
 //!
