@@ -77,7 +77,12 @@ fn packet(kind: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Gives the gateway what the venue sent, as far as it has space for it; `false` when the socket is to be dropped.
-fn receive<P: SoupProtocol>(gateway: &mut SoupGateway<P>, now: Nanos, mut bytes: &[u8], sink: &mut Sink) -> bool {
+fn receive<P: SoupProtocol>(
+    gateway: &mut SoupGateway<P>,
+    now: Nanos,
+    mut bytes: &[u8],
+    sink: &mut Sink,
+) -> bool {
     loop {
         let space = gateway.recv_space();
         let n = bytes.len().min(space.len());
