@@ -103,9 +103,18 @@ fn run(
     events: usize,
     every: usize,
 ) -> Result<(), Difference> {
+    let mut last = MarketEvent {
+        ts_event: model::Nanos::ZERO,
+        instrument: InstrumentId(u16::MAX),
+        body: MarketBody::Delete { order: VenueRef(u64::MAX) },
+    };
     for n in 0..events {
         let ev = flow.next(|id| naive.top(id));
         let at = |d: Difference| Difference(format!("event {n} {ev:?}: {}", d.0));
+        // In turns: not told of what comes, told of it, told of what does not come.
+        let ahead = [ev, last];
+        fast.anticipate(ahead.iter().take(n % 3));
+        last = ev;
         same("change", fast.apply(&ev), naive.apply(&ev)).map_err(at)?;
         same("top", fast.top(ev.instrument), naive.top(ev.instrument)).map_err(at)?;
         if n % every == every - 1 {
@@ -219,6 +228,10 @@ struct Broken<const FAULT: u8> {
 impl<const FAULT: u8> Books for Broken<FAULT> {
     fn new(capacity: &BookCapacity) -> Self {
         Broken { inner: FlatBooks::new(capacity), count: 0 }
+    }
+
+    fn anticipate<'a>(&self, events: impl Iterator<Item = &'a MarketEvent>) {
+        self.inner.anticipate(events);
     }
 
     fn apply(&mut self, ev: &MarketEvent) -> BookChange {

@@ -122,17 +122,24 @@ impl<T: Copy + Send> Consumer<T> {
     /// many. If `f` panics none of the batch is freed, and it will be shown again.
     #[inline]
     pub fn drain(&mut self, max: usize, mut f: impl FnMut(&T)) -> usize {
+        self.drain_seeing(max, |value, _| f(value))
+    }
+
+    /// As [`Consumer::drain`], and shows with each value those of the batch that lie behind it in one piece: where the ring wraps, the sight ends.
+    #[inline]
+    pub fn drain_seeing(&mut self, max: usize, mut f: impl FnMut(&T, &[T])) -> usize {
         let count = self.ring.slots().min(max);
         if count == 0 {
             return 0;
         }
         let Ok(chunk) = self.ring.read_chunk(count) else { return 0 };
         let (first, second) = chunk.as_slices();
-        for value in first {
-            f(value);
-        }
-        for value in second {
-            f(value);
+        for piece in [first, second] {
+            let mut behind = piece;
+            while let Some((value, rest)) = behind.split_first() {
+                f(value, rest);
+                behind = rest;
+            }
         }
         chunk.commit_all();
         count
@@ -190,6 +197,19 @@ mod tests {
         assert_eq!(tx.full_count(), 2);
         assert_eq!(std::iter::from_fn(|| rx.pop()).collect::<Vec<_>>(), [1, 2, 3, 4]);
         assert!(rx.is_empty());
+    }
+
+    #[test]
+    fn what_is_drained_shows_what_lies_behind_it() {
+        let (mut tx, mut rx) = channel(4);
+        tx.push_all(&[1, 2, 3]).expect("room");
+        assert_eq!(rx.drain(2, |_| {}), 2);
+        tx.push_all(&[4, 5, 6]).expect("room");
+        let mut seen = Vec::new();
+        rx.drain_seeing(3, |value, behind| seen.push((*value, behind.to_vec())));
+        // The third lies in the ring's last slot.
+        assert_eq!(seen, [(3, vec![4]), (4, vec![]), (5, vec![])]);
+        assert_eq!(rx.pop(), Some(6));
     }
 
     #[test]

@@ -85,6 +85,16 @@ pub enum FeedItem {
 
 const _: () = assert!(size_of::<FeedItem>() <= 64, "one cache line");
 
+impl FeedItem {
+    /// The event that it is, if it is one.
+    fn event(&self) -> Option<&MarketEvent> {
+        match self {
+            FeedItem::Event(event) => Some(event),
+            FeedItem::Packet { .. } | FeedItem::Status { .. } | FeedItem::CaptureLow { .. } => None,
+        }
+    }
+}
+
 /// From the strategy to a gateway.
 #[derive(Clone, Copy, Debug)]
 pub struct OrderItem {

@@ -23,6 +23,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use engine::book::AHEAD;
 use engine::limits::COMMANDS_PER_INPUT;
 use engine::strategy::Strategy;
 use engine::{Engine, Outbox};
@@ -40,6 +41,9 @@ use crate::telemetry::publish::CorePublisher;
 
 /// Items taken from one feed in a duty cycle.
 const FEED_BATCH: usize = 64;
+/// Events of a packet from which on it pays to ask for their memory beforehand. On 6,000 books it takes a third off an event; for two or three events, or books
+/// that fit the caches, it costs more than it brings.
+const AHEAD_LEAST: u32 = 8;
 /// Items taken from one gateway in a duty cycle.
 const GATEWAY_BATCH: usize = 16;
 /// Slots that each gateway's ring must have free for a control input ...
@@ -248,11 +252,15 @@ impl<S: Strategy> StrategyAgent<S> {
         .min(FEED_BATCH);
         let (port, core) = (&mut self.feeds[k], &mut self.core);
         let FeedPort { id, items, left } = port;
-        items.drain(room, |item| {
+        let mut ahead = 0usize;
+        items.drain_seeing(room, |item, behind| {
             match item {
                 FeedItem::Packet { events, .. } => *left = *events,
-                FeedItem::Event(_) => *left = left.saturating_sub(1),
+                FeedItem::Event(_) => (*left, ahead) = (left.saturating_sub(1), ahead.saturating_sub(1)),
                 FeedItem::Status { .. } | FeedItem::CaptureLow { .. } => {}
+            }
+            if ahead == 0 && *left >= AHEAD_LEAST {
+                ahead = core.anticipate(*id, behind, *left as usize);
             }
             core.on_feed_item(*id, item);
         })
@@ -404,6 +412,13 @@ impl<S: Strategy> Core<S> {
             self.write(&Record::Dropped(dropped));
         }
         self.outbox.clear();
+    }
+
+    /// Has the books look at the next events of a packet of which `left` are to come; how many of them lie in `behind` and were looked at.
+    fn anticipate(&self, feed: FeedId, behind: &[FeedItem], left: usize) -> usize {
+        let next = &behind[..behind.len().min(left).min(AHEAD)];
+        self.engine.anticipate(feed, next.iter().filter_map(FeedItem::event));
+        next.len()
     }
 
     #[inline]

@@ -52,6 +52,9 @@ use model::{InstrumentId, MarketEvent, Px, Qty, Side, VenueRef};
 /// The books that the engine runs on.
 pub type Book = FlatBooks;
 
+/// Messages that [`Books::anticipate`] looks at.
+pub const AHEAD: usize = 32;
+
 /// What books are sized for. [`FlatBooks`] states what each costs in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BookCapacity {
@@ -71,6 +74,9 @@ pub struct BookCapacity {
 pub trait Books: Sized {
     /// Allocates everything that will ever be needed.
     fn new(capacity: &BookCapacity) -> Self;
+
+    /// Says which messages come next, at most [`AHEAD`] of them: what they will touch may be brought nearer. Changes nothing.
+    fn anticipate<'a>(&self, events: impl Iterator<Item = &'a MarketEvent>);
 
     /// Applies one message. The instrument of `E`, `C`, `X`, `D`, `U` comes from the resting order.
     fn apply(&mut self, ev: &MarketEvent) -> BookChange;

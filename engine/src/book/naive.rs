@@ -148,6 +148,8 @@ impl Books for NaiveBooks {
         }
     }
 
+    fn anticipate<'a>(&self, _events: impl Iterator<Item = &'a MarketEvent>) {}
+
     fn apply(&mut self, ev: &MarketEvent) -> BookChange {
         let id = ev.instrument;
         let whose = match ev.body {

@@ -12,6 +12,13 @@ use crate::strategy::{Strategy, TradePrint};
 use crate::validity::Reason;
 
 impl<S: Strategy> Engine<S> {
+    /// Says which messages of a feed come next, at most [`crate::book::AHEAD`]: the books may bring near what these will touch. Changes nothing, so it is no input.
+    pub fn anticipate<'a>(&self, feed: FeedId, events: impl Iterator<Item = &'a MarketEvent>) {
+        if let Some(books) = self.books.get(feed.index()) {
+            books.anticipate(events);
+        }
+    }
+
     #[inline]
     pub(super) fn on_market(&mut self, feed: FeedId, event: &MarketEvent, out: &mut Outbox) {
         if feed.index() >= self.books.len() {

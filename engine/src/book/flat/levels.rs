@@ -37,8 +37,8 @@ pub(super) struct Level {
     pub tail: u32,
     /// Chunks of the queue, at least 1: a level's first chunk is its own for ever.
     pub chunks: u32,
-    /// While a spare level is free: the next free one.
-    next_free: u32,
+    /// The low half of the reference queued last, [`NONE`] where that is not known. Of a free spare level: the next free one.
+    pub last: u32,
     /// Whose book.
     pub instrument: u16,
     flags: u8,
@@ -55,7 +55,7 @@ impl Level {
         key: 0,
         tail: NONE,
         chunks: 1,
-        next_free: NONE,
+        last: NONE,
         instrument: 0,
         flags: 0,
         tail_len: 0,
@@ -134,6 +134,12 @@ impl Levels {
         &self.all[id as usize]
     }
 
+    /// A level that may be none.
+    #[inline]
+    pub(super) fn look(&self, id: u32) -> Option<&Level> {
+        self.all.get(id as usize)
+    }
+
     #[inline]
     pub(super) fn get_mut(&mut self, id: u32) -> &mut Level {
         &mut self.all[id as usize]
@@ -143,7 +149,7 @@ impl Levels {
     pub(super) fn take_spare(&mut self) -> Option<u32> {
         if self.free != NONE {
             let id = self.free;
-            self.free = self.get(id).next_free;
+            self.free = self.get(id).last;
             return Some(id);
         }
         if self.all.len() == self.all.capacity() {
@@ -160,6 +166,7 @@ impl Levels {
         level.key = key;
         level.instrument = instrument.0;
         level.flags = side as u8 | LISTED;
+        level.last = NONE;
     }
 
     /// An empty level leaves the order index.
@@ -168,7 +175,7 @@ impl Levels {
         let level = self.get_mut(id);
         *level = Level { instrument: level.instrument, flags: level.flags & SIDE, tail: id, ..Level::EMPTY };
         if spare {
-            level.next_free = free;
+            level.last = free;
             self.free = id;
         }
     }

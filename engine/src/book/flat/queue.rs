@@ -5,10 +5,13 @@
 //!   level -> chunk[level id] (its own for ever) -> extra -> extra (tail, tail_len entries)
 //! ```
 //!
-//! Only an add writes here. Orders that trade, shrink or go leave their entry behind as a tombstone: whether an entry is live is
-//! asked of the order's slot ([`Refs::resting`]). Tombstones go when a level runs out of orders, or by [`Queues::compact`]: before a
-//! query that would have to step over too many, before a chunk is added to a queue that is mostly tombstones, and for every level
-//! should the extra chunks run out. After that at most half of them are in use, so it is O(1) an add.
+//! Only an add writes here. Orders that go leave their entry behind as a tombstone, but for the youngest of a level, whose entry is taken
+//! back ([`Queues::take_back`]): most orders are gone before another joins them. Whether an entry is live is asked of the order's
+//! slot ([`Refs::resting`]).
+//!
+//! Tombstones go when a level runs out of orders, or by [`Queues::compact`]: before a query that would have to step over too many; while
+//! more than half of the extra chunks are in use, before a chunk is added to a queue that is mostly tombstones; and for every level
+//! should they run out. After that at most half of them are in use, so it is O(1) an add.
 //!
 //! A bit of `blank` kills an entry whose reference lives again in the same level at a later place.
 
@@ -28,6 +31,10 @@ pub(super) struct Queues {
     /// Extra chunks never used start here.
     next: usize,
     free: u32,
+    /// Extra chunks that no level has.
+    spare: usize,
+    /// As many as they are at most half of all.
+    scarce: usize,
 }
 
 impl Queues {
@@ -35,12 +42,20 @@ impl Queues {
     pub(super) fn new(levels: usize, live_orders: usize) -> Queues {
         let extra = live_orders / CHUNK * 2 + 64;
         // Zeroed and so mapped lazily: what is never touched costs no memory.
-        Queues { chunks: vec![[0; WORDS]; levels + extra], own: levels, next: levels, free: NONE }
+        let chunks = vec![[0; WORDS]; levels + extra];
+        Queues { chunks, own: levels, next: levels, free: NONE, spare: extra, scarce: extra / 2 }
     }
 
     pub(super) fn clear(&mut self) {
         self.next = self.own;
         self.free = NONE;
+        self.spare = self.chunks.len() - self.own;
+    }
+
+    /// The link word of a chunk that may be none.
+    #[inline]
+    pub(super) fn look(&self, chunk: u32) -> u64 {
+        self.chunks.get(chunk as usize).map_or(0, |chunk| chunk[0])
     }
 
     /// Adds a reference at the back and returns where it stands, or `None` where the last chunk is full.
@@ -56,7 +71,20 @@ impl Queues {
         }
         chunk[at + 1] = r;
         level.tail_len += 1;
+        level.last = r as u32;
         Some(entry(level.tail, at))
+    }
+
+    /// Takes the last entry off, where it is that of `r`, which has just gone: no tombstone is left.
+    #[inline]
+    pub(super) fn take_back(&self, level: &mut Level, r: u64) {
+        let Some(chunk) = self.chunks.get(level.tail as usize) else { return };
+        let at = level.tail_len as usize;
+        if at >= WORDS || chunk[at] != r || at == 0 {
+            return;
+        }
+        level.tail_len -= 1;
+        level.last = if at == 1 { NONE } else { chunk[at - 1] as u32 };
     }
 
     /// Adds an empty chunk at the back; false where none is left.
@@ -72,6 +100,7 @@ impl Queues {
             return false;
         };
         self.set_link(level.tail, id);
+        self.spare -= 1;
         level.tail = id;
         level.tail_len = 0;
         level.chunks += 1;
@@ -83,17 +112,18 @@ impl Queues {
     pub(super) fn reset(&mut self, id: u32, level: &mut Level) {
         level.tail_len = 0;
         if level.chunks > 1 {
-            self.free_after(id, level);
+            self.free_after(id, 1, level);
         }
     }
 
-    /// Frees the chunks after `last`, which becomes the tail.
-    fn free_after(&mut self, last: u32, level: &mut Level) {
+    /// Frees the chunks after `last`, which becomes the tail; it is the `kept`-th.
+    fn free_after(&mut self, last: u32, kept: u32, level: &mut Level) {
         let first = self.link(last);
         self.set_link(level.tail, self.free);
         self.free = first;
         level.tail = last;
-        level.chunks = 1;
+        self.spare += (level.chunks - kept) as usize;
+        level.chunks = kept;
     }
 
     /// Whether a walk would step over too many tombstones.
@@ -101,9 +131,9 @@ impl Queues {
         u64::from(level.chunks) * 8 > u64::from(level.count) * 2 + 16
     }
 
-    /// Whether to compact rather than to add a chunk.
-    pub(super) fn is_mostly_tombstones(level: &Level) -> bool {
-        u64::from(level.chunks) * CHUNK as u64 > u64::from(level.count) * 4 + 64
+    /// Whether to compact rather than to add a chunk: chunks are scarce, and the level's are mostly tombstones.
+    pub(super) fn should_compact(&self, level: &Level) -> bool {
+        self.spare <= self.scarce && u64::from(level.chunks) * CHUNK as u64 > u64::from(level.count) * 4 + 64
     }
 
     /// Whether compacting would free a chunk.
@@ -132,8 +162,7 @@ impl Queues {
         }
         level.tail_len = len as u8;
         if used < level.chunks {
-            self.free_after(to, level);
-            level.chunks = used;
+            self.free_after(to, used, level);
         }
     }
 

@@ -146,6 +146,19 @@ impl Refs {
         Slot::of(*self.slots.get(at)?).map(|slot| (SlotAt(at), slot))
     }
 
+    /// What the directory holds for a reference, and nothing where it holds none.
+    #[inline]
+    pub(super) fn entry(&self, r: u64) -> u64 {
+        self.directory.get((r / PAGE as u64) as usize).map_or(0, |entry| u64::from(*entry))
+    }
+
+    /// What a direct reference's slot holds, 0 where it has none.
+    #[inline]
+    pub(super) fn word(&self, r: u64) -> u64 {
+        let entry = self.directory.get((r / PAGE as u64) as usize);
+        entry.and_then(|entry| self.slots.get(slot_index(*entry, r))).copied().unwrap_or(0)
+    }
+
     #[cold]
     fn find_sparse(&self, r: u64) -> Option<usize> {
         self.sparse.get(&r).map(|at| *at as usize)
