@@ -9,15 +9,14 @@
 //! A stretch of the day is timed at once, in order; after the last the books are cleared and the opening is applied, untimed.
 
 mod measure;
-mod tape;
 
 use std::hint::black_box;
 
+use colo::latency::tape::{self, SYMBOLS, Tape};
 use criterion::Criterion;
 use engine::book::{BookCapacity, BookStats, Books, FlatBooks, NaiveBooks};
 use measure::{Role, Stage};
 use model::{InstrumentId, MarketBody, MarketEvent};
-use tape::{SYMBOLS, Tape};
 
 /// Events timed at once: well below a millisecond for the flat books.
 const STRETCH: usize = 8_192;

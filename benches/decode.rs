@@ -8,11 +8,11 @@
 //! | peer, itch5 | framed and cast by the crate `itch5`, then its accessors read to the same `MarketEvent` |
 
 mod measure;
-mod tape;
 
 use std::hint::black_box;
 use std::ops::ControlFlow;
 
+use colo::latency::tape::Tape;
 use criterion::Criterion;
 use feeds::binaryfile::Messages;
 use feeds::itch50;
@@ -23,7 +23,6 @@ use itch5::messages::{
 use itch5::{MessageHandler, Parser};
 use measure::{Role, Stage};
 use model::{InstrumentId, MarketBody, MarketEvent, Nanos, Px, Qty, Side, VenueRef};
-use tape::Tape;
 
 const MESSAGES: usize = 65_536;
 

@@ -10,15 +10,14 @@
 //! The log lies under `TMPDIR` and is not synced by us.
 
 mod measure;
-mod scratch;
 
 use std::hint::black_box;
 
 use colo::journal::{Receipt, Record};
+use colo::latency::scratch::Scratch;
 use criterion::Criterion;
 use measure::{Role, Stage};
 use model::{FeedId, GatewayId, Nanos, Token};
-use scratch::Scratch;
 
 const RECORDS: usize = 4_096;
 /// Buffer of the floor: as many lines as a segment of the log has.
@@ -81,5 +80,12 @@ fn append(stage: &mut Stage<'_>, name: &str, record: Record) {
             log.write(black_box(&record));
         }
     };
-    stage.time(Role::Ours, name, RECORDS, &mut Scratch::new(), Scratch::tend, pass);
+    stage.time(
+        Role::Ours,
+        name,
+        RECORDS,
+        &mut Scratch::new().expect("a folder under TMPDIR"),
+        Scratch::tend,
+        pass,
+    );
 }

@@ -22,18 +22,15 @@
 
 mod measure;
 
-use std::hint::{black_box, spin_loop};
+use std::hint::black_box;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
-use std::thread::{self, JoinHandle};
 
+use colo::latency::rings::{Far, Line, Value, pause, pin};
 use criterion::Criterion;
 use measure::{Role, Stage};
 use ringbuf::spsc;
-
-/// One cache line.
-type Value = [u64; 8];
 
 const ROUND_TRIPS: usize = 256;
 const VALUES: usize = 8_192;
@@ -43,82 +40,6 @@ const SLOTS: usize = 1_024;
 fn main() {
     pin(0);
     measure::run(&[round_trip, stream]);
-}
-
-/// Puts this thread onto the `nth` core that the process may use, if there is one.
-fn pin(nth: usize) {
-    if let Some(core) = core_affinity::get_core_ids().and_then(|cores| cores.get(nth).copied()) {
-        core_affinity::set_for_current(core);
-    }
-}
-
-/// Waits a moment; now and then in favour of whoever else wants this core.
-fn pause(idle: &mut u32) {
-    *idle = idle.wrapping_add(1);
-    if idle.is_multiple_of(4_096) {
-        thread::yield_now();
-    } else {
-        spin_loop();
-    }
-}
-
-/// The other thread: does its turn again and again until this is dropped.
-struct Far {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Far {
-    /// `turn` tells whether there was something to do.
-    fn start(mut turn: impl FnMut() -> bool + Send + 'static) -> Far {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let body = move || {
-            pin(1);
-            let mut idle = 0;
-            while !stopped.load(Ordering::Relaxed) {
-                if !turn() {
-                    pause(&mut idle);
-                }
-            }
-        };
-        Far { stop, thread: Some(thread::spawn(body)) }
-    }
-}
-
-impl Drop for Far {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        let joined = self.thread.take().map(JoinHandle::join);
-        assert!(matches!(joined, Some(Ok(()))), "the other thread panicked");
-    }
-}
-
-/// A line that one thread writes and one reads; two lines apart from any other, for the prefetcher takes pairs.
-#[derive(Default)]
-#[repr(align(128))]
-struct Line([AtomicU64; 8]);
-
-impl Line {
-    #[inline]
-    fn put(&self, value: Value) {
-        let [words @ .., last] = &self.0;
-        for (word, v) in words.iter().zip(value) {
-            word.store(v, Ordering::Relaxed);
-        }
-        // Release: whoever sees the last word sees the others.
-        last.store(value[7], Ordering::Release);
-    }
-
-    /// The value, if its last word is not the one seen before.
-    #[inline]
-    fn take(&self, seen: u64) -> Option<Value> {
-        // Acquire: partner of the release in `put`.
-        if self.0[7].load(Ordering::Acquire) == seen {
-            return None;
-        }
-        Some(std::array::from_fn(|k| self.0[k].load(Ordering::Relaxed)))
-    }
 }
 
 fn round_trip(criterion: &mut Criterion) {

@@ -34,7 +34,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Topology};
 use crate::control::ControlServer;
 use crate::host;
-use crate::journal::{Record, RunDir, RunError, TokenBlocks, record, take_name};
+use crate::journal::{Record, RunDir, RunError, TokenBlocks, give_up_name, record, take_name};
 use crate::logs::{LogWriter, Names};
 use crate::telemetry::counters::agent as counter;
 use crate::telemetry::publish::Publication;
@@ -396,6 +396,12 @@ fn agent_names(config: &Config, topology: Topology) -> Vec<String> {
     };
     names.extend(["cold", "control"].map(String::from));
     names
+}
+
+/// Removes what a core that has ended leaves in shared memory: its region, which a monitor could still read, and its name.
+pub fn leave_nothing(name: &str) {
+    let _ = std::fs::remove_file(region_path(name));
+    give_up_name(name);
 }
 
 /// FNV-1a over the configuration's text: tells two configurations apart in a journal.

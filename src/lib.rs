@@ -16,6 +16,7 @@ mod fix_link;
 pub mod fix_store;
 pub mod host;
 pub mod journal;
+pub mod latency;
 pub mod logs;
 pub mod order_protocol;
 pub mod protocol;

@@ -143,8 +143,7 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
     });
     progress.end();
     // A demo leaves its journal, and nothing in shared memory.
-    let _ = std::fs::remove_file(crate::telemetry::region_path(&name));
-    let _ = std::fs::remove_file(format!("/dev/shm/colo-{name}.lock"));
+    crate::core::leave_nothing(&name);
     let truth = venue.stop().map_err(Failure::new)?;
     let run = outcome?;
     let verdict = Verdict::of(&Figures::ours(&run), &Figures::of_accounts(&truth.accounts));

@@ -19,6 +19,7 @@ mod exchange;
 mod extent;
 mod feed;
 pub mod journal;
+mod latency;
 mod live;
 mod out;
 mod record;
@@ -100,6 +101,7 @@ enum Command {
     Dropcopy(dropcopy::Args),
     Ctl(ctl::Args),
     Config(config::Args),
+    Latency(latency::Args),
     Doctor(doctor::Args),
 }
 
@@ -121,6 +123,7 @@ pub fn main(own: &[Entry]) -> ExitCode {
         Command::Dropcopy(a) => dropcopy::run(a),
         Command::Ctl(a) => ctl::run(a),
         Command::Config(a) => config::run(a, &registry),
+        Command::Latency(a) => latency::run(a),
         Command::Doctor(a) => doctor::run(a),
     };
     let exit = outcome.unwrap_or_else(|failure| {

@@ -128,8 +128,7 @@ impl World {
     fn end(self, core: Running<Ladder>) -> RunReport {
         let report = core.end();
         let venue = reconcile::from_stream(&self.config.gateways[0], GatewayId(0), &self.config.instruments);
-        let _ = std::fs::remove_file(region_path(&self.config.name));
-        let _ = std::fs::remove_file(format!("/dev/shm/colo-{}.lock", self.config.name));
+        leave_nothing(&self.config.name);
         let truth = self.venue.stop().unwrap();
         assert!(
             truth.accounts[0].counts.accepted >= ORDERS as u64,

@@ -24,4 +24,4 @@ pub use capture::{Batch, CaptureError, CaptureReader};
 pub use examine::examine;
 pub use lives::OrderLives;
 pub use record::{Receipt, Record, RecordError};
-pub use run::{RunDir, RunError, TokenBlocks, take_name};
+pub use run::{RunDir, RunError, TokenBlocks, give_up_name, take_name};

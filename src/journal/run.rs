@@ -96,7 +96,17 @@ impl RunDir {
 /// # Errors
 /// [`RunError::Locked`] where a living process has it.
 pub fn take_name(name: &str) -> Result<File, RunError> {
-    lock(PathBuf::from(format!("/dev/shm/colo-{name}.lock")))
+    lock(name_lock(name))
+}
+
+/// The file whose lock is the name.
+fn name_lock(name: &str) -> PathBuf {
+    PathBuf::from(format!("/dev/shm/colo-{name}.lock"))
+}
+
+/// Removes the file of a name that nobody will take again. One that is not there is no error.
+pub fn give_up_name(name: &str) {
+    let _ = fs::remove_file(name_lock(name));
 }
 
 fn lock(path: PathBuf) -> Result<File, RunError> {

@@ -3,7 +3,7 @@
 //! Each instrument has one large bid at 99.99 and one large offer at 100.01; a tick takes one share off its bid. In a pass each
 //! instrument ticks once, so no order meets another of its own instrument; between passes the venue refuses all that is open.
 
-use colo::exchange::itch::{self, Stamp};
+use crate::exchange::itch::{self, Stamp};
 use engine::book::{BookCapacity, BookChange};
 use engine::strategy::{Intent, Intents, ParamError, Params, Strategy, View};
 use engine::{BookSanity, Engine, EngineConfig, Outbox, RiskLimits};
@@ -62,6 +62,9 @@ pub fn instruments() -> Vec<Instrument> {
     let one = |k| Instrument { id: InstrumentId(k), symbol: symbol(k), feed: FEED, gateway: GATEWAY };
     (0..INSTRUMENTS).map(one).collect()
 }
+
+/// Messages of [`opening`] for each instrument.
+pub const OPENING_EACH: usize = 4;
 
 /// The ITCH messages that make each instrument trade, with its bid and its offer.
 pub fn opening() -> Vec<Vec<u8>> {

@@ -12,8 +12,8 @@
 //! ticks from a middle that does not move, so the books never cross. The bytes are laid down by the simulated exchange's own
 //! encoder, which shares nothing with the decoder that is timed.
 
-use colo::exchange::itch::{self, Stamp};
-use colo::exchange::rng::Rng;
+use crate::exchange::itch::{self, Stamp};
+use crate::exchange::rng::Rng;
 use feeds::binaryfile::{self, Messages};
 use feeds::itch50::Subscription;
 use model::{FeedId, GatewayId, Instrument, InstrumentId, MarketEvent, Px, Qty, Side, Symbol};
