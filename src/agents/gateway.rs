@@ -412,6 +412,10 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
         if !matches!(self.parting, Parting::Staying | Parting::Leaving { .. }) {
             return;
         }
+        if self.config.fix.as_ref().is_some_and(|fix| fix.drop_copy) {
+            // Nothing of ours can be open.
+            return self.log_out(now, None);
+        }
         self.parting = Parting::Sweeping(Sweep::new(now));
         self.retry = RETRY_MIN;
         if let Link::Waiting { until } = &mut self.link {

@@ -31,6 +31,9 @@ pub struct Written {
     /// Account (1) of each order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
+    /// Whether this is a drop copy: it tells of the orders of other sessions, and nothing is ever sent on it.
+    #[serde(default)]
+    pub drop_copy: bool,
     /// `off` or `each`: whether sequence numbers are on the disk before the message leaves.
     #[serde(default = "off")]
     pub sync: String,
@@ -67,6 +70,8 @@ pub struct Fix {
     pub key: Option<Vec<u8>>,
     /// Account of each order.
     pub account: Option<String>,
+    /// Whether it only tells of others' orders.
+    pub drop_copy: bool,
     /// The store.
     pub store: PathBuf,
     /// When it is on the disk.
@@ -147,6 +152,7 @@ pub(super) fn resolve(
         reset,
         key: signing,
         account: w.account.clone(),
+        drop_copy: w.drop_copy,
         store: journals.join(format!("fix-{}-{}.store", w.sender_comp_id, w.target_comp_id)),
         sync,
         tls,

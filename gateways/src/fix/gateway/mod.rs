@@ -22,7 +22,20 @@
 //! ([`Replay::All`](super::session::Replay)): it learns its open orders and its fills from that. What the venue flags `PossResend`, under a new number, is
 //! compared with the fills seen before, by the number of their ExecID.
 //!
-//! Reports of orders that do not have our prefix, as in a drop copy, are [`Notice::Foreign`].
+//! Reports of orders that do not have our prefix are [`Notice::Foreign`].
+//!
+//! # A logon that is refused
+//!
+//! | code | why | what helps |
+//! |---|---|---|
+//! | `A` | user, password, signature | a person |
+//! | `N` | the venue counts other numbers than we do | a person |
+//! | `R` | anything else: not now, too many, no words | time |
+//!
+//! # Drop copies
+//!
+//! With [`FixConfig::drop_copy`] the session tells of the orders of others, under the names that their sessions gave them: our prefix and a token, or a number alone. They
+//! become reports like those of own orders, for somebody to compare. Nothing is asked and nothing sent: no command can be encoded.
 
 mod config;
 mod desk;
@@ -262,14 +275,14 @@ impl<S: Store + Send> OrderGateway for FixGateway<S> {
     }
 
     fn encode(&mut self, now: Nanos, command: &OrderCommand) -> Result<(), EncodeError> {
-        if !self.is_logged_in() {
+        if !self.is_logged_in() || self.desk.drop_copy {
             return Err(EncodeError::NotReady);
         }
         self.request(now, |desk, seq| desk.write(now, seq, command))
     }
 
     fn cancel_all(&mut self, now: Nanos, token: Token) -> Result<(), EncodeError> {
-        if !self.is_logged_in() {
+        if !self.is_logged_in() || self.desk.drop_copy {
             return Err(EncodeError::NotReady);
         }
         if self.desk.can_mass_cancel() {
