@@ -600,8 +600,17 @@ fn a_refused_logon_is_told_as_such() {
     let credentials = Credentials::Password { user: String::new(), password: "p".into() };
     b.venue = session(SessionConfig { credentials, ..acceptor(Version::Fix44) });
     b.connect();
-    assert_eq!(b.sink.events(), [SessionEvent::LoginRejected { code: b'S' }]);
+    assert_eq!(b.sink.events(), [SessionEvent::LoginRejected { code: b'A' }]);
     assert!(b.gateway.is_over());
+}
+
+#[test]
+fn a_venue_that_hangs_up_on_a_logon_has_refused_it() {
+    let mut b = Bench::new(Version::Fix44);
+    b.gateway.on_connected(b.now);
+    b.gateway.on_disconnected(b.now, &mut b.sink);
+    let refused = SessionEvent::LoginRejected { code: b'R' };
+    assert_eq!(b.sink.events(), [refused, SessionEvent::Disconnected]);
 }
 
 #[test]

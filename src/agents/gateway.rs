@@ -7,7 +7,8 @@
 //! An order carries the count of disconnects that the engine had seen when it was approved. One that does not match the count here was approved for a
 //! session that is gone: it is dropped and counted, and the engine settles it when the session is `Ready` again.
 //!
-//! A login that the venue refuses as not authorised is not tried again before a restart: venues lock accounts that keep trying.
+//! A login that the venue refuses as not authorised, or because it counts other numbers than we do, is not tried again before a restart: no time heals that, and venues
+//! lock accounts that keep trying. One that a FIX venue refuses for another reason is tried again after waits that grow to a minute.
 //!
 //! # The end
 //!
@@ -58,6 +59,8 @@ const READS: usize = 4;
 const RETRY_MIN: Nanos = Nanos::from_millis(50);
 /// Longest wait before connecting again.
 const RETRY_MAX: Nanos = Nanos::from_millis(5_000);
+/// Longest wait after logons that the venue refused.
+const REFUSED_MAX: Nanos = Nanos::from_millis(60_000);
 /// How long a connection may take to stand. The kernel would go on for two minutes, at intervals that grow beyond [`RETRY_MAX`].
 const CONNECT: Nanos = Nanos::from_millis(5_000);
 /// How long a logout may take.
@@ -119,8 +122,8 @@ pub struct GatewayOf<G, L> {
     sample_every: u32,
     until_sample: u32,
     retry: Nanos,
-    /// The venue refused user or password: no further login is tried.
-    given_up: bool,
+    /// The venue refused the login for what no time heals, by this code: no further one is tried.
+    given_up: Option<u8>,
     /// The highest token sent in a new order or a replace.
     last_token: Token,
     ending: Arc<Ending>,
@@ -145,8 +148,12 @@ enum Parting {
 
 /// Code of a login that is refused because the session asked for is not there ...
 const NO_SUCH_SESSION: u8 = b'S';
-/// ... and of one that is refused for its user or password.
+/// ... and of one that is refused for its user or password, ...
 const NOT_AUTHORISED: u8 = b'A';
+/// ... because the venue counts other numbers than we do, ...
+const OUT_OF_STEP: u8 = b'N';
+/// ... or for what may be over the next time.
+const REFUSED: u8 = b'R';
 
 impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
     /// Puts it together; the first connection is tried in the first duty cycle.
@@ -168,7 +175,7 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
             sample_every: p.sample_every,
             until_sample: 1,
             retry: RETRY_MIN,
-            given_up: false,
+            given_up: None,
             last_token: Token(0),
             ending: p.ending,
             parting: Parting::Staying,
@@ -201,7 +208,8 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
         self.gateway.on_disconnected(now, &mut self.up);
         self.in_transmit.clear();
         self.link = Link::Waiting { until: now.after(with_jitter(self.retry, now)) };
-        self.retry = Nanos((self.retry.0 * 2).min(RETRY_MAX.0));
+        let longest = if self.up.refusal == Some(REFUSED) { REFUSED_MAX } else { RETRY_MAX };
+        self.retry = Nanos((self.retry.0 * 2).min(longest.0));
     }
 
     fn connect(&mut self, now: Nanos) -> usize {
@@ -209,9 +217,10 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
             Link::Waiting { until } if *until <= now => {
                 let wanted = matches!(self.parting, Parting::Staying | Parting::Sweeping(_));
                 // A strategy that takes nothing would not hear of it.
-                if !wanted || self.given_up || !self.up.flush() {
+                if !wanted || self.given_up.is_some() || !self.up.flush() {
                     return 0;
                 }
+                self.up.refusal = None;
                 match L::start(&self.config) {
                     Ok(link) => self.link = Link::Connecting(link, now),
                     Err(_) => self.drop_link(now),
@@ -370,7 +379,9 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
                 // The venue began another session while we were away: join that one from its start. The engine hears that it is another, and
                 // halts where the last one left orders open.
                 Some(NO_SUCH_SESSION) if remembered => self.gateway.forget_session(),
-                Some(NOT_AUTHORISED) => self.given_up = true,
+                Some(code @ (NOT_AUTHORISED | OUT_OF_STEP)) => self.given_up = Some(code),
+                // Each refusal doubles the wait.
+                Some(REFUSED) => self.retry = Nanos(self.retry.0.max(RETRY_MAX.0)),
                 // The venue refused us or ended its day: asking again at once would be a storm.
                 _ => self.retry = RETRY_MAX,
             }
@@ -437,7 +448,7 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
                 if let Some(token) = self.up.mass_canceled.take() {
                     sweep.on_answer(now, token);
                 }
-                if sweep.is_over(now, self.up.last_report) || self.given_up {
+                if sweep.is_over(now, self.up.last_report) || self.given_up.is_some() {
                     let confirmed = sweep.is_confirmed();
                     self.publisher.counters.add(counter::mass_canceled, confirmed.into());
                     return self.log_out(now, Some(confirmed));
@@ -478,7 +489,8 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
         c.set(counter::undecodable, self.up.undecodable);
         c.set(counter::spilled, self.up.spilled);
         c.set(counter::receipts_lost, self.up.receipts_lost);
-        c.set(counter::given_up, self.given_up.into());
+        let given_up = self.given_up.map_or(0, |code| if code == OUT_OF_STEP { 2 } else { 1 });
+        c.set(counter::given_up, given_up);
     }
 }
 

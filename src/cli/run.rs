@@ -120,7 +120,10 @@ fn unreached(config: &Config, g: &crate::telemetry::snapshot::Port) -> String {
         Some(rest) => rest.base_url.clone(),
         None => c.account.address.to_string(),
     });
-    if of("given_up") > 0 {
+    if of("given_up") == 2 {
+        let what = "refuses the logon, for it counts other sequence numbers than the session's store";
+        format!("gateway {}: {address} {what}; not trying again: agree with the venue and restart", g.id)
+    } else if of("given_up") > 0 {
         let what = "refuses the login (username or password)";
         format!(
             "gateway {}: {address} {what}; not trying again, for venues lock accounts: repair it and restart",

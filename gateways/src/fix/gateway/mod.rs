@@ -171,8 +171,13 @@ impl<S: Store> FixGateway<S> {
         let (State::Over, Some(end)) = (self.session.state(), self.session.end()) else { return Ok(()) };
         if !self.told {
             match end {
-                End::Refused | End::NotAuthorised if sink.has_room() => {
-                    sink.session(SessionEvent::LoginRejected { code: b'S' });
+                End::Refused | End::NotAuthorised | End::OutOfStep if sink.has_room() => {
+                    let code = match end {
+                        End::NotAuthorised => b'A',
+                        End::OutOfStep => b'N',
+                        _ => b'R',
+                    };
+                    sink.session(SessionEvent::LoginRejected { code });
                     self.told = true;
                 }
                 // Its memory of the session is not ours: what it said of our orders may not be what it believes.
@@ -181,6 +186,7 @@ impl<S: Store> FixGateway<S> {
                     self.told = true;
                 }
                 End::Refused
+                | End::OutOfStep
                 | End::NotAuthorised
                 | End::SequenceTooLow
                 | End::UnaskedReset
@@ -188,7 +194,8 @@ impl<S: Store> FixGateway<S> {
                 _ => self.told = true,
             }
         }
-        let orderly = matches!(end, End::LoggedOut | End::Refused | End::LogoutTimeout);
+        let refused = matches!(end, End::Refused | End::NotAuthorised | End::OutOfStep);
+        let orderly = refused || matches!(end, End::LoggedOut | End::LogoutTimeout);
         if orderly || !self.session.transmit().is_empty() || !self.told {
             Ok(())
         } else {
@@ -231,6 +238,10 @@ impl<S: Store + Send> OrderGateway for FixGateway<S> {
 
     fn on_disconnected(&mut self, _now: Nanos, sink: &mut impl ReportSink) {
         if self.session.state() != State::Disconnected {
+            if self.session.state() == State::LogonSent {
+                // It closed without a word.
+                sink.session(SessionEvent::LoginRejected { code: b'R' });
+            }
             self.session.on_disconnected();
             self.desk.on_disconnected();
             self.paused = false;
