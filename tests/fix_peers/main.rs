@@ -8,3 +8,4 @@ mod acceptor;
 mod authority;
 mod initiator;
 mod peer;
+mod venue;

@@ -403,6 +403,13 @@ impl<S: Store> Session<S> {
         }
     }
 
+    /// An acceptor's: answers the Logon that is awaited by a goodbye, whatever it shows. Nothing in any other state.
+    pub fn refuse(&mut self, now: Nanos, text: &str) {
+        if self.core.state == State::AwaitingLogon {
+            self.core.part(now, text, End::Refused);
+        }
+    }
+
     /// What is to be written to the socket.
     #[must_use]
     pub fn transmit(&self) -> &[u8] {
