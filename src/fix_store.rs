@@ -6,6 +6,7 @@
 //!                                |            +-- CRC-32C over these
 //!   kind 1: message `number` was given out; its bytes where it is sent again when asked for
 //!   kind 2: messages below `number` were acted upon
+//!   kind 3: the venue agreed at `number` (ns of the Unix epoch) that both sequences begin at 1
 //! ```
 //!
 //! A record is written, in one call, before what it is about can be seen by anybody: `kill -9` loses nothing. With [`Sync::Each`] it is on the disk by then
@@ -18,6 +19,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use gateways::fix::store::{Store, StoreError};
+use model::Nanos;
 
 const MAGIC: &[u8; 8] = b"COLOFIX1";
 /// Length and checksum.
@@ -28,6 +30,7 @@ const FIXED: usize = 9;
 const RECORD_MAX: usize = 1 << 20;
 const SENT: u8 = 1;
 const RECEIVED: u8 = 2;
+const BEGAN: u8 = 3;
 /// A file in which nothing is kept is written anew at the start when it is longer than this.
 const COMPACT_ABOVE: u64 = 1 << 20;
 
@@ -50,6 +53,7 @@ pub struct FileStore {
     sync: Sync,
     next_out: u64,
     next_in: u64,
+    began: Nanos,
     /// Number, place and length of what is kept, in ascending order.
     kept: Vec<(u64, u64, usize)>,
     record: Vec<u8>,
@@ -72,13 +76,14 @@ impl FileStore {
             sync,
             next_out: 1,
             next_in: 1,
+            began: Nanos::ZERO,
             kept: Vec::new(),
             record: Vec::with_capacity(4096),
             failed: false,
         };
         if bytes.len() < MAGIC.len() {
             // New, or torn in its first bytes.
-            store.begin()?;
+            store.write_anew()?;
             return Ok(store);
         }
         if !bytes.starts_with(MAGIC) {
@@ -88,7 +93,7 @@ impl FileStore {
         store.replay(&bytes);
         store.file.set_len(store.end)?;
         if store.kept.is_empty() && store.end > COMPACT_ABOVE {
-            store.begin()?;
+            store.write_anew()?;
         }
         Ok(store)
     }
@@ -106,6 +111,7 @@ impl FileStore {
                         self.kept.push((number, place, record.len() - FIXED));
                     }
                 }
+                BEGAN => self.began = Nanos(number),
                 _ => self.next_in = number,
             }
             at += length;
@@ -114,13 +120,16 @@ impl FileStore {
     }
 
     /// Puts a file that holds the numbers and nothing else in the place of the old one.
-    fn begin(&mut self) -> io::Result<()> {
+    fn write_anew(&mut self) -> io::Result<()> {
         let new = self.path.with_extension("new");
         self.file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&new)?;
         self.file.write_all_at(MAGIC, 0)?;
         self.end = MAGIC.len() as u64;
         self.kept.clear();
         let (next_out, next_in) = (self.next_out, self.next_in);
+        if self.began > Nanos::ZERO {
+            self.append(BEGAN, self.began.0, &[])?;
+        }
         if next_out > 1 {
             self.append(SENT, next_out - 1, &[])?;
         }
@@ -174,7 +183,7 @@ fn whole_record(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let sum = u32::from_le_bytes(*bytes.get(4..)?.first_chunk()?);
     let record = bytes.get(HEAD..HEAD + length.min(RECORD_MAX + 1))?;
     let sound = (FIXED..=RECORD_MAX).contains(&length)
-        && matches!(record[0], SENT | RECEIVED)
+        && matches!(record[0], SENT | RECEIVED | BEGAN)
         && crc32c::crc32c(record) == sum;
     sound.then_some((HEAD + length, record))
 }
@@ -206,10 +215,20 @@ impl Store for FileStore {
 
     fn reset(&mut self) -> Result<(), StoreError> {
         (self.next_out, self.next_in) = (1, 1);
-        self.begin().map_err(|_| {
+        self.write_anew().map_err(|_| {
             self.failed = true;
             StoreError
         })
+    }
+
+    fn began(&self) -> Nanos {
+        self.began
+    }
+
+    fn begin(&mut self, at: Nanos) -> Result<(), StoreError> {
+        self.put(BEGAN, at.0, &[])?;
+        self.began = at;
+        Ok(())
     }
 
     fn load(&mut self, seq: u64, room: &mut [u8]) -> Result<Option<usize>, StoreError> {
@@ -254,12 +273,22 @@ mod tests {
             s.received(7).unwrap();
         }
         let mut s = FileStore::open(&path, Sync::Each).unwrap();
+        assert_eq!(s.began(), Nanos::ZERO);
         s.reset().unwrap();
         s.sent(1, Some(b"one")).unwrap();
+        s.begin(Nanos(77)).unwrap();
         drop(s);
         let mut s = FileStore::open(&path, Sync::Off).unwrap();
         assert_eq!((s.next_out(), s.next_in(), message(&mut s, 1)), (2, 1, Some(b"one".to_vec())));
-        assert!(s.load(1, &mut [0; 2]).is_err(), "no room for it");
+        assert_eq!(s.began(), Nanos(77));
+        // A reset that the venue has not agreed to is none yet.
+        s.reset().unwrap();
+        s.sent(1, None).unwrap();
+        drop(s);
+        let mut s = FileStore::open(&path, Sync::Off).unwrap();
+        assert_eq!((s.next_out(), s.began()), (2, Nanos(77)));
+        s.sent(2, Some(b"one")).unwrap();
+        assert!(s.load(2, &mut [0; 2]).is_err(), "no room for it");
     }
 
     #[test]

@@ -180,6 +180,11 @@ impl LogWriter {
                         "session login rejected: user or password; no further attempt before a restart",
                         json!({"code": "A"}),
                     ),
+                    SessionEvent::LoginRejected { code: b'N' } => (
+                        "error",
+                        "session login rejected: the venue counts other sequence numbers; no further attempt before a restart",
+                        json!({"code": "N"}),
+                    ),
                     SessionEvent::LoginRejected { code } => {
                         ("error", "session login rejected", json!({"code": (code as char).to_string()}))
                     }

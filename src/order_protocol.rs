@@ -138,6 +138,7 @@ impl Configured for FixGateway<FileStore> {
         let config = FixConfig {
             account: fix.account.clone(),
             barrier: g.barrier,
+            drop_copy: fix.drop_copy,
             ..FixConfig::new(id, session, &prefix)
         };
         let store = std::fs::create_dir_all(fix.store.parent().unwrap_or(Path::new(".")))

@@ -87,6 +87,8 @@ pub enum Verdict {
     Different(Vec<String>),
     /// The venue could not be asked.
     Unknown(String),
+    /// A drop copy was heard: others go on trading meanwhile, and two journals are what can be compared.
+    Others,
 }
 
 impl Verdict {
@@ -123,7 +125,7 @@ impl Verdict {
     pub fn left_open(&self) -> u64 {
         match self {
             Verdict::Equal(v) => v.open,
-            Verdict::Different(_) | Verdict::Unknown(_) => 0,
+            Verdict::Different(_) | Verdict::Unknown(_) | Verdict::Others => 0,
         }
     }
 
@@ -131,7 +133,7 @@ impl Verdict {
     #[must_use]
     pub fn differences(&self) -> Vec<String> {
         match self {
-            Verdict::Equal(_) => Vec::new(),
+            Verdict::Equal(_) | Verdict::Others => Vec::new(),
             Verdict::Different(d) => d.clone(),
             Verdict::Unknown(why) => vec![why.clone()],
         }
@@ -151,6 +153,7 @@ impl fmt::Display for Verdict {
             }
             Verdict::Different(d) => write!(f, "NOT RECONCILED: {}", d.join("; ")),
             Verdict::Unknown(why) => write!(f, "NOT RECONCILED: {why}"),
+            Verdict::Others => f.write_str("a drop copy: `colo dropcopy` compares it"),
         }
     }
 }

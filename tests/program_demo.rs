@@ -123,8 +123,10 @@ fn imbalance_trades_too() {
 
 #[test]
 fn another_order_protocol_trades_too() {
-    let demo = Demo::new("ouch42", &["--seconds", "2", "--protocol", "ouch42"]);
-    is_whole(&demo, demo.run()).some("/orders_sent").some("/fills");
+    for protocol in ["ouch42", "fix44", "fix42"] {
+        let demo = Demo::new(protocol, &["--seconds", "2", "--protocol", protocol]);
+        is_whole(&demo, demo.run()).some("/orders_sent").some("/fills");
+    }
 }
 
 #[test]

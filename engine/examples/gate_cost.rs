@@ -67,6 +67,7 @@ fn engine(throttles: Vec<Throttle>) -> Engine<Taker> {
             duplicate_window: Nanos::ZERO,
             ..RiskLimits::default()
         },
+        drop_copies: Vec::new(),
         throttles,
         fees: Vec::new(),
         openings: Vec::new(),

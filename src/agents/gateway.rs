@@ -7,7 +7,8 @@
 //! An order carries the count of disconnects that the engine had seen when it was approved. One that does not match the count here was approved for a
 //! session that is gone: it is dropped and counted, and the engine settles it when the session is `Ready` again.
 //!
-//! A login that the venue refuses as not authorised is not tried again before a restart: venues lock accounts that keep trying.
+//! A login that the venue refuses as not authorised, or because it counts other numbers than we do, is not tried again before a restart: no time heals that, and venues
+//! lock accounts that keep trying. One that a FIX venue refuses for another reason is tried again after waits that grow to a minute.
 //!
 //! # The end
 //!
@@ -110,8 +111,8 @@ pub struct GatewayOf<G, L> {
     sample_every: u32,
     until_sample: u32,
     retry: Retry,
-    /// The venue refused user or password: no further login is tried.
-    given_up: bool,
+    /// The venue refused the login for what no time heals, by this code: no further one is tried.
+    given_up: Option<u8>,
     /// The highest token sent in a new order or a replace.
     last_token: Token,
     ending: Arc<Ending>,
@@ -136,8 +137,12 @@ enum Parting {
 
 /// Code of a login that is refused because the session asked for is not there ...
 const NO_SUCH_SESSION: u8 = b'S';
-/// ... and of one that is refused for its user or password.
+/// ... and of one that is refused for its user or password, ...
 const NOT_AUTHORISED: u8 = b'A';
+/// ... because the venue counts other numbers than we do, ...
+const OUT_OF_STEP: u8 = b'N';
+/// ... or for what may be over the next time.
+const REFUSED: u8 = b'R';
 
 impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
     /// Puts it together; the first connection is tried in the first duty cycle.
@@ -159,7 +164,7 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
             sample_every: p.sample_every,
             until_sample: 1,
             retry: Retry::new(),
-            given_up: false,
+            given_up: None,
             last_token: Token(0),
             ending: p.ending,
             parting: Parting::Staying,
@@ -188,7 +193,9 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
         self.publisher.counters.add(counter::unsent, self.gateway.unsent_len() as u64);
         self.gateway.on_disconnected(now, &mut self.up);
         self.in_transmit.clear();
-        self.link = Link::Waiting { until: self.retry.after(now) };
+        let refused = self.up.refusal == Some(REFUSED);
+        let until = if refused { self.retry.after_refusal(now) } else { self.retry.after(now) };
+        self.link = Link::Waiting { until };
     }
 
     fn connect(&mut self, now: Nanos) -> usize {
@@ -196,9 +203,10 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
             Link::Waiting { until } if *until <= now => {
                 let wanted = matches!(self.parting, Parting::Staying | Parting::Sweeping(_));
                 // A strategy that takes nothing would not hear of it.
-                if !wanted || self.given_up || !self.up.flush() {
+                if !wanted || self.given_up.is_some() || !self.up.flush() {
                     return 0;
                 }
+                self.up.refusal = None;
                 match L::start(&self.config) {
                     Ok(link) => self.link = Link::Connecting(link, now),
                     Err(_) => self.drop_link(now),
@@ -349,7 +357,9 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
                 // The venue began another session while we were away: join that one from its start. The engine hears that it is another, and
                 // halts where the last one left orders open.
                 Some(NO_SUCH_SESSION) if remembered => self.gateway.forget_session(),
-                Some(NOT_AUTHORISED) => self.given_up = true,
+                Some(code @ (NOT_AUTHORISED | OUT_OF_STEP)) => self.given_up = Some(code),
+                // Each refusal doubles the wait.
+                Some(REFUSED) => self.retry.take_longer(),
                 // The venue refused us or ended its day: asking again at once would be a storm.
                 _ => self.retry.take_long(),
             }
@@ -391,6 +401,10 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
         if !matches!(self.parting, Parting::Staying | Parting::Leaving { .. }) {
             return;
         }
+        if self.config.fix.as_ref().is_some_and(|fix| fix.drop_copy) {
+            // Nothing of ours can be open.
+            return self.log_out(now, None);
+        }
         self.parting = Parting::Sweeping(Sweep::new(now));
         self.retry.reset();
         if let Link::Waiting { until } = &mut self.link {
@@ -412,7 +426,7 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
                 if let Some(token) = self.up.mass_canceled.take() {
                     sweep.on_answer(now, token);
                 }
-                if sweep.is_over(now, self.up.last_report) || self.given_up {
+                if sweep.is_over(now, self.up.last_report) || self.given_up.is_some() {
                     let confirmed = sweep.is_confirmed();
                     self.publisher.counters.add(counter::mass_canceled, confirmed.into());
                     return self.log_out(now, Some(confirmed));
@@ -453,7 +467,8 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
         c.set(counter::undecodable, self.up.undecodable);
         c.set(counter::spilled, self.up.spilled);
         c.set(counter::receipts_lost, self.up.receipts_lost);
-        c.set(counter::given_up, self.given_up.into());
+        let given_up = self.given_up.map_or(0, |code| if code == OUT_OF_STEP { 2 } else { 1 });
+        c.set(counter::given_up, given_up);
     }
 }
 

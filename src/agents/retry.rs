@@ -6,6 +6,8 @@ use model::Nanos;
 pub(in crate::agents) const LEAST: Nanos = Nanos::from_millis(50);
 /// The longest one.
 pub(in crate::agents) const MOST: Nanos = Nanos::from_millis(5_000);
+/// The longest one between logins that are refused.
+const REFUSED_MOST: Nanos = Nanos::from_millis(60_000);
 
 /// Twice as long each time, from [`LEAST`] up to [`MOST`], and up to a quarter more.
 pub(in crate::agents) struct Retry {
@@ -19,8 +21,17 @@ impl Retry {
 
     /// A connection came to nothing at `now`: when the next may be tried.
     pub(in crate::agents) fn after(&mut self, now: Nanos) -> Nanos {
+        self.up_to(MOST, now)
+    }
+
+    /// The counterparty did not want us at `now`: when it may be asked again.
+    pub(in crate::agents) fn after_refusal(&mut self, now: Nanos) -> Nanos {
+        self.up_to(REFUSED_MOST, now)
+    }
+
+    fn up_to(&mut self, most: Nanos, now: Nanos) -> Nanos {
         let wait = with_jitter(self.next, now);
-        self.next = Nanos((self.next.0 * 2).min(MOST.0));
+        self.next = Nanos((self.next.0 * 2).min(most.0));
         now.after(wait)
     }
 
@@ -32,6 +43,11 @@ impl Retry {
     /// Asking again soon cannot help: the next wait is the longest.
     pub(in crate::agents) fn take_long(&mut self) {
         self.next = MOST;
+    }
+
+    /// The same where the wait is not beyond it already.
+    pub(in crate::agents) fn take_longer(&mut self) {
+        self.next = self.next.max(MOST);
     }
 }
 
@@ -69,6 +85,13 @@ mod tests {
         assert!(retry.after(now).since(now).0 <= LEAST.0 + LEAST.0 / 4);
         retry.take_long();
         assert!(retry.after(now).since(now).0 >= MOST.0);
+        for least in [5_000, 10_000, 20_000, 40_000, 60_000, 60_000] {
+            retry.take_longer();
+            let wait = retry.after_refusal(now).since(now).0 / 1_000_000;
+            assert!((least..=least + least / 4).contains(&wait), "{wait} ms, at least {least}");
+        }
+        assert!(retry.after(now).since(now).0 >= REFUSED_MOST.0);
+        assert!(retry.after(now).since(now).0 <= MOST.0 + MOST.0 / 4);
     }
 
     #[test]

@@ -280,7 +280,7 @@ impl<S: Strategy> StrategyAgent<S> {
     /// Tells the gateways how to end.
     #[cold]
     fn take_leave(&mut self) {
-        let farewell = match self.core.blind || self.core.engine.orders().open() > 0 {
+        let farewell = match self.core.blind || self.core.engine.orders().ours_open() > 0 {
             true => Farewell::Sweep,
             false => Farewell::LogOut,
         };
@@ -562,8 +562,8 @@ impl<S: Strategy> Agent for StrategyAgent<S> {
     /// more: then no input may be taken, a shutdown included.
     fn is_done(&self) -> bool {
         let flat = || {
-            let orders = self.core.engine.orders().open() == 0;
-            orders && !self.shutdown_due && !self.core.engine.has_backlog() && self.open_packet().is_none()
+            let idle = !self.shutdown_due && !self.core.engine.has_backlog() && self.open_packet().is_none();
+            idle && self.core.engine.orders().ours_open() == 0
         };
         self.core.blind || self.stop_by.is_some_and(|stop_by| self.core.cycle >= stop_by || flat())
     }

@@ -120,7 +120,7 @@ fn status(s: &Value) -> String {
     ));
     let states = ["disconnected", "connecting", "logged in", "ready"];
     for g in s["gateways"].as_array().into_iter().flatten() {
-        let state = match g["given_up"] == 1 {
+        let state = match g["given_up"].as_u64().is_some_and(|why| why > 0) {
             true => "LOGIN REFUSED (no further attempt before a restart)",
             false => states.get(g["state"].as_u64().unwrap_or(9) as usize).copied().unwrap_or("?"),
         };

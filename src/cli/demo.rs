@@ -10,6 +10,7 @@ use super::{Exit, Failure, Outcome, Registry, extent, live, report, signals};
 use crate::config::{Config, Secrets, Topology, parse_toml};
 use crate::core::Plan;
 use crate::exchange::codec::Protocol;
+use crate::exchange::config::{FixAccountConfig, FixPortConfig};
 use crate::exchange::{self, AccountConfig, ExchangeConfig, FaultsConfig, FlowConfig, SpeedConfig};
 use crate::host;
 use crate::reconcile::{Figures, Verdict};
@@ -35,7 +36,7 @@ pub struct Args {
     #[arg(long, value_parser = ["pipelined", "inline"])]
     topology: Option<String>,
     /// What order entry speaks.
-    #[arg(long, default_value = "ouch50", value_parser = ["ouch50", "ouch42"])]
+    #[arg(long, default_value = "ouch50", value_parser = ["ouch50", "ouch42", "fix44", "fix42"])]
     protocol: String,
     /// Seed of the generated flow.
     #[arg(long, default_value_t = 1)]
@@ -55,6 +56,14 @@ pub struct Args {
     /// Writes the report as JSON to this file, `-` for stdout.
     #[arg(long)]
     json: Option<PathBuf>,
+}
+
+/// The two ends of a FIX session.
+const CLIENT: &str = "DEMO";
+const VENUE: &str = "VENUE";
+
+fn speaks_fix(args: &Args) -> bool {
+    args.protocol.starts_with("fix")
 }
 
 /// A share that a line may lose, percent.
@@ -95,12 +104,25 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
         ouch: SocketAddr::from(([127, 0, 0, 1], 0)),
         glimpse: None,
         mirror: None,
+        fix: speaks_fix(args).then(|| FixPortConfig {
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+            tls: None,
+            ca_file: None,
+            comp_id: VENUE.into(),
+        }),
         rest: None,
         accounts: vec![AccountConfig {
             username: "demo".into(),
             password: Some("demo".into()),
             firm: "DEMO".into(),
-            protocol: if args.protocol == "ouch42" { Protocol::Ouch42 } else { Protocol::Ouch50 },
+            protocol: match &args.protocol[..] {
+                "ouch42" => Protocol::Ouch42,
+                "fix44" => Protocol::Fix44,
+                "fix42" => Protocol::Fix42,
+                _ => Protocol::Ouch50,
+            },
+            fix: speaks_fix(args)
+                .then(|| FixAccountConfig { comp_id: CLIENT.into(), ..FixAccountConfig::default() }),
             ..AccountConfig::default()
         }],
         flow,
@@ -122,6 +144,10 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
 
     let name = args.name.clone().unwrap_or_else(|| format!("demo-{}", std::process::id()));
     let config = config(args, &name, &topology, &symbols, lines, &venue)?;
+    if let Some(fix) = &config.gateways[0].fix {
+        // A demo's venue is a new one: it knows nothing of the numbers of an earlier demo of this name.
+        let _ = std::fs::remove_file(&fix.store);
+    }
     let plan = Plan::new(&config, 1);
     live::say(&format!(
         "demo: {} on {cores} core(s), {} topology, {} instrument(s), {} s",
@@ -216,11 +242,17 @@ fn config(
     venue: &exchange::Running,
 ) -> Result<Config, Failure> {
     let rerequest = venue.rerequest.map(|a| format!("{:?}", a.to_string())).unwrap_or_default();
+    let fix = match venue.fix {
+        Some(_) => {
+            format!("[gateways.fix]\nsender_comp_id = \"{CLIENT}\"\ntarget_comp_id = \"{VENUE}\"\n")
+        }
+        None => String::new(),
+    };
     let mut text = format!(
         "name = {name:?}\njournal_dir = {:?}\ntopology = {topology:?}\nidle = \"yield\"\n\
          [[feeds]]\nid = \"itch\"\nprotocol = \"itch50\"\nlines = [\"{}\", \"{}\"]\nrerequest = [{rerequest}]\n\
          [[gateways]]\nid = \"ouch\"\nprotocol = {:?}\nenvironment = \"test\"\naddress = \"{}\"\n\
-         username = \"demo\"\npassword_env = \"COLO_DEMO_PASSWORD\"\nfirm = \"DEMO\"\n\
+         username = \"demo\"\npassword_env = \"COLO_DEMO_PASSWORD\"\nfirm = \"DEMO\"\n{fix}\
          [strategy]\nname = {:?}\n\
          [risk]\nmax_order_quantity = 1000\nmax_order_notional_usd = 1000000\nmax_position = 5000\nmax_open_orders = 50\n\
          max_messages_per_second = 1000\nprice_collar_bps = 500\nmax_daily_loss_usd = 100000\n",
@@ -228,7 +260,7 @@ fn config(
         lines[0],
         lines[1],
         args.protocol,
-        venue.ouch,
+        venue.fix.unwrap_or(venue.ouch),
         args.strategy
     );
     for s in symbols {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gateways::fix::session::Reset;
+use model::Nanos;
 use serde::{Deserialize, Serialize};
 
 use super::resolve::{Checks, Secrets};
@@ -25,12 +26,18 @@ pub struct Written {
     /// `never` or `each_logon`: when both sequences begin at 1 again. Venues that demand it at each logon have nothing replayed.
     #[serde(default = "never")]
     pub reset: String,
+    /// A time of day, `17:00:00` UTC: both sequences begin at 1 again at the first logon from then on, once a day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reset_at: Option<String>,
     /// A file with a key in base64, with which logons are signed; the password then stands in what is signed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sign_key_file: Option<String>,
     /// Account (1) of each order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
+    /// Whether this is a drop copy: it tells of the orders of other sessions, and nothing is ever sent on it.
+    #[serde(default)]
+    pub drop_copy: bool,
     /// `off` or `each`: whether sequence numbers are on the disk before the message leaves.
     #[serde(default = "off")]
     pub sync: String,
@@ -67,6 +74,8 @@ pub struct Fix {
     pub key: Option<Vec<u8>>,
     /// Account of each order.
     pub account: Option<String>,
+    /// Whether it only tells of others' orders.
+    pub drop_copy: bool,
     /// The store.
     pub store: PathBuf,
     /// When it is on the disk.
@@ -98,6 +107,18 @@ fn file(c: &mut Checks, key: String, base: &Path, name: &str) -> Vec<u8> {
     })
 }
 
+/// `HH:MM:SS` since midnight.
+fn time_of_day(text: &str) -> Option<Nanos> {
+    let two = |at: usize| {
+        let digits = text.get(at..at + 2).filter(|t| t.bytes().all(|b| b.is_ascii_digit()))?;
+        digits.parse::<u64>().ok()
+    };
+    let (hour, minute, second) = (two(0)?, two(3)?, two(6)?);
+    let is_written = text.len() == 8 && text.as_bytes()[2] == b':' && text.as_bytes()[5] == b':';
+    let is_time = hour < 24 && minute < 60 && second < 60;
+    (is_written && is_time).then(|| Nanos(((hour * 60 + minute) * 60 + second) * 1_000_000_000))
+}
+
 /// Checks what is under `key`. `journals`: where the core keeps its files.
 pub(super) fn resolve(
     c: &mut Checks,
@@ -119,6 +140,15 @@ pub(super) fn resolve(
     }
     let resets = [("never", Reset::Never), ("each_logon", Reset::EachLogon)];
     let reset = c.word(&at("reset"), &w.reset, &resets).unwrap_or(Reset::Never);
+    let reset = match w.reset_at.as_ref().map(|text| (text, time_of_day(text))) {
+        None => reset,
+        Some((_, Some(time))) if reset == Reset::Never => Reset::Daily(time),
+        Some((text, _)) => {
+            let needed = "a time of day as \"17:00:00\", UTC, beside reset = \"never\"";
+            c.problem(at("reset_at"), format!("{text:?}"), needed);
+            reset
+        }
+    };
     let sync =
         c.word(&at("sync"), &w.sync, &[("off", Sync::Off), ("each", Sync::Each)]).unwrap_or(Sync::Each);
     let read = secrets == Secrets::Read;
@@ -147,8 +177,23 @@ pub(super) fn resolve(
         reset,
         key: signing,
         account: w.account.clone(),
+        drop_copy: w.drop_copy,
         store: journals.join(format!("fix-{}-{}.store", w.sender_comp_id, w.target_comp_id)),
         sync,
         tls,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_day_is_one() {
+        assert_eq!(time_of_day("17:00:05"), Some(Nanos(61_205_000_000_000)));
+        assert_eq!(time_of_day("00:00:00"), Some(Nanos::ZERO));
+        for bad in ["", "17:00", "24:00:00", "17:60:00", "17:00:60", "17-00-00", "+1:00:00", "17:00:000", "1\u{e9}:00:0"] {
+            assert_eq!(time_of_day(bad), None, "{bad}");
+        }
     }
 }

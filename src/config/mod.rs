@@ -231,6 +231,7 @@ impl Config {
             feeds: self.feeds.len(),
             gateways: self.gateways.len(),
             limits: self.limits,
+            drop_copies: self.drop_copies().collect(),
             throttles: self.gateways.iter().map(|g| g.throttle.clone()).collect(),
             fees: self.gateways.iter().map(|g| g.fees.clone()).collect(),
             openings: self.openings.as_ref().map_or(Vec::new(), |o| o.positions.clone()),
@@ -242,6 +243,13 @@ impl Config {
                 direct_refs: self.capacity.direct_refs,
             },
         }
+    }
+
+    /// The gateways that are drop copies.
+    pub fn drop_copies(&self) -> impl Iterator<Item = model::GatewayId> + '_ {
+        let is_copy = |g: &Gateway| g.fix.as_ref().is_some_and(|fix| fix.drop_copy);
+        let found = self.gateways.iter().zip(0..).filter(move |(g, _)| is_copy(g));
+        found.map(|(_, id)| model::GatewayId(id))
     }
 
     /// The configuration as TOML; secrets are not in it (they are named by file or variable).

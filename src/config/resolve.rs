@@ -124,6 +124,11 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
         let needed = "\"pipelined\", where a gateway speaks rest_ws: it has a thread of its own";
         c.problem("topology", "\"inline\"", needed);
     }
+    let is_copy = |g: &Gateway| g.fix.as_ref().is_some_and(|fix| fix.drop_copy);
+    if gateways.iter().any(is_copy) && written.strategy.name != "observer" {
+        let needed = "\"observer\", where a gateway is a drop copy: nothing can be sent there";
+        c.problem("strategy.name", format!("{:?}", written.strategy.name), needed);
+    }
     let instruments = instruments(&mut c, &written);
     let limits = limits(&mut c, &written.risk);
     if let Some(day) = &mut written.start_of_day {

@@ -162,7 +162,7 @@ impl<S: Strategy> Running<S> {
             positions: engine
                 .map(|e| e.positions().all().iter().enumerate().map(|(k, p)| (symbol(k), *p)).collect())
                 .unwrap_or_default(),
-            open_orders: engine.map_or(0, |e| e.orders().open()),
+            open_orders: engine.map_or(0, |e| e.orders().ours_open()),
             pnl: engine.map(Engine::pnl).unwrap_or_default(),
             state_hash: engine.map_or(0, Engine::state_hash),
             halted: strategy.as_ref().and_then(StrategyAgent::halted),

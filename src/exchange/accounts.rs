@@ -13,6 +13,7 @@ use model::{Px, Qty, Side, Symbol};
 use super::admission::{Limits, Rates};
 use super::codec::{Codec, Protocol};
 use super::entry::{Cause, MARKET_PRICE, Name, Reason, Report, Tags, Terms};
+use super::fix::FixRules;
 use super::latency::{Excess, Latency};
 use super::matching::{OrderKey, Owner, Resting};
 use super::message_log::MessageLog;
@@ -22,7 +23,7 @@ use super::rng::Rng;
 pub const ROUND_LOT: u32 = 100;
 
 /// An account as it is set up.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct AccountSetup {
     /// Who may log in.
     pub credentials: Credentials,
@@ -37,10 +38,12 @@ impl From<Credentials> for AccountSetup {
 }
 
 /// What holds for one account.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct AccountRules {
     /// What its port speaks.
     pub protocol: Protocol,
+    /// Its FIX session, where it speaks that.
+    pub fix: Option<FixRules>,
     /// Whether its orders are canceled when its connection ends; as the venue's where `None`.
     pub cancel_on_disconnect: Option<bool>,
     /// Firms that it may trade for besides its own.
@@ -295,6 +298,18 @@ pub struct Account {
     cash_e4: i128,
     /// What it was told and when, beside the stream, where the venue's other face listens.
     heard: Option<Vec<(u64, Report)>>,
+    /// The accounts that are told a copy of it.
+    pub(super) copied_to: Vec<u16>,
+    copies: Vec<Told>,
+}
+
+/// What an account was told, for those that are told a copy.
+#[derive(Clone, Debug)]
+pub struct Told {
+    now: u64,
+    /// The order's name between the account and its client.
+    id: Vec<u8>,
+    report: Report,
 }
 
 impl Account {
@@ -302,8 +317,8 @@ impl Account {
     #[must_use]
     pub fn new(index: u16, setup: AccountSetup) -> Account {
         Account {
+            codec: Codec::new(&setup),
             credentials: setup.credentials,
-            codec: Codec::new(setup.rules.protocol),
             rules: setup.rules,
             index,
             stream: MessageLog::default(),
@@ -319,6 +334,8 @@ impl Account {
             positions: BTreeMap::new(),
             cash_e4: 0,
             heard: None,
+            copied_to: Vec::new(),
+            copies: Vec::new(),
         }
     }
 
@@ -362,9 +379,33 @@ impl Account {
         if let Some(heard) = &mut self.heard {
             heard.push((now, *report));
         }
-        if let Some(message) = self.codec.encode(now, report) {
+        for message in self.codec.encode(now, report) {
             self.stream.push(&message);
             self.fresh.push(report.letter());
+        }
+        if let Some(name) = report.name().filter(|_| !self.copied_to.is_empty()) {
+            self.copies.push(Told { now, id: self.codec.id_of(name), report: *report });
+        }
+    }
+
+    /// What it was told since the last call, to be copied.
+    pub fn take_copies(&mut self) -> Vec<Told> {
+        std::mem::take(&mut self.copies)
+    }
+
+    /// Is told what another account was.
+    pub fn tell_copy(&mut self, source: u16, told: &Told) {
+        for message in self.codec.copy(told.now, source, &told.id, &told.report) {
+            self.stream.push(&message);
+            self.fresh.push(told.report.letter());
+        }
+    }
+
+    /// A request was carried out: what its protocol still has to say to it is said.
+    pub fn finish(&mut self, now: u64) {
+        if let Some((letter, message)) = self.codec.finish(now) {
+            self.stream.push(&message);
+            self.fresh.push(letter);
         }
     }
 

@@ -5,7 +5,9 @@
 
 use serde::Deserialize;
 
-use super::entry::{Report, Request};
+use super::accounts::AccountSetup;
+use super::entry::{Name, Report, Request};
+use super::fix::{Copies, Orders, Ticket};
 use super::{ouch, ouch42};
 
 /// What an account's port speaks, as configured.
@@ -17,6 +19,36 @@ pub enum Protocol {
     Ouch50,
     /// OUCH 4.2.
     Ouch42,
+    /// FIX 4.4.
+    Fix44,
+    /// FIX 4.2.
+    Fix42,
+}
+
+/// What a client's message asks.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// OUCH 5.0's letter of the nearest request.
+    pub letter: u8,
+    /// What the floor is to do; nothing where the protocol alone has the answer.
+    pub request: Option<Request>,
+    /// What the protocol needs to know for its answer.
+    pub ticket: Option<Box<Ticket>>,
+}
+
+/// A request that a protocol has nothing to remember of.
+impl From<Request> for Asked {
+    fn from(request: Request) -> Asked {
+        Asked { letter: request.letter(), request: Some(request), ticket: None }
+    }
+}
+
+impl Asked {
+    /// One that the floor has nothing to do with.
+    #[must_use]
+    pub fn answered(letter: u8, ticket: Box<Ticket>) -> Asked {
+        Asked { letter, request: None, ticket: Some(ticket) }
+    }
 }
 
 /// One account's protocol, with what it remembers.
@@ -26,31 +58,84 @@ pub enum Codec {
     Ouch50,
     /// OUCH 4.2, which remembers the names of orders.
     Ouch42(ouch42::Names),
+    /// FIX, which remembers what it said of orders.
+    Fix(Box<Orders>),
+    /// FIX of one that only listens.
+    Copy(Box<Copies>),
 }
 
 impl Codec {
-    /// A codec at the start of the day.
+    /// An account's codec at the start of the day.
     #[must_use]
-    pub fn new(protocol: Protocol) -> Codec {
-        match protocol {
-            Protocol::Ouch50 => Codec::Ouch50,
-            Protocol::Ouch42 => Codec::Ouch42(ouch42::Names::default()),
+    pub fn new(setup: &AccountSetup) -> Codec {
+        match (setup.rules.protocol, &setup.rules.fix) {
+            (Protocol::Fix44 | Protocol::Fix42, Some(rules)) if !rules.drop_copy_of.is_empty() => {
+                Codec::Copy(Box::new(Copies::new(rules)))
+            }
+            (Protocol::Fix44 | Protocol::Fix42, Some(rules)) => {
+                Codec::Fix(Box::new(Orders::new(rules, setup.credentials.firm)))
+            }
+            (Protocol::Ouch42, _) => Codec::Ouch42(ouch42::Names::default()),
+            (Protocol::Ouch50 | Protocol::Fix44 | Protocol::Fix42, _) => Codec::Ouch50,
         }
     }
 
-    /// A client's message; `None` where it is none.
-    pub fn parse(&mut self, message: &[u8]) -> Option<Request> {
+    /// A client's message, at `now`; `None` where it is none.
+    pub fn parse(&mut self, now: u64, message: &[u8]) -> Option<Asked> {
         match self {
-            Codec::Ouch50 => ouch::parse(message),
-            Codec::Ouch42(names) => names.parse(message),
+            Codec::Ouch50 => ouch::parse(message).map(Asked::from),
+            Codec::Ouch42(names) => names.parse(message).map(Asked::from),
+            Codec::Fix(orders) => orders.parse(now, message),
+            Codec::Copy(copies) => copies.parse(message),
         }
     }
 
-    /// A message to the client, made at `now` (ns since midnight); `None` where the protocol has no word for it.
-    pub fn encode(&mut self, now: u64, report: &Report) -> Option<Vec<u8>> {
+    /// What is told now answers this request, up to [`Codec::finish`].
+    pub fn begin(&mut self, ticket: Option<Box<Ticket>>) {
         match self {
-            Codec::Ouch50 => Some(ouch::encode(now, report)),
-            Codec::Ouch42(names) => names.encode(now, report),
+            Codec::Ouch50 | Codec::Ouch42(_) => {}
+            Codec::Fix(orders) => orders.begin(ticket),
+            Codec::Copy(copies) => copies.begin(ticket),
+        }
+    }
+
+    /// The request is carried out: the answer of a protocol that has one where the floor has said nothing, with OUCH 5.0's letter of the nearest report.
+    pub fn finish(&mut self, now: u64) -> Option<(u8, Vec<u8>)> {
+        match self {
+            Codec::Ouch50 | Codec::Ouch42(_) => None,
+            Codec::Fix(orders) => orders.finish(now),
+            Codec::Copy(copies) => copies.finish(now),
+        }
+    }
+
+    /// The messages to the client that say this, made at `now` (ns since midnight); none where the protocol has no word for it.
+    pub fn encode(&mut self, now: u64, report: &Report) -> Vec<Vec<u8>> {
+        match self {
+            Codec::Ouch50 => vec![ouch::encode(now, report)],
+            Codec::Ouch42(names) => names.encode(now, report).into_iter().collect(),
+            Codec::Fix(orders) => orders.encode(now, report),
+            // It has no orders, and system events are not said.
+            Codec::Copy(_) => Vec::new(),
+        }
+    }
+
+    /// What an order is called between the account and its client.
+    #[must_use]
+    pub fn id_of(&self, name: Name) -> Vec<u8> {
+        match self {
+            Codec::Ouch50 if name.idx == 0 => name.number.to_string().into_bytes(),
+            Codec::Ouch50 => format!("{}.{}", name.idx, name.number).into_bytes(),
+            Codec::Ouch42(names) => names.of(name).trim_ascii().into(),
+            Codec::Fix(orders) => orders.id_of(name),
+            Codec::Copy(_) => Vec::new(),
+        }
+    }
+
+    /// The messages that say what account `source` was told of an order of that name; none but for one that listens.
+    pub fn copy(&mut self, now: u64, source: u16, id: &[u8], report: &Report) -> Vec<Vec<u8>> {
+        match self {
+            Codec::Copy(copies) => copies.encode(now, source, id, report),
+            Codec::Ouch50 | Codec::Ouch42(_) | Codec::Fix(_) => Vec::new(),
         }
     }
 }

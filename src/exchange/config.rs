@@ -34,6 +34,7 @@
 //! ```
 
 mod accounts;
+mod fix;
 mod market;
 mod script;
 
@@ -44,6 +45,7 @@ use model::Symbol;
 use serde::Deserialize;
 
 pub use accounts::{AccountConfig, LatencyConfig, LimitsConfig, OverRate, Secret, SelfMatchConfig};
+pub use fix::{FixAccountConfig, FixPortConfig};
 pub use market::{BandsConfig, BeyondConfig, HaltedConfig, HoursConfig, MarketConfig, PostOnlyConfig};
 pub use script::{ActionConfig, StepConfig};
 
@@ -87,6 +89,9 @@ pub struct ExchangeConfig {
     /// everything on both.
     #[serde(default)]
     pub mirror: Option<SocketAddr>,
+    /// FIX, for the accounts that speak it. None where absent.
+    #[serde(default)]
+    pub fix: Option<FixPortConfig>,
     /// REST and WebSocket for the same accounts. None where absent.
     #[serde(default)]
     pub rest: Option<RestConfig>,
@@ -231,6 +236,9 @@ impl ExchangeConfig {
         if let Some(path) = config.rest.as_mut().and_then(|rest| rest.ca_file.as_mut()) {
             *path = folder.join(&*path);
         }
+        if let Some(path) = config.fix.as_mut().and_then(|fix| fix.ca_file.as_mut()) {
+            *path = folder.join(&*path);
+        }
         if let FlowConfig::File { path, .. } = &mut config.flow {
             *path = folder.join(&*path);
         }
@@ -269,7 +277,8 @@ impl ExchangeConfig {
         if self.end_of_session_ms > 3_600_000 {
             return Err(invalid("end_of_session_ms", self.end_of_session_ms, "at most 3600000"));
         }
-        let accounts = accounts::resolve(&self.accounts)?;
+        self.fix.as_ref().map_or(Ok(()), FixPortConfig::check)?;
+        let accounts = accounts::resolve(&self.accounts, self.fix.as_ref(), unix_seconds)?;
         let script = script::resolve(&self.script, &accounts)?;
         Ok(VenueConfig {
             session: self.session_bytes(unix_seconds)?,

@@ -1,9 +1,9 @@
 //! Order entry's desk: the clients that are connected, and what is on its way between them and the floor.
 //!
 //! ```text
-//!  bytes --> soup --> script --> throttle --> arrivals (latency) --> order_entry --> the account's stream
+//!  bytes --> soup or fix --> script --> throttle --> arrivals (latency) --> order_entry --> the account's stream
 //!                                                                                        |
-//!  bytes <-- soup <-- what the script does to packets <-- releases (latency) <-----------+
+//!  bytes <-- soup or fix <-- what the script does to packets <-- releases (latency) <-----------+
 //! ```
 //!
 //! An account has at most one client at each of its two hosts; both get every message, and either may send. It is connected while one of them
@@ -12,17 +12,23 @@
 //!
 //! Invariants: what was sent before is what is replayed, to the byte; nothing here changes a book or the ledger, but by a request.
 
-use std::collections::{BTreeMap, VecDeque};
+mod fix;
+mod port;
+
+use std::collections::BTreeMap;
 
 use super::accounts::AccountRules;
-use super::entry::{Reason, Request};
+use super::codec::Asked;
+use super::connection::{Ask, Connection};
+use super::entry::Reason;
 use super::floor::Floor;
-use super::latency::{Excess, Latency, RateWindow};
+use super::latency::Excess;
 use super::order_entry;
 use super::rng::Rng;
 use super::script::{Action, MarketAction, Script, Step};
-use super::soup::{Ask, Connection, Login, Refusal};
+use super::soup::{self, Login, Refusal};
 use super::venue::ConnectionId;
+use port::{Arrival, PacketFault, Port};
 
 /// Bytes kept of a client that is not read; behind this it is not heard at all.
 const UNREAD_LIMIT: usize = 1 << 20;
@@ -60,54 +66,6 @@ struct Client {
     unread: Vec<u8>,
 }
 
-/// What the script does to one message of a stream.
-#[derive(Clone, Copy, Debug)]
-enum PacketFault {
-    Cut(usize),
-    Garbage(usize),
-    Repeat,
-}
-
-#[derive(Debug)]
-enum Arrival {
-    Request(Request),
-    OverRate(Request),
-    Left,
-}
-
-/// One account's way in and out.
-#[derive(Debug)]
-struct Port {
-    session: [u8; 10],
-    sessions: u8,
-    arrivals: VecDeque<(u64, Arrival)>,
-    last_arrival: u64,
-    /// When a message of the stream may be written: `(due, sequence)`.
-    releases: VecDeque<(u64, u64)>,
-    last_release: u64,
-    /// The last message of the stream that may be written.
-    released: u64,
-    /// The last message of the stream that was looked at.
-    observed: u64,
-    window: RateWindow,
-    faults: BTreeMap<u64, PacketFault>,
-    inbound: Latency,
-    outbound: Latency,
-    rate: Option<(u32, Excess)>,
-}
-
-impl Port {
-    /// Lets go what is due.
-    fn release(&mut self, now: u64) {
-        while let Some(&(due, sequence)) = self.releases.front()
-            && due <= now
-        {
-            self.releases.pop_front();
-            self.released = sequence;
-        }
-    }
-}
-
 /// The desk.
 #[derive(Debug)]
 pub struct OrderDesk {
@@ -130,25 +88,10 @@ impl OrderDesk {
         seed: u64,
         cancel_on_disconnect: bool,
     ) -> OrderDesk {
-        let port = |rules: &&AccountRules| Port {
-            session,
-            sessions: 1,
-            arrivals: VecDeque::new(),
-            last_arrival: 0,
-            releases: VecDeque::new(),
-            last_release: 0,
-            released: 0,
-            observed: 0,
-            window: RateWindow::default(),
-            faults: BTreeMap::new(),
-            inbound: rules.inbound_latency.clone(),
-            outbound: rules.outbound_latency.clone(),
-            rate: rules.rate,
-        };
         OrderDesk {
             session,
             clients: BTreeMap::new(),
-            ports: rules.iter().map(port).collect(),
+            ports: rules.iter().map(|rules| Port::new(session, rules)).collect(),
             script: Script::new(script),
             rng: Rng::new(seed, 0xDE5),
             cancel_on_disconnect,
@@ -164,22 +107,20 @@ impl OrderDesk {
 
     /// A client has connected.
     pub fn connect(&mut self, now: u64, id: ConnectionId, host: Host) {
-        let client = Client {
-            connection: Connection::new(now),
-            host,
-            mute_until: 0,
-            deaf_until: 0,
-            unread: Vec::new(),
-        };
+        self.seat(id, Connection::Soup(soup::Connection::new(now)), host);
+    }
+
+    fn seat(&mut self, id: ConnectionId, connection: Connection, host: Host) {
+        let client = Client { connection, host, mute_until: 0, deaf_until: 0, unread: Vec::new() };
         self.clients.insert(id, client);
     }
 
     /// A client's socket is gone.
     pub fn disconnect(&mut self, floor: &mut Floor, id: ConnectionId) {
-        if let Some(client) = self.clients.remove(&id)
-            && let Some(account) = client.connection.account()
-        {
-            self.left(floor, account);
+        if let Some(mut client) = self.clients.remove(&id) {
+            let account = client.connection.account();
+            self.take_back(&mut client.connection);
+            account.into_iter().for_each(|account| self.left(floor, account));
         }
     }
 
@@ -196,7 +137,7 @@ impl OrderDesk {
     /// What a client wants next, with the account that it is logged in for.
     pub fn next_ask(&mut self, now: u64, id: ConnectionId) -> Option<(Ask, Option<u16>)> {
         let client = self.clients.get_mut(&id).filter(|c| c.deaf_until <= now)?;
-        let ask = client.connection.next_ask()?;
+        let ask = client.connection.next_ask(now)?;
         Some((ask, client.connection.account()))
     }
 
@@ -227,6 +168,9 @@ impl OrderDesk {
     /// Why not.
     pub fn admit(&mut self, floor: &Floor, login: &Login, is_closed: bool) -> Result<u16, Refusal> {
         let account = floor.account_of(login).ok_or(Refusal::NotAuthorised)?;
+        if floor.accounts[usize::from(account)].rules.fix.is_some() {
+            return Err(Refusal::NotAuthorised);
+        }
         let names_it =
             login.session.is_empty() || login.names_session(&self.ports[usize::from(account)].session);
         let is_good = names_it && !is_closed && login.sequence.is_some();
@@ -236,8 +180,8 @@ impl OrderDesk {
     /// Refuses a login.
     pub fn refuse(&mut self, now: u64, id: ConnectionId, why: Refusal) {
         self.counts.refused += 1;
-        if let Some(client) = self.clients.get_mut(&id) {
-            client.connection.refuse(now, why);
+        if let Some(Client { connection: Connection::Soup(soup), .. }) = self.clients.get_mut(&id) {
+            soup.refuse(now, why);
         }
     }
 
@@ -269,8 +213,8 @@ impl OrderDesk {
                 _ => {}
             }
         }
-        if let Some(client) = self.clients.get_mut(&id) {
-            client.connection.accept(now, account, &port.session, said, from);
+        if let Some(Client { connection: Connection::Soup(soup), .. }) = self.clients.get_mut(&id) {
+            soup.accept(now, account, &port.session, said, from);
         }
         for action in actions {
             self.perform(floor, account, action, None);
@@ -292,22 +236,22 @@ impl OrderDesk {
         if !floor.is_open {
             return;
         }
-        let Some(request) = floor.accounts[usize::from(account)].codec.parse(message) else {
+        let Some(asked) = floor.accounts[usize::from(account)].codec.parse(floor.now, message) else {
             self.counts.malformed += 1;
             return;
         };
-        let actions = self.script.on_request(account, request.letter());
+        let actions = self.script.on_request(account, asked.letter);
         if actions.iter().any(|a| matches!(a, Action::Drop | Action::Disconnect)) {
             self.counts.dropped += 1;
         } else {
-            self.enqueue(floor, id, account, request);
+            self.enqueue(floor, id, account, asked);
         }
         for action in actions {
             self.perform(floor, account, action, None);
         }
     }
 
-    fn enqueue(&mut self, floor: &mut Floor, id: ConnectionId, account: u16, request: Request) {
+    fn enqueue(&mut self, floor: &mut Floor, id: ConnectionId, account: u16, asked: Asked) {
         let now = floor.now;
         let port = &mut self.ports[usize::from(account)];
         let is_excess = port.rate.is_some_and(|(limit, _)| !port.window.take(now, limit));
@@ -320,7 +264,7 @@ impl OrderDesk {
                 return self.left(floor, account);
             }
         }
-        let arrival = if is_excess { Arrival::OverRate(request) } else { Arrival::Request(request) };
+        let arrival = if is_excess { Arrival::OverRate(asked) } else { Arrival::Request(asked) };
         self.queue(floor, account, arrival);
     }
 
@@ -342,8 +286,8 @@ impl OrderDesk {
         {
             match arrival {
                 _ if !floor.is_open => {}
-                Arrival::Request(request) => order_entry::apply(floor, account, request),
-                Arrival::OverRate(request) => order_entry::apply_over_rate(floor, account, request),
+                Arrival::Request(asked) => order_entry::apply(floor, account, asked),
+                Arrival::OverRate(asked) => order_entry::apply_over_rate(floor, account, asked),
                 Arrival::Left => order_entry::cancel_all(floor, account, Reason::System),
             }
         }
@@ -396,6 +340,7 @@ impl OrderDesk {
             }
             Action::Cut(n) => fault(PacketFault::Cut(n)),
             Action::Repeat => fault(PacketFault::Repeat),
+            Action::Withhold => fault(PacketFault::Withhold),
             Action::Garbage(n) if sequence.is_some() => fault(PacketFault::Garbage(n)),
             Action::Disconnect if sequence.is_some() => fault(PacketFault::Cut(0)),
             Action::Garbage(n) => {
@@ -502,6 +447,7 @@ impl OrderDesk {
 
     /// Writes what may be written.
     pub fn pump(&mut self, floor: &mut Floor, is_closed: bool) {
+        floor.tell_copies();
         // What one account does is told to others as well.
         for account in 0..self.ports.len() as u16 {
             self.observe(floor, account);
@@ -534,6 +480,7 @@ impl OrderDesk {
                             break;
                         }
                         PacketFault::Repeat => c.stutter(now, message),
+                        PacketFault::Withhold => c.pass_over(),
                         PacketFault::Garbage(n) => {
                             let bytes: Vec<u8> = (0..n).map(|_| self.rng.word() as u8).collect();
                             c.babble(now, &bytes);
@@ -562,10 +509,10 @@ impl OrderDesk {
         clients.chain(ports.flatten()).chain(script).min()
     }
 
-    /// A client's connection.
+    /// Whether a client's connection is; `None` where it is none of order entry's.
     #[must_use]
-    pub fn connection(&self, id: ConnectionId) -> Option<&Connection> {
-        self.clients.get(&id).map(|c| &c.connection)
+    pub fn is_over(&self, id: ConnectionId) -> Option<bool> {
+        self.clients.get(&id).map(|c| c.connection.is_over())
     }
 
     /// Bytes to write to a client now.

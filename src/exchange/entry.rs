@@ -535,6 +535,28 @@ pub enum Report {
 }
 
 impl Report {
+    /// The order or request that it is about; `None` where it is about none.
+    #[must_use]
+    pub const fn name(&self) -> Option<Name> {
+        match *self {
+            Report::SystemEvent(_) | Report::NextNumber { .. } => None,
+            Report::Accepted { name, .. }
+            | Report::Replaced { name, .. }
+            | Report::Canceled { name, .. }
+            | Report::SelfMatch { name, .. }
+            | Report::Executed { name, .. }
+            | Report::Broken { name, .. }
+            | Report::Rejected { name, .. }
+            | Report::CancelPending { name }
+            | Report::CancelRejected { name }
+            | Report::Modified { name, .. }
+            | Report::Priority { name, .. }
+            | Report::Refreshed { name, .. }
+            | Report::MassCanceled { name, .. }
+            | Report::EntrySwitched { name, .. } => Some(name),
+        }
+    }
+
     /// OUCH 5.0's letter for it.
     #[must_use]
     pub const fn letter(&self) -> u8 {

@@ -411,6 +411,18 @@ impl Floor {
         self.accounts.iter_mut().for_each(|a| a.tell(self.now, report));
     }
 
+    /// Tells those that are told copies what accounts were told.
+    pub fn tell_copies(&mut self) {
+        for source in 0..self.accounts.len() {
+            for told in self.accounts[source].take_copies() {
+                for k in 0..self.accounts[source].copied_to.len() {
+                    let to = usize::from(self.accounts[source].copied_to[k]);
+                    self.accounts[to].tell_copy(source as u16, &told);
+                }
+            }
+        }
+    }
+
     /// Whose name an order bears.
     #[must_use]
     pub fn attribution(&self, id: u64) -> Option<Mpid> {

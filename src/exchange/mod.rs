@@ -17,7 +17,8 @@
 //! | [`glimpse`] | snapshots of all books, one a login |
 //! | [`entry`] | what can be asked and told, in the venue's words |
 //! | [`codec`], [`ouch`], [`ouch42`] | the same as bytes of a protocol |
-//! | [`soup`], [`desk`], [`latency`] | sessions; what is on its way in and out, and how much may be |
+//! | [`fix`] | FIX: sessions, requests, reports |
+//! | [`soup`], [`connection`], [`desk`], [`latency`] | sessions; what is on its way in and out, and how much may be |
 //! | [`order_entry`], [`admission`], [`accounts`] | the life of an order, what is refused, the ledger |
 //! | [`market`], [`auction`], [`bands`] | hours, crosses, halts, limits of price |
 //! | [`script`] | what goes wrong, and when |
@@ -27,7 +28,8 @@
 //! | [`config`], [`server`] | TOML, sockets |
 //!
 //! It shares no decoder, encoder or book with `feeds`, `gateways` and `engine`, only the vocabulary of `model` (prices, quantities, sides,
-//! symbols): where both sides of a test come from one hand, a misreading of the specification would cancel out.
+//! symbols): where both sides of a test come from one hand, a misreading of the specification would cancel out. The one exception is FIX's session layer, which
+//! has judges from outside ([`fix`] says which).
 //!
 //! Not simulated: pegged and discretionary orders, routing, retail programs.
 
@@ -37,9 +39,11 @@ pub mod auction;
 pub mod bands;
 pub mod codec;
 pub mod config;
+pub mod connection;
 pub mod desk;
 pub mod entry;
 pub mod faults;
+pub mod fix;
 pub mod floor;
 pub mod flow;
 pub mod glimpse;

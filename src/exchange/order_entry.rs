@@ -18,21 +18,33 @@ mod taking;
 use model::{Qty, Symbol};
 
 use super::accounts::{Account, Order};
+use super::codec::Asked;
 use super::entry::{Cause, Name, Reason, Report, Request};
 use super::floor::{Floor, Late};
 use super::matching::{OrderKey, Resting};
 
 /// Carries out one request of `account`.
-pub fn apply(floor: &mut Floor, account: u16, request: Request) {
+pub fn apply(floor: &mut Floor, account: u16, asked: impl Into<Asked>) {
     let now = floor.now;
     let own = &floor.accounts[usize::from(account)];
     let refusal = own.refusing.filter(|(until, _)| *until > now).map(|(_, cause)| cause);
-    carry_out(floor, account, request, refusal);
+    answer(floor, account, asked.into(), refusal);
 }
 
 /// Carries out one request of `account` that is over its rate: a new order or a replace is refused, the rest is done.
-pub fn apply_over_rate(floor: &mut Floor, account: u16, request: Request) {
-    carry_out(floor, account, request, Some(Cause::RiskPortRate));
+pub fn apply_over_rate(floor: &mut Floor, account: u16, asked: Asked) {
+    answer(floor, account, asked, Some(Cause::RiskPortRate));
+}
+
+/// What the account is told meanwhile answers the request.
+fn answer(floor: &mut Floor, account: u16, asked: Asked, refusal: Option<Cause>) {
+    let at = usize::from(account);
+    floor.accounts[at].codec.begin(asked.ticket);
+    if let Some(request) = asked.request {
+        carry_out(floor, account, request, refusal);
+    }
+    let now = floor.now;
+    floor.accounts[at].finish(now);
 }
 
 fn carry_out(floor: &mut Floor, account: u16, request: Request, refusal: Option<Cause>) {

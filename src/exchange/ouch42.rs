@@ -62,7 +62,7 @@ impl Names {
     }
 
     /// The name behind a number; blanks for a number that was given to none.
-    fn of(&self, name: Name) -> Text {
+    pub(super) fn of(&self, name: Name) -> Text {
         let index = usize::try_from(name.number).ok().and_then(|n| n.checked_sub(1));
         index.and_then(|i| self.names.get(i)).copied().unwrap_or([b' '; LEN])
     }

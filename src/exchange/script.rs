@@ -36,6 +36,8 @@ pub enum Action {
     Garbage(usize),
     /// The report's packet is written twice.
     Repeat,
+    /// The report is never said.
+    Withhold,
     /// The login's stream begins so many messages before what the answer says.
     Rewind(u64),
     /// The login's answer says so many messages more than where the stream goes on.

@@ -24,8 +24,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::ExchangeError;
 use super::accounts::AccountView;
-use super::config::ExchangeConfig;
+use super::config::{AccountConfig, ExchangeConfig};
 use super::desk::Host;
+use super::fix::doors::TlsDoor;
 use super::rest::RestConfig;
 use super::rest::doors::Doors;
 use super::rest::quota::QuotaCounts;
@@ -50,6 +51,7 @@ const LINGER: Duration = Duration::from_millis(500);
 #[derive(Clone, Copy, Debug)]
 enum Door {
     Orders(Host),
+    Fix,
     Snapshots,
 }
 
@@ -98,6 +100,10 @@ pub struct Running {
     pub ouch: SocketAddr,
     /// Where its second host does.
     pub mirror: Option<SocketAddr>,
+    /// Where FIX is spoken in the clear.
+    pub fix: Option<SocketAddr>,
+    /// Where it is over TLS.
+    pub fix_tls: Option<SocketAddr>,
     /// Where the re-request server listens.
     pub rerequest: Option<SocketAddr>,
     /// Where the snapshot server listens.
@@ -181,6 +187,8 @@ pub fn spawn(config: ExchangeConfig) -> Result<Running, ExchangeError> {
         .mirror
         .map(|at| listen(Door::Orders(Host::Mirror), "order entry's second host (mirror)", at))
         .transpose()?;
+    let fix_at = config.fix.as_ref().and_then(|fix| fix.listen);
+    let fix = fix_at.map(|at| listen(Door::Fix, "FIX (fix.listen)", at)).transpose()?;
     let glimpse =
         config.glimpse.map(|at| listen(Door::Snapshots, "the snapshot server (glimpse)", at)).transpose()?;
 
@@ -206,6 +214,13 @@ pub fn spawn(config: ExchangeConfig) -> Result<Running, ExchangeError> {
         None => None,
         Some(rest) => Some(open_doors(&config, rest, &clock, unix, &mut venue)?),
     };
+    let tls = match config.fix.as_ref().and_then(|fix| Some((fix.tls?, fix.ca_file.as_ref()?))) {
+        None => None,
+        Some((at, ca_file)) => {
+            Some(TlsDoor::open(at, ca_file).map_err(on("FIX over TLS (fix.tls, fix.ca_file)", at))?)
+        }
+    };
+    let fix_tls = tls.as_ref().and_then(|door| door.address().ok());
     let rest_address = rest.as_ref().and_then(|doors| doors.address().ok());
 
     let stop_patience = STOP_PATIENCE + Duration::from_millis(config.end_of_session_ms);
@@ -218,6 +233,7 @@ pub fn spawn(config: ExchangeConfig) -> Result<Running, ExchangeError> {
         doors,
         requests,
         rest,
+        tls,
         lines,
         clients: BTreeMap::new(),
         asleep: BTreeSet::new(),
@@ -231,7 +247,8 @@ pub fn spawn(config: ExchangeConfig) -> Result<Running, ExchangeError> {
         .name(format!("{}-venue", config.name))
         .spawn(move || server.run())
         .map_err(system("start its thread"))?;
-    Ok(Running { ouch, mirror, rerequest, glimpse, rest: rest_address, progress, stop, thread: Some(thread) })
+    let (rest, thread) = (rest_address, Some(thread));
+    Ok(Running { ouch, mirror, fix, fix_tls, rerequest, glimpse, rest, progress, stop, thread })
 }
 
 fn open_doors(
@@ -241,11 +258,15 @@ fn open_doors(
     unix: Duration,
     venue: &mut Venue,
 ) -> Result<Doors, ExchangeError> {
-    let usernames: Vec<&str> = config.accounts.iter().map(|a| a.username.as_str()).collect();
+    // Both faces number an account's orders, so one that speaks FIX has no name here.
+    fn name(a: &AccountConfig) -> &str {
+        if a.fix.is_some() { "\0" } else { &a.username }
+    }
+    let usernames: Vec<&str> = config.accounts.iter().map(name).collect();
     let clients = rest.clients(&usernames).map_err(|k| ExchangeError::Invalid {
         key: format!("rest.clients[{k}]"),
         value: rest.clients[k].account.clone(),
-        allowed: "the username of an account, with an api_key or a client_id",
+        allowed: "the username of an account that does not speak FIX, with an api_key or a client_id",
     })?;
     let midnight_ms = (unix.as_millis() as u64).saturating_sub(clock.midnight_ns / 1_000_000);
     let on = |source| ExchangeError::Socket {
@@ -291,6 +312,7 @@ struct Server {
     doors: Vec<(Door, TcpListener)>,
     requests: Option<UdpSocket>,
     rest: Option<Doors>,
+    tls: Option<TlsDoor>,
     lines: Vec<(std::net::UdpSocket, SocketAddr)>,
     clients: BTreeMap<ConnectionId, TcpStream>,
     /// Clients that had something to read while the venue read nothing of them.
@@ -346,7 +368,8 @@ impl Server {
         let watching = stopping || ending || !self.lingering.is_empty();
         let longest = if watching { Duration::from_millis(10) } else { Duration::from_secs(1) };
         // Its sockets are not among those that wake the thread.
-        let longest = if self.rest.is_some() { longest.min(Duration::from_millis(1)) } else { longest };
+        let is_polled = self.rest.is_some() || self.tls.is_some();
+        let longest = if is_polled { longest.min(Duration::from_millis(1)) } else { longest };
         Duration::from_nanos(due).min(longest)
     }
 
@@ -359,6 +382,9 @@ impl Server {
         awake.into_iter().for_each(|id| self.read(id));
         if let Some(doors) = &mut self.rest {
             doors.turn(&mut self.venue, self.clock.now());
+        }
+        if let Some(door) = &mut self.tls {
+            door.turn(&mut self.venue, self.clock.now());
         }
         while let Some((line, bytes)) = self.venue.poll_datagram() {
             let (socket, address) = &self.lines[line];
@@ -400,6 +426,7 @@ impl Server {
                     let id = match *door {
                         Door::Snapshots => self.venue.connect_glimpse(now),
                         Door::Orders(host) => self.venue.connect_to(now, host),
+                        Door::Fix => self.venue.connect_fix(now),
                     };
                     let interest = Interest::READABLE | Interest::WRITABLE;
                     let token = Token(CLIENTS + id as usize);

@@ -20,6 +20,7 @@ use model::{Px, Qty, Side, Symbol};
 use super::accounts::{Account, AccountSetup, AccountView, SelfMatch};
 use super::auction;
 use super::bands;
+use super::connection::Ask;
 use super::desk::{Host, OrderDesk};
 use super::entry::{Reason, Report};
 use super::faults::LineFaults;
@@ -32,7 +33,7 @@ use super::mold::Publisher;
 use super::order_entry;
 use super::rng::Rng;
 use super::script::{MarketAction, Step};
-use super::soup::{Ask, Connection, Login};
+use super::soup::{Connection, Login};
 
 /// Messages of the flow that one step plays at most, so that clients are heard in between.
 const STEP_MESSAGES: u32 = 256;
@@ -162,7 +163,14 @@ impl Venue {
     #[must_use]
     pub fn new(config: VenueConfig, now: u64) -> Venue {
         let tape = Publisher::new(config.session, &config.lines, config.seed, now);
-        let accounts = config.accounts.into_iter().zip(0u16..).map(|(c, i)| Account::new(i, c)).collect();
+        let mut accounts: Vec<_> =
+            config.accounts.into_iter().zip(0u16..).map(|(c, i)| Account::new(i, c)).collect();
+        for to in 0..accounts.len() {
+            let sources = accounts[to].rules.fix.as_ref().map(|fix| fix.drop_copy_of.clone());
+            for source in sources.into_iter().flatten() {
+                accounts[usize::from(source)].copied_to.push(to as u16);
+            }
+        }
         let mut rules = config.market;
         if config.self_match_prevention && rules.self_match == SelfMatch::Allow {
             rules.self_match = SelfMatch::Oldest;
@@ -336,6 +344,14 @@ impl Venue {
         id
     }
 
+    /// A client of the FIX port has connected.
+    pub fn connect_fix(&mut self, now: u64) -> ConnectionId {
+        self.advance(now);
+        let id = self.take_connection();
+        self.desk.connect_fix(self.floor.now, id);
+        id
+    }
+
     /// A client of the snapshot server has connected.
     pub fn connect_glimpse(&mut self, now: u64) -> ConnectionId {
         self.advance(now);
@@ -380,6 +396,7 @@ impl Venue {
         while let Some((ask, account)) = self.desk.next_ask(self.floor.now, id) {
             match ask {
                 Ask::Login(login) => self.login(id, &login),
+                Ask::Logon(logon) => self.logon(id, &logon),
                 Ask::Logout => self.desk.logout(&mut self.floor, id, account),
                 Ask::Message(message) => {
                     if let Some(account) = account {
@@ -436,14 +453,11 @@ impl Venue {
         self.pump();
     }
 
-    fn connection(&self, id: ConnectionId) -> Option<&Connection> {
-        self.desk.connection(id).or_else(|| self.snapshots.connection(id))
-    }
-
     /// Whether a client's socket is to be closed: everything is said.
     #[must_use]
     pub fn is_over(&self, id: ConnectionId) -> bool {
-        self.connection(id).is_none_or(Connection::is_over)
+        let at_desk = self.desk.is_over(id);
+        at_desk.or_else(|| self.snapshots.connection(id).map(Connection::is_over)).unwrap_or(true)
     }
 
     /// Whether the day is over and everybody was told for long enough.
@@ -569,6 +583,13 @@ impl Venue {
                 }
                 self.desk.accept(&mut self.floor, id, account, login.sequence.unwrap_or(0));
             }
+        }
+    }
+
+    fn logon(&mut self, id: ConnectionId, logon: &[u8]) {
+        let is_closed = self.phase == Phase::Closed;
+        if self.desk.logon(&mut self.floor, id, logon, is_closed) && self.phase == Phase::Waiting {
+            self.open();
         }
     }
 

@@ -112,6 +112,7 @@ pub fn engine<S: Strategy>(strategy: S) -> Engine<S> {
             duplicate_window: Nanos::from_millis(1),
             max_market_age: Nanos::from_millis(3_000),
         },
+        drop_copies: Vec::new(),
         throttles: Vec::new(),
         fees: Vec::new(),
         openings: Vec::new(),

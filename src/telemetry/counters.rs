@@ -112,7 +112,7 @@ counters! {
         undecodable: "1", "Sequenced messages that are not understood";
         spilled: "1", "Items for the strategy that found no room in its ring and had to wait";
         receipts_lost: "1", "Receipts dropped because the strategy took nothing for too long";
-        given_up: "1", "1 when the venue refused user or password: no login is tried again before a restart";
+        given_up: "1", "1 when the venue refused user or password, 2 when it counts other sequence numbers: no login is tried again before a restart";
         mass_cancels: "1", "Mass cancels sent at an end in disorder";
         mass_canceled: "1", "1 when the venue confirmed one";
     }

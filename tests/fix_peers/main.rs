@@ -9,3 +9,4 @@ mod acceptor;
 mod authority;
 mod initiator;
 mod peer;
+mod venue;

@@ -70,7 +70,7 @@ pub struct Setup<'a> {
     pub port: u16,
     pub tls: bool,
     pub authority: &'a Authority,
-    /// A key in base64 or `user:password`, for its logons.
+    /// A key in base64, `user:password` or both, for its logons.
     pub credentials: Option<&'a str>,
 }
 

@@ -9,7 +9,7 @@ Lines out:  ready, logon, logout            the session
             app tag=value|..                an application message that has passed the dictionary
             refused tag=value|..            a Reject or BusinessMessageReject that QuickFIX sends: it judged something of ours invalid
             rejected tag=value|..           a Reject or Logout with text that it was sent
-With KEY (base64) an initiator signs its logons, and with `user:password` in place of it shows those.
+With KEY (base64) an initiator signs its logons, with `user:password` in place of it shows those, with `KEY:user:password` does both.
 """
 
 import base64
@@ -50,15 +50,16 @@ class Application(fix.Application):
         if kind(message) == "3":
             say("refused", message)
         if kind(message) == "A" and len(sys.argv) > 4:
-            if ":" in sys.argv[4]:
-                user, password = sys.argv[4].split(":")
+            parts = sys.argv[4].split(":")
+            user, password = parts[-2:] if len(parts) > 1 else ("", "")
+            if user:
                 message.setField(fix.StringField(553, user))
                 message.setField(fix.StringField(554, password))
+            if len(parts) == 2:
                 return
             header = message.getHeader()
-            password = ""
             signed = SOH.join([header.getField(n) for n in (52, 35, 34, 49, 56)] + [password])
-            key = base64.b64decode(sys.argv[4])
+            key = base64.b64decode(parts[0])
             mac = base64.b64encode(hmac.new(key, signed.encode(), hashlib.sha256).digest()).decode()
             message.setField(fix.IntField(95, len(mac)))
             message.setField(fix.StringField(96, mac))

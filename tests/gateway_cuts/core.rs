@@ -195,6 +195,7 @@ impl Core {
                 duplicate_window: Nanos::ZERO,
                 max_market_age: Nanos(u64::MAX),
             },
+            drop_copies: Vec::new(),
             throttles: if slow { vec![slow_venue()] } else { Vec::new() },
             fees: Vec::new(),
             openings: Vec::new(),

@@ -87,6 +87,11 @@ impl Program {
         self.output("stderr")
     }
 
+    /// What it wrote as data so far.
+    pub fn stdout(&self) -> String {
+        self.output("stdout")
+    }
+
     fn output(&self, name: &str) -> String {
         let bytes = fs::read(self.folder.path().join(name)).expect("an output file");
         String::from_utf8_lossy(&bytes).into_owned()

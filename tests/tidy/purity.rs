@@ -9,6 +9,17 @@ const VENUE: &[&str] = &["src/exchange/"];
 /// The crates that a core is judged by the venue with, so that the venue takes nothing from them.
 const JUDGED: &[&str] = &["feeds", "engine", "gateways"];
 
+/// What the venue may take all the same: `(path, why)`. The session layer of FIX, with what makes fields of bytes, has judges from outside in both roles: the
+/// public acceptance definitions and QuickFIX. What its messages mean is not among it.
+const LENT: &[(&str, &str)] = &[
+    ("gateways::fix::compose", "fields to bytes"),
+    ("gateways::fix::framing", "bytes to fields"),
+    ("gateways::fix::logon", "who may log on"),
+    ("gateways::fix::session", "numbers, gaps, heartbeats"),
+    ("gateways::fix::store", "what may have to be sent again"),
+    ("gateways::fix::value", "numbers and times as text"),
+];
+
 /// The crates whose output is a function of their input.
 const DETERMINISTIC: &[&str] = &["model/", "feeds/", "gateways/", "engine/"];
 
@@ -72,17 +83,34 @@ fn unsafe_homes_but(checkout: &Checkout, exceptions: &[(&str, &str)]) -> Vec<Fin
 
 /// The simulated venue is the oracle of the core: it takes no decoder, encoder, book or order of it.
 pub fn oracle(checkout: &Checkout) -> Vec<Finding> {
+    oracle_but(checkout, LENT)
+}
+
+fn oracle_but(checkout: &Checkout, lent: &[(&str, &str)]) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let mut needed = vec![false; lent.len()];
     for (file, source) in checkout.sources().filter(|(file, _)| file.under(VENUE)) {
         for krate in JUDGED {
             let path = format!("{krate}::");
             for (at, _) in source.code.match_indices(&path) {
-                if !source.code[..at].ends_with(is_word) {
-                    let line = 1 + source.code[..at].matches('\n').count();
-                    findings.push(file.finding(line, format!("the venue takes nothing from `{krate}`")));
+                if source.code[..at].ends_with(is_word) {
+                    continue;
                 }
+                let named = &source.code[at..];
+                let is_it = |path: &str| {
+                    named.strip_prefix(path).is_some_and(|rest| !rest.starts_with(is_word))
+                };
+                if let Some(k) = lent.iter().position(|(path, _)| is_it(path)) {
+                    needed[k] = true;
+                    continue;
+                }
+                let line = 1 + source.code[..at].matches('\n').count();
+                findings.push(file.finding(line, format!("the venue takes nothing from `{krate}`")));
             }
         }
+    }
+    for ((path, _), _) in lent.iter().zip(needed).filter(|(_, needed)| !needed) {
+        findings.push(Finding { path: (*path).to_owned(), line: 0, what: "nothing at the venue needs it".into() });
     }
     findings
 }
@@ -260,8 +288,22 @@ mod tests {
             ("src/exchange/a.rs", "fn f(engine: u8) { my_engine::g(); engine::book::f() }\n// feeds::x\n"),
             ("src/agents/a.rs", "use engine::Engine;\n"),
         ];
-        let found = oracle(&Checkout::of(&files));
+        let found = oracle_but(&Checkout::of(&files), &[]);
         assert_eq!(lines(&found), ["src/exchange/mod.rs:2", "src/exchange/a.rs:1"]);
+    }
+
+    #[test]
+    fn what_is_lent_to_the_venue_is_that_and_no_more() {
+        let files = [(
+            "src/exchange/fix/a.rs",
+            "use gateways::fix::session::Role;\nuse gateways::fix::sessions;\nuse gateways::fix::order::read;\n\
+             use gateways::fix::{session, order};\n",
+        )];
+        let lent = [("gateways::fix::session", "why"), ("gateways::fix::store", "why")];
+        let found = oracle_but(&Checkout::of(&files), &lent);
+        let places = ["src/exchange/fix/a.rs:2", "src/exchange/fix/a.rs:3", "src/exchange/fix/a.rs:4"];
+        assert_eq!(lines(&found)[..3], places);
+        assert_eq!(lines(&found)[3..], ["gateways::fix::store:0"]);
     }
 
     #[test]

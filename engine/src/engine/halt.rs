@@ -141,7 +141,7 @@ impl<S: Strategy> Engine<S> {
         budget: &mut usize,
         f: impl Fn(&Order) -> bool,
     ) -> Option<usize> {
-        while let Some((slot, order)) = self.orders.next_where(from, &f) {
+        while let Some((slot, order)) = self.orders.next_where(from, |o| !o.foreign && f(o)) {
             let within_reach = order.state() != OrderState::Unknown || order.is_unsettled();
             if within_reach {
                 let names = [Some(order.token), order.replace.map(|r| r.token)].into_iter().flatten();
@@ -164,6 +164,9 @@ impl<S: Strategy> Engine<S> {
 
     /// Sends the cancel that a strategy asks for, or notes that it is wanted where what is in flight is to be resolved first.
     pub(super) fn cancel(&mut self, order: &Order, out: &mut Outbox) {
+        if order.foreign {
+            return;
+        }
         if let Some(entry) = self.gate.forget(order.gateway, order.id) {
             self.drop_waiting(&entry, DropReason::Canceled, out);
         }

@@ -61,6 +61,8 @@ pub struct EngineConfig {
     pub gateways: usize,
     /// The limits.
     pub limits: RiskLimits,
+    /// Gateways that are drop copies: the orders that they tell of are others', and nothing is sent about them.
+    pub drop_copies: Vec<GatewayId>,
     /// What each gateway's venue lets pass, by gateway; those left out pass what the limits do.
     pub throttles: Vec<Throttle>,
     /// What each gateway's venue takes or gives for a trade, by gateway; those left out nothing.
@@ -76,6 +78,7 @@ pub struct EngineConfig {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Session {
     pub(crate) ready: bool,
+    is_copy: bool,
     last_seq: u64,
     /// Some of its orders may be unsettled: to be looked at when the venue has processed a token. Follows from the orders.
     unsettled: bool,
@@ -126,6 +129,7 @@ impl<S: Strategy> Engine<S> {
         }
         assert!(config.throttles.len() <= config.gateways, "a throttle is a gateway's");
         assert!(n <= INSTRUMENTS_MAX && n <= config.book.instruments, "every instrument has a book");
+        let session = |g| Session { is_copy: config.drop_copies.contains(&g), ..Session::default() };
         let mut engine = Engine {
             now: Nanos::ZERO,
             stamp: Nanos::ZERO,
@@ -136,7 +140,7 @@ impl<S: Strategy> Engine<S> {
             orders: Orders::new(config.limits.max_open_orders as usize, n),
             positions: Positions::new(n, &config.openings, &config.fees),
             gate: Gate::new(config.limits, &config.throttles),
-            sessions: vec![Session::default(); config.gateways],
+            sessions: (0..config.gateways).map(|g| session(GatewayId(g as u8))).collect(),
             halt: None,
             wake: None,
             sweep: None,

@@ -212,7 +212,8 @@ impl<S: Strategy> Engine<S> {
         let mut order = Order::new(r.token, id, r.gateway, side, Tif::Day, px, qty, self.now);
         order.adopted = true;
         order.short = short;
-        order.cancel_wanted = self.must_be_flat_of_orders();
+        order.foreign = self.sessions[r.gateway.index()].is_copy;
+        order.cancel_wanted = self.must_be_flat_of_orders() && !order.foreign;
         // Come by replay, it may be gone further on in the stream.
         if !self.sessions[r.gateway.index()].ready {
             order.on_disconnected();

@@ -74,6 +74,12 @@ impl Orders {
         self.open
     }
 
+    /// How many of them are ours: not those that a drop copy tells of. Cost: a pass over what is open.
+    #[must_use]
+    pub fn ours_open(&self) -> usize {
+        self.iter().filter(|order| !order.foreign).count()
+    }
+
     /// Whether another one fits.
     #[inline]
     #[must_use]

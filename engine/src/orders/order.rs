@@ -132,6 +132,8 @@ pub struct Order {
     pub cancel_wanted: bool,
     /// Whether an earlier run of this process made it.
     pub adopted: bool,
+    /// Whether a drop copy tells of it: it is another session's, and nothing can be sent about it.
+    pub foreign: bool,
     pub(super) phase: OrderState,
     pub(super) doubt: Doubt,
     /// The stream that would tell what became of it is gone: only a report about it, or a person, settles it.
@@ -169,6 +171,7 @@ impl Order {
             replace: None,
             cancel_wanted: false,
             adopted: false,
+            foreign: false,
             phase: OrderState::PendingNew,
             doubt: Doubt::None,
             orphaned: false,
@@ -397,7 +400,8 @@ impl Order {
         h.word(u64::from(self.open.0) << 32 | u64::from(self.executed.0));
         h.signed(self.px.0);
         h.word(u64::from(self.prevented.0));
-        let flags = [self.orphaned, self.cancel_wanted, self.adopted, self.short, self.tif == Tif::Ioc];
+        let ioc = self.tif == Tif::Ioc;
+        let flags = [self.foreign, self.orphaned, self.cancel_wanted, self.adopted, self.short, ioc];
         let flags = flags.into_iter().fold(self.doubt as u64, |w, f| w << 1 | u64::from(f));
         h.word(flags << 16 | (self.side as u64) << 8 | self.phase as u64);
         h.word(u64::from(self.instrument.0) << 8 | u64::from(self.gateway.0));

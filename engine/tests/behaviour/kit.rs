@@ -128,6 +128,7 @@ pub fn config(limits: RiskLimits) -> EngineConfig {
         feeds: 2,
         gateways: 2,
         limits,
+        drop_copies: Vec::new(),
         throttles: Vec::new(),
         fees: Vec::new(),
         openings: Vec::new(),

@@ -1,7 +1,7 @@
 //! Disconnects, replays and what came before this process: nothing is guessed, nothing sent twice, nothing forgotten.
 
 use engine::{InstrumentChange, OrderState, RiskReject};
-use model::{HaltReason, Px, Qty, ReportKind, SessionEvent, Side, Token, VenueRef};
+use model::{Control, GatewayId, HaltReason, Px, Qty, ReportKind, SessionEvent, Side, Token, VenueRef};
 
 use crate::kit::*;
 
@@ -133,6 +133,28 @@ fn an_adopted_short_sale_is_one() {
         kit.report(t, accepted_as(B, side, mark, 10, MID));
         assert_eq!(kit.engine.halted(), Some(HaltReason::Reconciliation));
     }
+}
+
+#[test]
+fn orders_that_a_drop_copy_tells_of_are_followed_and_left_alone() {
+    let mut config = config(wide());
+    config.drop_copies = vec![GatewayId(1)];
+    let mut kit = Kit::of(&config, Hand::default());
+    kit.session(1, SessionEvent::LoggedIn);
+    kit.report_of(1, 3, accepted(C, Side::Buy, 100, MID));
+    kit.session(1, SessionEvent::Ready { next_token: Token(0), proven: false });
+    kit.report_of(1, 4, accepted(C, Side::Sell, 50, MID + 300));
+    kit.report_of(1, 4, executed(20, MID + 300, 1));
+    assert_eq!((kit.engine.orders().open(), kit.engine.orders().ours_open()), (2, 0));
+    assert_eq!((kit.shares(C), kit.engine.halted()), (-20, None));
+    // Whoever ends or halts this process has nothing to cancel there.
+    for control in [Control::CancelAll, Control::Halt(HaltReason::Loss), Control::Shutdown] {
+        kit.control(control);
+        kit.report_of(1, 3, ReportKind::Canceled { qty: Qty(10), reason: b'U' });
+        assert_eq!(kit.cancels(), [0; 0], "{control:?}");
+        assert!(!kit.engine.has_backlog());
+    }
+    assert_eq!(kit.order(3).open, Qty(70));
 }
 
 #[test]

@@ -123,7 +123,8 @@ impl Credentials {
     }
 
     /// Whether a Logon shows what it must. Takes as long whatever is wrong with a signature.
-    pub(super) fn admit(&self, m: &Message<'_>) -> bool {
+    #[must_use]
+    pub fn admit(&self, m: &Message<'_>) -> bool {
         let same = |tag: i32, expected: &str| {
             let shown = m.get(tag).unwrap_or_default();
             let differs = shown.iter().zip(expected.bytes()).fold(0, |d, (a, b)| d | (a ^ b));

@@ -2,7 +2,10 @@
 //!
 //! A message is stored **before** its bytes go to the socket, and one received is counted **after** it was acted upon. So whatever moment the process dies at, a
 //! number that the counterparty may have seen is never used for another message, and a message that was not acted upon is asked for again.
+//!
+//! Beside that it keeps when the numbers last began at 1 with the counterparty's consent, for sessions that begin anew at a time of day.
 
+use model::Nanos;
 use thiserror::Error;
 
 /// The store cannot be written or read: the session must end, since it could use a number twice.
@@ -36,6 +39,15 @@ pub trait Store {
     /// [`StoreError`]: the session must end.
     fn reset(&mut self) -> Result<(), StoreError>;
 
+    /// When the counterparty last agreed that the numbers begin at 1; zero where it never did. A reset leaves it.
+    fn began(&self) -> Nanos;
+
+    /// It agreed at `at`.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the session must end.
+    fn begin(&mut self, at: Nanos) -> Result<(), StoreError>;
+
     /// Copies message `seq` into `room` and returns its length; `None` where it is not kept, being none that is sent again.
     ///
     /// # Errors
@@ -48,6 +60,7 @@ pub trait Store {
 pub struct MemoryStore {
     next_out: u64,
     next_in: u64,
+    began: Nanos,
     /// Number, and the message.
     kept: std::collections::VecDeque<(u64, Box<[u8]>)>,
     bytes: usize,
@@ -58,7 +71,8 @@ impl MemoryStore {
     /// Keeps at most `capacity` bytes of messages; the oldest are forgotten first and then gap-filled.
     #[must_use]
     pub fn new(capacity: usize) -> MemoryStore {
-        MemoryStore { next_out: 1, next_in: 1, kept: std::collections::VecDeque::new(), bytes: 0, capacity }
+        let kept = std::collections::VecDeque::new();
+        MemoryStore { next_out: 1, next_in: 1, began: Nanos::ZERO, kept, bytes: 0, capacity }
     }
 }
 
@@ -90,7 +104,16 @@ impl Store for MemoryStore {
     }
 
     fn reset(&mut self) -> Result<(), StoreError> {
-        *self = MemoryStore::new(self.capacity);
+        *self = MemoryStore { began: self.began, ..MemoryStore::new(self.capacity) };
+        Ok(())
+    }
+
+    fn began(&self) -> Nanos {
+        self.began
+    }
+
+    fn begin(&mut self, at: Nanos) -> Result<(), StoreError> {
+        self.began = at;
         Ok(())
     }
 

@@ -116,9 +116,12 @@ impl World {
         World { venue, agent, orders, items, ending, clock, ahead: 0, approved, _rig: rig }
     }
 
+    fn now(&self) -> Nanos {
+        Nanos(self.clock.now().0 + self.ahead)
+    }
+
     fn step(&mut self) {
-        let now = Nanos(self.clock.now().0 + self.ahead);
-        self.agent.do_work(now);
+        self.agent.do_work(self.now());
         self.venue.turn();
     }
 
@@ -205,7 +208,7 @@ fn a_venue_that_confirms_nothing_is_not_waited_for_for_ever() {
 
 #[test]
 fn a_refused_password_is_not_tried_again() {
-    for (code, more) in [(b'A', false), (b'S', true)] {
+    for (code, more) in [(b'A', false), (b'N', false), (b'S', true)] {
         let mut w = World::new(&format!("refused-{}", code as char), 1);
         w.until("a login", |w| w.venue.packets.iter().any(|(kind, _)| *kind == b'L'));
         w.venue.say(b'J', &[code]);
@@ -221,10 +224,41 @@ fn a_refused_password_is_not_tried_again() {
             w.step();
         }
         assert_eq!(w.venue.connections > 1, more, "{}: {} connections", code as char, w.venue.connections);
-        assert_eq!(w.counter(counter::given_up), u64::from(!more));
+        let given_up = [(b'A', 1), (b'N', 2)].into_iter().find(|(c, _)| *c == code);
+        assert_eq!(w.counter(counter::given_up), given_up.map_or(0, |(_, word)| word));
         w.ending.raise(Farewell::LogOut);
         w.until("the end", |w| w.agent.is_done());
     }
+}
+
+#[test]
+fn a_refusal_that_time_may_heal_is_tried_again_at_waits_that_grow() {
+    let mut w = World::new("refused-often", 1);
+    let mut waits = Vec::new();
+    for _ in 0..7 {
+        let connections = w.venue.connections;
+        let began = w.now();
+        w.until("a login", |w| {
+            w.ahead += retry::LEAST.0;
+            w.venue.connections > connections && w.venue.packets.iter().any(|(kind, _)| *kind == b'L')
+        });
+        waits.push(w.now().since(began).0 / 1_000_000);
+        w.venue.packets.clear();
+        w.venue.say(b'J', b"R");
+        w.venue.hang_up();
+        w.until("the refusal", |w| {
+            matches!(
+                w.items.pop(),
+                Some(GatewayItem::Session { event: model::SessionEvent::Disconnected, .. })
+            )
+        });
+    }
+    let least = [0, 50, 5_000, 10_000, 20_000, 40_000, 60_000];
+    assert!(waits.iter().zip(least).all(|(wait, least)| *wait >= least), "{waits:?}");
+    assert!(waits[6] < 120_000, "it grows to a minute: {waits:?}");
+    assert_eq!(w.counter(counter::given_up), 0);
+    w.ending.raise(Farewell::LogOut);
+    w.until("the end", |w| w.agent.is_done());
 }
 
 #[test]

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use model::Symbol;
 use serde::Deserialize;
 
+use super::fix::{self, FixAccountConfig, FixPortConfig};
 use super::{dollars, invalid, ticker};
 use crate::exchange::ExchangeError;
 use crate::exchange::accounts::{AccountRules, AccountSetup, Credentials, SelfMatch};
 use crate::exchange::admission::Limits;
 use crate::exchange::codec::Protocol;
+use crate::exchange::fix::FixRules;
 use crate::exchange::latency::{Excess, Latency};
 
 /// The longest latency, us.
@@ -19,7 +21,7 @@ const LATENCY_US_MAX: u64 = 60_000_000;
 /// A text that is not shown.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
-pub struct Secret(String);
+pub struct Secret(pub(super) String);
 
 impl From<&str> for Secret {
     fn from(text: &str) -> Secret {
@@ -50,9 +52,12 @@ pub struct AccountConfig {
     /// Other firms that it may trade for.
     #[serde(default)]
     pub firms: Vec<String>,
-    /// `"ouch50"` or `"ouch42"`.
+    /// `"ouch50"`, `"ouch42"`, `"fix44"` or `"fix42"`.
     #[serde(default)]
     pub protocol: Protocol,
+    /// Its session, where that is FIX.
+    #[serde(default)]
+    pub fix: Option<FixAccountConfig>,
     /// Whether the account's orders are canceled when its connection ends; as the venue's where absent.
     #[serde(default)]
     pub cancel_on_disconnect: Option<bool>,
@@ -163,10 +168,20 @@ pub struct LimitsConfig {
 ///
 /// # Errors
 /// The first value that is not allowed, or the file that cannot be read.
-pub(super) fn resolve(accounts: &[AccountConfig]) -> Result<Vec<AccountSetup>, ExchangeError> {
+pub(super) fn resolve(
+    accounts: &[AccountConfig],
+    port: Option<&FixPortConfig>,
+    unix_seconds: u64,
+) -> Result<Vec<AccountSetup>, ExchangeError> {
     let mut out: Vec<AccountSetup> = Vec::new();
     for (account, i) in accounts.iter().zip(0..u16::MAX) {
-        let setup = resolve_one(account, i)?;
+        let mut setup = resolve_one(account, i)?;
+        setup.rules.fix = session(account, i, &setup.credentials, port, unix_seconds)?;
+        let client = |a: &AccountSetup| a.rules.fix.as_ref().map(|fix| fix.client.clone());
+        if client(&setup).is_some() && out.iter().any(|a| client(a) == client(&setup)) {
+            let key = format!("accounts[{i}].fix.comp_id");
+            return Err(invalid(key, client(&setup).unwrap_or_default(), "each comp_id once"));
+        }
         let name = &setup.credentials.username;
         if out.iter().any(|a| a.credentials.username.eq_ignore_ascii_case(name)) {
             let key = format!("accounts[{i}].username");
@@ -174,7 +189,45 @@ pub(super) fn resolve(accounts: &[AccountConfig]) -> Result<Vec<AccountSetup>, E
         }
         out.push(setup);
     }
+    for (account, i) in accounts.iter().zip(0..) {
+        let of = account.fix.iter().flat_map(|fix| &fix.drop_copy_of);
+        let sources = of.map(|name| source(accounts, name, i)).collect::<Result<_, _>>()?;
+        if let Some(fix) = &mut out[i].rules.fix {
+            fix.drop_copy_of = sources;
+        }
+    }
     Ok(out)
+}
+
+/// The account that a drop copy is of.
+fn source(accounts: &[AccountConfig], name: &str, of: usize) -> Result<u16, ExchangeError> {
+    let trades = |a: &AccountConfig| a.fix.as_ref().is_none_or(|fix| fix.drop_copy_of.is_empty());
+    let found = accounts.iter().position(|a| a.username.eq_ignore_ascii_case(name) && trades(a));
+    // There are never more accounts than 16 bits count.
+    found.map(|at| at as u16).ok_or_else(|| {
+        let key = format!("accounts[{of}].fix.drop_copy_of");
+        invalid(key, name, "usernames of accounts that are no drop copies themselves")
+    })
+}
+
+/// The FIX session of an account that has one.
+fn session(
+    account: &AccountConfig,
+    i: u16,
+    credentials: &Credentials,
+    port: Option<&FixPortConfig>,
+    unix_seconds: u64,
+) -> Result<Option<FixRules>, ExchangeError> {
+    let key = format!("accounts[{i}].fix");
+    let speaks_it = matches!(account.protocol, Protocol::Fix44 | Protocol::Fix42);
+    match &account.fix {
+        Some(written) if speaks_it => {
+            fix::resolve(written, account.protocol, port, credentials, &key, unix_seconds).map(Some)
+        }
+        None if speaks_it => Err(invalid(key, "(absent)", "a table with comp_id, for protocol is FIX")),
+        Some(_) => Err(invalid(key, "(given)", "only with protocol fix44 or fix42")),
+        None => Ok(None),
+    }
 }
 
 fn resolve_one(account: &AccountConfig, i: u16) -> Result<AccountSetup, ExchangeError> {
@@ -208,6 +261,7 @@ fn resolve_one(account: &AccountConfig, i: u16) -> Result<AccountSetup, Exchange
     };
     let rules = AccountRules {
         protocol: account.protocol,
+        fix: None,
         cancel_on_disconnect: account.cancel_on_disconnect,
         firms,
         self_match: account.self_match.map(SelfMatch::from),

@@ -78,6 +78,8 @@ pub enum ActionConfig {
     Deaf,
     Garbage,
     Repeat,
+    /// A report is never said.
+    Withhold,
     Rewind,
     Ahead,
     RefuseLogin,
@@ -131,13 +133,13 @@ fn resolve_one(step: &StepConfig, i: usize, accounts: &[AccountSetup]) -> Result
     let action = action(step, &key)?;
     let is_fitting = match (action, trigger) {
         (Action::Drop, t) => matches!(t, Trigger::Request(..)),
-        (Action::Cut(_) | Action::Repeat, t) => matches!(t, Trigger::Report(..)),
+        (Action::Cut(_) | Action::Repeat | Action::Withhold, t) => matches!(t, Trigger::Report(..)),
         (Action::Rewind(_) | Action::Ahead(_) | Action::RefuseLogin, t) => matches!(t, Trigger::Login(_)),
         (Action::Market(_), t) => matches!(t, Trigger::At(_)),
         _ => true,
     };
     if !is_fitting {
-        let allowed = "drop at a request; cut, repeat at a report; rewind, ahead, refuse_login at a login; \
+        let allowed = "drop at a request; cut, repeat, withhold at a report; rewind, ahead, refuse_login at a login; \
                        what happens to the market at a time";
         return Err(invalid(key("do"), format!("{:?}", step.action), allowed));
     }
@@ -152,6 +154,16 @@ fn resolve_one(step: &StepConfig, i: usize, accounts: &[AccountSetup]) -> Result
         (Some(name), true) => return Err(invalid(key("account"), name, "none, for the market")),
         (None, false) => return Err(invalid(key("account"), "(absent)", "one of the accounts' usernames")),
     };
+    let of_soup = matches!(action, Action::Rewind(_) | Action::Ahead(_) | Action::EndSession);
+    if of_soup && account.is_some_and(|at| accounts[usize::from(at)].rules.fix.is_some()) {
+        return Err(invalid(key("do"), format!("{:?}", step.action), "not for an account that speaks FIX"));
+    }
+    // A stream that is counted by both sides has no message that was never said.
+    if action == Action::Withhold
+        && account.is_some_and(|at| accounts[usize::from(at)].rules.fix.is_none())
+    {
+        return Err(invalid(key("do"), "withhold", "only for an account that speaks FIX"));
+    }
     let symbol = match &step.symbol {
         Some(text) if account.is_none() => Some(ticker(&key("symbol"), text)?),
         Some(text) => return Err(invalid(key("symbol"), text, "only with what happens to the market")),
@@ -178,6 +190,7 @@ fn action(step: &StepConfig, key: &dyn Fn(&str) -> String) -> Result<Action, Exc
         ActionConfig::Deaf => (Action::Deaf(time()?), [true, false, false, false]),
         ActionConfig::Garbage => (Action::Garbage(bytes()?), [false, true, false, false]),
         ActionConfig::Repeat => (Action::Repeat, [false; 4]),
+        ActionConfig::Withhold => (Action::Withhold, [false; 4]),
         ActionConfig::Rewind => (Action::Rewind(messages()?), [false, false, true, false]),
         ActionConfig::Ahead => (Action::Ahead(messages()?), [false, false, true, false]),
         ActionConfig::RefuseLogin => (Action::RefuseLogin, [false; 4]),

@@ -39,7 +39,7 @@ enum Connection {
 }
 
 /// A certificate for the address, and the certificate of the authority that vouches for it, which nobody else has.
-fn certify(ip: IpAddr) -> Result<(TlsServer, String), String> {
+pub(in crate::exchange) fn certify(ip: IpAddr) -> Result<(TlsServer, String), String> {
     let words = |e: rcgen::Error| e.to_string();
     let mut root = CertificateParams::default();
     root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -19,6 +19,8 @@ pub struct FixConfig {
     pub account: Option<String>,
     /// Whether a question ends the replay.
     pub barrier: Barrier,
+    /// Whether this is a drop copy: it tells of the orders of other sessions, and nothing is ever sent on it.
+    pub drop_copy: bool,
     /// How long its answer may take.
     pub patience: Nanos,
     /// Orders and unanswered replaces at a time.
@@ -35,6 +37,7 @@ impl FixConfig {
             prefix: prefix.into(),
             account: None,
             barrier: Barrier::AccountQuery,
+            drop_copy: false,
             patience: Nanos::from_millis(2_000),
             orders_max: 8_192,
         }

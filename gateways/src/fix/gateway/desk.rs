@@ -73,6 +73,8 @@ pub(super) struct Desk {
     pub(super) sent: VecDeque<(u64, Name, u8)>,
     pub(super) fills: VecDeque<u64>,
     pub(super) barrier: Barrier,
+    /// Others' orders are told of, and nothing is asked.
+    pub(super) drop_copy: bool,
     pub(super) patience: Nanos,
     pub(super) phase: Phase,
     pub(super) joined: bool,
@@ -112,7 +114,8 @@ impl Desk {
             highest_seen: Token(0),
             sent: VecDeque::with_capacity(SENT_MAX),
             fills: VecDeque::with_capacity(FILLS_MAX),
-            barrier: config.barrier,
+            barrier: if config.drop_copy { Barrier::None } else { config.barrier },
+            drop_copy: config.drop_copy,
             patience: config.patience,
             phase: Phase::Replaying,
             joined: false,
@@ -121,6 +124,11 @@ impl Desk {
             sweep: None,
             swept: None,
         })
+    }
+
+    /// What a ClOrdID in the venue's words says; `None` where the order is nothing to us.
+    pub(super) fn named(&self, id: &[u8]) -> Option<Name> {
+        self.requests.names().read(id).or_else(|| self.drop_copy.then(|| Name::plain(id))?)
     }
 
     pub(super) fn on_connected(&mut self, next_out: u64) {

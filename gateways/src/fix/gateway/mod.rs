@@ -22,7 +22,20 @@
 //! ([`Replay::All`](super::session::Replay)): it learns its open orders and its fills from that. What the venue flags `PossResend`, under a new number, is
 //! compared with the fills seen before, by the number of their ExecID.
 //!
-//! Reports of orders that do not have our prefix, as in a drop copy, are [`Notice::Foreign`].
+//! Reports of orders that do not have our prefix are [`Notice::Foreign`].
+//!
+//! # A logon that is refused
+//!
+//! | code | why | what helps |
+//! |---|---|---|
+//! | `A` | user, password, signature | a person |
+//! | `N` | the venue counts other numbers than we do | a person |
+//! | `R` | anything else: not now, too many, no words | time |
+//!
+//! # Drop copies
+//!
+//! With [`FixConfig::drop_copy`] the session tells of the orders of others, under the names that their sessions gave them: our prefix and a token, or a number alone. They
+//! become reports like those of own orders, for somebody to compare. Nothing is asked and nothing sent: no command can be encoded.
 
 mod config;
 mod desk;
@@ -158,8 +171,13 @@ impl<S: Store> FixGateway<S> {
         let (State::Over, Some(end)) = (self.session.state(), self.session.end()) else { return Ok(()) };
         if !self.told {
             match end {
-                End::Refused | End::NotAuthorised if sink.has_room() => {
-                    sink.session(SessionEvent::LoginRejected { code: b'S' });
+                End::Refused | End::NotAuthorised | End::OutOfStep if sink.has_room() => {
+                    let code = match end {
+                        End::NotAuthorised => b'A',
+                        End::OutOfStep => b'N',
+                        _ => b'R',
+                    };
+                    sink.session(SessionEvent::LoginRejected { code });
                     self.told = true;
                 }
                 // Its memory of the session is not ours: what it said of our orders may not be what it believes.
@@ -168,6 +186,7 @@ impl<S: Store> FixGateway<S> {
                     self.told = true;
                 }
                 End::Refused
+                | End::OutOfStep
                 | End::NotAuthorised
                 | End::SequenceTooLow
                 | End::UnaskedReset
@@ -175,7 +194,8 @@ impl<S: Store> FixGateway<S> {
                 _ => self.told = true,
             }
         }
-        let orderly = matches!(end, End::LoggedOut | End::Refused | End::LogoutTimeout);
+        let refused = matches!(end, End::Refused | End::NotAuthorised | End::OutOfStep);
+        let orderly = refused || matches!(end, End::LoggedOut | End::LogoutTimeout);
         if orderly || !self.session.transmit().is_empty() || !self.told {
             Ok(())
         } else {
@@ -218,6 +238,10 @@ impl<S: Store + Send> OrderGateway for FixGateway<S> {
 
     fn on_disconnected(&mut self, _now: Nanos, sink: &mut impl ReportSink) {
         if self.session.state() != State::Disconnected {
+            if self.session.state() == State::LogonSent {
+                // It closed without a word.
+                sink.session(SessionEvent::LoginRejected { code: b'R' });
+            }
             self.session.on_disconnected();
             self.desk.on_disconnected();
             self.paused = false;
@@ -262,14 +286,14 @@ impl<S: Store + Send> OrderGateway for FixGateway<S> {
     }
 
     fn encode(&mut self, now: Nanos, command: &OrderCommand) -> Result<(), EncodeError> {
-        if !self.is_logged_in() {
+        if !self.is_logged_in() || self.desk.drop_copy {
             return Err(EncodeError::NotReady);
         }
         self.request(now, |desk, seq| desk.write(now, seq, command))
     }
 
     fn cancel_all(&mut self, now: Nanos, token: Token) -> Result<(), EncodeError> {
-        if !self.is_logged_in() {
+        if !self.is_logged_in() || self.desk.drop_copy {
             return Err(EncodeError::NotReady);
         }
         if self.desk.can_mass_cancel() {

@@ -4,13 +4,16 @@ use model::{ExecutionReport, InstrumentId, Nanos, Px, Qty, ReportKind, Symbol, T
 
 use super::super::framing::Message;
 use super::super::order::{
-    Execution, FieldError, Name, Names, OrderTerms, Purpose, Said, What, match_number, read, venue_ref,
+    Execution, FieldError, Name, OrderTerms, Purpose, Said, What, match_number, read, venue_ref,
 };
 use super::super::orders::Record;
 use super::super::tags;
 use super::desk::{Desk, FILLS_MAX, Phase};
 use crate::codec::DecodeError;
 use crate::gateway::{Notice, ReportSink};
+
+/// ExecRestatementReason (378): the venue takes a part of the order off.
+const PARTIAL_DECLINE: u8 = 5;
 
 impl Desk {
     /// A message of the venue. At most one call to the sink.
@@ -60,15 +63,14 @@ impl Desk {
         again: bool,
         sink: &mut impl ReportSink,
     ) -> Result<(), FieldError> {
-        let name = |names: &Names, id: Option<&[u8]>| id.and_then(|id| names.read(id));
-        let Some(this) = name(self.requests.names(), e.cl_ord_id) else {
+        let Some(this) = e.cl_ord_id.and_then(|id| self.named(id)) else {
             sink.notice(Notice::Foreign { seq });
             return Ok(());
         };
         if self.answers(this, true, sink) {
             return Ok(());
         }
-        let before = name(self.requests.names(), e.orig);
+        let before = e.orig.and_then(|id| self.named(id));
         let trade = match_number(e.exec_id);
         if again && e.what == What::Trade && self.fills.contains(&trade) {
             return Ok(());
@@ -178,6 +180,11 @@ impl Desk {
             }
             What::PendingCancel => ReportKind::CancelPending,
             What::Restated => match self.orders.get(this.token) {
+                Some(record) if reason == PARTIAL_DECLINE && record.open > e.leaves => {
+                    let qty = record.open.saturating_sub(e.leaves);
+                    record.open = e.leaves;
+                    ReportKind::Canceled { qty, reason: b'S' }
+                }
                 Some(record) if record.open != e.leaves => {
                     record.open = e.leaves;
                     ReportKind::Modified { qty: e.leaves, side: e.side, short: e.short }
@@ -222,8 +229,7 @@ impl Desk {
         (seq, ts_event): (u64, Nanos),
         sink: &mut impl ReportSink,
     ) -> Result<(), FieldError> {
-        let names = self.requests.names();
-        let (Some(this), before) = (names.read(cl_ord_id), names.read(orig)) else {
+        let (Some(this), before) = (self.named(cl_ord_id), self.named(orig)) else {
             sink.notice(Notice::Foreign { seq });
             return Ok(());
         };

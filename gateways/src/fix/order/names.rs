@@ -32,6 +32,14 @@ pub struct Name {
     pub request: Option<(Purpose, u64)>,
 }
 
+impl Name {
+    /// The order of a session that names its orders by numbers alone, as an OUCH 5.0 port does.
+    pub(in crate::fix) fn plain(text: &[u8]) -> Option<Name> {
+        let token = u32::try_from(value::uint(text)?).ok().filter(|n| *n > 0)?;
+        Some(Name { token: Token(token), request: None })
+    }
+}
+
 /// Prefix, token, letter, number.
 const NAME_MAX: usize = 8 + 10 + 1 + 20;
 

@@ -59,6 +59,36 @@ pub enum Reset {
     Never,
     /// At each logon: the initiator asks for it. What was missed while disconnected is then lost, so this is for venues that demand it.
     EachLogon,
+    /// Once a day, at this time since midnight UTC: the initiator says goodbye then, and asks for it at the next logon, or at the first one after it was not there
+    /// at that time. It asks again until the counterparty has agreed.
+    Daily(Nanos),
+}
+
+impl Reset {
+    /// Whether the numbers are to begin anew before anything is said at `now`, where they last began at `began`.
+    pub(super) fn is_due(self, now: Nanos, began: Nanos) -> bool {
+        match self {
+            Reset::Never => false,
+            Reset::EachLogon => true,
+            Reset::Daily(at) => began < last(at, now),
+        }
+    }
+
+    /// When a session that stands at `now` is to end for it.
+    pub(super) fn next(self, began: Nanos) -> Option<Nanos> {
+        match self {
+            Reset::Never | Reset::EachLogon => None,
+            Reset::Daily(at) => Some(Nanos(last(at, began).0 + DAY_NS)),
+        }
+    }
+}
+
+const DAY_NS: u64 = 86_400_000_000_000;
+
+/// The last time not after `now` that is `at` since midnight.
+fn last(at: Nanos, now: Nanos) -> Nanos {
+    let today = now.0 / DAY_NS * DAY_NS + at.0;
+    Nanos(if today <= now.0 { today } else { today.saturating_sub(DAY_NS) })
 }
 
 /// What is asked for at the first logon of a process.
@@ -154,6 +184,9 @@ impl SessionConfig {
         if self.receive_capacity < CAPACITY_MIN || self.transmit_capacity < CAPACITY_MIN {
             return Err(ConfigError::Capacity);
         }
+        if matches!(self.reset, Reset::Daily(at) if at.0 >= DAY_NS) {
+            return Err(ConfigError::ResetTime);
+        }
         self.credentials.check().map_err(|()| ConfigError::Credentials)
     }
 }
@@ -185,6 +218,9 @@ pub enum ConfigError {
     /// A buffer too small to work with.
     #[error("receive_capacity and transmit_capacity: at least {CAPACITY_MIN} bytes")]
     Capacity,
+    /// A time of day that there is none.
+    #[error("reset_at: a time of day")]
+    ResetTime,
     /// A user, password or key.
     #[error("user and password: 1 to 128 printable ASCII characters; key: 16 to 128 bytes")]
     Credentials,

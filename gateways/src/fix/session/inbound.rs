@@ -8,7 +8,33 @@ use super::super::store::Store;
 use super::super::tags::{self, admin};
 use super::super::value;
 use super::config::HEARTBEAT_MAX_S;
-use super::{Core, End, Gap, Replay, Reset, Role, Signal, State};
+use super::{Core, End, Gap, Replay, Role, Signal, State};
+
+/// SessionStatus (1409) as later versions have it; venues say it in 4.4 too.
+const SESSION_STATUS: i32 = 1409;
+
+/// Why a Logout answers our Logon: by the status where one is said, by its words otherwise, for 4.2 and 4.4 have nothing else. What is neither our name nor our number
+/// may be over the next time.
+fn refusal(m: &Message<'_>) -> End {
+    match m.uint(SESSION_STATUS) {
+        // A new password that is no good, an unknown user or a wrong password, a locked account, an old password.
+        Some(3 | 5 | 6 | 8) => return End::NotAuthorised,
+        Some(9) => return End::OutOfStep,
+        _ => {}
+    }
+    let words = m.get(tags::TEXT).unwrap_or_default().to_ascii_lowercase();
+    let says = |word: &&str| words.windows(word.len()).any(|part| part == word.as_bytes());
+    if ["msgseqnum too", "sequence number too", "seqnum too"].iter().any(|word| says(word)) {
+        End::OutOfStep
+    } else if ["authori", "authenticat", "credential", "password", "username", "signature", "locked"]
+        .iter()
+        .any(|word| says(word))
+    {
+        End::NotAuthorised
+    } else {
+        End::Refused
+    }
+}
 
 /// What is to be done with a message.
 pub(super) enum Verdict {
@@ -76,7 +102,7 @@ impl<S: Store> Core<S> {
         let strange = m.begin() != self.config.version.begin();
         match self.state {
             State::AwaitingLogon if kind != admin::LOGON || strange => self.finish(End::NotLogon),
-            State::LogonSent if kind == admin::LOGOUT => self.finish(End::Refused),
+            State::LogonSent if kind == admin::LOGOUT => self.finish(refusal(m)),
             State::LogonSent if kind != admin::LOGON || strange => self.finish(End::NotLogon),
             _ if strange => {
                 if self.state == State::Active {
@@ -225,7 +251,7 @@ impl<S: Store> Core<S> {
             return self.part(now, "not authorised", End::NotAuthorised);
         }
         let reset = m.flag(tags::RESET_SEQ_NUM_FLAG);
-        if reset && (seq != 1 || !acceptor && self.config.reset == Reset::Never) {
+        if reset && (seq != 1 || !acceptor && !self.asked_reset) {
             return self.part(now, "sequence numbers were reset", End::UnaskedReset);
         }
         if reset && acceptor && !self.reset() {
@@ -238,6 +264,9 @@ impl<S: Store> Core<S> {
         };
         if seq < expected {
             return self.too_low(now, expected, seq);
+        }
+        if self.asked_reset && (reset || seq == 1) && self.store.begin(now).is_err() {
+            return self.finish(End::Store);
         }
         self.state = State::Active;
         self.deadline = None;

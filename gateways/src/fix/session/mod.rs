@@ -64,6 +64,9 @@ pub enum End {
     /// The counterparty answered our Logon by a Logout, or by closing.
     #[error("the logon was refused")]
     Refused,
+    /// The counterparty answered our Logon by a Logout that says that our numbers are not its own.
+    #[error("the logon was refused for its sequence number")]
+    OutOfStep,
     /// The first message is no Logon, or not one that can be answered.
     #[error("the first message is no valid Logon")]
     NotLogon,
@@ -200,6 +203,8 @@ struct Core<S> {
     last_heard: Nanos,
     /// A TestRequest went out and nothing came since.
     tested: bool,
+    /// This connection's Logon of ours asked for both sequences to begin anew.
+    asked_reset: bool,
     deadline: Option<Nanos>,
     garbled: u64,
 }
@@ -251,6 +256,7 @@ impl<S: Store> Session<S> {
                 last_sent: Nanos::ZERO,
                 last_heard: Nanos::ZERO,
                 tested: false,
+                asked_reset: false,
                 deadline: None,
                 garbled: 0,
                 config,
@@ -394,6 +400,13 @@ impl<S: Store> Session<S> {
     pub fn logout(&mut self, now: Nanos, text: &str) {
         if self.core.state == State::Active {
             self.core.say_logout(now, text);
+        }
+    }
+
+    /// An acceptor's: answers the Logon that is awaited by a goodbye, whatever it shows. Nothing in any other state.
+    pub fn refuse(&mut self, now: Nanos, text: &str) {
+        if self.core.state == State::AwaitingLogon {
+            self.core.part(now, text, End::Refused);
         }
     }
 

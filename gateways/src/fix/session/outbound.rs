@@ -7,7 +7,7 @@ use super::super::dictionary::{Fault, RejectReason};
 use super::super::framing::Message;
 use super::super::store::Store;
 use super::super::tags::{self, admin};
-use super::{ADMIN_RESERVE, Core, End, Gap, Resend, Reset, Role, SendError, State};
+use super::{ADMIN_RESERVE, Core, End, Gap, Resend, Role, SendError, State};
 
 /// How often what is missing is asked for.
 const GAP_ATTEMPTS: u32 = 3;
@@ -34,7 +34,8 @@ impl<S: Store> Core<S> {
             Role::Acceptor => self.state = State::AwaitingLogon,
             Role::Initiator => {
                 self.state = State::LogonSent;
-                let reset = self.config.reset == Reset::EachLogon;
+                let reset = self.config.reset.is_due(now, self.store.began());
+                self.asked_reset = reset;
                 if reset && !self.reset() {
                     return;
                 }
@@ -256,10 +257,17 @@ impl<S: Store> Core<S> {
             State::Active => {
                 let heartbeat = (self.heartbeat.0 > 0).then(|| self.last_sent.after(self.heartbeat));
                 let silence = (self.heartbeat.0 > 0 && !paused).then(|| self.silence_due());
+                let scheduled = self.scheduled_end();
                 let gap = self.gap.filter(|_| !paused).map(|gap| gap.asked_at.after(self.config.patience));
-                [heartbeat, silence, gap].into_iter().flatten().min()
+                [heartbeat, silence, gap, scheduled].into_iter().flatten().min()
             }
         }
+    }
+
+    /// When an initiator's session ends for the numbers to begin anew.
+    fn scheduled_end(&self) -> Option<Nanos> {
+        let initiator = self.config.role == Role::Initiator;
+        initiator.then(|| self.config.reset.next(self.store.began()))?
     }
 
     /// When silence is next to be judged: 1.2 heartbeats until a TestRequest, 2 until the end.
@@ -283,6 +291,9 @@ impl<S: Store> Core<S> {
     }
 
     fn on_active_timeout(&mut self, now: Nanos, paused: bool) {
+        if self.scheduled_end().is_some_and(|at| now >= at) {
+            return self.say_logout(now, "the numbers begin anew");
+        }
         if self.heartbeat.0 > 0 {
             if !paused && now >= self.silence_due() {
                 if self.tested {
