@@ -1,8 +1,9 @@
-//! The few socket calls that neither `std` nor `socket2` offers safely. All `unsafe` of the crate is here.
+//! The few socket calls that neither `std` nor `socket2` offers safely. All `unsafe` of the crate is here and in `xdp`, where it is
+//! maps and mappings.
 
 use std::ffi::c_int;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 /// Sets an integer option of level `SOL_SOCKET`.
 pub(crate) fn set_socket_option(fd: impl AsFd, option: c_int, value: c_int) -> io::Result<()> {
@@ -57,4 +58,20 @@ pub(crate) fn recv_datagram(fd: impl AsFd, buf: &mut [u8]) -> io::Result<usize> 
     // is borrowed.
     let n = unsafe { libc::recv(fd.as_fd().as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), flags) };
     if n >= 0 { Ok(n as usize) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Has the kernel look at the fill ring of an AF_XDP socket, and poll the device where busy polling is on.
+#[inline]
+pub(crate) fn wake_receiver(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: no buffer is given, and its length is zero; the descriptor is open, for it is borrowed.
+    let rc = unsafe { libc::recv(fd.as_raw_fd(), std::ptr::null_mut(), 0, libc::MSG_DONTWAIT) };
+    if rc >= 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Has the kernel send what is in the tx ring of an AF_XDP socket.
+#[inline]
+pub(crate) fn wake_sender(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: as in `wake_receiver`.
+    let rc = unsafe { libc::send(fd.as_raw_fd(), std::ptr::null(), 0, libc::MSG_DONTWAIT) };
+    if rc >= 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -1,17 +1,20 @@
 //! One contract (the crate's documentation), every transport.
 //!
 //! A new transport adds a constructor and a line to the table at the end of each suite. Sockets are on 127.0.0.1 with free ports.
-//! Where the host has no multicast on its loopback interface, that row says so and is skipped.
+//! Where the host has no multicast on its loopback interface, or this process may not use AF_XDP, that row says so and is skipped.
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use net::fault::{Choppy, FaultConfig, Faulty};
+use net::line::Line as AnyLine;
 use net::tcp::TcpLink;
 use net::udp::{LineConfig, SenderConfig, UdpLine, UdpRequest, UdpSender};
+use net::xdp::QueueConfig;
 use net::{ByteStream, DatagramSend, Datagrams, Received, mem};
 
+mod netns;
 mod tls_ends;
 
 const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -96,6 +99,33 @@ fn udp_request() -> Option<Line> {
     Some((Box::new(Answers(asked, to)), Box::new(request)))
 }
 
+/// From a socket in one network namespace, over a cable, past the kernel of the other.
+fn over_cable(address: Ipv4Addr) -> Option<Line> {
+    let cables = netns::Cables::lay(1)?;
+    let bypass = Some(QueueConfig::new("near0", 0));
+    let config = LineConfig { bypass, ..LineConfig::new((address, 26_001).into()) };
+    let line = cables.near(|| AnyLine::open(&config)).unwrap();
+    assert!(matches!(line, AnyLine::Xdp(_)), "{:?}", line.refusals());
+    let to = SenderConfig { interface: netns::far(0), ..SenderConfig::new(line.local_addr()) };
+    let sender = cables.far(|| UdpSender::open(&to)).unwrap();
+    // The cable is there for as long as the receiver.
+    struct Cabled(AnyLine, #[allow(dead_code, reason = "held")] netns::Cables);
+    impl Datagrams for Cabled {
+        fn recv(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
+            self.0.recv(buf)
+        }
+    }
+    Some((Box::new(sender), Box::new(Cabled(line, cables))))
+}
+
+fn xdp_unicast() -> Option<Line> {
+    over_cable(netns::near(0))
+}
+
+fn xdp_multicast() -> Option<Line> {
+    over_cable(Ipv4Addr::new(239, 88, 0, 2))
+}
+
 fn memory() -> Option<Line> {
     let (tx, rx) = mem::datagrams(256, 1 << 16);
     Some((Box::new(tx), Box::new(rx)))
@@ -107,10 +137,12 @@ fn faultless() -> Option<Line> {
 }
 
 fn each_line(check: impl Fn(&str, Line)) {
-    let table: [(&str, OpenLine); 5] = [
+    let table: [(&str, OpenLine); 7] = [
         ("udp unicast", udp_unicast),
         ("udp multicast", udp_multicast),
         ("udp request", udp_request),
+        ("xdp unicast", xdp_unicast),
+        ("xdp multicast", xdp_multicast),
         ("mem", memory),
         ("fault over mem", faultless),
     ];

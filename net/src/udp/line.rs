@@ -12,11 +12,13 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::fd::OwnedFd;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::membership::{Joined, Membership};
 use super::{OVERSIZE_SKIPPED_MAX, group_of};
+use crate::xdp::{self, QueueConfig};
 use crate::{Datagrams, context, is_later, sys};
 
 /// What to listen to, and how.
@@ -32,10 +34,12 @@ pub struct LineConfig {
     pub receive_buffer: usize,
     /// Let `recv` poll the device queue for up to this many microseconds (`SO_BUSY_POLL`, with `SO_PREFER_BUSY_POLL`).
     pub busy_poll_us: Option<u32>,
+    /// The queue that [`Line::open`](crate::line::Line::open) is to read before the kernel does; a [`UdpLine`] takes no notice.
+    pub bypass: Option<QueueConfig>,
 }
 
 impl LineConfig {
-    /// `address` on any interface with a 4 MiB receive buffer and no busy polling.
+    /// `address` on any interface by the kernel, with a 4 MiB receive buffer and no busy polling.
     #[must_use]
     pub fn new(address: SocketAddr) -> LineConfig {
         LineConfig {
@@ -44,6 +48,7 @@ impl LineConfig {
             source: None,
             receive_buffer: 4 << 20,
             busy_poll_us: None,
+            bypass: None,
         }
     }
 }
@@ -131,6 +136,16 @@ impl UdpLine {
         &self.refusals
     }
 
+    /// Takes what the host refused, for a line that says more.
+    pub(crate) fn take_refusals(&mut self) -> Vec<Refusal> {
+        std::mem::take(&mut self.refusals)
+    }
+
+    /// Says of something beside the socket that the host refused it.
+    pub(crate) fn refuse(&mut self, option: &'static str, error: io::Error) {
+        self.refusals.push(Refusal { option, error });
+    }
+
     /// Datagrams dropped here because they were longer than the buffer given.
     #[must_use]
     pub fn oversize(&self) -> u64 {
@@ -155,7 +170,7 @@ impl UdpLine {
     /// No descriptor is to be had.
     pub fn drop_count(&self) -> io::Result<DropCount> {
         let socket = self.socket.try_clone().map_err(|e| context(e, "udp drop count of", self.local))?;
-        Ok(DropCount { socket, local: self.local })
+        Ok(DropCount { socket, local: self.local, frames: None })
     }
 
     /// Its membership, for another thread to renew; `None` on a unicast address.
@@ -172,15 +187,23 @@ impl UdpLine {
 pub struct DropCount {
     socket: UdpSocket,
     local: SocketAddr,
+    /// The AF_XDP socket before it.
+    frames: Option<OwnedFd>,
 }
 
 impl DropCount {
-    /// As [`UdpLine::kernel_drops`].
+    pub(crate) fn with_frames(self, frames: OwnedFd) -> DropCount {
+        DropCount { frames: Some(frames), ..self }
+    }
+
+    /// As [`UdpLine::kernel_drops`], with what was dropped at the AF_XDP socket before it, where there is one.
     ///
     /// # Errors
     /// As there.
     pub fn read(&self) -> io::Result<u32> {
-        sys::socket_drops(&self.socket).map_err(|e| context(e, "udp drop count of", self.local))
+        let named = |e| context(e, "udp drop count of", self.local);
+        let frames = self.frames.as_ref().map_or(Ok(0), xdp::drops).map_err(named)?;
+        Ok(sys::socket_drops(&self.socket).map_err(named)?.wrapping_add(frames as u32))
     }
 }
 

@@ -23,7 +23,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// How many over-long datagrams one `recv` skips before it reports "nothing now": a flood of them must not hold
 /// the caller's duty cycle.
-const OVERSIZE_SKIPPED_MAX: usize = 16;
+pub(crate) const OVERSIZE_SKIPPED_MAX: usize = 16;
 
 /// The multicast group in `address`, or `None` when it is unicast.
 ///
