@@ -3,7 +3,7 @@
 //! | | [`Datagrams`] (receive) | [`DatagramSend`] | [`ByteStream`] (both ways) |
 //! |---|---|---|---|
 //! | sockets | [`udp::UdpLine`], [`udp::UdpRequest`] | [`udp::UdpSender`], [`udp::UdpRequest`] | [`tcp::TcpLink`] |
-//! | AF_XDP | [`xdp::XdpLine`], [`line::Line`] (or a socket) | | |
+//! | AF_XDP | [`xdp::XdpLine`], [`line::Line`] (or a socket) | | [`xdp::XdpTcp`] |
 //! | TLS over a stream | | | [`tls::TlsStream`] |
 //! | memory | [`mem::DatagramReceiver`] | [`mem::DatagramSender`] | [`mem::MemStream`] |
 //! | faults over any of these | [`fault::Faulty`] | | [`fault::Choppy`] |

@@ -1,18 +1,19 @@
-//! Lines by AF_XDP over a cable between two network namespaces: what is heard, what is refused, what is left behind.
+//! Lines and connections by AF_XDP over a cable between two network namespaces: what is heard, what is refused, what is left behind.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a skipped test says so, and a child speaks to its parent"
 )]
 
-use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::io::{self, BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
 
 use net::line::Line;
+use net::tcp::TcpLink;
 use net::udp::{LineConfig, SenderConfig, UdpSender};
-use net::xdp::{Mode, QueueConfig, Rejected, XdpLine};
-use net::{DatagramSend, Datagrams};
+use net::xdp::{Mode, QueueConfig, Rejected, XdpLine, XdpTcp, XdpTcpConfig};
+use net::{ByteStream, DatagramSend, Datagrams, Received};
 
 mod netns;
 
@@ -153,6 +154,95 @@ fn the_program_goes_with_the_last_line() {
     assert_eq!(line.strays(), 0);
 }
 
+const HOST: Ipv4Addr = Ipv4Addr::new(10, 88, 0, 9);
+
+fn host() -> XdpTcpConfig {
+    XdpTcpConfig::new(QueueConfig::new("near0", 0), HOST, 24)
+}
+
+/// What polling for the connection ends in.
+fn outcome(link: &mut XdpTcp) -> io::Result<()> {
+    let end = (0..POLLS_MAX).find_map(|_| {
+        std::thread::yield_now();
+        link.poll_connected().map(|connected| connected.then_some(())).transpose()
+    });
+    end.expect("neither connected nor failed")
+}
+
+fn until_received(link: &mut impl ByteStream, buf: &mut [u8]) -> Received {
+    let heard = |link: &mut dyn ByteStream, buf: &mut [u8]| {
+        Some(link.recv(buf).unwrap()).filter(|r| *r != Received::Nothing)
+    };
+    (0..POLLS_MAX).find_map(|_| heard(link, buf)).expect("nothing came")
+}
+
+#[test]
+fn a_connection_that_ended_is_started_anew_by_the_queue_that_it_has() {
+    let Some(cables) = Cables::lay(1) else { return };
+    let listener = cables.far(|| TcpListener::bind((far(0), 0))).unwrap();
+    let mut link = cables.near(|| XdpTcp::start(&host(), listener.local_addr().unwrap())).unwrap();
+    let mut ports = Vec::new();
+    for round in 0..5u8 {
+        assert_eq!(link.send(b"early").unwrap(), 0, "nothing flows before the connection is polled");
+        outcome(&mut link).unwrap();
+        let (stream, from) = listener.accept().unwrap();
+        assert_eq!((from.ip(), Some(from)), (HOST.into(), link.local_addr()));
+        ports.push(from.port());
+        let mut end = TcpLink::accepted(stream).unwrap();
+        let mut buf = [0; 64];
+        assert_eq!(link.send(&[round; 9]).unwrap(), 9);
+        assert_eq!(until_received(&mut end, &mut buf), Received::Data(9));
+        assert_eq!(buf[..9], [round; 9]);
+        assert_eq!(end.send(b"report").unwrap(), 6);
+        assert_eq!(until_received(&mut link, &mut buf), Received::Data(6));
+        if round % 2 == 0 {
+            drop(end);
+            assert_eq!(until_received(&mut link, &mut buf), Received::Closed);
+            link = link.restart().unwrap();
+        } else {
+            link = link.restart().unwrap();
+            assert_eq!(until_received(&mut end, &mut buf), Received::Closed, "we have said goodbye");
+        }
+    }
+    ports.sort_unstable();
+    ports.dedup();
+    assert_eq!(ports.len(), 5, "a port of its own each time");
+}
+
+#[test]
+fn a_refusal_names_the_address_and_stays_until_a_restart() {
+    let Some(cables) = Cables::lay(1) else { return };
+    let free = cables.far(|| TcpListener::bind((far(0), 0))).unwrap().local_addr().unwrap();
+    let mut link = cables.near(|| XdpTcp::start(&host(), free)).unwrap();
+    let first = outcome(&mut link).unwrap_err();
+    assert_eq!(first.kind(), io::ErrorKind::ConnectionRefused);
+    assert!(first.to_string().contains(&free.to_string()), "{first}");
+    assert_eq!(link.poll_connected().unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    let _listener = cables.far(|| TcpListener::bind(free)).unwrap();
+    outcome(&mut link.restart().unwrap()).unwrap();
+}
+
+#[test]
+fn a_queue_that_is_taken_is_waited_for_without_blocking() {
+    let Some(cables) = Cables::lay(1) else { return };
+    let listener = cables.far(|| TcpListener::bind((far(0), 0))).unwrap();
+    let line = open(&cables, &config(GROUP, 26_010, Mode::Copy));
+    let mut link = cables.near(|| XdpTcp::start(&host(), listener.local_addr().unwrap())).unwrap();
+    assert!(!cables.near(|| link.poll_connected()).unwrap());
+    assert_eq!(link.local_addr(), None);
+    drop(line);
+    cables.near(|| outcome(&mut link)).unwrap();
+}
+
+#[test]
+fn an_address_that_the_kernel_has_is_refused() {
+    let Some(cables) = Cables::lay(1) else { return };
+    let kernels = XdpTcpConfig { address: near(0), ..host() };
+    let error = cables.near(|| XdpTcp::start(&kernels, (far(0), 1).into())).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    assert!(error.to_string().contains("10.88.0.1"), "{error}");
+}
+
 /// Set in the child that is killed.
 const CHILD: &str = "COLO_TEST_XDP_CHILD";
 
@@ -164,7 +254,7 @@ fn child() {
     }
     let line = Line::open(&config(GROUP, 26_009, Mode::Copy)).unwrap();
     println!("\nby af_xdp: {}", matches!(line, Line::Xdp(_)));
-    std::io::stdin().lines().for_each(drop);
+    io::stdin().lines().for_each(drop);
 }
 
 fn start_child(cables: &Cables) -> Child {

@@ -13,10 +13,9 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::attach::Steering;
+use super::QueueConfig;
 use super::queue::{FrameQueue, is_busy};
-use super::wire::{self, Rejected};
-use super::{QueueConfig, program};
+use super::wire::{Datagram, Rejected};
 use crate::udp::{DropCount, Membership, OVERSIZE_SKIPPED_MAX, Refusal, UdpLine};
 use crate::{Datagrams, context};
 
@@ -33,8 +32,6 @@ const BUSY_WAIT_MAX: Duration = Duration::from_millis(250);
 /// See the module.
 #[derive(Debug)]
 pub struct XdpLine {
-    /// Before the queue: what is no longer steered to it goes to the kernel.
-    _steering: Steering,
     frames: FrameQueue,
     kernel: UdpLine,
     to: SocketAddrV4,
@@ -48,7 +45,7 @@ pub struct XdpLine {
     refusals: Vec<Refusal>,
 }
 
-/// What a frame was.
+/// What became of a datagram.
 enum Heard {
     Datagram(usize),
     Oversize,
@@ -72,13 +69,12 @@ impl XdpLine {
                 return Err((kernel, io::Error::new(io::ErrorKind::Unsupported, why)));
             }
         };
-        let opened = open_patiently(config).and_then(|frames| {
-            let steering = frames.steer((*to.ip(), to.port(), program::UDP))?;
-            Ok((frames, steering))
+        let opened = open_patiently(config).and_then(|mut frames| {
+            frames.steer_udp(to)?;
+            Ok(frames)
         });
         match opened {
-            Ok((frames, steering)) => Ok(XdpLine {
-                _steering: steering,
+            Ok(frames) => Ok(XdpLine {
                 refusals: Vec::new(),
                 frames,
                 kernel,
@@ -173,13 +169,9 @@ impl XdpLine {
     }
 }
 
-/// What `frame` is to a line, its payload copied to `buf`.
+/// What a datagram is to a line, its payload copied to `buf`.
 #[inline]
-fn hear(frame: &[u8], to: SocketAddrV4, source: Option<Ipv4Addr>, buf: &mut [u8]) -> Heard {
-    let datagram = match wire::datagram(frame) {
-        Ok(datagram) => datagram,
-        Err(reason) => return Heard::Rejected(reason),
-    };
+fn hear(datagram: Datagram<'_>, to: SocketAddrV4, source: Option<Ipv4Addr>, buf: &mut [u8]) -> Heard {
     if datagram.to != to {
         return Heard::Rejected(Rejected::Address);
     }
@@ -200,10 +192,10 @@ impl Datagrams for XdpLine {
     #[inline]
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
         for _ in 0..OVERSIZE_SKIPPED_MAX {
-            match self.frames.recv(|frame| hear(frame, self.to, self.source, buf)) {
-                Some(Heard::Datagram(n)) => return Ok(Some(n)),
-                Some(Heard::Oversize) => self.oversize += 1,
-                Some(Heard::Rejected(reason)) => self.rejected[reason as usize] += 1,
+            match self.frames.recv_udp(|datagram| hear(datagram, self.to, self.source, buf)) {
+                Some(Ok(Heard::Datagram(n))) => return Ok(Some(n)),
+                Some(Ok(Heard::Oversize)) => self.oversize += 1,
+                Some(Ok(Heard::Rejected(reason)) | Err(reason)) => self.rejected[reason as usize] += 1,
                 None => return self.ask_kernel(buf),
             }
         }

@@ -23,11 +23,14 @@ mod interface;
 mod line;
 mod program;
 mod queue;
+mod stack;
+mod tcp;
 mod wire;
 
 pub use line::XdpLine;
 pub use queue::{FrameQueue, is_busy};
-pub use wire::Rejected;
+pub use tcp::{XdpTcp, XdpTcpConfig};
+pub use wire::{Datagram, Rejected};
 
 pub(crate) use flag::drops;
 pub(crate) use interface::Interface;

@@ -19,6 +19,7 @@
 //! Source: Linux `Documentation/networking/af_xdp.rst`.
 
 use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
 
@@ -33,7 +34,8 @@ use super::attach::{Attachment, Steering};
 use super::bpf::Attach;
 use super::flag::{self, Flag};
 use super::interface::Interface;
-use super::{Mode, QueueConfig};
+use super::wire::{self, Datagram, Rejected};
+use super::{Mode, QueueConfig, program};
 use crate::udp::Refusal;
 use crate::{context, sys};
 
@@ -75,6 +77,8 @@ impl Slab for Slot {
 
 /// See the module.
 pub struct FrameQueue {
+    /// First, and so dropped first: what is no longer steered here goes to the kernel.
+    steering: Vec<Steering>,
     interface: Interface,
     queue: u32,
     rings: WakableRings,
@@ -202,6 +206,7 @@ impl FrameQueue {
         }
         attachment.give_socket(config.queue, &socket).map_err(|e| context(e, "xdp socket map of", &place))?;
         Ok(FrameQueue {
+            steering: Vec::new(),
             zero_copy: flag::is_zero_copy(&socket).unwrap_or(false),
             interface,
             queue: config.queue,
@@ -218,10 +223,25 @@ impl FrameQueue {
         })
     }
 
-    /// Has frames of `filter` (address, port, protocol) that come by this queue redirected to it.
-    pub(super) fn steer(&self, filter: (std::net::Ipv4Addr, u16, u16)) -> io::Result<Steering> {
-        Steering::new(&self.attachment, self.queue, filter)
-            .map_err(|e| context(e, "xdp filter at", &self.interface.name))
+    /// Has datagrams for `to` that come by this queue redirected to it. What the program does not redirect: see the parent module.
+    ///
+    /// # Errors
+    /// The interface has too many filters.
+    pub fn steer_udp(&mut self, to: SocketAddrV4) -> io::Result<()> {
+        self.steer(*to.ip(), to.port(), program::UDP)
+    }
+
+    /// Has TCP segments and ARP for `address`, which the kernel must not have, redirected.
+    pub(super) fn steer_host(&mut self, address: Ipv4Addr) -> io::Result<()> {
+        self.steer(address, 0, program::ARP)?;
+        self.steer(address, 0, program::TCP)
+    }
+
+    fn steer(&mut self, address: Ipv4Addr, port: u16, protocol: u16) -> io::Result<()> {
+        let steering = Steering::new(&self.attachment, self.queue, (address, port, protocol))
+            .map_err(|e| context(e, "xdp filter at", &self.interface.name))?;
+        self.steering.push(steering);
+        Ok(())
     }
 
     pub(super) fn interface(&self) -> &Interface {
@@ -272,6 +292,12 @@ impl FrameQueue {
         Some(result)
     }
 
+    /// Has `read` look at the next frame's datagram: where it was sent to, and its payload. The reason where it is none; `None` if there is no frame now.
+    #[inline]
+    pub fn recv_udp<R>(&mut self, read: impl FnOnce(Datagram<'_>) -> R) -> Option<Result<R, Rejected>> {
+        self.recv(|frame| wire::datagram(frame).map(read))
+    }
+
     /// What there is to do while nothing comes.
     #[inline]
     fn idle(&mut self) {
@@ -290,16 +316,22 @@ impl FrameQueue {
         self.owed -= done.unwrap_or(0);
     }
 
+    /// Whether a frame can leave. Takes back those that have left.
+    #[inline]
+    pub fn has_room(&mut self) -> bool {
+        if self.memory.allocatable() <= self.owed {
+            self.rings.completion_ring.dequeue(&mut self.memory, REFILL);
+        }
+        self.memory.allocatable() > self.owed
+    }
+
     /// Has `write` make a frame of `length` bytes, to leave with the next [`FrameQueue::kick`]. `None`: there is no room now, or it is longer than a frame.
     #[inline]
     pub fn send<R>(&mut self, length: usize, write: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
-        let ring = self.rings.tx_ring.as_mut()?;
-        if self.memory.allocatable() <= self.owed {
-            self.rings.completion_ring.dequeue(&mut self.memory, REFILL);
-            if self.memory.allocatable() <= self.owed {
-                return None;
-            }
+        if !self.has_room() {
+            return None;
         }
+        let ring = self.rings.tx_ring.as_mut()?;
         if length > FRAME_MAX {
             return None;
         }

@@ -49,10 +49,13 @@ impl Rejected {
 
 /// A UDP datagram in a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Datagram<'a> {
-    pub(super) from: SocketAddrV4,
-    pub(super) to: SocketAddrV4,
-    pub(super) payload: &'a [u8],
+pub struct Datagram<'a> {
+    /// The sender.
+    pub from: SocketAddrV4,
+    /// Whom it is for.
+    pub to: SocketAddrV4,
+    /// What it carries.
+    pub payload: &'a [u8],
 }
 
 const ETHERNET: usize = 14;

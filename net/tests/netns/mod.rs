@@ -72,6 +72,15 @@ pub fn far(k: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 88, k, 2)
 }
 
+/// The hardware address of an end of cable `k`: 1 near, 2 far.
+pub fn mac(k: u8, end: u8) -> [u8; 6] {
+    [2, 0x88, 0, 0, k, end]
+}
+
+fn text(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
+}
+
 impl Cables {
     /// `count` cables; `None`, and said so, where this process may not make them or may not use AF_XDP.
     pub fn lay(count: u8) -> Option<Cables> {
@@ -91,8 +100,10 @@ impl Cables {
         let there = format!("/proc/{}/fd/{}", std::process::id(), far_end.as_raw_fd());
         for k in 0..count {
             shell(&format!(
-                "ip link add near{k} mtu {MTU} type veth peer name far{k} mtu {MTU} netns {there}; \
+                "ip link add near{k} mtu {MTU} address {} type veth peer name far{k} mtu {MTU} address {} netns {there}; \
                  ip addr add {}/24 dev near{k}; ip link set near{k} up; ip link set lo up",
+                text(mac(k, 1)),
+                text(mac(k, 2)),
                 near(k)
             ))?;
         }
