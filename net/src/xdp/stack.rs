@@ -32,6 +32,8 @@ const BURST: usize = 64;
 /// The first of the ports that a connection is made from, and how many there are (RFC 6335, section 6).
 const PORTS: (u16, u16) = (49_152, 16_384);
 const ETHERNET: usize = 14;
+/// Not to be asked for so long is to be away.
+const AWAY: Duration = Duration::from_millis(500);
 
 /// What smoltcp takes for a device. A frame received is copied once, so that the queue's is free again before the stack answers it.
 struct Wire {
@@ -106,6 +108,10 @@ pub(super) struct Stack {
     address: Ipv4Addr,
     next_port: u16,
     begun: Clock,
+    unacknowledged_max: Duration,
+    /// When it was last asked what is due, and how long in all it was not asked since a frame came.
+    asked: Instant,
+    away: Duration,
 }
 
 impl Stack {
@@ -149,6 +155,9 @@ impl Stack {
             address: config.address,
             next_port: (seed >> 32) as u16 % PORTS.1,
             begun: Clock::now(),
+            unacknowledged_max: duration(config.unacknowledged_max),
+            asked: Instant::ZERO,
+            away: Duration::ZERO,
         })
     }
 
@@ -188,6 +197,7 @@ impl Stack {
             match self.interface.poll_ingress_single(now, &mut self.wire, &mut self.sockets) {
                 PollIngressSingleResult::None => return,
                 PollIngressSingleResult::PacketProcessed | PollIngressSingleResult::SocketStateChanged => {
+                    self.set_away(Duration::ZERO);
                     if self.sockets.get::<Socket<'_>>(self.handle).can_recv() {
                         return;
                     }
@@ -203,6 +213,10 @@ impl Stack {
     #[inline]
     pub(super) fn transmit(&mut self) -> io::Result<()> {
         let now = self.now();
+        let since = now - std::mem::replace(&mut self.asked, now);
+        if since >= AWAY {
+            self.set_away(self.away + since);
+        }
         // A segment each time; there are not more than these in the buffer.
         for _ in 0..BURST {
             if self.interface.poll_egress(now, &mut self.wire, &mut self.sockets) == PollResult::None {
@@ -210,6 +224,16 @@ impl Stack {
             }
         }
         self.wire.frames.kick()
+    }
+
+    /// A process that was stopped has asked the peer nothing meanwhile: that the peer did not answer for so long is not the peer's fault.
+    #[inline]
+    fn set_away(&mut self, away: Duration) {
+        if self.away != away {
+            self.away = away;
+            let timeout = self.unacknowledged_max + away;
+            self.socket().set_timeout(Some(timeout));
+        }
     }
 
     /// Ends the connection at once: with what was sent and acknowledged the peer reads to an end in order, and learns with the next segment that nobody is here any more.
