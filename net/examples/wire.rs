@@ -245,8 +245,8 @@ fn main() {
     let mut through = cables.near(|| UdpLine::open(&LineConfig::new(to(near(3)).into()))).expect("a line");
     let (venues, feeds) = ([venue(2), venue(4)], [feed(1), feed(3)]);
     let host = XdpTcpConfig::new(QueueConfig::new("near2", 0), HOST, 24);
-    let mut past_orders =
-        cables.near(|| XdpTcp::start(&host, venues[0].local_addr().expect("bound"))).expect("a stack");
+    let mut past_orders = cables.near(|| XdpTcp::open(&host)).expect("a stack");
+    past_orders.start(venues[0].local_addr().expect("bound")).expect("begun");
     connected(|| past_orders.poll_connected());
     let mut through_orders =
         cables.near(|| TcpLink::start(venues[1].local_addr().expect("bound"))).expect("a socket");

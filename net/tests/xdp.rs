@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use net::line::Line;
 use net::tcp::TcpLink;
 use net::udp::{LineConfig, SenderConfig, UdpSender};
-use net::xdp::{Mode, QueueConfig, Rejected, XdpLine, XdpTcp, XdpTcpConfig};
+use net::xdp::{FrameQueue, Mode, QueueConfig, Rejected, XdpLine, XdpTcp, XdpTcpConfig};
 use net::{ByteStream, DatagramSend, Datagrams, Received};
 
 mod netns;
@@ -180,13 +180,14 @@ fn until_received(link: &mut impl ByteStream, buf: &mut [u8]) -> Received {
 fn a_connection_that_ended_is_started_anew_by_the_queue_that_it_has() {
     let Some(cables) = Cables::lay(1) else { return };
     let listener = cables.far(|| TcpListener::bind((far(0), 0))).unwrap();
-    let mut link = cables.near(|| XdpTcp::start(&host(), listener.local_addr().unwrap())).unwrap();
+    let mut link = cables.near(|| XdpTcp::open(&host())).unwrap();
+    link.start(listener.local_addr().unwrap()).unwrap();
     let mut ports = Vec::new();
     for round in 0..5u8 {
         assert_eq!(link.send(b"early").unwrap(), 0, "nothing flows before the connection is polled");
         outcome(&mut link).unwrap();
         let (stream, from) = listener.accept().unwrap();
-        assert_eq!((from.ip(), Some(from)), (HOST.into(), link.local_addr()));
+        assert_eq!((from.ip(), from), (HOST.into(), link.local_addr()));
         ports.push(from.port());
         let mut end = TcpLink::accepted(stream).unwrap();
         let mut buf = [0; 64];
@@ -198,9 +199,9 @@ fn a_connection_that_ended_is_started_anew_by_the_queue_that_it_has() {
         if round % 2 == 0 {
             drop(end);
             assert_eq!(until_received(&mut link, &mut buf), Received::Closed);
-            link = link.restart().unwrap();
+            link.start(listener.local_addr().unwrap()).unwrap();
         } else {
-            link = link.restart().unwrap();
+            link.start(listener.local_addr().unwrap()).unwrap();
             assert_eq!(until_received(&mut end, &mut buf), Received::Closed, "we have said goodbye");
         }
     }
@@ -210,35 +211,38 @@ fn a_connection_that_ended_is_started_anew_by_the_queue_that_it_has() {
 }
 
 #[test]
-fn a_refusal_names_the_address_and_stays_until_a_restart() {
+fn a_refusal_names_the_address_and_stays_until_the_next_start() {
     let Some(cables) = Cables::lay(1) else { return };
     let free = cables.far(|| TcpListener::bind((far(0), 0))).unwrap().local_addr().unwrap();
-    let mut link = cables.near(|| XdpTcp::start(&host(), free)).unwrap();
+    let mut link = cables.near(|| XdpTcp::open(&host())).unwrap();
+    link.start(free).unwrap();
     let first = outcome(&mut link).unwrap_err();
     assert_eq!(first.kind(), io::ErrorKind::ConnectionRefused);
     assert!(first.to_string().contains(&free.to_string()), "{first}");
     assert_eq!(link.poll_connected().unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
     let _listener = cables.far(|| TcpListener::bind(free)).unwrap();
-    outcome(&mut link.restart().unwrap()).unwrap();
+    link.start(free).unwrap();
+    outcome(&mut link).unwrap();
 }
 
 #[test]
-fn a_queue_that_is_taken_is_waited_for_without_blocking() {
+fn a_queue_that_was_just_given_back_is_waited_for() {
     let Some(cables) = Cables::lay(1) else { return };
     let listener = cables.far(|| TcpListener::bind((far(0), 0))).unwrap();
     let line = open(&cables, &config(GROUP, 26_010, Mode::Copy));
-    let mut link = cables.near(|| XdpTcp::start(&host(), listener.local_addr().unwrap())).unwrap();
-    assert!(!cables.near(|| link.poll_connected()).unwrap());
-    assert_eq!(link.local_addr(), None);
+    let error = cables.near(|| FrameQueue::open(&host().queue, 0)).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ResourceBusy, "{error}");
     drop(line);
-    cables.near(|| outcome(&mut link)).unwrap();
+    let mut link = cables.near(|| XdpTcp::open(&host())).unwrap();
+    link.start(listener.local_addr().unwrap()).unwrap();
+    outcome(&mut link).unwrap();
 }
 
 #[test]
 fn an_address_that_the_kernel_has_is_refused() {
     let Some(cables) = Cables::lay(1) else { return };
     let kernels = XdpTcpConfig { address: near(0), ..host() };
-    let error = cables.near(|| XdpTcp::start(&kernels, (far(0), 1).into())).unwrap_err();
+    let error = cables.near(|| XdpTcp::open(&kernels)).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     assert!(error.to_string().contains("10.88.0.1"), "{error}");
 }

@@ -10,11 +10,9 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::thread::sleep;
-use std::time::Duration;
 
 use super::QueueConfig;
-use super::queue::{FrameQueue, is_busy};
+use super::queue::FrameQueue;
 use super::wire::{Datagram, Rejected};
 use crate::udp::{DropCount, Membership, OVERSIZE_SKIPPED_MAX, Refusal, UdpLine};
 use crate::{Datagrams, context};
@@ -23,12 +21,6 @@ use crate::{Datagrams, context};
 const KERNEL_EVERY: u32 = 64;
 /// Questions in a row that must find nothing before it is asked seldom again.
 const KERNEL_WATCH: u32 = 1_024;
-/// How long a queue that is still taken is waited for; the kernel needs up to two seconds after its last owner closed it.
-const BUSY_MAX: Duration = Duration::from_secs(3);
-/// The first wait for it; doubled each time up to [`BUSY_WAIT_MAX`].
-const BUSY_WAIT: Duration = Duration::from_millis(10);
-const BUSY_WAIT_MAX: Duration = Duration::from_millis(250);
-
 /// See the module.
 #[derive(Debug)]
 pub struct XdpLine {
@@ -69,7 +61,7 @@ impl XdpLine {
                 return Err((kernel, io::Error::new(io::ErrorKind::Unsupported, why)));
             }
         };
-        let opened = open_patiently(config).and_then(|mut frames| {
+        let opened = FrameQueue::open_patiently(config, 0).and_then(|mut frames| {
             frames.steer_udp(to)?;
             Ok(frames)
         });
@@ -200,19 +192,5 @@ impl Datagrams for XdpLine {
             }
         }
         Ok(None)
-    }
-}
-
-fn open_patiently(config: &QueueConfig) -> io::Result<FrameQueue> {
-    let (mut waited, mut wait) = (Duration::ZERO, BUSY_WAIT);
-    loop {
-        match FrameQueue::open(config, 0) {
-            Err(e) if is_busy(&e) && waited < BUSY_MAX => {
-                sleep(wait);
-                waited += wait;
-                wait = (wait * 2).min(BUSY_WAIT_MAX);
-            }
-            done => return done,
-        }
     }
 }

@@ -28,7 +28,7 @@ mod tcp;
 mod wire;
 
 pub use line::XdpLine;
-pub use queue::{FrameQueue, is_busy};
+pub use queue::FrameQueue;
 pub use tcp::{XdpTcp, XdpTcpConfig};
 pub use wire::{Datagram, Rejected};
 

@@ -22,6 +22,8 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
+use std::thread::sleep;
+use std::time::Duration;
 
 use xdp::error::{Error as XdpError, SocketError};
 use xdp::nic::NicIndex;
@@ -49,6 +51,12 @@ const FRAME: FrameSize = FrameSize::FourK;
 pub(super) const FRAME_MAX: usize = 4_096 - 256;
 /// Frames in a device's poll with `SO_BUSY_POLL`.
 const BUSY_POLL_BUDGET: i32 = 64;
+
+/// The first wait for a queue that is taken; doubled each time up to [`BUSY_WAIT_MAX`].
+const BUSY_WAIT: Duration = Duration::from_millis(10);
+const BUSY_WAIT_MAX: Duration = Duration::from_millis(250);
+/// How long it is waited for in all.
+const BUSY_MAX: Duration = Duration::from_secs(3);
 
 /// One frame on its way between ring and memory.
 struct Slot(Option<Packet>);
@@ -162,7 +170,26 @@ fn bind(
 }
 
 impl FrameQueue {
-    /// Takes a queue, with room for `sending` frames that leave (0, or a power of two). Tries once; see [`is_busy`].
+    /// As [`FrameQueue::open`]; a queue that is taken is tried again for three seconds. The kernel takes back a queue some time after its socket was closed, up to
+    /// two seconds: a restart would find its own queue taken.
+    ///
+    /// # Errors
+    /// As [`FrameQueue::open`].
+    pub fn open_patiently(config: &QueueConfig, sending: u32) -> io::Result<FrameQueue> {
+        let (mut waited, mut wait) = (Duration::ZERO, BUSY_WAIT);
+        loop {
+            match FrameQueue::open(config, sending) {
+                Err(e) if is_busy(&e) && waited < BUSY_MAX => {
+                    sleep(wait);
+                    waited += wait;
+                    wait = (wait * 2).min(BUSY_WAIT_MAX);
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Takes a queue, with room for `sending` frames that leave (0, or a power of two).
     ///
     /// # Errors
     /// There is no such interface or queue, another socket has it (`ResourceBusy`), or the process may not (CAP_NET_RAW, CAP_NET_ADMIN, CAP_BPF): with interface
@@ -379,9 +406,7 @@ impl FrameQueue {
     }
 }
 
-/// Whether somebody else has the queue, or the one before us has not quite left it: the kernel takes back a queue some time after its socket was closed,
-/// up to two seconds.
-#[must_use]
-pub fn is_busy(error: &io::Error) -> bool {
+/// Whether somebody else has the queue, or the one before us has not quite left it.
+fn is_busy(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::ResourceBusy
 }

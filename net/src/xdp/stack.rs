@@ -115,9 +115,9 @@ pub(super) struct Stack {
 }
 
 impl Stack {
-    /// Takes the queue. Tries once.
+    /// Takes the queue; as [`FrameQueue::open_patiently`].
     pub(super) fn open(config: &XdpTcpConfig) -> io::Result<Stack> {
-        let mut frames = FrameQueue::open(&config.queue, SENDING)?;
+        let mut frames = FrameQueue::open_patiently(&config.queue, SENDING)?;
         if frames.interface().address == Some(config.address) {
             let why = format!("{} is the kernel's own address on {}", config.address, config.queue.interface);
             return Err(io::Error::new(io::ErrorKind::AddrInUse, why));

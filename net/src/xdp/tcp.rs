@@ -1,12 +1,12 @@
 //! A TCP connection past the kernel: smoltcp over a queue of an interface.
 //!
 //! ```text
-//!  start ──► opening ──the queue is ours──► connecting ──poll_connected──► connected ──recv: Closed / Err──► restart
-//!               │ taken: tried again               │                                                          (keeps the queue)
-//!               └────────────► failed ◄────────────┘
+//!  open ──► idle ──start──► connecting ──poll_connected──► connected ──recv: Closed / Err──► start, end
+//!            ▲                  └────► failed ──► start                                        │
+//!            └─────────────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! * A queue that was given back is not free at once (see [`is_busy`]), so a connection that ended is not dropped but started anew: [`XdpTcp::restart`].
+//! * A queue that was given back is not free at once, so what is opened is kept for the next connection: [`XdpTcp::start`] ends the one before.
 //! * No Nagle, acknowledgements at once, as [`TcpLink`](crate::tcp::TcpLink). Data that has come is handed over before it is acknowledged: the acknowledgement is a system call in copy mode.
 //! * What is lost on the wire is sent again after a second at the earliest (RFC 6298; Linux: 200 ms).
 //! * The kernel does not know of the connection. **A process that is killed sends no reset**: the peer learns of it when its heartbeats stay unanswered, and a venue
@@ -20,16 +20,10 @@ use std::time::{Duration, Instant};
 use smoltcp::socket::tcp::{RecvError, State};
 
 use super::QueueConfig;
-use super::queue::is_busy;
 use super::stack::Stack;
 use crate::udp::Refusal;
 use crate::{ByteStream, Received, context, empty_buffer};
 
-/// The first wait for a queue that is taken; doubled each time up to [`BUSY_WAIT_MAX`].
-const BUSY_WAIT: Duration = Duration::from_millis(10);
-const BUSY_WAIT_MAX: Duration = Duration::from_millis(250);
-/// How long it is waited for in all; the kernel takes a queue back up to two seconds after its last owner closed it.
-const BUSY_MAX: Duration = Duration::from_secs(3);
 /// Polls that find nothing between two looks at what is due by time: 32 of them are some microseconds, and nothing is due sooner.
 const IDLE: u32 = 32;
 /// Reads that bring something, after which what is to be acknowledged goes all the same.
@@ -62,12 +56,7 @@ impl XdpTcpConfig {
 }
 
 enum Phase {
-    /// The queue is taken.
-    Opening {
-        since: Instant,
-        next: Instant,
-        wait: Duration,
-    },
+    Idle,
     Connecting {
         since: Instant,
     },
@@ -78,11 +67,11 @@ enum Phase {
 
 /// See the module.
 pub struct XdpTcp {
-    config: XdpTcpConfig,
+    stack: Stack,
+    unacknowledged_max: Duration,
     peer: SocketAddrV4,
-    local: Option<SocketAddrV4>,
+    local: SocketAddrV4,
     phase: Phase,
-    stack: Option<Stack>,
     refusals: Vec<Refusal>,
     /// Polls since the last look at the time.
     idle: u32,
@@ -92,78 +81,53 @@ pub struct XdpTcp {
 
 impl std::fmt::Debug for XdpTcp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("XdpTcp")
-            .field("config", &self.config)
-            .field("peer", &self.peer)
-            .finish_non_exhaustive()
+        f.debug_struct("XdpTcp").field("local", &self.local).field("peer", &self.peer).finish_non_exhaustive()
     }
 }
 
 impl XdpTcp {
-    /// Takes the queue and begins to connect; [`XdpTcp::poll_connected`] tells the outcome. A queue that is still taken is tried again there.
+    /// Takes the queue, and waits up to three seconds for one that its last owner has just given back.
     ///
     /// # Errors
-    /// AF_XDP is not possible here, with interface and queue: then a [`TcpLink`](crate::tcp::TcpLink) may be. `Unsupported` for an IPv6 peer.
+    /// AF_XDP is not possible here, with interface and queue: then a [`TcpLink`](crate::tcp::TcpLink) may be.
     ///
     /// Cost: some milliseconds, for memory is pinned.
-    pub fn start(config: &XdpTcpConfig, peer: SocketAddr) -> io::Result<XdpTcp> {
-        let SocketAddr::V4(peer) = peer else {
-            let why = format!("tcp by af_xdp to {peer}: IPv4 only");
-            return Err(io::Error::new(io::ErrorKind::Unsupported, why));
-        };
-        let now = Instant::now();
-        let phase = Phase::Opening { since: now, next: now, wait: BUSY_WAIT };
-        let (config, refusals) = (config.clone(), Vec::new());
-        let mut link = XdpTcp { config, peer, local: None, phase, stack: None, refusals, idle: 0, reads: 0 };
-        link.try_open()?;
-        Ok(link)
+    pub fn open(config: &XdpTcpConfig) -> io::Result<XdpTcp> {
+        let mut stack = Stack::open(config)?;
+        Ok(XdpTcp {
+            refusals: stack.take_refusals(),
+            stack,
+            unacknowledged_max: config.unacknowledged_max,
+            peer: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0),
+            local: SocketAddrV4::new(config.address, 0),
+            phase: Phase::Idle,
+            idle: 0,
+            reads: 0,
+        })
     }
 
-    /// Ends the connection and begins another to the same peer, by the queue that it has.
+    /// Ends the connection that there is, and begins one to `peer`; [`XdpTcp::poll_connected`] tells the outcome.
     ///
     /// # Errors
-    /// As [`XdpTcp::start`].
-    pub fn restart(mut self) -> io::Result<XdpTcp> {
-        match &mut self.stack {
-            Some(stack) => {
-                stack.end();
-                self.connect()?;
-            }
-            None => {
-                let now = Instant::now();
-                self.phase = Phase::Opening { since: now, next: now, wait: BUSY_WAIT };
-                self.try_open()?;
-            }
-        }
-        Ok(self)
-    }
-
-    /// Takes the queue, if it is time to try and it is free.
-    fn try_open(&mut self) -> io::Result<()> {
-        let Phase::Opening { since, next, wait } = self.phase else { return Ok(()) };
-        let now = Instant::now();
-        if now < next {
-            return Ok(());
-        }
-        match Stack::open(&self.config) {
-            Ok(mut stack) => {
-                self.refusals = stack.take_refusals();
-                self.stack = Some(stack);
-                self.connect()
-            }
-            Err(e) if is_busy(&e) && now.duration_since(since) < BUSY_MAX => {
-                self.phase = Phase::Opening { since, next: now + wait, wait: (wait * 2).min(BUSY_WAIT_MAX) };
-                Ok(())
-            }
-            Err(e) => Err(self.fail(e)),
-        }
-    }
-
-    fn connect(&mut self) -> io::Result<()> {
-        let Some(stack) = &mut self.stack else { return Ok(()) };
-        self.local = Some(stack.connect(self.peer).map_err(|e| context(e, "tcp by af_xdp to", self.peer))?);
+    /// `Unsupported` for an IPv6 peer; the interface is down or gone.
+    pub fn start(&mut self, peer: SocketAddr) -> io::Result<()> {
+        self.end();
+        let named = |e| context(e, "tcp by af_xdp to", peer);
+        let SocketAddr::V4(peer) = peer else {
+            return Err(named(io::Error::new(io::ErrorKind::Unsupported, "IPv4 only")));
+        };
+        self.peer = peer;
+        self.local = self.stack.connect(peer).map_err(named)?;
         self.phase = Phase::Connecting { since: Instant::now() };
         Ok(())
+    }
+
+    /// Ends the connection, if there is one: the peer reads what it has acknowledged, then the end. The queue stays ours.
+    pub fn end(&mut self) {
+        if matches!(self.phase, Phase::Connecting { .. } | Phase::Connected) {
+            self.stack.end();
+        }
+        self.phase = Phase::Idle;
     }
 
     #[cold]
@@ -175,22 +139,20 @@ impl XdpTcp {
     /// Whether the connection stands. `false`: not yet, ask again.
     ///
     /// # Errors
-    /// The connection failed (`ConnectionRefused`, `TimedOut`), or the queue stays taken (`ResourceBusy`), with the address in the message. Stays failed;
-    /// [`XdpTcp::restart`].
+    /// The connection failed (`ConnectionRefused`, `TimedOut`), with the address in the message. Stays failed; start again.
     pub fn poll_connected(&mut self) -> io::Result<bool> {
         let since = match self.phase {
             Phase::Connected => return Ok(true),
             Phase::Failed(kind) => return Err(context(kind.into(), "tcp by af_xdp to", self.peer)),
-            Phase::Opening { .. } => return self.try_open().map(|()| false),
+            Phase::Idle => return Ok(false),
             Phase::Connecting { since } => since,
         };
-        let Some(stack) = &mut self.stack else { return Ok(false) };
-        stack.receive();
-        stack.transmit()?;
-        match stack.socket().state() {
+        self.stack.receive();
+        self.stack.transmit()?;
+        match self.stack.socket().state() {
             State::SynSent | State::SynReceived => Ok(false),
             // A reset, or nothing for too long: the stack forgets which.
-            State::Closed if since.elapsed() < self.config.unacknowledged_max => {
+            State::Closed if since.elapsed() < self.unacknowledged_max => {
                 Err(self.fail(io::ErrorKind::ConnectionRefused.into()))
             }
             State::Closed => Err(self.fail(io::ErrorKind::TimedOut.into())),
@@ -207,10 +169,10 @@ impl XdpTcp {
         self.peer.into()
     }
 
-    /// This end's address; `None` before the queue was ours.
+    /// This end's address, of the last connection begun.
     #[must_use]
-    pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.local.map(SocketAddr::V4)
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local.into()
     }
 
     /// What the host refused; for one warning.
@@ -222,7 +184,7 @@ impl XdpTcp {
     /// Whether the device itself writes to our memory.
     #[must_use]
     pub fn is_zero_copy(&self) -> bool {
-        self.stack.as_ref().is_some_and(Stack::is_zero_copy)
+        self.stack.is_zero_copy()
     }
 
     #[cold]
@@ -238,9 +200,10 @@ impl ByteStream for XdpTcp {
         if buf.is_empty() {
             return Err(empty_buffer());
         }
-        let (Some(stack), Phase::Connected) = (&mut self.stack, &self.phase) else {
+        if !matches!(self.phase, Phase::Connected) {
             return Ok(Received::Nothing);
-        };
+        }
+        let stack = &mut self.stack;
         stack.receive();
         let found = stack.socket().recv_slice(buf);
         if let Ok(n @ 1..) = found {
@@ -267,10 +230,10 @@ impl ByteStream for XdpTcp {
     /// Before [`XdpTcp::poll_connected`] has said `true`, there is no room.
     #[inline]
     fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let (Some(stack), Phase::Connected) = (&mut self.stack, &self.phase) else { return Ok(0) };
-        if bytes.is_empty() {
+        if bytes.is_empty() || !matches!(self.phase, Phase::Connected) {
             return Ok(0);
         }
+        let stack = &mut self.stack;
         // What has been acknowledged makes room, and a reset is an answer too.
         if stack.socket().send_queue() > 0 || !stack.socket().may_recv() {
             stack.receive();
@@ -286,10 +249,12 @@ impl ByteStream for XdpTcp {
 
     /// Whether the peer has acknowledged everything: there is nobody but this to send it again.
     fn flush(&mut self) -> io::Result<bool> {
-        let (Some(stack), Phase::Connected) = (&mut self.stack, &self.phase) else { return Ok(true) };
-        stack.receive();
-        stack.transmit()?;
-        let socket = stack.socket();
+        if !matches!(self.phase, Phase::Connected) {
+            return Ok(true);
+        }
+        self.stack.receive();
+        self.stack.transmit()?;
+        let socket = self.stack.socket();
         match socket.send_queue() {
             0 => Ok(true),
             _ if socket.is_open() => Ok(false),
@@ -300,8 +265,6 @@ impl ByteStream for XdpTcp {
 
 impl Drop for XdpTcp {
     fn drop(&mut self) {
-        if let Some(stack) = &mut self.stack {
-            stack.end();
-        }
+        self.end();
     }
 }
