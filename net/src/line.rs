@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use crate::Datagrams;
-use crate::udp::{DropCount, LineConfig, Membership, Refusal, UdpLine};
+use crate::udp::{DropCount, LineConfig, Membership, Refusal, Stamp, UdpLine};
 use crate::xdp::{Interface, XdpLine};
 
 /// See the module.
@@ -66,6 +66,25 @@ impl Line {
         match self {
             Line::Udp(line) => line.oversize(),
             Line::Xdp(line) => line.oversize(),
+        }
+    }
+
+    /// As [`XdpLine::strays`]; a line of the kernel's has none.
+    #[must_use]
+    pub fn strays(&self) -> u64 {
+        match self {
+            Line::Udp(_) => 0,
+            Line::Xdp(line) => line.strays(),
+        }
+    }
+
+    /// As [`UdpLine::stamp`]; by AF_XDP there is none.
+    #[inline]
+    #[must_use]
+    pub fn stamp(&self) -> Option<Stamp> {
+        match self {
+            Line::Udp(line) => line.stamp(),
+            Line::Xdp(_) => None,
         }
     }
 
