@@ -17,6 +17,7 @@ pub mod fix_store;
 pub mod host;
 pub mod journal;
 pub mod logs;
+mod order_link;
 pub mod order_protocol;
 pub mod protocol;
 pub mod reconcile;

@@ -99,6 +99,8 @@ pub struct GatewayOf<G, L> {
     config: config::Gateway,
     gateway: G,
     link: Link<L>,
+    /// What the next connection stands on.
+    kept: Option<L>,
     orders: Consumer<OrderItem>,
     /// An order that found no room in the transmit buffer.
     held: Option<OrderItem>,
@@ -140,9 +142,11 @@ const NO_SUCH_SESSION: u8 = b'S';
 const NOT_AUTHORISED: u8 = b'A';
 
 impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
-    /// Puts it together; the first connection is tried in the first duty cycle.
+    /// Puts it together; the first connection is tried in the first duty cycle. What the host refuses goes to `warnings`.
     #[must_use]
-    pub fn new(p: GatewayParts, gateway: G) -> GatewayOf<G, L> {
+    pub fn new(p: GatewayParts, gateway: G, warnings: &mut Vec<String>) -> GatewayOf<G, L> {
+        let (kept, refused) = L::prepare(&p.config);
+        warnings.extend(refused);
         let up = Upward::new(p.out, p.orders.capacity());
         GatewayOf {
             id: p.id,
@@ -150,6 +154,7 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
             config: p.config,
             gateway,
             link: Link::Waiting { until: Nanos::ZERO },
+            kept,
             orders: p.orders,
             held: None,
             in_transmit: Vec::with_capacity(2 * BATCH),
@@ -188,7 +193,10 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
         self.publisher.counters.add(counter::unsent, self.gateway.unsent_len() as u64);
         self.gateway.on_disconnected(now, &mut self.up);
         self.in_transmit.clear();
-        self.link = Link::Waiting { until: self.retry.after(now) };
+        let waiting = Link::Waiting { until: self.retry.after(now) };
+        if let Link::Connecting(link, _) | Link::Up(link) = std::mem::replace(&mut self.link, waiting) {
+            self.kept = link.end();
+        }
     }
 
     fn connect(&mut self, now: Nanos) -> usize {
@@ -199,7 +207,7 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
                 if !wanted || self.given_up || !self.up.flush() {
                     return 0;
                 }
-                match L::start(&self.config) {
+                match L::start(&self.config, &mut self.kept) {
                     Ok(link) => self.link = Link::Connecting(link, now),
                     Err(_) => self.drop_link(now),
                 }
