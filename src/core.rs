@@ -217,7 +217,7 @@ fn start_with<S: Strategy>(
             sample_every: config.sample_every,
             ending: Arc::clone(&ending),
         };
-        let agent = GatewayAgent::open(parts, &config.instruments)
+        let agent = GatewayAgent::open(parts, &config.instruments, &mut warnings)
             .map_err(|source| StartError::Gateway { id: g.id.clone(), source })?;
         gateway_agents.push(agent);
         gateway_ports.push(GatewayPort { id, items, orders: to_gateway });

@@ -18,6 +18,7 @@ pub mod host;
 pub mod journal;
 pub mod latency;
 pub mod logs;
+mod order_link;
 pub mod order_protocol;
 pub mod protocol;
 pub mod reconcile;

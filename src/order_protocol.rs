@@ -14,7 +14,6 @@ use gateways::order::ClOrdId;
 use gateways::soupbintcp::ClientConfig;
 use model::{GatewayId, Instrument};
 use net::ByteStream;
-use net::tcp::TcpLink;
 use thiserror::Error;
 
 use crate::config;
@@ -24,8 +23,8 @@ use crate::fix_store::FileStore;
 macro_rules! each_order_protocol {
     ($then:ident) => {
         $then! {
-            Ouch50 "ouch50" gateways::gateway::OuchGateway, net::tcp::TcpLink;
-            Ouch42 "ouch42" gateways::gateway::SoupGateway<gateways::ouch42::Ouch42>, net::tcp::TcpLink;
+            Ouch50 "ouch50" gateways::gateway::OuchGateway, crate::order_link::OrderLink;
+            Ouch42 "ouch42" gateways::gateway::SoupGateway<gateways::ouch42::Ouch42>, crate::order_link::OrderLink;
             Fix44 "fix44" gateways::fix::FixGateway<crate::fix_store::FileStore>, crate::fix_link::FixLink;
             Fix42 "fix42" gateways::fix::FixGateway<crate::fix_store::FileStore>, crate::fix_link::FixLink;
         }
@@ -150,25 +149,27 @@ impl Configured for FixGateway<FileStore> {
 
 /// A connection that is begun and then waited for, without blocking.
 pub trait Dial: ByteStream + Send + Sized {
-    /// Begins to connect.
+    /// What its connections stand on, for a way that has something to take before the first of them; and what the host refuses of that, in words for a person.
+    /// May wait some seconds.
+    fn prepare(to: &config::Gateway) -> (Option<Self>, Vec<String>) {
+        let _ = to;
+        (None, Vec::new())
+    }
+
+    /// Begins to connect, on what [`Dial::prepare`] took or the connection before left ([`Dial::end`]): taken from `kept` if that is used.
     ///
     /// # Errors
     /// What is known at once; with the address in it.
-    fn start(to: &config::Gateway) -> io::Result<Self>;
+    fn start(to: &config::Gateway, kept: &mut Option<Self>) -> io::Result<Self>;
 
     /// Whether the connection stands and takes bytes. `false`: not yet, ask again.
     ///
     /// # Errors
     /// The connection failed. Stays failed; start a new one.
     fn poll_connected(&mut self) -> io::Result<bool>;
-}
 
-impl Dial for TcpLink {
-    fn start(to: &config::Gateway) -> io::Result<TcpLink> {
-        TcpLink::start(to.account.address)
-    }
-
-    fn poll_connected(&mut self) -> io::Result<bool> {
-        TcpLink::poll_connected(self)
+    /// Ends the connection; what the next one can stand on, if there is something.
+    fn end(self) -> Option<Self> {
+        None
     }
 }

@@ -17,6 +17,7 @@ use colo::telemetry::snapshot::Feed;
 use engine::strategy::{Quoter, Strategy};
 use feed_bench::Bench;
 use model::{FeedStatus, MarketBody, Nanos, Qty};
+use net::udp::Stamps;
 use ringbuf::log::Reader;
 
 const POLLS_MAX: u32 = 2_000_000;
@@ -400,5 +401,20 @@ fn a_loss_by_decoding_replays_the_same() {
         assert!(replayed.ended);
         assert_eq!((replayed.state_hash, replayed.stats), (report.state_hash, report.stats));
         assert_eq!(replayed.stats.market_events, 12);
+    }
+}
+
+#[test]
+fn the_way_from_the_kernels_stamp_to_ours_is_measured_where_that_is_asked_for() {
+    for (stamps, is_measured) in [(Stamps::Software, true), (Stamps::Off, false)] {
+        let mut b = Bench::new(&format!("stamps-{is_measured}"), |c| c.feeds[0].stamps = stamps);
+        b.give(0, &packet(SESSION, 1, &[directory()]));
+        // The kernel begins to stamp some time after it was first asked to.
+        let measured = (0..10_000).find_map(|_| {
+            b.give(0, &header(SESSION, 2, HEARTBEAT));
+            Some(b.viewer.latencies()["wire"]).filter(|wire| wire.n > 0 || !is_measured)
+        });
+        let wire = measured.expect("a stamp");
+        assert_eq!((wire.n > 0, wire.max > 0), (is_measured, is_measured));
     }
 }

@@ -3,6 +3,7 @@
 //! | | [`Datagrams`] (receive) | [`DatagramSend`] | [`ByteStream`] (both ways) |
 //! |---|---|---|---|
 //! | sockets | [`udp::UdpLine`], [`udp::UdpRequest`] | [`udp::UdpSender`], [`udp::UdpRequest`] | [`tcp::TcpLink`] |
+//! | AF_XDP | [`xdp::XdpLine`], [`line::Line`] (or a socket) | | [`xdp::XdpTcp`] |
 //! | TLS over a stream | | | [`tls::TlsStream`] |
 //! | memory | [`mem::DatagramReceiver`] | [`mem::DatagramSender`] | [`mem::MemStream`] |
 //! | faults over any of these | [`fault::Faulty`] | | [`fault::Choppy`] |
@@ -27,11 +28,13 @@ use std::fmt::Display;
 use std::io;
 
 pub mod fault;
+pub mod line;
 pub mod mem;
 mod sys;
 pub mod tcp;
 pub mod tls;
 pub mod udp;
+pub mod xdp;
 
 /// A source of datagrams that is polled.
 pub trait Datagrams {

@@ -1,17 +1,20 @@
 //! One contract (the crate's documentation), every transport.
 //!
 //! A new transport adds a constructor and a line to the table at the end of each suite. Sockets are on 127.0.0.1 with free ports.
-//! Where the host has no multicast on its loopback interface, that row says so and is skipped.
+//! Where the host has no multicast on its loopback interface, or this process may not use AF_XDP, that row says so and is skipped.
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use net::fault::{Choppy, FaultConfig, Faulty};
+use net::line::Line as AnyLine;
 use net::tcp::TcpLink;
 use net::udp::{LineConfig, SenderConfig, UdpLine, UdpRequest, UdpSender};
+use net::xdp::{QueueConfig, XdpTcp, XdpTcpConfig};
 use net::{ByteStream, DatagramSend, Datagrams, Received, mem};
 
+mod netns;
 mod tls_ends;
 
 const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -96,6 +99,49 @@ fn udp_request() -> Option<Line> {
     Some((Box::new(Answers(asked, to)), Box::new(request)))
 }
 
+/// An end with its cable, which is there for as long.
+struct Cabled<T>(T, #[allow(dead_code, reason = "held")] netns::Cables);
+
+impl<T: Datagrams> Datagrams for Cabled<T> {
+    fn recv(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
+        self.0.recv(buf)
+    }
+}
+
+impl<T: ByteStream> ByteStream for Cabled<T> {
+    fn recv(&mut self, buf: &mut [u8]) -> io::Result<Received> {
+        self.0.recv(buf)
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.send(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<bool> {
+        self.0.flush()
+    }
+}
+
+/// From a socket in one network namespace, over a cable, past the kernel of the other.
+fn over_cable(address: Ipv4Addr) -> Option<Line> {
+    let cables = netns::Cables::lay(1)?;
+    let bypass = Some(QueueConfig::new("near0", 0));
+    let config = LineConfig { bypass, ..LineConfig::new((address, 26_001).into()) };
+    let line = cables.near(|| AnyLine::open(&config)).unwrap();
+    assert!(matches!(line, AnyLine::Xdp(_)), "{:?}", line.refusals());
+    let to = SenderConfig { interface: netns::far(0), ..SenderConfig::new(line.local_addr()) };
+    let sender = cables.far(|| UdpSender::open(&to)).unwrap();
+    Some((Box::new(sender), Box::new(Cabled(line, cables))))
+}
+
+fn xdp_unicast() -> Option<Line> {
+    over_cable(netns::near(0))
+}
+
+fn xdp_multicast() -> Option<Line> {
+    over_cable(Ipv4Addr::new(239, 88, 0, 2))
+}
+
 fn memory() -> Option<Line> {
     let (tx, rx) = mem::datagrams(256, 1 << 16);
     Some((Box::new(tx), Box::new(rx)))
@@ -107,10 +153,12 @@ fn faultless() -> Option<Line> {
 }
 
 fn each_line(check: impl Fn(&str, Line)) {
-    let table: [(&str, OpenLine); 5] = [
+    let table: [(&str, OpenLine); 7] = [
         ("udp unicast", udp_unicast),
         ("udp multicast", udp_multicast),
         ("udp request", udp_request),
+        ("xdp unicast", xdp_unicast),
+        ("xdp multicast", xdp_multicast),
         ("mem", memory),
         ("fault over mem", faultless),
     ];
@@ -216,7 +264,8 @@ fn a_sender_that_is_gone_is_silence() {
 // ---------------------------------------------------------------- byte streams
 
 type Ends = (Box<dyn ByteStream>, Box<dyn ByteStream>);
-type OpenEnds = fn() -> Ends;
+/// `None`: not on this host.
+type OpenEnds = fn() -> Option<Ends>;
 
 fn tcp_pair() -> (TcpLink, TcpLink) {
     let listener = TcpListener::bind(any_port()).unwrap();
@@ -226,49 +275,76 @@ fn tcp_pair() -> (TcpLink, TcpLink) {
     (near, far)
 }
 
-fn tcp() -> Ends {
+fn tcp() -> Option<Ends> {
     let (near, far) = tcp_pair();
-    (Box::new(near), Box::new(far))
+    Some((Box::new(near), Box::new(far)))
 }
 
-fn tcp_reversed() -> Ends {
+fn tcp_reversed() -> Option<Ends> {
     let (near, far) = tcp_pair();
-    (Box::new(far), Box::new(near))
+    Some((Box::new(far), Box::new(near)))
 }
 
-fn mem_streams() -> Ends {
+fn mem_streams() -> Option<Ends> {
     let (a, b) = mem::streams(4096);
-    (Box::new(a), Box::new(b))
+    Some((Box::new(a), Box::new(b)))
 }
 
-fn choppy_streams() -> Ends {
+fn choppy_streams() -> Option<Ends> {
     let (a, b) = mem::streams(4096);
-    (Box::new(Choppy::new(a, 11, 700, 100_000)), Box::new(Choppy::new(b, 12, 900, 100_000)))
+    Some((Box::new(Choppy::new(a, 11, 700, 100_000)), Box::new(Choppy::new(b, 12, 900, 100_000))))
 }
 
-fn tls() -> Ends {
+fn tls() -> Option<Ends> {
     let (near, far) = tcp_pair();
     let (near, far) = tls_ends::joined(&tls_ends::Authority::new(), near, far);
-    (Box::new(near), Box::new(far))
+    Some((Box::new(near), Box::new(far)))
 }
 
-fn tls_reversed() -> Ends {
+fn tls_reversed() -> Option<Ends> {
     let (near, far) = tcp_pair();
     let (near, far) = tls_ends::joined(&tls_ends::Authority::new(), near, far);
-    (Box::new(far), Box::new(near))
+    Some((Box::new(far), Box::new(near)))
+}
+
+/// An end past the kernel, and a kernel socket in another network namespace.
+fn cabled_streams() -> Option<(Cabled<XdpTcp>, TcpLink)> {
+    let cables = netns::Cables::lay(1)?;
+    let listener = cables.far(|| TcpListener::bind((netns::far(0), 0))).unwrap();
+    let config = XdpTcpConfig::new(QueueConfig::new("near0", 0), Ipv4Addr::new(10, 88, 0, 9), 24);
+    let mut near = cables.near(|| XdpTcp::open(&config)).unwrap();
+    near.start(listener.local_addr().unwrap()).unwrap();
+    until("tcp connect past the kernel", || near.poll_connected().unwrap().then_some(()));
+    let (far, from) = listener.accept().unwrap();
+    assert_eq!(from, near.local_addr());
+    Some((Cabled(near, cables), TcpLink::accepted(far).unwrap()))
+}
+
+fn xdp_tcp() -> Option<Ends> {
+    let (near, far) = cabled_streams()?;
+    Some((Box::new(near), Box::new(far)))
+}
+
+fn xdp_tcp_reversed() -> Option<Ends> {
+    let (near, far) = cabled_streams()?;
+    Some((Box::new(far), Box::new(near)))
 }
 
 fn each_stream(check: impl Fn(&str, Ends)) {
-    let table: [(&str, OpenEnds); 6] = [
+    let table: [(&str, OpenEnds); 8] = [
         ("tcp, started end", tcp),
         ("tcp, accepted end", tcp_reversed),
         ("mem", mem_streams),
         ("choppy over mem", choppy_streams),
         ("tls over tcp, client", tls),
         ("tls over tcp, server", tls_reversed),
+        ("tcp by af_xdp", xdp_tcp),
+        ("tcp to af_xdp", xdp_tcp_reversed),
     ];
     for (name, open) in table {
-        check(name, open());
+        if let Some(ends) = open() {
+            check(name, ends);
+        }
     }
 }
 

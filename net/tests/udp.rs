@@ -4,7 +4,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use net::udp::{LineConfig, SenderConfig, UdpLine, UdpRequest, UdpSender};
+use net::udp::{LineConfig, SenderConfig, Stamps, UdpLine, UdpRequest, UdpSender};
 use net::{DatagramSend, Datagrams};
 
 const POLLS_MAX: u32 = 2_000_000;
@@ -161,4 +161,44 @@ fn a_request_socket_hears_its_peer_only_and_counts_refusals() {
         }
     }
     assert!(request.refused() > 0, "loopback says that nobody listens");
+}
+
+/// ns since the Unix epoch.
+fn wall() -> u64 {
+    std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64
+}
+
+#[test]
+fn a_stamp_lies_between_sending_and_receiving() {
+    for stamps in [Stamps::Software, Stamps::Hardware] {
+        let (mut tx, mut line) = pair(&LineConfig { stamps, ..LineConfig::new(any_port()) });
+        assert_eq!((line.refusals().len(), line.stamp()), (0, None));
+        // The kernel begins to stamp some time after it was first asked to.
+        let between = (0..100_000).find_map(|_| {
+            let sent = wall();
+            assert!(tx.send(b"when?").unwrap());
+            assert_eq!(next(&mut line, &mut [0; 16]), b"when?");
+            line.stamp().map(|stamp| (sent, stamp, wall()))
+        });
+        let (sent, stamp, received) = between.expect("a stamp");
+        assert!(sent <= stamp.ns && stamp.ns <= received, "{sent} {stamp:?} {received}");
+        assert!(!stamp.is_of_device, "loopback has no device");
+        // A stamped line keeps the rest of the contract.
+        assert!(tx.send(&[1; 40]).unwrap() && tx.send(b"fits").unwrap());
+        assert_eq!(next(&mut line, &mut [0; 16]), b"fits");
+        assert_eq!((line.oversize(), line.recv(&mut [0; 16]).unwrap()), (1, None));
+    }
+    let (mut tx, mut line) = pair(&LineConfig::new(any_port()));
+    assert!(tx.send(b"when?").unwrap());
+    next(&mut line, &mut [0; 16]);
+    assert_eq!(line.stamp(), None, "nobody asked");
+}
+
+#[test]
+fn the_cpu_that_packets_are_for_is_set_or_said() {
+    let config = LineConfig { incoming_cpu: Some(0), ..LineConfig::new(any_port()) };
+    let (mut tx, mut line) = pair(&config);
+    assert!(line.refusals().is_empty(), "{:?}", line.refusals());
+    assert!(tx.send(b"here").unwrap());
+    assert_eq!(next(&mut line, &mut [0; 16]), b"here");
 }

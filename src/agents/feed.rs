@@ -8,7 +8,8 @@ use std::sync::atomic::Ordering;
 use feeds::channel::{Channel, REREQUEST, Sink, Taken};
 use feeds::protocol::{Protocol, Refusal, Wanted};
 use model::{FeedId, FeedStatus, Instrument, MarketEvent, Nanos};
-use net::udp::{UdpLine, UdpRequest};
+use net::line::Line;
+use net::udp::{Stamp, UdpRequest};
 use net::{DatagramSend, Datagrams};
 use ringbuf::log::Writer;
 use ringbuf::spsc::Producer;
@@ -62,7 +63,7 @@ pub struct FeedOf<P> {
     name: String,
     /// Its id in the configuration.
     id: String,
-    lines: Vec<UdpLine>,
+    lines: Vec<Line>,
     line_states: Vec<Arc<LineState>>,
     silence: Nanos,
     opened: Nanos,
@@ -94,8 +95,7 @@ impl<P: Protocol> FeedOf<P> {
     /// # Errors
     /// The socket's, with the address in it.
     pub(super) fn open(p: FeedParts) -> std::io::Result<FeedOf<P>> {
-        let lines =
-            p.config.line_configs().map(|line| UdpLine::open(&line)).collect::<Result<Vec<_>, _>>()?;
+        let lines = p.config.line_configs().map(|line| Line::open(&line)).collect::<Result<Vec<_>, _>>()?;
         let servers =
             p.config.rerequest.iter().map(|a| UdpRequest::open(*a)).collect::<Result<Vec<_>, _>>()?;
         let snapshots = p.config.glimpse.as_ref().map(SnapshotSession::new).transpose()?;
@@ -132,7 +132,7 @@ impl<P: Protocol> FeedOf<P> {
 
     /// What the host refused to its lines, one sentence each.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let of = |line: &UdpLine| {
+        let of = |line: &Line| {
             let place = format!("feed {}, line {}", self.id, line.local_addr());
             line.refusals().iter().map(|r| format!("{place}: {r}")).collect::<Vec<_>>()
         };
@@ -144,7 +144,7 @@ impl<P: Protocol> FeedOf<P> {
     /// # Errors
     /// No descriptor is to be had.
     pub(super) fn watch(&self) -> std::io::Result<LineWatch> {
-        let watched = |(line, state): (&UdpLine, &Arc<LineState>)| {
+        let watched = |(line, state): (&Line, &Arc<LineState>)| {
             let (drops, state) = (line.drop_count()?, Arc::clone(state));
             Ok(Watched { address: line.local_addr(), drops, state, told: false })
         };
@@ -166,13 +166,17 @@ impl<P: Protocol> FeedOf<P> {
         })
     }
 
-    pub(super) fn lines(&self) -> &[UdpLine] {
+    pub(super) fn lines(&self) -> &[Line] {
         &self.lines
     }
 
     /// Whether it had something for the strategy.
-    fn on_datagram(&mut self, line: u8, len: usize) -> bool {
+    fn on_datagram(&mut self, line: u8, len: usize, stamp: Option<Stamp>) -> bool {
         let received = self.clock.now();
+        if let Some(stamp) = stamp {
+            // Two clocks: one that is ahead of ours by more than the way took makes a zero.
+            self.publisher.wire.record(received.since(Nanos(stamp.ns)).0);
+        }
         self.datagrams += 1;
         self.batch.begin(received);
         self.channel.on_framed::<P::Packet<'_>, _>(received, line, &self.buffer[..len], &mut self.batch);
@@ -238,7 +242,8 @@ impl<P: Protocol> FeedOf<P> {
                 match self.lines[k].recv(&mut self.buffer) {
                     Ok(Some(len)) => {
                         work += 1;
-                        if self.on_datagram(k as u8, len) {
+                        let stamp = self.lines[k].stamp();
+                        if self.on_datagram(k as u8, len, stamp) {
                             self.first_line = (k + 1) % lines;
                             return work;
                         }
@@ -264,7 +269,7 @@ impl<P: Protocol> FeedOf<P> {
                 // A refused port on loopback shows as an error here; the channel's own timeout deals with a server that is gone.
                 let Ok(Some(len)) = self.servers[k].recv(&mut self.buffer) else { break };
                 work += 1;
-                if self.on_datagram(REREQUEST, len) {
+                if self.on_datagram(REREQUEST, len, None) {
                     return work;
                 }
             }
@@ -334,7 +339,7 @@ impl<P: Protocol> FeedOf<P> {
         c.set(counter::expected, self.channel.expected());
         c.set(counter::synced, self.channel.is_synced().into());
         let servers = || self.servers.iter();
-        let oversize = self.lines.iter().map(UdpLine::oversize).chain(servers().map(UdpRequest::oversize));
+        let oversize = self.lines.iter().map(Line::oversize).chain(servers().map(UdpRequest::oversize));
         c.set(counter::oversize, oversize.sum());
         c.set(counter::refused, servers().map(UdpRequest::refused).sum());
         c.set(counter::line_count, self.lines.len() as u64);
@@ -351,7 +356,9 @@ impl<P: Protocol> FeedOf<P> {
     fn publish_lines(&mut self, now: Nanos) {
         let stats = self.channel.stats();
         let mut all_drops = 0;
-        for ((line, state), c) in stats.lines.iter().zip(&self.line_states).zip(&mut self.publisher.lines) {
+        let strays = self.lines.iter().map(Line::strays);
+        let lines = stats.lines.iter().zip(&self.line_states).zip(strays);
+        for (((line, state), strays), c) in lines.zip(&mut self.publisher.lines) {
             // Behind the end of a session there is nothing to be heard.
             let heard = line.last_heard.0.max(self.opened.0);
             let is_silent = !self.channel.is_over() && now.since(Nanos(heard)).0 >= self.silence.0;
@@ -363,6 +370,7 @@ impl<P: Protocol> FeedOf<P> {
             c.set(line_counter::last_heard_ns, line.last_heard.0);
             c.set(line_counter::silent, is_silent.into());
             c.set(line_counter::kernel_drops, drops);
+            c.set(line_counter::strays, strays);
             all_drops += drops;
         }
         self.publisher.counters.set(counter::kernel_drops, all_drops);
@@ -401,7 +409,7 @@ impl<P: Protocol + Send> Agent for FeedOf<P> {
     fn on_close(&mut self) {
         let now = self.clock.now();
         for (line, state) in self.lines.iter().zip(&self.line_states) {
-            if let Ok(drops) = line.kernel_drops() {
+            if let Ok(drops) = line.drop_count().and_then(|count| count.read()) {
                 state.kernel_drops.store(drops.into(), Ordering::Relaxed);
             }
         }

@@ -100,6 +100,8 @@ pub struct GatewayOf<G, L> {
     config: config::Gateway,
     gateway: G,
     link: Link<L>,
+    /// What the next connection stands on.
+    kept: Option<L>,
     orders: Consumer<OrderItem>,
     /// An order that found no room in the transmit buffer.
     held: Option<OrderItem>,
@@ -145,9 +147,11 @@ const OUT_OF_STEP: u8 = b'N';
 const REFUSED: u8 = b'R';
 
 impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
-    /// Puts it together; the first connection is tried in the first duty cycle.
+    /// Puts it together; the first connection is tried in the first duty cycle. What the host refuses goes to `warnings`.
     #[must_use]
-    pub fn new(p: GatewayParts, gateway: G) -> GatewayOf<G, L> {
+    pub fn new(p: GatewayParts, gateway: G, warnings: &mut Vec<String>) -> GatewayOf<G, L> {
+        let (kept, refused) = L::prepare(&p.config);
+        warnings.extend(refused);
         let up = Upward::new(p.out, p.orders.capacity());
         GatewayOf {
             id: p.id,
@@ -155,6 +159,7 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
             config: p.config,
             gateway,
             link: Link::Waiting { until: Nanos::ZERO },
+            kept,
             orders: p.orders,
             held: None,
             in_transmit: Vec::with_capacity(2 * BATCH),
@@ -195,7 +200,10 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
         self.in_transmit.clear();
         let refused = self.up.refusal == Some(REFUSED);
         let until = if refused { self.retry.after_refusal(now) } else { self.retry.after(now) };
-        self.link = Link::Waiting { until };
+        let waiting = Link::Waiting { until };
+        if let Link::Connecting(link, _) | Link::Up(link) = std::mem::replace(&mut self.link, waiting) {
+            self.kept = link.end();
+        }
     }
 
     fn connect(&mut self, now: Nanos) -> usize {
@@ -207,7 +215,7 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
                     return 0;
                 }
                 self.up.refusal = None;
-                match L::start(&self.config) {
+                match L::start(&self.config, &mut self.kept) {
                     Ok(link) => self.link = Link::Connecting(link, now),
                     Err(_) => self.drop_link(now),
                 }

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use model::{Instrument, Nanos};
-use net::udp::UdpLine;
+use net::line::Line;
 
 use super::LineWatch;
 use super::feed::{FeedOf, FeedParts};
@@ -71,7 +71,7 @@ impl FeedAgent {
 
     /// The addresses that the lines are bound to.
     pub fn local_addrs(&self) -> impl Iterator<Item = SocketAddr> + '_ {
-        each!(self, a => a.lines()).iter().map(UdpLine::local_addr)
+        each!(self, a => a.lines()).iter().map(Line::local_addr)
     }
 }
 
@@ -124,11 +124,13 @@ macro_rules! gateway_agent {
             ///
             /// # Errors
             /// What the configuration asks for and the protocol cannot say.
-            pub fn open(parts: GatewayParts, instruments: &[Instrument]) -> Result<GatewayAgent, OpenError> {
+            ///
+            /// What the host refuses goes to `warnings`, one sentence each.
+            pub fn open(parts: GatewayParts, instruments: &[Instrument], warnings: &mut Vec<String>) -> Result<GatewayAgent, OpenError> {
                 Ok(match parts.config.protocol {
                     $(OrderProtocol::$name => {
                         let gateway = <$gateway>::configured(&parts.config, parts.id, instruments)?;
-                        GatewayAgent::$name(Box::new(GatewayOf::new(parts, gateway)))
+                        GatewayAgent::$name(Box::new(GatewayOf::new(parts, gateway, warnings)))
                     })*
                     OrderProtocol::RestWs => {
                         let venue = parts.config.rest.clone().ok_or_else(|| OpenError::Venue("no `rest`".into()))?;

@@ -1,17 +1,27 @@
 //! `colo doctor`: is this host tuned?
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use super::{Exit, Failure, Outcome};
-use crate::doctor::{Status, rows};
+use crate::config::{Config, Secrets};
+use crate::doctor::{Focus, Status, rows_for};
 
 /// Is this host tuned for low latency? Each row with its fix.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  colo doctor\n  colo doctor --json --strict")]
+#[command(
+    after_help = "Example:\n  colo doctor --config core.toml --interface eth1\n  colo doctor --json --strict"
+)]
 pub struct Args {
     /// Prints a JSON list.
     #[arg(long)]
     json: bool,
+    /// Looks for this core's sake: at the cores that it pins to, and the interfaces that it takes queues of.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Looks at this network interface too; may be given again.
+    #[arg(long, value_name = "IF")]
+    interface: Vec<String>,
     /// Exits 4 unless every row that can be told passes.
     #[arg(long)]
     strict: bool,
@@ -20,9 +30,16 @@ pub struct Args {
 /// Looks.
 ///
 /// # Errors
-/// None but of printing.
+/// A configuration that is none.
 pub fn run(args: &Args) -> Outcome {
-    let rows = rows(Path::new("/"));
+    let mut focus = match &args.config {
+        Some(file) => {
+            focus_of(&Config::load(file, Secrets::Skip).map_err(|e| Failure::with(Exit::Config, e))?)
+        }
+        None => Focus::default(),
+    };
+    focus.interfaces.extend(args.interface.iter().cloned());
+    let rows = rows_for(Path::new("/"), &focus);
     if args.json {
         super::print(&format!("{}\n", serde_json::to_string(&rows).map_err(Failure::new)?));
     } else {
@@ -51,4 +68,15 @@ pub fn run(args: &Args) -> Outcome {
     }
     let bad = rows.iter().any(|r| matches!(r.status, Status::Warn | Status::Fail));
     Ok(if args.strict && bad { Exit::Gate } else { Exit::Ok })
+}
+
+/// What the doctor is to look at for a core: each core and interface once.
+fn focus_of(config: &Config) -> Focus {
+    let cores = &config.cores;
+    let hot = cores.feeds.iter().chain(&cores.gateways).flatten().copied().chain(cores.strategy);
+    let lines = config.feeds.iter().flat_map(|f| f.bypass.iter().flatten());
+    let queues = lines.chain(config.gateways.iter().filter_map(|g| g.bypass.as_ref()).map(|b| &b.queue));
+    let (hot, interfaces): (BTreeSet<_>, BTreeSet<_>) =
+        (hot.collect(), queues.map(|q| q.interface.clone()).collect());
+    Focus { hot_cores: hot.into_iter().collect(), interfaces: interfaces.into_iter().collect() }
 }

@@ -14,8 +14,8 @@ use crate::reconcile::Verdict;
 use crate::telemetry::snapshot::Percentiles;
 
 /// The stages in the order a packet passes them.
-const STAGES: [&str; 7] =
-    ["decode", "feed_ring", "book", "strategy_risk", "order_ring", "encode", "tick_to_order"];
+const STAGES: [&str; 8] =
+    ["wire", "decode", "feed_ring", "book", "strategy_risk", "order_ring", "encode", "tick_to_order"];
 
 /// A figure of the accounts, summed, USD.
 fn dollars(r: &RunReport, of: impl Fn(&Position) -> Usd) -> f64 {

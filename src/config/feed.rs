@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use feeds::channel::{ChannelConfig, SnapshotLimits};
 use feeds::framing::Session;
 use model::Nanos;
-use net::udp::LineConfig;
+use net::udp::{LineConfig, Stamps};
+use net::xdp::QueueConfig;
 
 use super::Account;
 use crate::protocol::FeedProtocol;
@@ -45,6 +46,12 @@ pub struct Feed {
     pub compare_lines: bool,
     /// SO_BUSY_POLL.
     pub busy_poll_us: Option<u32>,
+    /// SO_INCOMING_CPU.
+    pub incoming_cpu: Option<u32>,
+    /// Who stamps its datagrams.
+    pub stamps: Stamps,
+    /// The queue of each line that is heard past the kernel; empty where none is.
+    pub bypass: Vec<Option<QueueConfig>>,
 }
 
 impl Feed {
@@ -55,6 +62,9 @@ impl Feed {
             source: self.sources.get(k).copied(),
             receive_buffer: self.receive_buffer,
             busy_poll_us: self.busy_poll_us,
+            incoming_cpu: self.incoming_cpu,
+            stamps: self.stamps,
+            bypass: self.bypass.get(k).cloned().flatten(),
             ..LineConfig::new(*address)
         })
     }

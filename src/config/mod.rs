@@ -11,6 +11,7 @@ mod resolve;
 mod rest;
 mod start_of_day;
 mod throttle;
+mod transport;
 mod written;
 
 use std::fmt;
@@ -153,6 +154,8 @@ pub struct Gateway {
     pub throttle: engine::Throttle,
     /// What FIX needs.
     pub fix: Option<fix::Fix>,
+    /// The stack that its orders leave by, past the kernel.
+    pub bypass: Option<net::xdp::XdpTcpConfig>,
 }
 
 /// Journal policy, resolved.

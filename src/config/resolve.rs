@@ -10,11 +10,12 @@ use engine::{BookSanity, RiskLimits};
 use gateways::gateway::Barrier;
 use gateways::order::ClOrdId;
 use model::{FeedId, GatewayId, Instrument, InstrumentId, Nanos, Qty, Symbol, Usd};
+use net::udp::Stamps;
 use ringbuf::log::SyncPolicy;
 
 use super::written::{self, Written};
 use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Journal, Problem, Topology};
-use super::{fees, fix, options, rest, start_of_day, throttle};
+use super::{fees, fix, options, rest, start_of_day, throttle, transport};
 use crate::agent::IdleStrategy;
 use crate::order_protocol::OrderProtocol;
 use crate::protocol::FeedProtocol;
@@ -129,6 +130,7 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
         let needed = "\"observer\", where a gateway is a drop copy: nothing can be sent there";
         c.problem("strategy.name", format!("{:?}", written.strategy.name), needed);
     }
+    transport::queues(&mut c, &feeds, &gateways);
     let instruments = instruments(&mut c, &written);
     let limits = limits(&mut c, &written.risk);
     if let Some(day) = &mut written.start_of_day {
@@ -234,6 +236,8 @@ fn feed(c: &mut Checks, k: usize, f: &written::Feed, base: &Path, secrets: Secre
     let ranged = |c: &mut Checks, name: &str, v: u64, min: i64, max: i64| {
         c.range(&key(name), Some(i64::try_from(v).unwrap_or(i64::MAX)), min, min, max) as u64
     };
+    let busy_poll_us =
+        Some(ranged(c, "busy_poll_us", f.busy_poll_us.into(), 0, 10_000) as u32).filter(|v| *v != 0);
     let glimpse = f.glimpse.as_ref().map(|g| {
         let given = Given {
             key: key("glimpse"),
@@ -267,8 +271,10 @@ fn feed(c: &mut Checks, k: usize, f: &written::Feed, base: &Path, secrets: Secre
         reorder_window: ranged(c, "reorder_window", f.reorder_window as u64, 1, 1 << 20) as usize,
         receive_buffer: ranged(c, "receive_buffer_bytes", f.receive_buffer_bytes as u64, 4_096, 1 << 30)
             as usize,
-        busy_poll_us: Some(ranged(c, "busy_poll_us", f.busy_poll_us.into(), 0, 10_000) as u32)
-            .filter(|v| *v != 0),
+        bypass: transport::lines(c, &key("transports"), &f.transports, &lines, busy_poll_us),
+        busy_poll_us,
+        incoming_cpu: f.incoming_cpu.map(|cpu| ranged(c, "incoming_cpu", cpu.into(), 0, 4_095) as u32),
+        stamps: c.word(&key("timestamps"), &f.timestamps, Stamps::WORDS).unwrap_or_default(),
         lines,
     }
 }
@@ -343,7 +349,10 @@ fn gateway(
             None
         }
     };
+    let is_tls = fix.as_ref().is_some_and(|fix| fix.tls.is_some());
+    let way = (protocol, is_tls);
     Gateway {
+        bypass: transport::host(c, &format!("gateways[{k}]"), &g.transport, g.xdp.as_ref(), way),
         id: g.id.clone(),
         environment: environment.unwrap_or(Environment::Production),
         account: match rest {

@@ -137,6 +137,15 @@ pub struct Feed {
     /// SO_BUSY_POLL, microseconds; 0 off.
     #[serde(default)]
     pub busy_poll_us: u32,
+    /// SO_INCOMING_CPU: the core whose packets its sockets are for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incoming_cpu: Option<u32>,
+    /// `off`, `software` or `hardware`: who says when a datagram came. It makes the latency from there on a histogram, `wire`, and costs some ns a datagram.
+    #[serde(default = "off")]
+    pub timestamps: String,
+    /// The way of each line; all by the kernel where absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transports: Vec<super::transport::LineWay>,
 }
 
 /// A GLIMPSE snapshot server, over SoupBinTCP.
@@ -155,6 +164,12 @@ pub struct Glimpse {
     pub password_env: Option<String>,
 }
 
+fn off() -> String {
+    "off".into()
+}
+fn tcp() -> String {
+    "tcp".into()
+}
 fn yes() -> bool {
     true
 }
@@ -225,6 +240,12 @@ pub struct Gateway {
     /// What FIX needs; there only, and needed there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<super::fix::Written>,
+    /// `tcp` or `xdp`: by the kernel or past it.
+    #[serde(default = "tcp")]
+    pub transport: String,
+    /// With `xdp`, and needed there: by which interface, and as who.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xdp: Option<super::transport::HostWay>,
 }
 
 /// A venue with API keys. Every secret is in a file of its own, relative to the configuration.

@@ -108,6 +108,14 @@ pub(super) const CHECKS: &[Check] = &[
         },
     },
     Check {
+        id: "kernel_threads",
+        what: "kernel threads that may choose run elsewhere",
+        fix: "isolcpus and nohz_full at boot; else taskset -pc HOUSEKEEPING PID of each",
+        tool: "kernel command line or taskset",
+        of_hypervisor: false,
+        look: kernel_threads,
+    },
+    Check {
         id: "workqueues",
         what: "unbound kernel work runs elsewhere",
         fix: "echo MASK > /sys/devices/virtual/workqueue/cpumask",
@@ -187,6 +195,32 @@ fn allowed_cores(host: &Host, focus: &Focus) -> Verdict {
         Some(allowed) => all_in(&host.hot(focus), &allowed, "allowed"),
         None => Verdict::unreadable(),
     }
+}
+
+/// Those bound to one core (`ksoftirqd/3`) belong there; the others can be kept away.
+fn kernel_threads(host: &Host, focus: &Focus) -> Verdict {
+    /// `kthreadd`, the parent of all of them.
+    const PARENT: &str = "2";
+    let hot = host.hot(focus);
+    let ids = host.names("proc").into_iter().filter(|name| name.bytes().all(|b| b.is_ascii_digit()));
+    let threads: Vec<(String, CpuSet)> = ids
+        .filter(|id| host.labelled(&format!("proc/{id}/status"), "PPid").as_deref() == Some(PARENT))
+        .filter_map(|id| {
+            let label = |label| host.labelled(&format!("proc/{id}/status"), label);
+            Some((label("Name")?, host.core_list(&label("Cpus_allowed_list")?)))
+        })
+        .collect();
+    if threads.is_empty() {
+        return Verdict::unreadable();
+    }
+    if hot.is_empty() {
+        return Verdict::Unclear("no core is set apart".to_owned());
+    }
+    let is_loose = |cores: &CpuSet| cores.iter().count() > 1 && !cores.and(&hot).is_empty();
+    let loose: Vec<_> =
+        threads.iter().filter(|(_, cores)| is_loose(cores)).map(|(name, _)| name.as_str()).collect();
+    let some = loose.iter().take(4).copied().collect::<Vec<_>>().join(", ");
+    Verdict::judge(loose.is_empty(), format!("{} of {} may run on {hot} {some}", loose.len(), threads.len()))
 }
 
 fn smt_sibling(host: &Host, focus: &Focus) -> Verdict {

@@ -67,6 +67,17 @@ pub(super) const CHECKS: &[Check] = &[
         },
     },
     Check {
+        id: "swappiness",
+        what: "what memory there is stays",
+        fix: "sysctl -w vm.swappiness=1",
+        tool: "sysctl",
+        of_hypervisor: false,
+        look: |host, _| match host.number("proc/sys/vm/swappiness") {
+            None => Verdict::unreadable(),
+            Some(n) => Verdict::judge(n <= 10, n.to_string()),
+        },
+    },
+    Check {
         id: "numa_balancing",
         what: "the kernel does not migrate pages between nodes",
         fix: "sysctl -w kernel.numa_balancing=0",

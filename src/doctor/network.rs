@@ -1,6 +1,6 @@
 //! Rows: do packets come in without loss, by the shortest way?
 //!
-//! What only the driver knows (coalescing, rings, steering, offloads, time stamps) cannot be read from files: those rows are
+//! What only the driver knows (coalescing, rings, steering, offloads, time stamps, AF_XDP) cannot be read from files: those rows are
 //! unknown and their fix is the command that shows and sets it.
 
 use super::cpuset::CpuSet;
@@ -108,6 +108,11 @@ pub(super) const CHECKS: &[Check] = &[
         "ethtool -k IF; ethtool -K IF gro off lro off",
     ),
     of_driver("nic_timestamps", "hardware time stamps", "ethtool -T IF"),
+    of_driver(
+        "nic_xdp",
+        "AF_XDP without copies",
+        "mode = \"zero_copy\" at a line: colo says at its start if the driver (ethtool -i IF) cannot",
+    ),
 ];
 
 /// The findings on all named interfaces as one: bad if one is bad, unclear if one says nothing.

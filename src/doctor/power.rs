@@ -10,6 +10,20 @@ const NOBODY_ASKS_US: i32 = 2_000_000_000;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
+        id: "tuned",
+        what: "tuned, where it is in use, is told what for",
+        fix: "tuned-adm profile network-latency",
+        tool: "tuned",
+        of_hypervisor: false,
+        look: |host, _| match host.text("etc/tuned/active_profile") {
+            None => Verdict::Unclear("not in use".to_owned()),
+            Some(profile) => {
+                const FOR_LATENCY: [&str; 3] = ["latency", "cpu-partitioning", "realtime"];
+                Verdict::judge(FOR_LATENCY.iter().any(|word| profile.contains(word)), profile)
+            }
+        },
+    },
+    Check {
         id: "governor",
         what: "frequency governor of the hot cores",
         fix: "cpupower frequency-set -g performance",
@@ -72,6 +86,14 @@ pub(super) const CHECKS: &[Check] = &[
         tool: "kernel command line",
         of_hypervisor: true,
         look: mitigations,
+    },
+    Check {
+        id: "clock_offset",
+        what: "how far the wall clock is off",
+        fix: "chronyc tracking; pmc -u -b 0 'GET TIME_STATUS_NP'",
+        tool: "chronyc or pmc",
+        of_hypervisor: false,
+        look: |_, _| Verdict::Unclear("not in any file: ask the keeper".to_owned()),
     },
     Check {
         id: "time_sync",

@@ -54,6 +54,10 @@ fn tuned() -> Fixture {
         ("sys/fs/cgroup/system.slice/colo.service/cpu.max", "max 100000\n"),
         ("proc/1/comm", "systemd\n"),
         ("proc/77/comm", "ptp4l\n"),
+        ("proc/33/status", "Name:\tkworker/u16:0\nPPid:\t2\nCpus_allowed_list:\t0-1,6-7\n"),
+        ("proc/34/status", "Name:\tksoftirqd/3\nPPid:\t2\nCpus_allowed_list:\t3\n"),
+        ("etc/tuned/active_profile", "network-latency\n"),
+        ("proc/sys/vm/swappiness", "1\n"),
         ("proc/irq/9/effective_affinity_list", "0\n"),
         ("proc/irq/9/smp_affinity_list", "0-7\n"),
         ("proc/net/snmp", "Ip: A\nIp: 1\nUdp: InDatagrams NoPorts RcvbufErrors\nUdp: 5 1 0\n"),
@@ -111,6 +115,9 @@ fn untuned() -> Fixture {
         ),
         ("sys/fs/cgroup/system.slice/cpu.max", "150000 100000\n"),
         ("proc/77/comm", "irqbalance\n"),
+        ("proc/33/status", "Name:\tkworker/u16:0\nPPid:\t2\nCpus_allowed_list:\t0-7\n"),
+        ("etc/tuned/active_profile", "balanced\n"),
+        ("proc/sys/vm/swappiness", "60\n"),
         ("proc/irq/9/effective_affinity_list", "3\n"),
         ("proc/net/snmp", "Udp: InDatagrams RcvbufErrors\nUdp: 5 12\n"),
         ("proc/sys/kernel/nmi_watchdog", "1\n"),
@@ -137,8 +144,15 @@ fn untuned() -> Fixture {
 }
 
 /// Rows that no file answers.
-const OF_DRIVER: [&str; 5] =
-    ["nic_coalescing", "nic_rings", "nic_steering", "nic_offloads", "nic_timestamps"];
+const OF_DRIVER: [&str; 7] = [
+    "nic_coalescing",
+    "nic_rings",
+    "nic_steering",
+    "nic_offloads",
+    "nic_timestamps",
+    "nic_xdp",
+    "clock_offset",
+];
 
 #[test]
 fn a_tuned_host_passes_every_row_that_files_can_answer() {

@@ -93,6 +93,7 @@ counters! {
         last_heard_ns: "ns", "When the last packet of the session came, since the Unix epoch; 0 for never";
         silent: "1", "1 while the session was not heard here for longer than makes a feed silent";
         kernel_drops: "1", "Datagrams that the kernel dropped here for want of buffer";
+        strays: "1", "Datagrams that came by the kernel though the line is heard past it: by another queue, in fragments, with options";
     }
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //!   word 0          SHAPE     agents | feeds | gateways | instruments | orders | max open orders | name (4 words) | 6 spare
 //!        16         AGENTS    for each: name (4 words), counters::agent, padding
-//!                   FEEDS     for each: name (4 words), counters::feed, counters::line for each of 4 lines, histogram `decode`, padding
+//!                   FEEDS     for each: name (4 words), counters::feed, counters::line for each of 4 lines, histograms `decode`, `wire`, padding
 //!                   GATEWAYS  for each: name (4 words), counters::gateway, histograms `order_ring`, `encode`, `tick_to_order`, padding
 //!                   CONTROL   counters::control, padding
 //!                   ENGINE    counters::engine, changes of validity by word and reason, histograms `feed_ring`, `book`, `strategy_risk`, padding
@@ -29,7 +29,7 @@ use ringbuf::histogram;
 use super::counters;
 
 /// Version of this layout.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// Words of a name: 32 bytes, padded with NUL.
 pub const NAME: usize = 4;
@@ -85,7 +85,7 @@ const SHAPE: usize = 16;
 const AGENT: usize = (NAME + counters::agent::COUNT).next_multiple_of(APART);
 const FEED_LINES: usize = NAME + counters::feed::COUNT;
 const FEED_DECODE: usize = FEED_LINES + LINES_MAX * counters::line::COUNT;
-const FEED: usize = (FEED_DECODE + histogram::WORDS).next_multiple_of(APART);
+const FEED: usize = (FEED_DECODE + 2 * histogram::WORDS).next_multiple_of(APART);
 const GATEWAY: usize = (NAME + counters::gateway::COUNT + 3 * histogram::WORDS).next_multiple_of(APART);
 const CONTROL: usize = counters::control::COUNT.next_multiple_of(APART);
 const ENGINE_STAGES: usize = counters::engine::COUNT + TRANSITIONS;
@@ -180,6 +180,12 @@ impl Layout {
     #[must_use]
     pub const fn feed_decode(&self, k: usize) -> Span {
         Span::new(self.feeds + k * FEED + FEED_DECODE, histogram::WORDS)
+    }
+
+    /// A feed's histogram of the time from the kernel's or the device's stamp to ours.
+    #[must_use]
+    pub const fn feed_wire(&self, k: usize) -> Span {
+        Span::new(self.feeds + k * FEED + FEED_DECODE + histogram::WORDS, histogram::WORDS)
     }
 
     /// A gateway's name.
@@ -277,7 +283,8 @@ mod tests {
         }
         for k in 0..shape.feeds {
             let lines = (0..LINES_MAX).map(|n| l.feed_line(k, n));
-            let spans = [l.feed_name(k), l.feed(k), l.feed_decode(k)].into_iter().chain(lines);
+            let spans =
+                [l.feed_name(k), l.feed(k), l.feed_decode(k), l.feed_wire(k)].into_iter().chain(lines);
             all.extend(spans.map(|s| (s, format!("feed {k}"))));
         }
         for k in 0..shape.gateways {

@@ -97,6 +97,7 @@ impl Publication {
             counters: self.counters(l.feed(k))?,
             lines,
             decode: self.histogram(l.feed_decode(k))?,
+            wire: self.histogram(l.feed_wire(k))?,
         })
     }
 
@@ -163,6 +164,8 @@ pub struct FeedPublisher {
     pub lines: Vec<Counters>,
     /// Time to arbitrate and decode one datagram, ns.
     pub decode: Histogram,
+    /// Time from the kernel's or the device's stamp of a datagram to ours, ns.
+    pub wire: Histogram,
 }
 
 /// Of a gateway's thread.

@@ -141,6 +141,7 @@ fn what_is_published_is_read() {
     feed.lines[1].set(counters::line::silent, 1);
     feed.lines[2].set(counters::line::packets, 9);
     feed.decode.record(250);
+    feed.wire.record(900);
     let mut gateway = p.publication.gateway(0).unwrap();
     gateway.counters.set(counters::gateway::state, 3);
     gateway.counters.set(counters::gateway::undecodable, 6);
@@ -200,6 +201,7 @@ fn what_is_published_is_read() {
         ("order_ring", (1, 1)),
         ("strategy_risk", (0, 0)),
         ("tick_to_order", (3, 1)),
+        ("wire", (900, 1)),
     ];
     assert_eq!(max, expected);
 }
@@ -254,7 +256,7 @@ fn json_field_names_are_stable() {
     );
     assert_eq!(
         keys(&json["feeds"][0]["lines"][0]),
-        "duplicates kernel_drops last_heard_ns packets silent won"
+        "duplicates kernel_drops last_heard_ns packets silent strays won"
     );
     assert_eq!(
         keys(&json["gateways"][0]),
@@ -280,7 +282,7 @@ fn json_field_names_are_stable() {
     assert_eq!(keys(&json["orders"][0]), "executed id open px side state symbol token");
     assert_eq!(
         keys(&json["latency_ns"]),
-        "book decode encode feed_ring order_ring strategy_risk tick_to_order"
+        "book decode encode feed_ring order_ring strategy_risk tick_to_order wire"
     );
     assert_eq!(keys(&json["latency_ns"]["book"]), "max n p50 p99 p999");
 }

@@ -327,7 +327,8 @@ impl Viewer {
         let l = self.layout;
         let feeds = 0..l.shape.feeds;
         let gateways = |n: usize| (0..l.shape.gateways).map(|k| l.gateway_stage(k, n)).collect::<Vec<_>>();
-        let stages: [(&'static str, Vec<Span>); 7] = [
+        let stages: [(&'static str, Vec<Span>); 8] = [
+            ("wire", feeds.clone().map(|k| l.feed_wire(k)).collect()),
             ("decode", feeds.map(|k| l.feed_decode(k)).collect()),
             ("feed_ring", vec![l.engine_stage(0)]),
             ("book", vec![l.engine_stage(1)]),

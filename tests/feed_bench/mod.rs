@@ -22,7 +22,7 @@ pub struct Bench {
     /// Datagrams that were sent to the lines.
     pub sent: u64,
     sender: UdpSocket,
-    viewer: Viewer,
+    pub viewer: Viewer,
 }
 
 impl Bench {

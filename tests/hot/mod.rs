@@ -189,7 +189,7 @@ impl World {
             sample_every: config.sample_every,
             ending: Arc::clone(&ending),
         };
-        let gateway = GatewayAgent::open(parts, &config.instruments).unwrap();
+        let gateway = GatewayAgent::open(parts, &config.instruments, &mut Vec::new()).unwrap();
         let (mut control, controls) = spsc::channel(4);
         control.push(Control::Tokens { first: Token(1), end: Token(1_000_000) }).unwrap();
         let strategy = StrategyAgent::new(StrategyParts {

@@ -32,6 +32,8 @@ const UNSAFE_HOMES: &[&str] = &["ringbuf/src/", "net/src/", "src/host.rs", "src/
 /// Tests and benches with `unsafe` of their own: `(file, why)`. A global allocator, a signal or a tracer is a reason.
 const UNSAFE_EXCEPTIONS: &[(&str, &str)] = &[
     ("engine/tests/allocation.rs", "a global allocator that counts"),
+    ("net/examples/wire.rs", "a core for each end, where a mean over both would say nothing"),
+    ("net/tests/netns/mod.rs", "network namespaces: setns and unshare"),
     ("tests/hot_alloc.rs", "a global allocator that counts"),
     ("tests/kill_session/tracer.rs", "ptrace"),
     ("tests/source_memory.rs", "a global allocator that counts"),

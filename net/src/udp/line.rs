@@ -12,11 +12,13 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::fd::OwnedFd;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::membership::{Joined, Membership};
 use super::{OVERSIZE_SKIPPED_MAX, group_of};
+use crate::xdp::{self, QueueConfig};
 use crate::{Datagrams, context, is_later, sys};
 
 /// What to listen to, and how.
@@ -32,10 +34,16 @@ pub struct LineConfig {
     pub receive_buffer: usize,
     /// Let `recv` poll the device queue for up to this many microseconds (`SO_BUSY_POLL`, with `SO_PREFER_BUSY_POLL`).
     pub busy_poll_us: Option<u32>,
+    /// The core whose packets it is for (`SO_INCOMING_CPU`).
+    pub incoming_cpu: Option<u32>,
+    /// Who says when a datagram came; see [`UdpLine::stamp`].
+    pub stamps: Stamps,
+    /// The queue that [`Line::open`](crate::line::Line::open) is to read before the kernel does; a [`UdpLine`] takes no notice.
+    pub bypass: Option<QueueConfig>,
 }
 
 impl LineConfig {
-    /// `address` on any interface with a 4 MiB receive buffer and no busy polling.
+    /// `address` on any interface by the kernel, with a 4 MiB receive buffer and no busy polling.
     #[must_use]
     pub fn new(address: SocketAddr) -> LineConfig {
         LineConfig {
@@ -44,8 +52,39 @@ impl LineConfig {
             source: None,
             receive_buffer: 4 << 20,
             busy_poll_us: None,
+            incoming_cpu: None,
+            stamps: Stamps::Off,
+            bypass: None,
         }
     }
+}
+
+/// Who stamps datagrams as they come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stamps {
+    /// Nobody.
+    #[default]
+    Off,
+    /// The kernel, when the driver hands it the packet.
+    Software,
+    /// The device, where it does; else the kernel. The device has to be told by another program (`hwstamp_ctl`, `ptp4l`), and its clock is comparable with ours only
+    /// if something keeps the two together (`phc2sys`).
+    Hardware,
+}
+
+impl Stamps {
+    /// Every one by its word in a configuration.
+    pub const WORDS: &[(&str, Stamps)] =
+        &[("off", Stamps::Off), ("software", Stamps::Software), ("hardware", Stamps::Hardware)];
+}
+
+/// When a datagram came, by another's clock than ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// ns since the Unix epoch.
+    pub ns: u64,
+    /// Whether it is the device's.
+    pub is_of_device: bool,
 }
 
 /// A setting that the host refused, or granted in part. The line works without it.
@@ -72,6 +111,9 @@ pub struct UdpLine {
     receive_buffer: usize,
     refusals: Vec<Refusal>,
     oversize: u64,
+    /// Whether stamps were granted, and that of the last datagram.
+    is_stamped: bool,
+    stamp: Option<Stamp>,
 }
 
 impl UdpLine {
@@ -98,6 +140,13 @@ impl UdpLine {
             prefer_busy_poll(&socket, us, &mut refusals);
         }
 
+        if let Some(cpu) = config.incoming_cpu
+            && let Err(error) = sys::set_socket_option(&socket, libc::SO_INCOMING_CPU, cpu as i32)
+        {
+            refusals.push(Refusal { option: "SO_INCOMING_CPU", error });
+        }
+        let is_stamped = ask_for_stamps(&socket, config.stamps, &mut refusals);
+
         socket.bind(&address.into()).map_err(|e| context(e, "udp bind", address))?;
         let LineConfig { source, interface, .. } = *config;
         let joined = group.map(|group| Joined { group, source, interface });
@@ -110,7 +159,7 @@ impl UdpLine {
 
         let socket = UdpSocket::from(socket);
         let local = socket.local_addr().map_err(|e| context(e, "udp local address", address))?;
-        Ok(UdpLine { socket, local, joined, receive_buffer, refusals, oversize: 0 })
+        Ok(UdpLine { socket, local, joined, receive_buffer, refusals, oversize: 0, is_stamped, stamp: None })
     }
 
     /// The address this line is bound to: with the real port where port 0 was asked; the group itself for multicast.
@@ -129,6 +178,22 @@ impl UdpLine {
     #[must_use]
     pub fn refusals(&self) -> &[Refusal] {
         &self.refusals
+    }
+
+    /// When the last datagram came, where the line was opened with [`Stamps`] and the kernel has a stamp of it.
+    #[must_use]
+    pub fn stamp(&self) -> Option<Stamp> {
+        self.stamp
+    }
+
+    /// Takes what the host refused, for a line that says more.
+    pub(crate) fn take_refusals(&mut self) -> Vec<Refusal> {
+        std::mem::take(&mut self.refusals)
+    }
+
+    /// Says of something beside the socket that the host refused it.
+    pub(crate) fn refuse(&mut self, option: &'static str, error: io::Error) {
+        self.refusals.push(Refusal { option, error });
     }
 
     /// Datagrams dropped here because they were longer than the buffer given.
@@ -155,7 +220,7 @@ impl UdpLine {
     /// No descriptor is to be had.
     pub fn drop_count(&self) -> io::Result<DropCount> {
         let socket = self.socket.try_clone().map_err(|e| context(e, "udp drop count of", self.local))?;
-        Ok(DropCount { socket, local: self.local })
+        Ok(DropCount { socket, local: self.local, frames: None })
     }
 
     /// Its membership, for another thread to renew; `None` on a unicast address.
@@ -172,15 +237,23 @@ impl UdpLine {
 pub struct DropCount {
     socket: UdpSocket,
     local: SocketAddr,
+    /// The AF_XDP socket before it.
+    frames: Option<OwnedFd>,
 }
 
 impl DropCount {
-    /// As [`UdpLine::kernel_drops`].
+    pub(crate) fn with_frames(self, frames: OwnedFd) -> DropCount {
+        DropCount { frames: Some(frames), ..self }
+    }
+
+    /// As [`UdpLine::kernel_drops`], with what was dropped at the AF_XDP socket before it, where there is one.
     ///
     /// # Errors
     /// As there.
     pub fn read(&self) -> io::Result<u32> {
-        sys::socket_drops(&self.socket).map_err(|e| context(e, "udp drop count of", self.local))
+        let named = |e| context(e, "udp drop count of", self.local);
+        let frames = self.frames.as_ref().map_or(Ok(0), xdp::drops).map_err(named)?;
+        Ok(sys::socket_drops(&self.socket).map_err(named)?.wrapping_add(frames as u32))
     }
 }
 
@@ -188,7 +261,15 @@ impl Datagrams for UdpLine {
     #[inline]
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
         for _ in 0..OVERSIZE_SKIPPED_MAX {
-            match sys::recv_datagram(&self.socket, buf) {
+            let received = if self.is_stamped {
+                sys::recv_stamped(&self.socket, buf).map(|(n, stamp)| {
+                    self.stamp = stamp.map(|(ns, is_of_device)| Stamp { ns, is_of_device });
+                    n
+                })
+            } else {
+                sys::recv_datagram(&self.socket, buf)
+            };
+            match received {
                 Ok(n) if n <= buf.len() => return Ok(Some(n)),
                 Ok(_) => self.oversize += 1,
                 Err(e) if is_later(&e) => return Ok(None),
@@ -196,6 +277,25 @@ impl Datagrams for UdpLine {
             }
         }
         Ok(None)
+    }
+}
+
+/// Whether datagrams will have stamps. What the device does is not ours to switch: that is one setting for all of the host.
+fn ask_for_stamps(socket: &Socket, stamps: Stamps, refusals: &mut Vec<Refusal>) -> bool {
+    let software = libc::SOF_TIMESTAMPING_RX_SOFTWARE | libc::SOF_TIMESTAMPING_SOFTWARE;
+    let flags = match stamps {
+        Stamps::Off => return false,
+        Stamps::Software => software,
+        Stamps::Hardware => {
+            software | libc::SOF_TIMESTAMPING_RX_HARDWARE | libc::SOF_TIMESTAMPING_RAW_HARDWARE
+        }
+    };
+    match sys::set_socket_option(socket, libc::SO_TIMESTAMPING, flags as i32) {
+        Ok(()) => true,
+        Err(error) => {
+            refusals.push(Refusal { option: "SO_TIMESTAMPING", error });
+            false
+        }
     }
 }
 

@@ -7,13 +7,17 @@
 //! | [`Membership`] | a line's membership of its group, for another thread to renew | |
 //! | [`UdpSender`] | the other end of a line | [`DatagramSend`](crate::DatagramSend) |
 //! | [`UdpRequest`] | a connected socket to one peer: questions out, answers in | both |
+//!
+//! One datagram a system call, in bursts too. `recvmmsg` was built and measured (loopback, datagrams of 200 bytes, bursts of 32): 11 to 27 % less a datagram in a
+//! backlog, 25 % more for a single one, and the oldest of a backlog waits for the copies of all behind it. What wants to be faster than this goes past the
+//! kernel (AF_XDP, or these sockets under OpenOnload) and makes no call at all.
 
 mod line;
 mod membership;
 mod request;
 mod sender;
 
-pub use line::{DropCount, LineConfig, Refusal, UdpLine};
+pub use line::{DropCount, LineConfig, Refusal, Stamp, Stamps, UdpLine};
 pub use membership::Membership;
 pub use request::UdpRequest;
 pub use sender::{SenderConfig, UdpSender};
@@ -23,7 +27,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// How many over-long datagrams one `recv` skips before it reports "nothing now": a flood of them must not hold
 /// the caller's duty cycle.
-const OVERSIZE_SKIPPED_MAX: usize = 16;
+pub(crate) const OVERSIZE_SKIPPED_MAX: usize = 16;
 
 /// The multicast group in `address`, or `None` when it is unicast.
 ///

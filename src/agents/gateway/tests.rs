@@ -5,12 +5,12 @@ use std::net::{TcpListener, TcpStream};
 
 use gateways::gateway::{Barrier, GatewayConfig, OuchGateway};
 use gateways::soupbintcp::ClientConfig;
-use net::tcp::TcpLink;
 use ringbuf::spsc::{self, Consumer, Producer};
 
 use super::*;
 use crate::agents::retry;
 use crate::agents::rig::Rig;
+use crate::order_link::OrderLink;
 
 /// Cycles before a wait is given up: far more than it takes.
 const CYCLES_MAX: usize = 50_000_000;
@@ -76,7 +76,7 @@ impl Venue {
 
 struct World {
     venue: Venue,
-    agent: GatewayOf<OuchGateway, TcpLink>,
+    agent: GatewayOf<OuchGateway, OrderLink>,
     orders: Producer<OrderItem>,
     items: Consumer<GatewayItem>,
     ending: Arc<Ending>,
@@ -112,7 +112,7 @@ impl World {
             sample_every: 0,
             ending: Arc::clone(&ending),
         };
-        let agent = GatewayOf::new(parts, gateway);
+        let agent = GatewayOf::new(parts, gateway, &mut Vec::new());
         World { venue, agent, orders, items, ending, clock, ahead: 0, approved, _rig: rig }
     }
 
