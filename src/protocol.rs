@@ -5,7 +5,7 @@
 
 use feeds::channel::{Channel, Sink};
 use feeds::framing::Session;
-use feeds::protocol::{Protocol, Refusal, Wanted};
+use feeds::protocol::{Decode, Protocol, Refusal, Wanted};
 use model::{MarketEvent, Nanos};
 
 /// Gives the list to a macro: name, word in the configuration, filter and decoder.
@@ -76,24 +76,24 @@ macro_rules! by_protocol {
             #[must_use]
             pub fn new(protocol: FeedProtocol, wanted: Wanted<'_>) -> Decoder {
                 match protocol {
-                    $(FeedProtocol::$name => Decoder::$name(Box::new(Protocol::new(wanted))),)*
+                    $(FeedProtocol::$name => Decoder::$name(Box::new(Decode::new(wanted))),)*
                 }
             }
 
-            /// [`Protocol::reset`].
+            /// [`Decode::reset`].
             pub fn reset(&mut self) {
                 match self {
-                    $(Decoder::$name(d) => Protocol::reset(&mut **d),)*
+                    $(Decoder::$name(d) => Decode::reset(&mut **d),)*
                 }
             }
 
-            /// [`Protocol::decode`].
+            /// [`Decode::decode`].
             ///
             /// # Errors
             /// Its.
             pub fn decode(&mut self, msg: &[u8], event: impl FnMut(MarketEvent)) -> Result<(), Refusal> {
                 match self {
-                    $(Decoder::$name(d) => Protocol::decode(&mut **d, msg, event),)*
+                    $(Decoder::$name(d) => Decode::decode(&mut **d, msg, event),)*
                 }
             }
         }

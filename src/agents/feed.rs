@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use feeds::channel::{Channel, REREQUEST, Sink, Taken};
-use feeds::protocol::{Protocol, Refusal, Wanted};
+use feeds::protocol::{Decode, Protocol, Refusal, Wanted};
 use model::{FeedId, FeedStatus, Instrument, MarketEvent, Nanos};
 use net::udp::{UdpLine, UdpRequest};
 use net::{DatagramSend, Datagrams};
@@ -452,7 +452,7 @@ struct Batch<P> {
     unknown_types: u64,
 }
 
-impl<P: Protocol> Batch<P> {
+impl<P: Decode> Batch<P> {
     fn new(wanted: Wanted<'_>, window: usize, capturing: bool) -> Batch<P> {
         // A packet adds at most its own messages, none shorter than 2 bytes with its length.
         let messages = window.next_power_of_two() + DATAGRAM / 2;
@@ -516,7 +516,7 @@ impl<P: Protocol> Batch<P> {
     }
 }
 
-impl<P: Protocol> Batch<P> {
+impl<P: Decode> Batch<P> {
     /// Message `place` of the stream, or of a snapshot.
     #[inline]
     fn take(&mut self, is_snapshot: bool, place: u64, msg: &[u8]) -> Taken {
@@ -556,7 +556,7 @@ impl<P: Protocol> Batch<P> {
     }
 }
 
-impl<P: Protocol> Sink for Batch<P> {
+impl<P: Decode> Sink for Batch<P> {
     #[inline]
     fn message(&mut self, seq: u64, msg: &[u8]) -> Taken {
         self.take(false, seq, msg)
