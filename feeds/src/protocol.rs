@@ -5,6 +5,7 @@
 //! ```
 //!
 //! Implemented by each venue's `Subscription`. Everything that uses one is generic over it, so that no call on the way of a message is indirect.
+//! A venue whose messages do not come as datagrams ([`crate::depth`]) has the second half alone.
 //!
 //! Invariant: what a message means depends on the messages decoded since the last [`Decode::reset`] and on nothing else, and a message that is
 //! refused teaches nothing. A replay reads the same messages and gets the same events.
