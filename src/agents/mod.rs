@@ -22,6 +22,7 @@
 mod batch;
 mod cold;
 mod control;
+mod depth;
 mod ending;
 mod feed;
 mod gateway;
