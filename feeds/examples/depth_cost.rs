@@ -80,7 +80,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         rounds[1].push(start.elapsed().as_nanos() as f64 / texts.len() as f64);
     }
     println!("{} texts of {bytes} bytes, {events} events, ns a text: best / median", texts.len());
-    for (name, times) in ["walk: count the quotes (floor)", "stream and subscription"].iter().zip(&mut rounds) {
+    for (name, times) in ["walk: count the quotes (floor)", "stream and subscription"].iter().zip(&mut rounds)
+    {
         times.sort_by(f64::total_cmp);
         println!("{:8.0} /{:8.0}  {name}", times[0], times[times.len() / 2]);
     }
