@@ -196,6 +196,7 @@ impl World {
                 client_id: "id".into(),
                 client_secret: "pass".into(),
             }],
+            market_data: Default::default(),
             weight_per_minute: 1_200,
             orders_per_10_s: 50,
             orders_per_day: 160_000,

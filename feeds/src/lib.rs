@@ -20,6 +20,7 @@
 
 pub mod binaryfile;
 pub mod channel;
+pub mod depth;
 pub mod framing;
 pub mod glimpse;
 pub mod itch50;

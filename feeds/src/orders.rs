@@ -46,6 +46,10 @@ impl Orders {
         self.most
     }
 
+    pub(crate) fn live(&self) -> usize {
+        self.live
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.live == self.most
     }

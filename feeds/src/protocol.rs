@@ -1,12 +1,13 @@
 //! A venue's feed protocol, as the rest of the core sees it: how its datagrams are cut, and what its messages say of the instruments that are wanted.
 //!
 //! ```text
-//!   datagram --Protocol::Packet--> channel (arbitration, gaps) --message--> Protocol::decode --> MarketEvent ..
+//!   datagram --Protocol::Packet--> channel (arbitration, gaps) --message--> Decode::decode --> MarketEvent ..
 //! ```
 //!
 //! Implemented by each venue's `Subscription`. Everything that uses one is generic over it, so that no call on the way of a message is indirect.
+//! A venue whose messages do not come as datagrams ([`crate::depth`]) has the second half alone.
 //!
-//! Invariant: what a message means depends on the messages decoded since the last [`Protocol::reset`] and on nothing else, and a message that is
+//! Invariant: what a message means depends on the messages decoded since the last [`Decode::reset`] and on nothing else, and a message that is
 //! refused teaches nothing. A replay reads the same messages and gets the same events.
 
 use model::{Instrument, MarketEvent};
@@ -33,20 +34,8 @@ pub enum Refusal {
     Lost,
 }
 
-/// Filter and decoder for the wanted instruments of one feed.
-pub trait Protocol: Sized {
-    /// How its datagrams are cut.
-    type Packet<'a>: Packet<'a>;
-
-    /// Whether what is missing can be asked for by MoldUDP64 requests and a GLIMPSE snapshot.
-    const HAS_SERVERS: bool;
-
-    /// The stream of a unit, where a line may carry several and a feed is of one. `None`: there are no units.
-    #[must_use]
-    fn stream_of_unit(_unit: u8) -> Option<Session> {
-        None
-    }
-
+/// Filter and decoder for the wanted instruments of one feed, however its messages come.
+pub trait Decode: Sized {
     /// For these instruments. Allocates all that is ever needed.
     fn new(wanted: Wanted<'_>) -> Self;
 
@@ -64,4 +53,19 @@ pub trait Protocol: Sized {
 
     /// Executions that were applied to the book, though a letter in them was not understood.
     fn odd_executions(&self) -> u64;
+}
+
+/// A feed of datagrams.
+pub trait Protocol: Decode {
+    /// How its datagrams are cut.
+    type Packet<'a>: Packet<'a>;
+
+    /// Whether what is missing can be asked for by MoldUDP64 requests and a GLIMPSE snapshot.
+    const HAS_SERVERS: bool;
+
+    /// The stream of a unit, where a line may carry several and a feed is of one. `None`: there are no units.
+    #[must_use]
+    fn stream_of_unit(_unit: u8) -> Option<Session> {
+        None
+    }
 }

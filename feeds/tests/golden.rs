@@ -8,7 +8,7 @@ use feeds::binaryfile::{Kind, Messages, sniff};
 use feeds::itch50::{self, DecodeError, Subscription, Tally, wire};
 use feeds::jnx;
 use feeds::moldudp64::Packet;
-use feeds::protocol::{Protocol as _, Wanted};
+use feeds::protocol::{Decode as _, Wanted};
 use model::{
     CrossKind, FeedId, GatewayId, Instrument, InstrumentId, MarketBody, MarketEvent, Nanos, Symbol,
     TradingState,

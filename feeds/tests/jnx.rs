@@ -2,7 +2,7 @@
 
 use feeds::framing::{Packet as _, PacketKind};
 use feeds::jnx::{BookId, Decoded, Group, Message, Subscription, decode, wire};
-use feeds::protocol::{Protocol, Refusal, Wanted};
+use feeds::protocol::{Decode, Protocol, Refusal, Wanted};
 use model::{
     FeedId, GatewayId, Instrument, InstrumentId, MarketBody, Nanos, Px, Qty, Side, Symbol, TradingState,
     VenueRef,
@@ -226,7 +226,7 @@ fn a_book_is_known_by_the_last_directory_that_named_it() {
     assert_eq!(whose(&mut f, 3, 9), None, "its number is another's now");
     f.says(&directory(7, "9656", b"DAY "));
     assert_eq!(whose(&mut f, 4, 7), Some(DAY));
-    Protocol::reset(&mut f.0);
+    Decode::reset(&mut f.0);
     assert_eq!((whose(&mut f, 5, 7), f.says(&deleted(4))), (None, vec![]), "a session's numbers end with it");
 }
 
@@ -295,7 +295,7 @@ fn the_market_is_open_when_all_groups_that_are_wanted_are() {
     let mut night = Feed::of(&[("9656.N", X)], 8);
     assert_eq!((says(&mut night, b"DAY ", b'Q'), says(&mut night, b"NGHT", b'Q')), (None, Some(b'Q')));
     says(&mut f, b"DAY ", b'Q');
-    Protocol::reset(&mut f.0);
+    Decode::reset(&mut f.0);
     assert_eq!(says(&mut f, b"DAYX", b'Q'), None);
 }
 
@@ -309,7 +309,7 @@ fn stamps_count_from_the_last_seconds_message() {
     // Every bit set is no overflow.
     f.says(b"T\xFF\xFF\xFF\xFF");
     assert_eq!(stamp(&mut f, 3), Some(Nanos(4_294_967_295_000_000_007)));
-    Protocol::reset(&mut f.0);
+    Decode::reset(&mut f.0);
     f.says(&directory(7, "9656", b"DAY "));
     assert_eq!(stamp(&mut f, 4), Some(Nanos(7)));
 }

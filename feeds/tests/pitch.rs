@@ -1,7 +1,7 @@
 //! PITCH against bytes written by hand from the specification's tables, and what its messages mean for a book.
 
 use feeds::pitch::{Decoded, Message, Subscription, decode, wire};
-use feeds::protocol::{Protocol, Refusal, Wanted};
+use feeds::protocol::{Decode, Refusal, Wanted};
 use model::{
     CrossKind, FeedId, GatewayId, Instrument, InstrumentId, MarketBody, Nanos, Px, Qty, Side, Symbol,
     TradingState, VenueRef,
@@ -321,7 +321,7 @@ fn stamps_count_from_the_last_time_message() {
     // Every bit set is no overflow.
     f.says(&message(0x20, &[&[0xFF; 4]]));
     assert_eq!(stamp(&mut f, 3), Nanos(4_294_967_295_000_000_007));
-    Protocol::reset(&mut f.0);
+    Decode::reset(&mut f.0);
     assert_eq!(stamp(&mut f, 4), Nanos(7));
 }
 

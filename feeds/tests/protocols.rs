@@ -1,7 +1,7 @@
 //! What every feed protocol has to keep, whatever its messages look like: one line each in [`conformance`].
 
 use feeds::framing::Packet;
-use feeds::protocol::{Protocol, Refusal, Wanted};
+use feeds::protocol::{Decode, Protocol, Refusal, Wanted};
 use model::{FeedId, GatewayId, Instrument, InstrumentId, MarketEvent, Symbol};
 use proptest::prelude::*;
 
@@ -14,16 +14,16 @@ fn wanted() -> [Instrument; 2] {
     })
 }
 
-fn decoder<P: Protocol>() -> P {
+fn decoder<P: Decode>() -> P {
     P::new(Wanted { instruments: &wanted(), live_orders: 64 })
 }
 
-fn decode<P: Protocol>(decoder: &mut P, msg: &[u8]) -> Result<Vec<MarketEvent>, Refusal> {
+fn decode<P: Decode>(decoder: &mut P, msg: &[u8]) -> Result<Vec<MarketEvent>, Refusal> {
     let mut events = Vec::new();
     decoder.decode(msg, |e| events.push(e)).map(|()| events)
 }
 
-fn decode_all<P: Protocol>(decoder: &mut P, day: &[Vec<u8>]) -> Vec<Result<Vec<MarketEvent>, Refusal>> {
+fn decode_all<P: Decode>(decoder: &mut P, day: &[Vec<u8>]) -> Vec<Result<Vec<MarketEvent>, Refusal>> {
     day.iter().map(|m| decode(decoder, m)).collect()
 }
 
@@ -34,7 +34,7 @@ struct Day {
     unknown: Vec<u8>,
 }
 
-fn longer_means_the_same_and_shorter_nothing<P: Protocol>(day: &Day) {
+fn longer_means_the_same_and_shorter_nothing<P: Decode>(day: &Day) {
     let whole = decode_all(&mut decoder::<P>(), &day.messages);
     assert!(whole.iter().all(Result::is_ok) && whole.iter().flatten().flatten().count() > 5, "{whole:?}");
     let longer: Vec<_> = day.messages.iter().map(|m| [m, &b"from the future"[..]].concat()).collect();
@@ -53,14 +53,14 @@ fn longer_means_the_same_and_shorter_nothing<P: Protocol>(day: &Day) {
     }
 }
 
-fn what_is_unknown_is_counted_and_no_loss<P: Protocol>(day: &Day) {
+fn what_is_unknown_is_counted_and_no_loss<P: Decode>(day: &Day) {
     let mut d = decoder::<P>();
     assert_eq!(decode(&mut d, &day.unknown), Err(Refusal::Unknown));
     assert_eq!(decode(&mut d, &[]), Err(Refusal::Unknown));
     assert_eq!(decode_all(&mut d, &day.messages), decode_all(&mut decoder::<P>(), &day.messages));
 }
 
-fn a_reset_decoder_is_as_a_new_one<P: Protocol>(day: &Day) {
+fn a_reset_decoder_is_as_a_new_one<P: Decode>(day: &Day) {
     let fresh = decode_all(&mut decoder::<P>(), &day.messages);
     for len in 0..day.messages.len() {
         let mut d = decoder::<P>();

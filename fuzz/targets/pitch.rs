@@ -8,7 +8,7 @@ use feeds::channel::{Channel, ChannelConfig, Sink, Taken};
 use feeds::framing::Packet as _;
 use feeds::pitch::unit::Packet;
 use feeds::pitch::{Subscription, decode, wire};
-use feeds::protocol::{Protocol, Refusal, Wanted};
+use feeds::protocol::{Decode, Refusal, Wanted};
 use libfuzzer_sys::fuzz_target;
 use model::{
     FeedId, FeedStatus, GatewayId, Instrument, InstrumentId, MarketBody, MarketEvent, Nanos, Symbol,
@@ -106,7 +106,7 @@ fuzz_target!(|bytes: &[u8]| {
         gateway: GatewayId(0),
     });
     let wanted = Wanted { instruments: &instruments, live_orders: LIVE_ORDERS };
-    let mut feed = Feed { subscription: Protocol::new(wanted), orders: Orders::default(), next: 0 };
+    let mut feed = Feed { subscription: Decode::new(wanted), orders: Orders::default(), next: 0 };
     let mut channel = Channel::new(ChannelConfig { reorder_window: 8, ..ChannelConfig::default() });
     let mut rest = bytes;
     while let Some([a, b]) = rest.first_chunk() {

@@ -8,6 +8,7 @@
 //! pointers, so that a message can be copied between threads, journaled and replayed as it is.
 #![forbid(unsafe_code)]
 
+mod decimal;
 mod ids;
 mod input;
 mod instrument;
@@ -15,6 +16,7 @@ mod market;
 mod order;
 mod units;
 
+pub use decimal::{Decimal, ParseDecimalError, Unit};
 pub use ids::{FeedId, GatewayId, InstrumentId, Symbol, Token, VenueRef};
 pub use input::{Control, FeedStatus, HaltReason, Input, SessionEvent};
 pub use instrument::{Instrument, TradingState, Validity};

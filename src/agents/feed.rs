@@ -5,15 +5,16 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use feeds::channel::{Channel, REREQUEST, Sink, Taken};
-use feeds::protocol::{Protocol, Refusal, Wanted};
-use model::{FeedId, FeedStatus, Instrument, MarketEvent, Nanos};
+use feeds::channel::{Channel, REREQUEST};
+use feeds::protocol::{Protocol, Wanted};
+use model::{FeedId, FeedStatus, Instrument, Nanos};
 use net::line::Line;
 use net::udp::{Stamp, UdpRequest};
 use net::{DatagramSend, Datagrams};
 use ringbuf::log::Writer;
 use ringbuf::spsc::Producer;
 
+use super::batch::Outlet;
 use super::lines::{LineState, Watched};
 use super::snapshot::SnapshotSession;
 use super::{FeedItem, LineWatch};
@@ -21,20 +22,15 @@ use crate::agent::Agent;
 use crate::clock::Clock;
 use crate::config;
 use crate::control::{FeedDemands, FeedDoor};
-use crate::journal::Batch as CaptureBatch;
 use crate::telemetry::counters::{feed as counter, line as line_counter};
 use crate::telemetry::publish::FeedPublisher;
 
 /// Datagrams taken from one line in a duty cycle, so that no line starves the other.
 const BURST: usize = 16;
-/// Messages in a packet item at most; a long recovery comes as several.
-const PACKET_MESSAGES: u32 = 256;
-/// Bytes of a capture batch at most.
-const PACKET_BYTES: usize = 32 * 1024;
 /// A feed whose messages are all about other instruments still shows that it lives this often.
-const LIVENESS: Nanos = Nanos::from_millis(250);
+pub(super) const LIVENESS: Nanos = Nanos::from_millis(250);
 /// How often counters are published.
-const PUBLISH: Nanos = Nanos::from_millis(5);
+pub(super) const PUBLISH: Nanos = Nanos::from_millis(5);
 /// Largest datagram taken.
 const DATAGRAM: usize = 65_536;
 
@@ -73,18 +69,13 @@ pub struct FeedOf<P> {
     demands: Arc<FeedDemands>,
     snapshots: Option<SnapshotSession>,
     channel: Channel,
-    batch: Batch<P>,
-    capture: Option<Writer>,
-    capture_low: bool,
-    out: Producer<FeedItem>,
-    pushed: usize,
+    outlet: Outlet<P>,
     publisher: FeedPublisher,
     clock: Clock,
     sample_every: u32,
     until_sample: u32,
     datagrams: u64,
     malformed_datagrams: u64,
-    last_push: Nanos,
     published: Nanos,
     buffer: Box<[u8]>,
 }
@@ -101,6 +92,8 @@ impl<P: Protocol> FeedOf<P> {
         let snapshots = p.config.glimpse.as_ref().map(SnapshotSession::new).transpose()?;
         let channel = Channel::new(p.config.channel());
         let wanted = Wanted { instruments: &p.instruments, live_orders: p.config.live_orders };
+        // A call of the channel delivers at most what it held and one packet, whose messages are none shorter than 2 bytes with their lengths.
+        let messages = p.config.reorder_window.next_power_of_two() + DATAGRAM / 2;
         Ok(FeedOf {
             name: format!("feed-{}", p.config.id),
             id: p.config.id,
@@ -113,18 +106,13 @@ impl<P: Protocol> FeedOf<P> {
             demands: Arc::default(),
             snapshots,
             channel,
-            batch: Batch::new(wanted, p.config.reorder_window, p.capture.is_some()),
-            capture: p.capture,
-            capture_low: false,
-            out: p.out,
-            pushed: 0,
+            outlet: Outlet::new(wanted, messages, p.capture, p.out),
             publisher: p.publisher,
             clock: p.clock,
             sample_every: p.sample_every,
             until_sample: p.sample_every,
             datagrams: 0,
             malformed_datagrams: 0,
-            last_push: Nanos::ZERO,
             published: Nanos::ZERO,
             buffer: vec![0; DATAGRAM].into_boxed_slice(),
         })
@@ -178,58 +166,34 @@ impl<P: Protocol> FeedOf<P> {
             self.publisher.wire.record(received.since(Nanos(stamp.ns)).0);
         }
         self.datagrams += 1;
-        self.batch.begin(received);
-        self.channel.on_framed::<P::Packet<'_>, _>(received, line, &self.buffer[..len], &mut self.batch);
-        self.batch.close();
+        self.outlet.batch.begin(received);
+        self.channel.on_framed::<P::Packet<'_>, _>(
+            received,
+            line,
+            &self.buffer[..len],
+            &mut self.outlet.batch,
+        );
+        self.outlet.batch.close();
         // Of the packets that bring something: where two lines take turns, one datagram in an even number might always be the duplicate.
-        if self.sample_every != 0 && !self.batch.items.is_empty() {
+        if self.sample_every != 0 && !self.outlet.batch.items.is_empty() {
             self.until_sample -= 1;
             if self.until_sample == 0 {
                 self.until_sample = self.sample_every;
                 let decoded = self.clock.now();
                 self.publisher.decode.record(decoded.since(received).0);
-                self.batch.stamp(decoded);
+                self.outlet.batch.stamp(decoded);
             }
         }
         let is_current = self.channel.heard() == Some(received);
-        if is_current && self.batch.items.is_empty() && received.since(self.last_push).0 > LIVENESS.0 {
-            self.batch.items.push(FeedItem::Status { received, status: FeedStatus::Heartbeat });
+        if is_current
+            && self.outlet.batch.items.is_empty()
+            && received.since(self.outlet.last_push()).0 > LIVENESS.0
+        {
+            self.outlet.batch.items.push(FeedItem::Status { received, status: FeedStatus::Heartbeat });
         }
-        let any = !self.batch.items.is_empty();
-        self.pass_on(received);
+        let any = !self.outlet.batch.items.is_empty();
+        self.outlet.pass_on(received, &mut self.publisher.counters);
         any
-    }
-
-    /// Captures the batch, then pushes it; what does not fit waits, and no socket is read meanwhile.
-    fn pass_on(&mut self, now: Nanos) -> usize {
-        if let Some(log) = &mut self.capture {
-            for c in self.batch.captures.drain(..) {
-                let framed = &self.batch.bytes[c.start..c.end];
-                let Capture { received, is_snapshot, first, count, .. } = c;
-                let batch = CaptureBatch { received, is_snapshot, first, count, framed };
-                if batch.append(log).is_err() {
-                    self.publisher.counters.add(counter::capture_refused, 1);
-                }
-            }
-            self.batch.bytes.clear();
-            if !self.capture_low && log.low() {
-                self.capture_low = true;
-                self.batch.items.push(FeedItem::CaptureLow { received: now });
-            }
-        }
-        let waiting = &self.batch.items[self.pushed..];
-        let n = waiting.len().min(self.out.free());
-        if n > 0 && self.out.push_all(&waiting[..n]).is_ok() {
-            self.pushed += n;
-            self.last_push = now;
-        }
-        if self.pushed == self.batch.items.len() {
-            self.batch.items.clear();
-            self.pushed = 0;
-        } else {
-            self.publisher.counters.add(counter::ring_full, 1);
-        }
-        n
     }
 
     /// Takes datagrams until one had something for the strategy: on one hot thread that goes to it before any line is asked again, for each question is
@@ -275,10 +239,10 @@ impl<P: Protocol> FeedOf<P> {
             }
         }
         if self.channel.next_timeout().is_some_and(|at| at <= now) {
-            self.batch.begin(now);
-            self.channel.on_timeout(now, &mut self.batch);
-            self.batch.close();
-            work += self.pass_on(now);
+            self.outlet.batch.begin(now);
+            self.channel.on_timeout(now, &mut self.outlet.batch);
+            self.outlet.batch.close();
+            work += self.outlet.pass_on(now, &mut self.publisher.counters);
         }
         while let Some(t) = self.channel.poll_transmit(now) {
             // One that cannot be sent is as good as one that is lost: the timeout asks again.
@@ -293,10 +257,10 @@ impl<P: Protocol> FeedOf<P> {
         if session.is_idle() && !self.channel.poll_snapshot(now) {
             return 0;
         }
-        self.batch.begin(now);
-        let mut work = session.poll(now, &mut self.channel, &mut self.batch);
-        self.batch.close();
-        work += self.pass_on(now);
+        self.outlet.batch.begin(now);
+        let mut work = session.poll(now, &mut self.channel, &mut self.outlet.batch);
+        self.outlet.batch.close();
+        work += self.outlet.pass_on(now, &mut self.publisher.counters);
         work
     }
 
@@ -308,11 +272,11 @@ impl<P: Protocol> FeedOf<P> {
             session.reconnect(now, &mut self.channel);
         }
         if self.demands.take_resync() {
-            self.batch.begin(now);
-            let begun = self.channel.resync(now, &mut self.batch);
+            self.outlet.batch.begin(now);
+            let begun = self.channel.resync(now, &mut self.outlet.batch);
             self.publisher.counters.add(counter::resyncs, begun.into());
-            self.batch.close();
-            self.pass_on(now);
+            self.outlet.batch.close();
+            self.outlet.pass_on(now, &mut self.publisher.counters);
         }
     }
 
@@ -322,7 +286,7 @@ impl<P: Protocol> FeedOf<P> {
         let c = &mut self.publisher.counters;
         c.set(counter::datagrams, self.datagrams);
         c.set(counter::messages, s.delivered);
-        c.set(counter::events, self.batch.events);
+        c.set(counter::events, self.outlet.batch.events);
         c.set(counter::duplicates, s.lines.iter().map(|l| l.duplicates).sum());
         c.set(counter::gaps, s.gaps_opened);
         c.set(counter::gaps_filled, s.gaps_filled);
@@ -330,11 +294,11 @@ impl<P: Protocol> FeedOf<P> {
         c.set(counter::gaps_open, s.gaps_open());
         c.set(counter::messages_lost, s.messages_lost);
         c.set(counter::rerequests, s.requests);
-        c.set(counter::malformed, self.batch.malformed);
+        c.set(counter::malformed, self.outlet.batch.malformed);
         c.set(counter::undecodable, s.undecodable);
         c.set(counter::disputed, s.disputed);
-        c.set(counter::unknown_types, self.batch.unknown_types);
-        c.set(counter::odd_executions, self.batch.decoder.odd_executions());
+        c.set(counter::unknown_types, self.outlet.batch.unknown_types);
+        c.set(counter::odd_executions, self.outlet.batch.decoder.odd_executions());
         c.set(counter::rejected_datagrams, s.rejected.total() + self.malformed_datagrams);
         c.set(counter::expected, self.channel.expected());
         c.set(counter::synced, self.channel.is_synced().into());
@@ -384,22 +348,22 @@ impl<P: Protocol + Send> Agent for FeedOf<P> {
 
     fn do_work(&mut self, now: Nanos) -> usize {
         let mut work = 0;
-        if !self.batch.items.is_empty() {
-            work += self.pass_on(now);
-            if !self.batch.items.is_empty() {
+        if !self.outlet.batch.items.is_empty() {
+            work += self.outlet.pass_on(now, &mut self.publisher.counters);
+            if !self.outlet.batch.items.is_empty() {
                 return work;
             }
         }
         work += self.poll_lines();
-        if self.batch.items.is_empty() {
+        if self.outlet.batch.items.is_empty() {
             work += self.poll_servers(now);
         }
-        if self.batch.items.is_empty() {
+        if self.outlet.batch.items.is_empty() {
             work += self.poll_snapshots(now);
         }
         if now.since(self.published).0 >= PUBLISH.0 {
             self.publish(now);
-            if self.batch.items.is_empty() {
+            if self.outlet.batch.items.is_empty() {
                 self.heed(now);
             }
         }
@@ -414,175 +378,6 @@ impl<P: Protocol + Send> Agent for FeedOf<P> {
             }
         }
         self.publish(now);
-        if let Some(log) = self.capture.take() {
-            log.finish();
-        }
-    }
-}
-
-/// A stretch of framed messages to be captured.
-struct Capture {
-    received: Nanos,
-    is_snapshot: bool,
-    first: u64,
-    count: u32,
-    start: usize,
-    end: usize,
-}
-
-/// A packet being built.
-#[derive(Clone, Copy)]
-struct Open {
-    /// Where its head is.
-    head: usize,
-    is_snapshot: bool,
-    first: u64,
-    count: u32,
-    /// Where its bytes start.
-    start: usize,
-}
-
-/// What one call of the channel delivered. All room is taken at the start: a call delivers at most what the channel held and one packet, an event a
-/// message, and perhaps once the most events that one message may give.
-struct Batch<P> {
-    decoder: P,
-    items: Vec<FeedItem>,
-    captures: Vec<Capture>,
-    bytes: Vec<u8>,
-    capturing: bool,
-    received: Nanos,
-    /// The packet being built.
-    open: Option<Open>,
-    /// Messages of the snapshot that runs.
-    in_snapshot: u64,
-    events: u64,
-    malformed: u64,
-    unknown_types: u64,
-}
-
-impl<P: Protocol> Batch<P> {
-    fn new(wanted: Wanted<'_>, window: usize, capturing: bool) -> Batch<P> {
-        // A packet adds at most its own messages, none shorter than 2 bytes with its length.
-        let messages = window.next_power_of_two() + DATAGRAM / 2;
-        let packets = messages / PACKET_MESSAGES as usize + messages / 64 + 16;
-        let decoder = P::new(wanted);
-        Batch {
-            items: Vec::with_capacity(messages + packets + decoder.events_max()),
-            decoder,
-            captures: Vec::with_capacity(packets),
-            bytes: Vec::with_capacity(if capturing {
-                window.next_power_of_two() * 66 + 2 * DATAGRAM
-            } else {
-                0
-            }),
-            capturing,
-            received: Nanos::ZERO,
-            open: None,
-            in_snapshot: 0,
-            events: 0,
-            malformed: 0,
-            unknown_types: 0,
-        }
-    }
-
-    /// What to say of a message that is no event.
-    #[cold]
-    fn refuse(&mut self, refusal: Refusal) -> Taken {
-        match refusal {
-            Refusal::Unknown => self.unknown_types += 1,
-            Refusal::Malformed | Refusal::Lost => self.malformed += 1,
-        }
-        if refusal == Refusal::Lost { Taken::Undecodable } else { Taken::Whole }
-    }
-
-    fn begin(&mut self, received: Nanos) {
-        self.received = received;
-    }
-
-    fn close(&mut self) {
-        let Some(Open { head, is_snapshot, first, count, start }) = self.open.take() else { return };
-        let received = self.received;
-        let events = (self.items.len() - head - 1) as u32;
-        if events == 0 {
-            self.items.truncate(head);
-        } else {
-            self.items[head] =
-                FeedItem::Packet { received, is_snapshot, first, count, events, pushed: Nanos::ZERO };
-        }
-        if self.capturing {
-            self.captures.push(Capture { received, is_snapshot, first, count, start, end: self.bytes.len() });
-        }
-    }
-
-    /// Marks the packets of this batch as timed.
-    fn stamp(&mut self, now: Nanos) {
-        for i in &mut self.items {
-            if let FeedItem::Packet { pushed, .. } = i {
-                *pushed = now;
-            }
-        }
-    }
-}
-
-impl<P: Protocol> Batch<P> {
-    /// Message `place` of the stream, or of a snapshot.
-    #[inline]
-    fn take(&mut self, is_snapshot: bool, place: u64, msg: &[u8]) -> Taken {
-        let ends = |o: Open, len: usize| {
-            o.count >= PACKET_MESSAGES
-                || len - o.start >= PACKET_BYTES
-                || o.first + u64::from(o.count) != place
-                || o.is_snapshot != is_snapshot
-        };
-        if self.open.is_some_and(|o| ends(o, self.bytes.len())) {
-            self.close();
-        }
-        if self.open.is_none() {
-            let (head, start) = (self.items.len(), self.bytes.len());
-            self.open = Some(Open { head, is_snapshot, first: place, count: 0, start });
-            let (received, first) = (self.received, place);
-            let head =
-                FeedItem::Packet { received, is_snapshot, first, count: 0, events: 0, pushed: Nanos::ZERO };
-            self.items.push(head);
-        }
-        if let Some(open) = &mut self.open {
-            open.count += 1;
-        }
-        if self.capturing {
-            self.bytes.extend_from_slice(&(msg.len() as u16).to_be_bytes());
-            self.bytes.extend_from_slice(msg);
-        }
-        let (items, events) = (&mut self.items, &mut self.events);
-        let event = |event: MarketEvent| {
-            *events += 1;
-            items.push(FeedItem::Event(event));
-        };
-        match self.decoder.decode(msg, event) {
-            Ok(()) => Taken::Whole,
-            Err(refusal) => self.refuse(refusal),
-        }
-    }
-}
-
-impl<P: Protocol> Sink for Batch<P> {
-    #[inline]
-    fn message(&mut self, seq: u64, msg: &[u8]) -> Taken {
-        self.take(false, seq, msg)
-    }
-
-    fn snapshot(&mut self, msg: &[u8]) -> Taken {
-        self.in_snapshot += 1;
-        self.take(true, self.in_snapshot - 1, msg)
-    }
-
-    fn status(&mut self, status: FeedStatus) {
-        self.close();
-        match status {
-            FeedStatus::NewSession => self.decoder.reset(),
-            // What the decoder knows stays: a replay reads the same messages in the same order, and learns the same.
-            FeedStatus::SnapshotBegin => self.in_snapshot = 0,
-            _ => {}
-        }
-        self.items.push(FeedItem::Status { received: self.received, status });
+        self.outlet.finish();
     }
 }

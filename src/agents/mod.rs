@@ -19,8 +19,10 @@
 //! | strategy to gateway | nothing is dropped: no input is taken while a gateway's ring could not hold what it may cause (`engine.order_ring_full`); the last room is for control inputs |
 //! | control to strategy | a command is refused, and the client told so; tokens wait (`control.ring_full`). An end needs no ring ([`Ending`]) |
 
+mod batch;
 mod cold;
 mod control;
+mod depth;
 mod ending;
 mod feed;
 mod gateway;
@@ -32,6 +34,7 @@ mod rig;
 pub(crate) mod snapshot;
 mod strategy;
 mod venue;
+mod wires;
 
 pub use cold::{ColdAgent, ColdParts};
 pub use control::{ControlAgent, ControlParts};

@@ -7,6 +7,7 @@ use model::{Instrument, Nanos};
 use net::line::Line;
 
 use super::LineWatch;
+use super::depth::DepthAgent;
 use super::feed::{FeedOf, FeedParts};
 use super::gateway::rest::RestAgent;
 use super::gateway::{GatewayOf, GatewayParts};
@@ -20,6 +21,8 @@ macro_rules! feed_agent {
         /// Polls the lines of one feed, arbitrates, decodes, captures, passes on.
         pub enum FeedAgent {
             $(#[doc = concat!("Of a feed that speaks `", $word, "`.")] $name(Box<FeedOf<$decoder>>),)*
+            /// Of a feed that speaks `depth`.
+            Depth(Box<DepthAgent>),
         }
 
         /// The same expression of whichever agent it is.
@@ -27,6 +30,7 @@ macro_rules! feed_agent {
             ($agent:expr, $a:ident => $then:expr) => {
                 match $agent {
                     $(FeedAgent::$name($a) => $then,)*
+                    FeedAgent::Depth($a) => $then,
                 }
             };
         }
@@ -39,6 +43,7 @@ macro_rules! feed_agent {
             pub fn open(parts: FeedParts) -> std::io::Result<FeedAgent> {
                 Ok(match parts.config.protocol {
                     $(FeedProtocol::$name => FeedAgent::$name(Box::new(FeedOf::open(parts)?)),)*
+                    FeedProtocol::Depth => FeedAgent::Depth(Box::new(DepthAgent::open(parts)?)),
                 })
             }
         }

@@ -8,7 +8,7 @@ use model::Nanos;
 use net::udp::{LineConfig, Stamps};
 use net::xdp::QueueConfig;
 
-use super::Account;
+use super::{Account, DepthVenue};
 use crate::protocol::FeedProtocol;
 
 /// A feed, resolved.
@@ -20,12 +20,14 @@ pub struct Feed {
     pub protocol: FeedProtocol,
     /// How many orders of its instruments may rest at once.
     pub live_orders: usize,
-    /// Its lines.
+    /// Its lines; none where `depth` is.
     pub lines: Vec<SocketAddr>,
     /// The one source of each line; none where anyone may send.
     pub sources: Vec<Ipv4Addr>,
     /// The one stream that is followed, where a line may carry several.
     pub only: Option<Session>,
+    /// The venue of a depth stream.
+    pub depth: Option<DepthVenue>,
     /// The interface for multicast.
     pub interface: Ipv4Addr,
     /// Re-request servers.

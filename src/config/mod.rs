@@ -3,6 +3,7 @@
 //! Every problem is found before any socket opens or any file is made, and names the file, the key, what stands there and what is allowed.
 //! Nothing reads the file or the environment after the start.
 
+mod depth;
 mod feed;
 mod fees;
 pub mod fix;
@@ -26,6 +27,7 @@ use gateways::ouch50::appendage::Options;
 use model::Instrument;
 use serde::de::DeserializeOwned;
 
+pub use depth::DepthVenue;
 pub use feed::Feed;
 pub use options::OrderOptions;
 pub use resolve::Secrets;

@@ -15,7 +15,7 @@ use ringbuf::log::SyncPolicy;
 
 use super::written::{self, Written};
 use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Journal, Problem, Topology};
-use super::{fees, fix, options, rest, start_of_day, throttle, transport};
+use super::{depth, fees, fix, options, rest, start_of_day, throttle, transport};
 use crate::agent::IdleStrategy;
 use crate::order_protocol::OrderProtocol;
 use crate::protocol::FeedProtocol;
@@ -114,8 +114,15 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
     let idle = c.word("idle", &written.idle, &idles).unwrap_or(IdleStrategy::Park);
     c.names("feeds", written.feeds.iter().map(|f| &f.id));
     c.names("gateways", written.gateways.iter().map(|g| &g.id));
-    let live_orders = written.capacity.live_orders;
-    let of = |c: &mut Checks, (k, f)| Feed { live_orders, ..feed(c, k, f, base, secrets) };
+    let capacity_of = |f: &written::Feed| match f.depth {
+        // Each of its levels is an order.
+        Some(_) => written.capacity.live_orders.min(written.capacity.levels),
+        None => written.capacity.live_orders,
+    };
+    let of = |c: &mut Checks, (k, f): (usize, &written::Feed)| Feed {
+        live_orders: capacity_of(f),
+        ..feed(c, k, f, base, secrets)
+    };
     let feeds: Vec<_> = written.feeds.iter().enumerate().map(|f| of(&mut c, f)).collect();
     let journal_dir = base.join(&written.journal_dir).join(&written.name);
     let folders = (base, &*journal_dir);
@@ -131,6 +138,10 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
         c.problem("strategy.name", format!("{:?}", written.strategy.name), needed);
     }
     transport::queues(&mut c, &feeds, &gateways);
+    if topology == Topology::Inline && feeds.iter().any(|f| f.depth.is_some()) {
+        let needed = "\"pipelined\", where a feed speaks depth: it has a thread of its own";
+        c.problem("topology", "\"inline\"", needed);
+    }
     let instruments = instruments(&mut c, &written);
     let limits = limits(&mut c, &written.risk);
     if let Some(day) = &mut written.start_of_day {
@@ -207,7 +218,8 @@ fn feed(c: &mut Checks, k: usize, f: &written::Feed, base: &Path, secrets: Secre
         }
         unit => protocol.stream_of_unit(c.range(&key("unit"), unit, 1, 1, 255) as u8),
     };
-    if !(1..=4).contains(&f.lines.len()) {
+    let depth = depth::of_feed(c, &format!("feeds[{k}]"), (protocol, f), base, secrets);
+    if protocol != FeedProtocol::Depth && !(1..=4).contains(&f.lines.len()) {
         c.problem(key("lines"), format!("{} lines", f.lines.len()), "1 to 4 addresses");
     }
     let interface = f.interface.parse().unwrap_or_else(|_| {
@@ -254,6 +266,7 @@ fn feed(c: &mut Checks, k: usize, f: &written::Feed, base: &Path, secrets: Secre
         protocol,
         live_orders: written::Capacity::default().live_orders,
         only,
+        depth,
         glimpse,
         snapshot_after_messages: ranged(
             c,

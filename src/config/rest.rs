@@ -30,6 +30,18 @@ impl fmt::Debug for RestVenue {
 /// Longest secret.
 const SECRET_MAX: usize = 1_024;
 
+/// Checks where a venue is; where its stream is, which is the same place if not said.
+pub(super) fn urls(c: &mut Checks, key: &str, base_url: &String, stream_url: Option<&String>) -> String {
+    for (name, url) in [("base_url", Some(base_url)), ("stream_url", stream_url)] {
+        let schemes = if name == "base_url" { ["https://", "http://"] } else { ["wss://", "ws://"] };
+        if let Some(url) = url.filter(|url| !schemes.iter().any(|s| url.starts_with(s))) {
+            let allowed = format!("{}host:port, or {} where nobody listens", schemes[0], schemes[1]);
+            c.problem(format!("{key}.{name}"), format!("{url:?}"), allowed);
+        }
+    }
+    stream_url.cloned().unwrap_or_else(|| base_url.replacen("http", "ws", 1))
+}
+
 pub(super) fn resolve(
     c: &mut Checks,
     key: &str,
@@ -37,17 +49,7 @@ pub(super) fn resolve(
     base: &Path,
     secrets: Secrets,
 ) -> RestVenue {
-    for (name, url) in [("base_url", Some(&rest.base_url)), ("stream_url", rest.stream_url.as_ref())] {
-        let schemes = if name == "base_url" { ["https://", "http://"] } else { ["wss://", "ws://"] };
-        if let Some(url) = url.filter(|url| !schemes.iter().any(|s| url.starts_with(s))) {
-            let allowed = format!("{}host:port, or {} where nobody listens", schemes[0], schemes[1]);
-            c.problem(format!("{key}.{name}"), format!("{url:?}"), allowed);
-        }
-    }
-    let stream_url = match &rest.stream_url {
-        Some(url) => url.clone(),
-        None => rest.base_url.replacen("http", "ws", 1),
-    };
+    let stream_url = urls(c, key, &rest.base_url, rest.stream_url.as_ref());
     let mut read = |name: &str, file: &String| -> String {
         if secrets == Secrets::Skip {
             return String::new();

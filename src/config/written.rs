@@ -99,8 +99,12 @@ pub struct Feed {
     pub id: String,
     /// What it speaks: a word of [`crate::protocol::FeedProtocol`].
     pub protocol: String,
-    /// A and B.
+    /// A and B. Needed but where `depth` is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<String>,
+    /// The venue, with `protocol = "depth"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub depth: Option<DepthVenue>,
     /// Which unit it is, 1 to 255; only where the protocol has units, and needed there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<i64>,
@@ -146,6 +150,29 @@ pub struct Feed {
     /// The way of each line; all by the kernel where absent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transports: Vec<super::transport::LineWay>,
+}
+
+/// A venue of the web, for its depth stream.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DepthVenue {
+    /// `spot` or `perpetual`.
+    pub market: String,
+    /// Where snapshots are: `https://host:port`.
+    pub base_url: String,
+    /// Where the stream is: `wss://host:port`; the same place where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream_url: Option<String>,
+    /// Certificates of the authorities believed, PEM; those of the public web where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
+    /// What the venue lets an address weigh in a minute.
+    #[serde(default = "weight_per_minute")]
+    pub weight_per_minute: u32,
+}
+
+fn weight_per_minute() -> u32 {
+    1_200
 }
 
 /// A GLIMPSE snapshot server, over SoupBinTCP.

@@ -82,6 +82,21 @@ pub struct AtPrice {
     pub printable: bool,
 }
 
+/// A trade, as everybody may know it.
+#[derive(Clone, Copy, Debug)]
+pub struct Print {
+    /// Where.
+    pub listing: usize,
+    /// At what price.
+    pub px: Px,
+    /// How much.
+    pub shares: Qty,
+    /// Its number.
+    pub number: u64,
+    /// The side of the order that was at rest.
+    pub maker: Side,
+}
+
 /// Books, tape, accounts.
 #[derive(Debug)]
 pub struct Floor {
@@ -110,6 +125,8 @@ pub struct Floor {
     /// Whose name the orders bear that were added with one, also of those that are gone: a day's worth of them is not much.
     attributions: HashMap<u64, Mpid>,
     by_symbol: HashMap<Symbol, usize>,
+    /// Trades since somebody last took them; `None`: nobody does.
+    prints: Option<Vec<Print>>,
     next_id: u64,
     next_match: u64,
 }
@@ -132,6 +149,7 @@ impl Floor {
             phase: None,
             attributions: HashMap::new(),
             by_symbol: HashMap::new(),
+            prints: None,
             next_id: 1,
             next_match: 1,
         }
@@ -231,6 +249,23 @@ impl Floor {
         let number = self.take_match_number();
         let symbol = self.listings[listing].symbol;
         self.publish(&itch::trade(self.stamp(listing), symbol, shares, px, number));
+        self.print(Print { listing, px, shares, number, maker: Side::Buy });
+    }
+
+    /// Trades are kept from now on; who asks for that takes them.
+    pub fn listen_to_trades(&mut self) {
+        self.prints.get_or_insert_default();
+    }
+
+    /// Trades since they were last taken.
+    pub fn take_trades(&mut self) -> Vec<Print> {
+        self.prints.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn print(&mut self, print: Print) {
+        if let Some(prints) = &mut self.prints {
+            prints.push(print);
+        }
     }
 
     /// A new order reference number.
@@ -295,6 +330,7 @@ impl Floor {
             None => itch::executed(stamp, maker.id, shares, number),
         };
         self.publish(&message);
+        self.print(Print { listing, px, shares, number, maker: maker.side });
         self.listings[listing].last_px = Some(px);
         let removed = Match { number, trade: number, px, liquidity: b'R' };
         let mut refreshed = false;

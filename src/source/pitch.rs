@@ -10,7 +10,7 @@ use feeds::channel::{Channel, ChannelConfig, ChannelStats, Sink, Taken};
 use feeds::framing::Packet as _;
 use feeds::pitch::unit::{HEADER, Packet};
 use feeds::pitch::{Decoded, Message, Subscription, decode, wire};
-use feeds::protocol::{Protocol, Refusal, Wanted};
+use feeds::protocol::{Decode, Refusal, Wanted};
 use model::{CrossKind, FeedStatus, InstrumentId, MarketBody, MarketEvent, Nanos, Px, Symbol, TradingState};
 
 use super::made::{Made, STAMP_MAX, Stamp};
@@ -228,7 +228,7 @@ impl Unit {
             ..ChannelConfig::default()
         };
         let wanted = Wanted { instruments: &[], live_orders: LIVE_ORDERS_FIRST };
-        Unit { channel: Channel::new(config), subscription: Protocol::new(wanted) }
+        Unit { channel: Channel::new(config), subscription: Decode::new(wanted) }
     }
 
     fn pass(&mut self, now: Nanos, said: &mut Said) {

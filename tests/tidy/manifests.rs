@@ -21,8 +21,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Development dependencies are free.
 const LEAN: &[(&str, &[&str])] = &[
     ("model", &[]),
-    ("feeds", &["model", "thiserror"]),
-    // What signs logons and requests, and reads JSON: none can reach a socket or a clock.
+    // What reads JSON, and what signs logons and requests: none can reach a socket or a clock.
+    ("feeds", &["model", "thiserror", "serde", "serde_json"]),
     ("gateways", &["model", "thiserror", "base64", "hmac", "sha2", "serde", "serde_json"]),
     ("engine", &["model", "thiserror"]),
 ];

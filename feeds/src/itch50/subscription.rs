@@ -18,7 +18,7 @@ use super::decode::decode_as;
 use super::wire::{AddOrder, AddOrderMpid, IpoQuoting, LENGTHS, StockDirectory, TradingAction};
 use super::{DecodeError, Tally, decode, is_odd_execution, locate};
 use crate::moldudp64;
-use crate::protocol::{Protocol, Refusal, Wanted as WantedOf};
+use crate::protocol::{Decode, Protocol, Refusal, Wanted as WantedOf};
 
 const LOCATES: usize = 1 << 16;
 /// No message of this locate named its ticker yet.
@@ -195,7 +195,9 @@ impl Protocol for Subscription {
     type Packet<'a> = moldudp64::Packet<'a>;
 
     const HAS_SERVERS: bool = true;
+}
 
+impl Decode for Subscription {
     fn new(wanted: WantedOf<'_>) -> Subscription {
         Subscription::new(wanted.instruments)
     }

@@ -21,7 +21,7 @@ use super::decode::{BookId, Decoded, Message, decode, is_loss};
 use super::group::{Group, Groups};
 use crate::moldudp64;
 use crate::orders::{Order, Orders};
-use crate::protocol::{Protocol, Refusal, Wanted};
+use crate::protocol::{Decode, Protocol, Refusal, Wanted};
 
 /// An instrument of the configuration that has an order book today.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +86,9 @@ impl Protocol for Subscription {
     type Packet<'a> = moldudp64::Packet<'a>;
 
     const HAS_SERVERS: bool = false;
+}
 
+impl Decode for Subscription {
     /// Takes 48 to 96 bytes for each order that may rest.
     fn new(wanted: Wanted<'_>) -> Subscription {
         let mut of: Vec<_> = wanted.instruments.iter().map(|i| (i.symbol, i.id)).collect();

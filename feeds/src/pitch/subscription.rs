@@ -21,7 +21,7 @@ use super::decode::{Decoded, Message, decode, is_loss};
 use super::unit;
 use crate::framing::Session;
 use crate::orders::{Order, Orders};
-use crate::protocol::{Protocol, Refusal, Wanted};
+use crate::protocol::{Decode, Protocol, Refusal, Wanted};
 
 /// Filter and decoder for the configured instruments of one unit.
 #[derive(Clone, Debug)]
@@ -181,7 +181,9 @@ impl Protocol for Subscription {
     fn stream_of_unit(unit: u8) -> Option<Session> {
         Some(unit::session(unit))
     }
+}
 
+impl Decode for Subscription {
     /// Takes 48 to 96 bytes for each order that may rest.
     fn new(wanted: Wanted<'_>) -> Subscription {
         let mut of: Vec<_> = wanted.instruments.iter().map(|i: &Instrument| (i.symbol, i.id)).collect();

@@ -17,11 +17,10 @@
 //! * **No limit is exceeded** (see [`limits`]), and a part of each is kept for cancels.
 //! * After the stream was away, everything is read again by REST before the session is `Ready`.
 //!
-//! Quantities are in units of 10^-u coins and prices in 1e-4 USD a unit, with u chosen for each instrument so that both are exact: see [`mod@reference`].
+//! Quantities are in units of 10^-u coins and prices in 1e-4 USD a unit, with u chosen for each instrument so that both are exact: see [`model::Unit`].
 
 pub mod auth;
 mod config;
-pub mod decimal;
 pub mod limits;
 mod orders;
 pub mod reference;

@@ -1,24 +1,11 @@
-//! What the venue says of its instruments: tick, lot, least order, state; and how its decimals become [`Px`] and [`Qty`].
-//!
-//! # Units
-//!
-//! The house counts prices in 1e-4 USD and quantities in whole units. Here a unit is 10^-u coins, with `u = min(s, 4 - t)` for a lot of `s` decimals and a tick of
-//! `t`. Then a tick is a whole number of 1e-4 USD *a unit*, and price times quantity is money without rounding:
-//!
-//! ```text
-//!   BTCUSDT  tick 0.1      lot 0.001    u = 3    a unit is 0.001 BTC      61,800.20 a coin  = 61.8002 a unit
-//!   BTCUSDT  tick 0.01     lot 0.00001  u = 2    a unit is 0.01 BTC       (coarser than the lot: 10^-u is a multiple of it)
-//!   AAPL     tick 0.01     lot 1        u = 0    a unit is a share
-//!   DOGEUSDT tick 0.00001  lot 1        u = -1   a unit is 10 DOGE
-//! ```
+//! What the venue says of its instruments: tick, lot, least order, state; and how its decimals become [`Px`] and [`Qty`] ([`Unit`]).
 //!
 //! What an order has beyond that is rounded or refused: a price off the tick goes to the passive side, a quantity off the lot is refused, and so is what is too small.
 //!
 //! The answer is kept for [`Reference::is_due`] and then asked for again; when it is older than twice that, no new order is made by it.
 
-use model::{Nanos, Px, Qty, Side, Symbol};
+use model::{Decimal, Nanos, Px, Qty, Side, Symbol, Unit};
 
-use super::decimal::{self, Decimal};
 use super::wire::{Filter, Info};
 
 /// Why an order cannot be made: told as a reject of our own.
@@ -37,8 +24,7 @@ pub enum Unfit {
 /// An instrument's rules, in units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// A unit is 10^-u coins.
-    u: i32,
+    unit: Unit,
     tick: u64,
     lot: u64,
     quantity: (u64, u64),
@@ -63,13 +49,13 @@ impl Rules {
             }
         }
         let (tick, (step, least, most)) = (tick?, lot?);
-        let u = i32::try_from(step.decimals()).ok()?.min(4 - i32::try_from(tick.decimals()).ok()?);
-        let ceiled = |d: Decimal| d.scaled(u).or_else(|| Some(d.floored(u)? + 1));
+        let unit = Unit::of(tick, step);
+        let ceiled = |d: Decimal| unit.count(d).or_else(|| Some(unit.whole(d)? + 1));
         let rules = Rules {
-            u,
-            tick: tick.scaled(4 - u)?,
+            unit,
+            tick: unit.e4(tick)?,
             lot: ceiled(step)?,
-            quantity: (ceiled(least)?.max(1), most.floored(u)?.min(Qty::MAX_ORDER.0.into())),
+            quantity: (ceiled(least)?.max(1), unit.whole(most)?.min(Qty::MAX_ORDER.0.into())),
             notional_min: notional
                 .map_or(Some(0), |n| Some(n.floored(4)?.saturating_add(u64::from(n.scaled(4).is_none()))))?,
             trading,
@@ -77,29 +63,10 @@ impl Rules {
         (rules.tick > 0 && rules.lot > 0).then_some(rules)
     }
 
-    /// A price of the venue's.
+    /// What its quantities count.
     #[must_use]
-    pub fn px(&self, text: &str) -> Option<Px> {
-        let e4 = text.parse::<Decimal>().ok()?.scaled(4 - self.u)?;
-        i64::try_from(e4).ok().map(Px)
-    }
-
-    /// A quantity of the venue's; `None` where it is no whole number of units.
-    #[must_use]
-    pub fn qty(&self, text: &str) -> Option<Qty> {
-        u32::try_from(text.parse::<Decimal>().ok()?.scaled(self.u)?).ok().map(Qty)
-    }
-
-    /// A price as the venue reads it.
-    #[must_use]
-    pub fn px_text(&self, px: Px) -> String {
-        decimal::text(px.0.unsigned_abs(), 4 - self.u)
-    }
-
-    /// A quantity as the venue reads it.
-    #[must_use]
-    pub fn qty_text(&self, qty: Qty) -> String {
-        decimal::text(qty.0.into(), self.u)
+    pub fn unit(&self) -> Unit {
+        self.unit
     }
 
     /// The price that an order of this one can have: on the tick, and never nearer to a trade than asked for.
@@ -169,7 +136,7 @@ impl Reference {
             *rules = info.symbols.iter().find(|s| s.symbol == text).and_then(|s| {
                 let new = Rules::new(&s.filters, s.status == "TRADING")?;
                 // Quantities that are held would mean something else.
-                let same_unit = rules.is_none_or(|old| old.u == new.u);
+                let same_unit = rules.is_none_or(|old| old.unit == new.unit);
                 same_unit.then_some(new)
             });
         }
@@ -203,28 +170,9 @@ mod tests {
     }
 
     #[test]
-    fn the_units_of_the_table() {
-        let btc = rules("0.10", "0.001", "0.001", "5");
-        assert_eq!((btc.u, btc.px("61800.20"), btc.qty("2.507")), (3, Some(Px(618_002)), Some(Qty(2_507))));
-        assert_eq!((btc.px_text(Px(618_002)), btc.qty_text(Qty(14))), ("61800.2".into(), "0.014".into()));
-        let fine = rules("0.01", "0.00001", "0.00001", "5");
-        assert_eq!((fine.u, fine.px("61800.21"), fine.qty("0.05")), (2, Some(Px(6_180_021)), Some(Qty(5))));
-        assert_eq!((fine.qty("0.005"), fine.lot), (None, 1));
-        let share = rules("0.01", "1", "1", "0");
-        assert_eq!(
-            (share.u, share.px("150.25"), share.px_text(Px(1_502_500))),
-            (0, Some(Px(1_502_500)), "150.2500".into())
-        );
-        let doge = rules("0.00001", "1", "1", "1");
-        assert_eq!((doge.u, doge.px("0.12345"), doge.qty("120")), (-1, Some(Px(12_345)), Some(Qty(12))));
-        assert_eq!(doge.qty_text(Qty(12)), "120");
-    }
-
-    #[test]
     fn prices_go_to_the_passive_side_and_the_rest_is_refused() {
         // A tick is 5 times 1e-4 USD here, a lot 2 units.
         let r = rules("0.5", "0.002", "0.004", "0.30");
-        assert_eq!(r.u, 3);
         assert_eq!(r.fit(Side::Buy, Px(1_009), Qty(4)), Ok(Px(1_005)));
         assert_eq!(r.fit(Side::Sell, Px(1_001), Qty(4)), Ok(Px(1_005)));
         assert_eq!(r.fit(Side::Sell, Px(1_005), Qty(4)), Ok(Px(1_005)));

@@ -268,8 +268,8 @@ impl Session {
         format!(
             "symbol={}&side={side}&type=LIMIT&timeInForce={tif}&quantity={}&price={}&newClientOrderId={}&newOrderRespType=ACK",
             escaped(&self.symbol(o.symbol)),
-            rules.qty_text(o.qty),
-            rules.px_text(o.px),
+            rules.unit().qty_text(o.qty),
+            rules.unit().px_text(o.px),
             escaped(&self.client_id(token)),
         )
     }

@@ -387,7 +387,7 @@ impl Session {
     fn said(&mut self, now: Nanos, token: Token, venue: u64, status: &str, executed: &str, time: u64) {
         self.accept(now, token, venue, time);
         let Some(order) = self.orders.get(token) else { return };
-        let Some(executed) = self.reference.rules(order.symbol).and_then(|r| r.qty(executed)) else {
+        let Some(executed) = self.reference.rules(order.symbol).and_then(|r| r.unit().qty(executed)) else {
             return self.out.push_back(Out::Undecodable);
         };
         let symbol = order.symbol;
@@ -445,7 +445,8 @@ impl Session {
             };
             if self.orders.get(token).is_none() {
                 let rules = self.reference.rules(symbol);
-                let terms = rules.and_then(|r| Some((r.px(&said.price)?, r.qty(&said.quantity)?)));
+                let terms =
+                    rules.and_then(|r| Some((r.unit().px(&said.price)?, r.unit().qty(&said.quantity)?)));
                 let side = match said.side.as_str() {
                     "BUY" => Some(Side::Buy),
                     "SELL" => Some(Side::Sell),
@@ -476,7 +477,7 @@ impl Session {
             self.frontiers[symbol].trade = self.frontiers[symbol].trade.max(said.id);
             let Some(token) = self.orders.by_venue(symbol, said.order_id) else { continue };
             let rules = self.reference.rules(symbol);
-            match rules.and_then(|r| Some((r.qty(&said.qty)?, r.px(&said.price)?))) {
+            match rules.and_then(|r| Some((r.unit().qty(&said.qty)?, r.unit().px(&said.price)?))) {
                 Some((qty, px)) => self.trade(token, said.id, qty, px, said.is_maker, said.time),
                 None => self.out.push_back(Out::Undecodable),
             }
@@ -555,7 +556,8 @@ impl Session {
         self.accept(now, token, said.order_id, said.time);
         if said.kind == "TRADE" {
             let rules = self.orders.get(token).and_then(|o| self.reference.rules(o.symbol));
-            let terms = rules.and_then(|r| Some((r.qty(&said.last_quantity)?, r.px(&said.last_price)?)));
+            let terms = rules
+                .and_then(|r| Some((r.unit().qty(&said.last_quantity)?, r.unit().px(&said.last_price)?)));
             match (terms, u64::try_from(said.trade_id)) {
                 (Some((qty, px)), Ok(trade)) => self.trade(token, trade, qty, px, said.is_maker, said.time),
                 _ => self.out.push_back(Out::Undecodable),

@@ -10,30 +10,24 @@
 //! It is slower than the binary gateways, allocates, and has a thread of its own, so that nothing of theirs waits for it (a configuration with one thread for all is refused).
 //! What it keeps of them: an order approved for a session that is gone is never sent on the next one; receipts; and at an end in disorder everything of ours is canceled.
 
-mod line;
-mod stream;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gateways::apikey::{Lane, Session, SessionConfig, Stage};
+use gateways::apikey::{Lane, Request, Response, Session, SessionConfig, Stage};
 use gateways::gateway::ReportSink;
 use model::{CommandKind, GatewayId, Instrument, Nanos, Token};
-use net::tls::TlsClient;
 use ringbuf::spsc::Consumer;
 
-use self::line::Line;
-use self::stream::Stream;
 use super::upward::Upward;
 use super::{BATCH, GatewayParts, LOGOUT, PUBLISH, unconfirmed_sweep};
 use crate::agent::Agent;
 use crate::agents::ending::{Ending, Farewell};
+use crate::agents::wires::{Asker, Line, Listener, Stream, endpoints};
 use crate::agents::{GatewayItem, OrderItem};
 use crate::clock::Clock;
 use crate::config::RestVenue;
 use crate::telemetry::counters::gateway as counter;
 use crate::telemetry::publish::GatewayPublisher;
-use crate::web::Endpoint;
 
 /// How long a sweep may take in all.
 const SWEEP: Nanos = Nanos::from_millis(3_000);
@@ -41,6 +35,44 @@ const SWEEP: Nanos = Nanos::from_millis(3_000);
 const QUIET: Nanos = Nanos::from_millis(50);
 /// Orders whose request has not left; more than the session lets wait.
 const UNSENT_MAX: usize = 4_096;
+
+/// Silence after which the user stream is gone.
+const SILENCE: Nanos = Nanos::from_millis(30_000);
+
+impl Asker for Session {
+    fn next_request(&mut self, now: Nanos, lane: Lane) -> Option<Request> {
+        Session::next_request(self, now, lane)
+    }
+    fn on_response(&mut self, now: Nanos, id: u64, response: &Response<'_>) {
+        Session::on_response(self, now, id, response);
+    }
+    fn on_no_answer(&mut self, now: Nanos, id: u64) {
+        Session::on_no_answer(self, now, id);
+    }
+}
+
+impl Listener for Session {
+    fn wants_stream(&self) -> Option<String> {
+        Session::wants_stream(self)
+    }
+    fn has_room(&self) -> bool {
+        true
+    }
+    fn on_stream_open(&mut self, _: Nanos) {
+        Session::on_stream_open(self);
+    }
+    /// The venue may not know the key any more.
+    fn on_stream_refused(&mut self) {
+        self.forget_listen_key();
+    }
+    fn on_stream_text(&mut self, now: Nanos, text: &str) {
+        Session::on_stream_text(self, now, text);
+    }
+    fn on_stream_alive(&mut self) {}
+    fn on_stream_closed(&mut self, now: Nanos, _: bool) {
+        Session::on_stream_closed(self, now);
+    }
+}
 
 enum Parting {
     Staying,
@@ -63,16 +95,11 @@ fn wires(
     venue: &RestVenue,
     instruments: &[Instrument],
 ) -> Result<(Session, [Line; 3], Stream), String> {
-    let tls = match &venue.ca {
-        Some(pem) => TlsClient::trusting(pem),
-        None => TlsClient::public(),
-    };
-    let tls = tls.map_err(|e| format!("rest.ca_file: {e}"))?;
-    let endpoint = |key: &str, url: &str| Endpoint::new(url, &tls).map_err(|e| format!("rest.{key}: {e}"));
-    let base = endpoint("base_url", &venue.base_url)?;
+    let [base, stream] = endpoints(venue.ca.as_deref(), &venue.base_url, &venue.stream_url)
+        .map_err(|wrong| format!("rest.{wrong}"))?;
     let config = SessionConfig::new(id, venue.credentials.clone());
     let lines = [Lane::Cancels, Lane::Orders, Lane::Questions].map(|lane| Line::new(lane, base.clone()));
-    let stream = Stream::new(endpoint("stream_url", &venue.stream_url)?);
+    let stream = Stream::new(stream, SILENCE);
     Ok((Session::new(config, instruments), lines, stream))
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::depth::MarketDataConfig;
 use super::quota::Quota;
 
 /// The table as written.
@@ -39,6 +40,9 @@ pub struct RestConfig {
     /// How long a listen key lives that is not kept alive, ms.
     #[serde(default = "listen_key_life_ms")]
     pub listen_key_life_ms: u64,
+    /// Books, trades and best prices for everybody.
+    #[serde(default)]
+    pub market_data: MarketDataConfig,
 }
 
 /// One client as written; its secrets never appear in debug output.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::access::{Access, digest, parameter};
 use super::config::{Client, RestConfig};
+use super::depth::{MarketData, limit_of};
 use super::history::History;
 use super::quota::{Counter, QuotaCounts, Refused};
 use crate::exchange::entry::{Cause, Enter, Report, Request, Tags};
@@ -93,6 +94,7 @@ pub struct Desk {
     listen_key_life_ms: u64,
     histories: BTreeMap<u16, History>,
     listens: Vec<Listen>,
+    market_data: MarketData,
     /// Why the last order was refused.
     cause: Option<Cause>,
     keys: u64,
@@ -114,6 +116,7 @@ impl Desk {
             midnight_ms,
             listen_key_life_ms: config.listen_key_life_ms,
             histories,
+            market_data: MarketData::new(config.market_data.clone()),
             cause: None,
             keys: 0,
         }
@@ -125,6 +128,11 @@ impl Desk {
         self.counter.counts()
     }
 
+    /// What everybody may hear.
+    pub fn market_data(&mut self) -> &mut MarketData {
+        &mut self.market_data
+    }
+
     /// ms of the Unix epoch.
     #[must_use]
     pub fn now_ms(&self, floor: &Floor) -> u64 {
@@ -134,7 +142,7 @@ impl Desk {
     /// Carries a request out.
     pub fn answer(&mut self, floor: &mut Floor, ask: &Ask<'_>) -> Answer {
         let now = self.now_ms(floor);
-        let (account, outcome) = match route(ask.method, ask.path) {
+        let (account, outcome) = match route(ask) {
             None => (None, Err(No::from(NO_ENDPOINT))),
             Some((endpoint, weight)) => {
                 let outcome = self.counter.visit(now, ask.from, weight).map_err(No::from);
@@ -186,7 +194,11 @@ impl Desk {
             return match e {
                 Endpoint::Ping => Ok(json!({})),
                 Endpoint::Time => Ok(json!({ "serverTime": now })),
-                Endpoint::Info => Ok(self.info(floor)),
+                Endpoint::Info => self.info(floor, ask.query),
+                Endpoint::Depth => {
+                    let listing = symbol_of(floor, ask.query)?.1;
+                    Ok(self.market_data.snapshot(floor, listing, limit_of(ask.query).0))
+                }
                 _ => match self.access.grant(now, ask.body) {
                     Some((token, life)) => {
                         Ok(json!({ "access_token": token, "token_type": "Bearer", "expires_in": life }))
@@ -260,13 +272,25 @@ impl Desk {
                 let wanted = trades.filter(|t| t.symbol == symbol && t.id >= from);
                 Ok(wanted.take(page(ask.query)).map(|t| t.json()).collect())
             }
-            Endpoint::Ping | Endpoint::Time | Endpoint::Info | Endpoint::Token => Err(NO_ENDPOINT.into()),
+            Endpoint::Ping | Endpoint::Time | Endpoint::Info | Endpoint::Depth | Endpoint::Token => {
+                Err(NO_ENDPOINT.into())
+            }
         }
     }
 
-    fn info(&self, floor: &Floor) -> Value {
+    /// All symbols, or those that are asked for.
+    fn info(&self, floor: &Floor, query: &str) -> Result<Value, No> {
         let quota = self.counter.quota();
-        let symbols = floor.listings.iter().map(|l| {
+        let asked = parameter(query, "symbols").map(|s| serde_json::from_str::<Vec<String>>(&s));
+        let asked = asked.transpose().map_err(|_| BAD_PARAMETER)?;
+        let listed = |s: &String| Symbol::new(s).is_some_and(|s| floor.find(s).is_some());
+        if asked.as_ref().is_some_and(|asked| !asked.iter().all(listed)) {
+            return Err(BAD_SYMBOL.into());
+        }
+        let wanted = floor.listings.iter().filter(|l| {
+            asked.as_ref().is_none_or(|asked| asked.iter().any(|s| Symbol::new(s) == Some(l.symbol)))
+        });
+        let symbols = wanted.map(|l| {
             json!({
                 "symbol": l.symbol.to_string(),
                 "status": if l.state == b'T' { "TRADING" } else { "HALT" },
@@ -278,7 +302,7 @@ impl Desk {
             })
         });
         let limit = |kind: &str, interval: &str, count: u32, limit: u32| json!({ "rateLimitType": kind, "interval": interval, "intervalNum": count, "limit": limit });
-        json!({
+        Ok(json!({
             "timezone": "UTC",
             "rateLimits": [
                 limit("REQUEST_WEIGHT", "MINUTE", 1, quota.weight),
@@ -286,7 +310,7 @@ impl Desk {
                 limit("ORDERS", "DAY", 1, quota.orders[1]),
             ],
             "symbols": symbols.collect::<Vec<_>>(),
-        })
+        }))
     }
 
     // ------------------------------------------------------------ orders
@@ -456,6 +480,7 @@ impl Desk {
     pub fn tick(&mut self, floor: &mut Floor) {
         let now = self.now_ms(floor);
         self.collect(floor);
+        self.market_data.tick(floor, now);
         for listen in self.listens.iter_mut().filter(|l| !l.key.is_empty() && now >= l.expires) {
             let key = std::mem::take(&mut listen.key);
             if listen.is_open {
@@ -508,6 +533,7 @@ enum Endpoint {
     Ping,
     Time,
     Info,
+    Depth,
     Token,
     Listen,
     Keep,
@@ -524,7 +550,8 @@ enum Endpoint {
 
 impl Endpoint {
     fn is_public(self) -> bool {
-        matches!(self, Endpoint::Ping | Endpoint::Time | Endpoint::Info | Endpoint::Token)
+        use Endpoint::{Depth, Info, Ping, Time, Token};
+        matches!(self, Ping | Time | Info | Depth | Token)
     }
 
     /// Streams are had by the key alone.
@@ -534,11 +561,12 @@ impl Endpoint {
 }
 
 /// The endpoint and its weight.
-fn route(method: &str, path: &str) -> Option<(Endpoint, u32)> {
-    Some(match (method, path) {
+fn route(ask: &Ask<'_>) -> Option<(Endpoint, u32)> {
+    Some(match (ask.method, ask.path) {
         ("GET", "/api/v3/ping") => (Endpoint::Ping, 1),
         ("GET", "/api/v3/time") => (Endpoint::Time, 1),
         ("GET", "/api/v3/exchangeInfo") => (Endpoint::Info, 20),
+        ("GET", "/api/v3/depth") => (Endpoint::Depth, limit_of(ask.query).1),
         ("POST", "/oauth/token") => (Endpoint::Token, 1),
         ("POST", "/api/v3/userDataStream") => (Endpoint::Listen, 2),
         ("PUT", "/api/v3/userDataStream") => (Endpoint::Keep, 2),

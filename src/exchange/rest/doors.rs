@@ -34,8 +34,38 @@ pub struct Doors {
 
 enum Connection {
     Http { link: Link, from: u64, input: Vec<u8>, output: Vec<u8> },
-    Stream { socket: Box<Socket<Link>>, client: usize },
+    Stream { socket: Box<Socket<Link>>, whose: Whose },
     Over,
+}
+
+/// What a stream says.
+#[derive(Clone, Copy)]
+enum Whose {
+    /// What becomes of a client's orders.
+    User(usize),
+    /// What everybody may hear.
+    Market(u64),
+}
+
+impl Whose {
+    /// The next message; an error when the stream is over.
+    fn poll(self, desk: &mut Desk) -> io::Result<Option<String>> {
+        let (said, is_open) = match self {
+            Whose::User(client) => (desk.poll_stream(client), desk.is_streaming(client)),
+            Whose::Market(listener) => {
+                let market = desk.market_data();
+                (market.poll(listener), market.is_open(listener))
+            }
+        };
+        if said.is_none() && !is_open { Err(over("the stream is over")) } else { Ok(said) }
+    }
+
+    fn close(self, desk: &mut Desk) {
+        match self {
+            Whose::User(client) => desk.close_stream(client),
+            Whose::Market(listener) => desk.market_data().close(listener),
+        }
+    }
 }
 
 /// A certificate for the address, and the certificate of the authority that vouches for it, which nobody else has.
@@ -101,8 +131,8 @@ impl Doors {
         venue.at_floor(now, |floor| self.desk.tick(floor));
         for connection in self.connections.values_mut() {
             if connection.turn(&mut self.desk, venue, now).is_err() {
-                if let Connection::Stream { client, .. } = connection {
-                    self.desk.close_stream(*client);
+                if let Connection::Stream { whose, .. } = connection {
+                    whose.close(&mut self.desk);
                 }
                 *connection = Connection::Over;
             }
@@ -141,15 +171,17 @@ impl Connection {
             Connection::Http { link, from, input, output } => {
                 let asked = read(link, input, output)?;
                 let Some(request) = asked else { return Ok(()) };
-                if request.path.starts_with("/ws/") {
-                    let client = desk.open_stream(&request.path).ok_or_else(|| over("no such listen key"))?;
+                if request.path.starts_with("/ws/") || request.path == "/stream" {
+                    let whose = open_stream(desk, venue, now, &request)?;
                     let rest = std::mem::take(input);
                     let Connection::Http { link, .. } = std::mem::replace(self, Connection::Over) else {
                         return Ok(());
                     };
-                    let socket =
-                        Socket::accepted(link, &request, rest).ok_or_else(|| over("no websocket"))?;
-                    *self = Connection::Stream { socket: Box::new(socket), client };
+                    let Some(socket) = Socket::accepted(link, &request, rest) else {
+                        whose.close(desk);
+                        return Err(over("no websocket"));
+                    };
+                    *self = Connection::Stream { socket: Box::new(socket), whose };
                     return Ok(());
                 }
                 let ask = Ask {
@@ -165,7 +197,7 @@ impl Connection {
                 http::put_response(output, answer.status, &answer.headers, &answer.body);
                 write(link, output)
             }
-            Connection::Stream { socket, client } => {
+            Connection::Stream { socket, whose } => {
                 for _ in 0..BURST {
                     match socket.poll()? {
                         Heard::Nothing => break,
@@ -175,10 +207,9 @@ impl Connection {
                     }
                 }
                 for _ in 0..BURST {
-                    match desk.poll_stream(*client) {
+                    match whose.poll(desk)? {
                         Some(text) => socket.send(&text)?,
-                        None if desk.is_streaming(*client) => break,
-                        None => return Err(over("the stream is over")),
+                        None => break,
                     }
                 }
                 Ok(())
@@ -186,6 +217,17 @@ impl Connection {
             Connection::Over => Err(over("over")),
         }
     }
+}
+
+fn open_stream(desk: &mut Desk, venue: &mut Venue, now: u64, request: &http::Request) -> io::Result<Whose> {
+    if request.path == "/stream" || request.path.contains('@') {
+        let opened = venue.at_floor(now, |floor| {
+            let now = desk.now_ms(floor);
+            desk.market_data().open(floor, now, &request.path, &request.query)
+        });
+        return opened.map(Whose::Market).ok_or_else(|| over("no such stream"));
+    }
+    desk.open_stream(&request.path).map(Whose::User).ok_or_else(|| over("no such listen key"))
 }
 
 /// The next request, when it is whole and the last answer has left.

@@ -5,6 +5,7 @@
 //!                                                |   ^
 //!                                                |   +-- what accounts are told --> histories, user streams
 //!                                                +-- quota (weights, orders, bans)   access (keys, signatures, tokens)
+//!                                                +-- depth (books by level, trades: for everybody)
 //! ```
 //!
 //! Like the rest of the venue it shares no line with the client that it judges: signatures, windows and decimals are done anew here.
@@ -19,12 +20,15 @@
 //! | `GET /api/v3/order` | 4 |
 //! | `GET /api/v3/openOrders` | 6 |
 //! | `POST /oauth/token` | 1 |
+//! | `GET /api/v3/depth` | 5, 25, 50, 250 for up to 100, 500, 1,000, 5,000 levels |
 //! | `GET /ws/<listenKey>` | the user stream, a WebSocket |
+//! | `GET /ws/<symbol>@<stream>`, `GET /stream?streams=..` | `depth`, `trade`, `bookTicker`, a WebSocket |
 //!
 //! Over the limit is 429 with `Retry-After`; who goes on is banned with 418. Both windows roll.
 
 mod access;
 pub mod config;
+pub mod depth;
 pub mod desk;
 pub mod doors;
 mod history;

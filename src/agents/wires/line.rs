@@ -1,9 +1,10 @@
 //! One connection for requests: one at a time, for an answer must be that of the request before it.
 
-use gateways::apikey::{Lane, Response, Session};
+use gateways::apikey::{Lane, Response};
 use model::{Nanos, Token};
 use net::{ByteStream, Received};
 
+use super::Asker;
 use crate::agents::retry::Retry;
 use crate::web::http;
 use crate::web::{Endpoint, Link};
@@ -24,7 +25,7 @@ enum State {
 }
 
 /// See the module.
-pub(super) struct Line {
+pub(in crate::agents) struct Line {
     lane: Lane,
     endpoint: Endpoint,
     state: State,
@@ -39,15 +40,15 @@ pub(super) struct Line {
 
 /// What a turn did.
 #[derive(Default)]
-pub(super) struct Turn {
-    pub(super) work: usize,
-    pub(super) connected: bool,
-    pub(super) lost: bool,
-    pub(super) sent: Option<(Token, bool)>,
+pub(in crate::agents) struct Turn {
+    pub(in crate::agents) work: usize,
+    pub(in crate::agents) connected: bool,
+    pub(in crate::agents) lost: bool,
+    pub(in crate::agents) sent: Option<(Token, bool)>,
 }
 
 impl Line {
-    pub(super) fn new(lane: Lane, endpoint: Endpoint) -> Line {
+    pub(in crate::agents) fn new(lane: Lane, endpoint: Endpoint) -> Line {
         Line {
             lane,
             endpoint,
@@ -60,17 +61,17 @@ impl Line {
         }
     }
 
-    pub(super) fn is_idle(&self) -> bool {
+    pub(in crate::agents) fn is_idle(&self) -> bool {
         self.asked.is_none()
     }
 
     /// Does what there is to do.
-    pub(super) fn turn(&mut self, now: Nanos, session: &mut Session) -> Turn {
+    pub(in crate::agents) fn turn(&mut self, now: Nanos, asker: &mut impl Asker) -> Turn {
         let mut turn = Turn::default();
         match &mut self.state {
             State::Waiting { until } if *until <= now => match self.endpoint.start() {
                 Ok(link) => self.state = State::Connecting { link, by: now.after(CONNECT) },
-                Err(_) => self.lose(now, session, &mut turn),
+                Err(_) => self.lose(now, asker, &mut turn),
             },
             State::Waiting { .. } => {}
             State::Connecting { link, by } => match link.poll_connected() {
@@ -83,11 +84,11 @@ impl Line {
                     }
                 }
                 Ok(false) if now < *by => {}
-                Ok(false) | Err(_) => self.lose(now, session, &mut turn),
+                Ok(false) | Err(_) => self.lose(now, asker, &mut turn),
             },
             State::Up(_) => {
-                if self.talk(now, session, &mut turn).is_err() {
-                    self.lose(now, session, &mut turn);
+                if self.talk(now, asker, &mut turn).is_err() {
+                    self.lose(now, asker, &mut turn);
                 }
             }
         }
@@ -95,10 +96,10 @@ impl Line {
     }
 
     /// An error: the connection has no further use.
-    fn talk(&mut self, now: Nanos, session: &mut Session, turn: &mut Turn) -> Result<(), ()> {
+    fn talk(&mut self, now: Nanos, asker: &mut impl Asker, turn: &mut Turn) -> Result<(), ()> {
         let State::Up(link) = &mut self.state else { return Ok(()) };
         if self.asked.is_none()
-            && let Some(request) = session.next_request(now, self.lane)
+            && let Some(request) = asker.next_request(now, self.lane)
         {
             let host = self.endpoint.authority();
             let (method, target) = (request.method, &request.target);
@@ -144,7 +145,7 @@ impl Line {
                 order_count: headers.number("x-mbx-order-count-10s"),
                 body: &response.body,
             };
-            session.on_response(now, id, &answer);
+            asker.on_response(now, id, &answer);
             let ends = headers.get("connection").is_some_and(|v| v.eq_ignore_ascii_case("close"));
             return if ends { Err(()) } else { Ok(()) };
         }
@@ -152,11 +153,11 @@ impl Line {
     }
 
     #[cold]
-    fn lose(&mut self, now: Nanos, session: &mut Session, turn: &mut Turn) {
+    fn lose(&mut self, now: Nanos, asker: &mut impl Asker, turn: &mut Turn) {
         turn.lost = matches!(self.state, State::Up(_));
         turn.work += 1;
         if let Some((id, _)) = self.asked.take() {
-            session.on_no_answer(now, id);
+            asker.on_no_answer(now, id);
         }
         self.leaving = None;
         self.input.clear();

@@ -1,17 +1,14 @@
-//! The user stream: one WebSocket, opened by the path that the session wants, and closed when it wants another.
+//! One WebSocket, opened by the path that its listener wants, and closed when it wants another.
 
-use gateways::apikey::Session;
 use model::Nanos;
 
+use super::Listener;
 use crate::agents::retry::Retry;
 use crate::web::socket::{Heard, Opening, Socket};
 use crate::web::{Endpoint, Link};
 
 /// How long it may take to open.
 const OPEN: Nanos = Nanos::from_millis(5_000);
-/// Silence after which a sign of life is asked for, and after which the stream is gone.
-const PING: Nanos = Nanos::from_millis(15_000);
-const SILENCE: Nanos = Nanos::from_millis(30_000);
 /// Messages taken in one turn.
 const BURST: usize = 64;
 
@@ -23,29 +20,33 @@ enum State {
 }
 
 /// See the module.
-pub(super) struct Stream {
+pub(in crate::agents) struct Stream {
     endpoint: Endpoint,
     state: State,
     /// What was asked for.
     path: String,
+    /// Silence after which the stream is gone; after half of it a sign of life is asked for.
+    silence: Nanos,
     retry: Retry,
 }
 
 impl Stream {
-    pub(super) fn new(endpoint: Endpoint) -> Stream {
+    /// The stream is gone when nothing was heard for `silence`; after half of it a sign of life is asked for.
+    pub(in crate::agents) fn new(endpoint: Endpoint, silence: Nanos) -> Stream {
         Stream {
             endpoint,
             state: State::Waiting { until: Nanos::ZERO },
             path: String::new(),
+            silence,
             retry: Retry::new(),
         }
     }
 
     /// Does what there is to do.
-    pub(super) fn turn(&mut self, now: Nanos, session: &mut Session) -> usize {
-        let wanted = session.wants_stream();
+    pub(in crate::agents) fn turn(&mut self, now: Nanos, listener: &mut impl Listener) -> usize {
+        let wanted = listener.wants_stream();
         if !matches!(self.state, State::Waiting { .. }) && wanted.as_deref() != Some(&*self.path) {
-            self.lose(now, session);
+            self.lose(now, listener);
             return 1;
         }
         let Some(path) = wanted else { return 0 };
@@ -54,19 +55,19 @@ impl Stream {
                 self.path = path;
                 match self.endpoint.start() {
                     Ok(link) => self.state = State::Connecting { link, by: now.after(OPEN) },
-                    Err(_) => self.lose(now, session),
+                    Err(_) => self.lose(now, listener),
                 }
                 1
             }
             State::Waiting { .. } => 0,
             State::Connecting { link, by } => match link.poll_connected() {
                 Ok(true) => {
-                    self.ask(now, session);
+                    self.ask(now, listener);
                     1
                 }
                 Ok(false) if now < *by => 0,
                 Ok(false) | Err(_) => {
-                    self.lose(now, session);
+                    self.lose(now, listener);
                     1
                 }
             },
@@ -74,56 +75,69 @@ impl Stream {
                 Ok(Some(socket)) => {
                     self.state = State::Open { socket: Box::new(socket), heard: now, pinged: false };
                     self.retry.reset();
-                    session.on_stream_open();
+                    listener.on_stream_open(now);
                     1
                 }
                 Ok(None) if now < *by => 0,
                 Ok(None) | Err(_) => {
-                    // The venue may not know the key any more.
-                    session.forget_listen_key();
-                    self.lose(now, session);
+                    listener.on_stream_refused();
+                    self.lose(now, listener);
                     1
                 }
             },
-            State::Open { .. } => self.listen(now, session),
+            State::Open { .. } => self.listen(now, listener),
         }
     }
 
-    fn ask(&mut self, now: Nanos, session: &mut Session) {
+    /// Begins anew, and soon.
+    pub(in crate::agents) fn reconnect(&mut self, now: Nanos, listener: &mut impl Listener) {
+        self.retry.reset();
+        self.drop_it(now, listener, false);
+    }
+
+    fn ask(&mut self, now: Nanos, listener: &mut impl Listener) {
         let state = std::mem::replace(&mut self.state, State::Waiting { until: now });
         let State::Connecting { link, by } = state else { return };
         match Opening::new(link, self.endpoint.authority(), &self.path) {
             Ok(opening) => self.state = State::Opening { opening: Box::new(opening), by },
-            Err(_) => self.lose(now, session),
+            Err(_) => self.lose(now, listener),
         }
     }
 
-    fn listen(&mut self, now: Nanos, session: &mut Session) -> usize {
+    fn listen(&mut self, now: Nanos, listener: &mut impl Listener) -> usize {
         let State::Open { socket, heard, pinged } = &mut self.state else { return 0 };
         for work in 0..BURST {
+            if !listener.has_room() {
+                // Whoever does not listen hears nothing, which is not the venue's silence.
+                *heard = now;
+                return work;
+            }
             match socket.poll() {
                 Ok(Heard::Text(text)) => {
                     (*heard, *pinged) = (now, false);
-                    session.on_stream_text(now, &text);
-                    if session.wants_stream().as_deref() != Some(&*self.path) {
+                    listener.on_stream_text(now, &text);
+                    if listener.wants_stream().as_deref() != Some(&*self.path) {
                         return work + 1;
                     }
                 }
-                Ok(Heard::Life) => (*heard, *pinged) = (now, false),
+                Ok(Heard::Life) => {
+                    (*heard, *pinged) = (now, false);
+                    listener.on_stream_alive();
+                }
                 Ok(Heard::Nothing) => {
                     let silent = now.since(*heard);
-                    let gone = silent >= SILENCE;
-                    let asked = gone || *pinged || silent < PING || {
+                    let gone = silent >= self.silence;
+                    let asked = gone || *pinged || silent.0 < self.silence.0 / 2 || {
                         *pinged = true;
                         socket.ping().is_ok()
                     };
                     if gone || !asked {
-                        self.lose(now, session);
+                        self.drop_it(now, listener, gone);
                     }
                     return work;
                 }
                 Ok(Heard::Closed) | Err(_) => {
-                    self.lose(now, session);
+                    self.lose(now, listener);
                     return work + 1;
                 }
             }
@@ -131,10 +145,14 @@ impl Stream {
         BURST
     }
 
+    fn lose(&mut self, now: Nanos, listener: &mut impl Listener) {
+        self.drop_it(now, listener, false);
+    }
+
     #[cold]
-    fn lose(&mut self, now: Nanos, session: &mut Session) {
+    fn drop_it(&mut self, now: Nanos, listener: &mut impl Listener, silent: bool) {
         if matches!(self.state, State::Open { .. }) {
-            session.on_stream_closed(now);
+            listener.on_stream_closed(now, silent);
         }
         self.state = State::Waiting { until: self.retry.after(now) };
     }
