@@ -491,6 +491,7 @@ impl Account {
                 px: o.px,
                 open: o.open,
                 spent: o.spent,
+                clordid: o.clordid,
             })
             .collect();
         AccountView {
@@ -538,6 +539,8 @@ pub struct LiveOrder {
     pub open: Qty,
     /// Shares of its chain that traded.
     pub spent: Qty,
+    /// What the client calls it; OUCH 4.2's name.
+    pub clordid: [u8; 14],
 }
 
 /// The venue's truth about an account, for reconciliation.

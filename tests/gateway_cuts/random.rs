@@ -7,6 +7,7 @@ use model::{Control, InstrumentId, Px, Qty, Side, Tif};
 
 use crate::core::{Lie, MID};
 use crate::exchange_support::{MS, symbol};
+use crate::line::Spoken;
 use crate::world::{Bytes, Check, PORTS, World};
 
 /// What a run did.
@@ -40,11 +41,11 @@ struct Session {
 }
 
 /// One life of a session: some cuts, and rest.
-pub fn run(seed: u64, lie: Option<Lie>) -> Result<Ran, String> {
+pub fn run(spoken: Spoken, seed: u64, lie: Option<Lie>) -> Result<Ran, String> {
     let mut rng = Rng::new(seed, 0xC07);
     let port = PORTS[rng.below(3) as usize];
     let slow = rng.below(2) == 0;
-    let mut s = Session { w: World::new(port, lie, slow), rng, ran: Ran::default() };
+    let mut s = Session { w: World::new(spoken, port, lie, slow), rng, ran: Ran::default() };
     for _ in 0..100 + s.rng.below(200) {
         s.step()?;
     }
@@ -77,7 +78,7 @@ impl Session {
 
     fn step(&mut self) -> Check {
         if self.w.line.is_none() && self.rng.below(8) == 0 {
-            self.w.connect();
+            self.w.connect()?;
         }
         let some = [1, 7, 60, 400, usize::MAX][self.rng.below(5) as usize];
         match self.rng.below(100) {
@@ -89,11 +90,8 @@ impl Session {
                 self.w.accounted()
             }
             14..=27 => self.w.hear().map(drop),
-            28..=41 => self.w.encode().map(drop),
-            42..=53 => {
-                self.w.leave(some);
-                Ok(())
-            }
+            28..=41 => self.w.cycle(0, 0).map(drop),
+            42..=53 => self.w.leave(some).map(drop),
             54..=65 => self.w.reach(some).map(drop),
             66..=71 => {
                 self.w.answer();
@@ -125,6 +123,12 @@ impl Session {
                 Ok(())
             }
             97 => self.w.recover(),
+            98 if self.rng.below(4) == 0 => {
+                self.w.blink()?;
+                let intents = [self.intent()];
+                let _ = self.w.want(&intents);
+                self.w.accounted()
+            }
             98 => self.w.flow(Bytes::ALL).map(drop),
             _ => self.w.think(),
         }
@@ -141,18 +145,15 @@ impl Session {
 
     /// A line that is quiet for long with bytes on it is a dead one: what a first login takes for the end of a replay says so (`gateways::gateway`).
     fn pass(&mut self) -> Check {
-        let ns = if self.w.is_quiet() { self.rng.below(300 * MS) } else { self.rng.below(1_000) };
+        let ns = if self.w.is_quiet()? { self.rng.below(300 * MS) } else { self.rng.below(1_000) };
         self.w.pass(ns)
     }
 
     fn cut(&mut self) -> Check {
         if self.w.line.is_some() {
             self.ran.cuts += 1;
-            self.ran.torn += u64::from(!self.w.is_quiet());
-            if self.rng.below(3) == 0 {
-                return self.w.cut_late();
-            }
-            self.w.cut();
+            self.ran.torn += u64::from(!self.w.is_quiet()?);
+            return if self.rng.below(3) == 0 { self.w.cut_late() } else { self.w.cut() };
         }
         Ok(())
     }
