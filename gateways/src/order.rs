@@ -3,7 +3,7 @@
 //! A command that a venue would punish by a reject, by silence, or by taking it for something else is an [`EncodeError`] and leaves no trace: not
 //! a byte in the buffer, not a token used.
 
-use model::{GatewayId, InstrumentId, Px, Qty, Token};
+use model::{CommandKind, GatewayId, InstrumentId, OrderCommand, Px, Qty, Token};
 use thiserror::Error;
 
 use crate::ouch50::appendage::Options;
@@ -50,6 +50,21 @@ pub const CANCELS_RESERVED: usize = 64;
 
 /// Bytes that even cancels leave free: a logout must always fit.
 pub const CONTROL_RESERVE: usize = 8;
+
+/// Whether `command` may be said by `gateway` as things are: a cancel whenever there is a session, all else once it is ready.
+///
+/// # Errors
+/// [`EncodeError::OtherGateway`], [`EncodeError::NotReady`].
+#[inline]
+pub(crate) fn admit(command: &OrderCommand, gateway: GatewayId, ready: bool) -> Result<(), EncodeError> {
+    if command.gateway != gateway {
+        return Err(EncodeError::OtherGateway(command.gateway));
+    }
+    if !ready && !matches!(command.kind, CommandKind::Cancel { .. }) {
+        return Err(EncodeError::NotReady);
+    }
+    Ok(())
+}
 
 /// The limit of an order, 1e-4 USD.
 ///

@@ -39,11 +39,11 @@ use ringbuf::spsc::{Consumer, Producer};
 use self::sweep::Sweep;
 use self::upward::Upward;
 use super::ending::{Ending, Farewell};
+use super::retry::Retry;
 use super::{GatewayItem, OrderItem};
 use crate::agent::Agent;
 use crate::clock::Clock;
 use crate::config;
-use crate::journal::Receipt;
 use crate::order_protocol::Dial;
 use crate::telemetry::counters::gateway as counter;
 use crate::telemetry::publish::GatewayPublisher;
@@ -54,11 +54,7 @@ pub use self::sweep::SWEEP_TOKENS;
 const BATCH: usize = 64;
 /// Reads of the socket in a duty cycle.
 const READS: usize = 4;
-/// First wait before connecting again; doubled each time up to [`RETRY_MAX`].
-const RETRY_MIN: Nanos = Nanos::from_millis(50);
-/// Longest wait before connecting again.
-const RETRY_MAX: Nanos = Nanos::from_millis(5_000);
-/// How long a connection may take to stand. The kernel would go on for two minutes, at intervals that grow beyond [`RETRY_MAX`].
+/// How long a connection may take to stand. The kernel would go on for two minutes, at intervals that grow beyond [`super::retry::MOST`].
 const CONNECT: Nanos = Nanos::from_millis(5_000);
 /// How long a logout may take.
 const LOGOUT: Nanos = Nanos::from_millis(500);
@@ -91,14 +87,9 @@ enum Link<L> {
     Up(L),
 }
 
-/// `wait` and up to a quarter more, so that a room full of clients does not come back in step. The clock's last digits decide, but not as they are: in a room whose
-/// clocks agree, clients that lose their lines at one stroke read nearly the same time, and its remainder would be nearly the same wait.
-fn with_jitter(wait: Nanos, now: Nanos) -> Nanos {
-    // The finaliser of SplitMix64: a nanosecond's difference moves every bit.
-    let mut z = now.0 ^ (now.0 >> 30);
-    z = z.wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    Nanos(wait.0 + (z ^ (z >> 31)) % (wait.0 / 4).max(1))
+/// What the person is to know after a sweep that was not confirmed.
+fn unconfirmed_sweep(name: &str) -> String {
+    format!("{name}: the venue did not confirm that everything is canceled: orders may be open there")
 }
 
 /// See the module. `G` is the session, `L` the connection that it is held over.
@@ -118,7 +109,7 @@ pub struct GatewayOf<G, L> {
     clock: Clock,
     sample_every: u32,
     until_sample: u32,
-    retry: Nanos,
+    retry: Retry,
     /// The venue refused user or password: no further login is tried.
     given_up: bool,
     /// The highest token sent in a new order or a replace.
@@ -167,7 +158,7 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
             clock: p.clock,
             sample_every: p.sample_every,
             until_sample: 1,
-            retry: RETRY_MIN,
+            retry: Retry::new(),
             given_up: false,
             last_token: Token(0),
             ending: p.ending,
@@ -181,10 +172,7 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
     pub fn failure(&self) -> Option<String> {
         let unconfirmed =
             matches!(self.parting, Parting::Sweeping(_) | Parting::LoggedOut { swept: Some(false), .. });
-        unconfirmed.then(|| {
-            let name = &self.name;
-            format!("{name}: the venue did not confirm that everything is canceled: orders may be open there")
-        })
+        unconfirmed.then(|| unconfirmed_sweep(&self.name))
     }
 
     #[cold]
@@ -200,8 +188,7 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
         self.publisher.counters.add(counter::unsent, self.gateway.unsent_len() as u64);
         self.gateway.on_disconnected(now, &mut self.up);
         self.in_transmit.clear();
-        self.link = Link::Waiting { until: now.after(with_jitter(self.retry, now)) };
-        self.retry = Nanos((self.retry.0 * 2).min(RETRY_MAX.0));
+        self.link = Link::Waiting { until: self.retry.after(now) };
     }
 
     fn connect(&mut self, now: Nanos) -> usize {
@@ -315,17 +302,9 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
         let sent = self.clock.now();
         self.publisher.counters.add(counter::sent, self.in_transmit.len() as u64);
         for k in 0..self.in_transmit.len() {
-            let i = self.in_transmit[k];
-            let decoded = i.received.after(Nanos(i.decoded_ns.into()));
-            self.publisher.tick_to_order.record(sent.since(i.received).0);
-            self.up.push_receipt(GatewayItem::Sent(Receipt {
-                token: i.approved.command().token(),
-                gateway: self.id,
-                received: i.received,
-                decoded,
-                decided: decoded.after(Nanos(i.decided_ns.into())),
-                sent,
-            }));
+            let receipt = self.in_transmit[k].receipt(self.id, sent);
+            self.publisher.tick_to_order.record(sent.since(receipt.received).0);
+            self.up.push_receipt(GatewayItem::Sent(receipt));
         }
         self.in_transmit.clear();
     }
@@ -372,10 +351,10 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
                 Some(NO_SUCH_SESSION) if remembered => self.gateway.forget_session(),
                 Some(NOT_AUTHORISED) => self.given_up = true,
                 // The venue refused us or ended its day: asking again at once would be a storm.
-                _ => self.retry = RETRY_MAX,
+                _ => self.retry.take_long(),
             }
         } else if self.up.ready {
-            self.retry = RETRY_MIN;
+            self.retry.reset();
         }
     }
 
@@ -413,7 +392,7 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
             return;
         }
         self.parting = Parting::Sweeping(Sweep::new(now));
-        self.retry = RETRY_MIN;
+        self.retry.reset();
         if let Link::Waiting { until } = &mut self.link {
             *until = now;
         }

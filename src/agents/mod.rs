@@ -26,6 +26,7 @@ mod feed;
 mod gateway;
 mod inline;
 mod lines;
+mod retry;
 #[cfg(test)]
 mod rig;
 pub(crate) mod snapshot;
@@ -44,7 +45,7 @@ pub use strategy::{FeedPort, GatewayPort, StrategyAgent, StrategyParts};
 pub use venue::{FeedAgent, GatewayAgent, OpenError};
 
 use engine::Approved;
-use model::{ExecutionReport, FeedStatus, MarketEvent, Nanos, SessionEvent};
+use model::{ExecutionReport, FeedStatus, GatewayId, MarketEvent, Nanos, SessionEvent};
 
 use crate::journal::Receipt;
 
@@ -97,6 +98,21 @@ pub struct OrderItem {
     pub decoded_ns: u32,
     /// ns after that: strategy and risk had decided.
     pub decided_ns: u32,
+}
+
+impl OrderItem {
+    /// What is said of it once `gateway` has handed it to the socket, at `sent`. A replace counts under its new token.
+    fn receipt(&self, gateway: GatewayId, sent: Nanos) -> Receipt {
+        let decoded = self.received.after(Nanos(self.decoded_ns.into()));
+        Receipt {
+            token: self.approved.command().token(),
+            gateway,
+            received: self.received,
+            decoded,
+            decided: decoded.after(Nanos(self.decided_ns.into())),
+            sent,
+        }
+    }
 }
 
 const _: () = assert!(size_of::<OrderItem>() <= 64, "one cache line");

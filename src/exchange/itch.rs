@@ -5,6 +5,8 @@
 
 use model::{Px, Qty, Side, Symbol};
 
+use super::out::Out;
+
 /// A market participant's four letters.
 pub type Mpid = [u8; 4];
 
@@ -43,35 +45,9 @@ pub fn instrument_state(message: &[u8]) -> Option<InstrumentState> {
     }
 }
 
-/// A message under construction.
-struct Out(Vec<u8>);
-
 impl Out {
-    fn new(kind: u8, stamp: Stamp) -> Out {
-        let mut bytes = Vec::with_capacity(50);
-        bytes.push(kind);
-        bytes.extend_from_slice(&stamp.locate.to_be_bytes());
-        bytes.extend_from_slice(&[0, 0]);
-        bytes.extend_from_slice(&stamp.now.to_be_bytes()[2..]);
-        Out(bytes)
-    }
-
-    fn bytes(mut self, b: &[u8]) -> Out {
-        self.0.extend_from_slice(b);
-        self
-    }
-
-    fn u32(self, v: u32) -> Out {
-        self.bytes(&v.to_be_bytes())
-    }
-
-    fn u64(self, v: u64) -> Out {
-        self.bytes(&v.to_be_bytes())
-    }
-
-    /// Prices reach this point validated: 0 < px < 2^31 in 1e-4 USD.
-    fn px(self, px: Px) -> Out {
-        self.u32(px.0 as u32)
+    fn of(kind: u8, stamp: Stamp) -> Out {
+        Out::new(kind).bytes(&stamp.locate.to_be_bytes()).bytes(&[0, 0]).bytes(&stamp.now.to_be_bytes()[2..])
     }
 
     fn side(self, side: Side) -> Out {
@@ -82,13 +58,13 @@ impl Out {
 /// `S`: O, S, Q, M, E, C over the day.
 #[must_use]
 pub fn system_event(now: u64, code: u8) -> Vec<u8> {
-    Out::new(b'S', Stamp { locate: 0, now }).bytes(&[code]).0
+    Out::of(b'S', Stamp { locate: 0, now }).bytes(&[code]).0
 }
 
 /// `R`: a common stock in round lots of 100, LULD tier 1, in production.
 #[must_use]
 pub fn directory(stamp: Stamp, symbol: Symbol) -> Vec<u8> {
-    Out::new(b'R', stamp)
+    Out::of(b'R', stamp)
         .bytes(&symbol.0)
         .bytes(b"QN")
         .u32(100)
@@ -103,19 +79,19 @@ pub fn directory(stamp: Stamp, symbol: Symbol) -> Vec<u8> {
 /// `H`: `T` trading, `H` halted, `P` paused, `Q` quotation only.
 #[must_use]
 pub fn trading_action(stamp: Stamp, symbol: Symbol, state: u8, reason: [u8; 4]) -> Vec<u8> {
-    Out::new(b'H', stamp).bytes(&symbol.0).bytes(&[state, b' ']).bytes(&reason).0
+    Out::of(b'H', stamp).bytes(&symbol.0).bytes(&[state, b' ']).bytes(&reason).0
 }
 
 /// `Y`: `0` no short-sale restriction.
 #[must_use]
 pub fn reg_sho(stamp: Stamp, symbol: Symbol, action: u8) -> Vec<u8> {
-    Out::new(b'Y', stamp).bytes(&symbol.0).bytes(&[action]).0
+    Out::of(b'Y', stamp).bytes(&symbol.0).bytes(&[action]).0
 }
 
 /// `h`: halted at one market (`H`), or resumed (`T`).
 #[must_use]
 pub fn operational_halt(stamp: Stamp, symbol: Symbol, market: u8, action: u8) -> Vec<u8> {
-    Out::new(b'h', stamp).bytes(&symbol.0).bytes(&[market, action]).0
+    Out::of(b'h', stamp).bytes(&symbol.0).bytes(&[market, action]).0
 }
 
 /// `A`, or `F` where the order is attributed.
@@ -130,7 +106,7 @@ pub fn add(
     mpid: Option<Mpid>,
 ) -> Vec<u8> {
     let kind = if mpid.is_some() { b'F' } else { b'A' };
-    let out = Out::new(kind, stamp).u64(id).side(side).u32(shares.0).bytes(&symbol.0).px(px);
+    let out = Out::of(kind, stamp).u64(id).side(side).u32(shares.0).bytes(&symbol.0).px32(px);
     match mpid {
         Some(mpid) => out.bytes(&mpid).0,
         None => out.0,
@@ -140,7 +116,7 @@ pub fn add(
 /// `E`: shares of a resting order traded at its own price.
 #[must_use]
 pub fn executed(stamp: Stamp, id: u64, shares: Qty, match_number: u64) -> Vec<u8> {
-    Out::new(b'E', stamp).u64(id).u32(shares.0).u64(match_number).0
+    Out::of(b'E', stamp).u64(id).u32(shares.0).u64(match_number).0
 }
 
 /// `C`: shares of a resting order traded at another price.
@@ -154,31 +130,31 @@ pub fn executed_at(
     px: Px,
 ) -> Vec<u8> {
     let printable = if printable { b"Y" } else { b"N" };
-    Out::new(b'C', stamp).u64(id).u32(shares.0).u64(match_number).bytes(printable).px(px).0
+    Out::of(b'C', stamp).u64(id).u32(shares.0).u64(match_number).bytes(printable).px32(px).0
 }
 
 /// `X`: shares taken off a resting order.
 #[must_use]
 pub fn reduced(stamp: Stamp, id: u64, shares: Qty) -> Vec<u8> {
-    Out::new(b'X', stamp).u64(id).u32(shares.0).0
+    Out::of(b'X', stamp).u64(id).u32(shares.0).0
 }
 
 /// `D`: a resting order is gone.
 #[must_use]
 pub fn deleted(stamp: Stamp, id: u64) -> Vec<u8> {
-    Out::new(b'D', stamp).u64(id).0
+    Out::of(b'D', stamp).u64(id).0
 }
 
 /// `U`: a resting order becomes another one at the back of its level.
 #[must_use]
 pub fn replaced(stamp: Stamp, old: u64, new: u64, shares: Qty, px: Px) -> Vec<u8> {
-    Out::new(b'U', stamp).u64(old).u64(new).u32(shares.0).px(px).0
+    Out::of(b'U', stamp).u64(old).u64(new).u32(shares.0).px32(px).0
 }
 
 /// `P`: a trade with a hidden order. Reference 0 and side `B` always, as since 2014.
 #[must_use]
 pub fn trade(stamp: Stamp, symbol: Symbol, shares: Qty, px: Px, match_number: u64) -> Vec<u8> {
-    Out::new(b'P', stamp).u64(0).bytes(b"B").u32(shares.0).bytes(&symbol.0).px(px).u64(match_number).0
+    Out::of(b'P', stamp).u64(0).bytes(b"B").u32(shares.0).bytes(&symbol.0).px32(px).u64(match_number).0
 }
 
 /// `Q`: an auction's trade. Cross type `O` opening, `C` closing, `H` after a halt; no shares where nothing traded.
@@ -191,7 +167,7 @@ pub fn cross_trade(
     match_number: u64,
     cross_type: u8,
 ) -> Vec<u8> {
-    Out::new(b'Q', stamp).u64(shares).bytes(&symbol.0).px(px).u64(match_number).bytes(&[cross_type]).0
+    Out::of(b'Q', stamp).u64(shares).bytes(&symbol.0).px32(px).u64(match_number).bytes(&[cross_type]).0
 }
 
 /// What an auction would do now.
@@ -228,14 +204,14 @@ pub fn imbalance(stamp: Stamp, symbol: Symbol, i: &Imbalance) -> Vec<u8> {
             _ => b'C',
         },
     };
-    Out::new(b'I', stamp)
+    Out::of(b'I', stamp)
         .u64(i.paired)
         .u64(i.left)
         .bytes(&[i.direction])
         .bytes(&symbol.0)
-        .px(i.far)
-        .px(i.near)
-        .px(i.reference)
+        .px32(i.far)
+        .px32(i.near)
+        .px32(i.reference)
         .bytes(&[i.cross_type, variation])
         .0
 }
@@ -243,7 +219,7 @@ pub fn imbalance(stamp: Stamp, symbol: Symbol, i: &Imbalance) -> Vec<u8> {
 /// `B`: a trade is undone.
 #[must_use]
 pub fn broken_trade(stamp: Stamp, match_number: u64) -> Vec<u8> {
-    Out::new(b'B', stamp).u64(match_number).0
+    Out::of(b'B', stamp).u64(match_number).0
 }
 
 /// `J`: between which prices the auction after a pause may be. `extension` counts how often the pause was made longer.
@@ -256,14 +232,14 @@ pub fn auction_collar(
     lower: Px,
     extension: u32,
 ) -> Vec<u8> {
-    Out::new(b'J', stamp).bytes(&symbol.0).px(reference).px(upper).px(lower).u32(extension).0
+    Out::of(b'J', stamp).bytes(&symbol.0).px32(reference).px32(upper).px32(lower).u32(extension).0
 }
 
 /// Another venue's message with this venue's locate and stamp: the types that touch no book (`Y`, `L`, `V`, `W`, `K`, `J`, `h`, `I`, `N`, `O`).
 /// The caller has checked that it is at least a header long.
 #[must_use]
 pub fn restamped(stamp: Stamp, message: &[u8]) -> Vec<u8> {
-    let header = Out::new(message[0], stamp).0;
+    let header = Out::of(message[0], stamp).0;
     let body = &message[header.len()..];
     [&header, body].concat()
 }

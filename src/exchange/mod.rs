@@ -16,7 +16,7 @@
 //! | [`itch`], [`mold`], [`faults`], [`message_log`] | market data out |
 //! | [`glimpse`] | snapshots of all books, one a login |
 //! | [`entry`] | what can be asked and told, in the venue's words |
-//! | [`codec`], [`ouch`] | the same as bytes of a protocol |
+//! | [`codec`], [`ouch`], [`ouch42`] | the same as bytes of a protocol |
 //! | [`soup`], [`desk`], [`latency`] | sessions; what is on its way in and out, and how much may be |
 //! | [`order_entry`], [`admission`], [`accounts`] | the life of an order, what is refused, the ledger |
 //! | [`market`], [`auction`], [`bands`] | hours, crosses, halts, limits of price |
@@ -52,6 +52,7 @@ pub mod mold;
 pub mod order_entry;
 pub mod ouch;
 pub mod ouch42;
+mod out;
 pub mod rest;
 pub mod rng;
 pub mod script;

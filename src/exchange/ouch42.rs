@@ -17,9 +17,10 @@
 
 use std::collections::BTreeMap;
 
-use model::{Px, Qty, Symbol};
+use model::Symbol;
 
 use super::entry::{Cause, Enter, Name, Reason, Replace, Report, Request, Tags, Terms};
+use super::out::Out;
 
 const LEN: usize = 14;
 type Text = [u8; LEN];
@@ -138,27 +139,27 @@ impl Names {
 
     /// A message to the client, made at `now` (ns since midnight); `None` where the protocol has no word for it.
     pub fn encode(&mut self, now: u64, report: &Report) -> Option<Vec<u8>> {
-        let out = |kind| Out::new(kind, now);
+        let out = |kind| Out::new(kind).u64(now);
         Some(match *report {
             Report::SystemEvent(code) => out(b'S').bytes(&[code]).0,
             Report::Accepted { name, terms } => {
                 self.use_up(name);
-                out(b'A').bytes(&self.of(name)).terms(&terms).bytes(b" ").0
+                out(b'A').bytes(&self.of(name)).terms42(&terms).bytes(b" ").0
             }
             Report::Replaced { old, name, terms } => {
                 self.use_up(name);
                 let old = self.of(Name { number: old, ..name });
-                out(b'U').bytes(&self.of(name)).terms(&terms).bytes(&old).bytes(b" ").0
+                out(b'U').bytes(&self.of(name)).terms42(&terms).bytes(&old).bytes(b" ").0
             }
             Report::Canceled { name, quantity, reason, .. } => {
                 out(b'C').bytes(&self.of(name)).qty(quantity).bytes(&[letter(reason)]).0
             }
             Report::SelfMatch { name, decrement, prevented, px, liquidity, .. } => {
                 let out = out(b'D').bytes(&self.of(name)).qty(decrement).bytes(b"Q");
-                out.qty(prevented).px(px).bytes(&[liquidity]).0
+                out.qty(prevented).px32(px).bytes(&[liquidity]).0
             }
             Report::Executed { name, quantity, px, liquidity, match_number, .. } => {
-                let out = out(b'E').bytes(&self.of(name)).qty(quantity).px(px).bytes(&[liquidity]);
+                let out = out(b'E').bytes(&self.of(name)).qty(quantity).px32(px).bytes(&[liquidity]);
                 out.u64(match_number).0
             }
             Report::Broken { name, match_number, reason, .. } => {
@@ -174,7 +175,7 @@ impl Names {
                 out(b'M').bytes(&self.of(name)).bytes(&[side]).qty(open).0
             }
             Report::Priority { name, px, display, order_ref } => {
-                out(b'T').bytes(&self.of(name)).px(px).bytes(&[display]).u64(order_ref).0
+                out(b'T').bytes(&self.of(name)).px32(px).bytes(&[display]).u64(order_ref).0
             }
             Report::Refreshed { .. }
             | Report::MassCanceled { .. }
@@ -248,40 +249,13 @@ impl Fields<'_> {
     }
 }
 
-struct Out(Vec<u8>);
-
 impl Out {
-    fn new(kind: u8, now: u64) -> Out {
-        let mut bytes = Vec::with_capacity(80);
-        bytes.push(kind);
-        bytes.extend_from_slice(&now.to_be_bytes());
-        Out(bytes)
-    }
-
-    fn bytes(mut self, b: &[u8]) -> Out {
-        self.0.extend_from_slice(b);
-        self
-    }
-
-    fn qty(self, v: Qty) -> Out {
-        self.bytes(&v.0.to_be_bytes())
-    }
-
-    fn u64(self, v: u64) -> Out {
-        self.bytes(&v.to_be_bytes())
-    }
-
-    /// Prices reach this point validated, so that they are positive and below the market's.
-    fn px(self, px: Px) -> Out {
-        self.bytes(&u32::try_from(px.0).unwrap_or(u32::MAX).to_be_bytes())
-    }
-
     /// From side to order state.
-    fn terms(self, t: &Terms) -> Out {
+    fn terms42(self, t: &Terms) -> Out {
         self.bytes(&[t.side])
             .qty(t.quantity)
             .bytes(&t.symbol.0)
-            .px(t.price)
+            .px32(t.price)
             .bytes(&seconds_of(t).to_be_bytes())
             .bytes(&t.tags.firm.unwrap_or([b' '; 4]))
             .bytes(&[t.display])
@@ -294,6 +268,8 @@ impl Out {
 
 #[cfg(test)]
 mod tests {
+    use model::{Px, Qty};
+
     use super::*;
 
     const ENTER: &[u8; 49] =

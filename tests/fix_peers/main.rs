@@ -5,6 +5,7 @@
 //! and takes a quarter of an hour to build). `scripts/test` installs it; where it is missing the test is skipped and says so.
 
 mod acceptor;
+#[path = "../../net/tests/tls_ends/authority.rs"]
 mod authority;
 mod initiator;
 mod peer;

@@ -8,7 +8,7 @@ use super::name::Tag;
 use super::wire::{self, ENTER_LEN, Enter, EnterTemplate, Fixed, Replace};
 use crate::fields::side_letter;
 use crate::order::{
-    CANCELS_RESERVED, CONTROL_RESERVE, EncodeError, OrderDefaults, TokenRow, limit, shares, up_to_max,
+    CANCELS_RESERVED, CONTROL_RESERVE, EncodeError, OrderDefaults, TokenRow, admit, limit, shares, up_to_max,
 };
 use crate::soupbintcp::Transmit;
 
@@ -81,11 +81,8 @@ impl Encoder {
         ready: bool,
         tx: &mut Transmit,
     ) -> Result<(), EncodeError> {
-        if command.gateway != self.gateway {
-            return Err(EncodeError::OtherGateway(command.gateway));
-        }
+        admit(command, self.gateway, ready)?;
         match command.kind {
-            CommandKind::New { .. } | CommandKind::Replace { .. } if !ready => Err(EncodeError::NotReady),
             CommandKind::New { token, side, short, qty, px, tif } => {
                 let Some(Some(template)) = self.templates.get(command.instrument.index()) else {
                     return Err(EncodeError::UnknownInstrument(command.instrument));

@@ -8,7 +8,7 @@ use super::appendage::Element;
 use super::wire::{self, ENTER_MAX, EXTENDED_MAX, Enter, EnterTemplate, Replace};
 use crate::fields::side_letter;
 use crate::order::{
-    CANCELS_RESERVED, CONTROL_RESERVE, EncodeError, OrderDefaults, TokenRow, limit, shares, up_to_max,
+    CANCELS_RESERVED, CONTROL_RESERVE, EncodeError, OrderDefaults, TokenRow, admit, limit, shares, up_to_max,
 };
 use crate::soupbintcp::Transmit;
 
@@ -90,11 +90,8 @@ impl Encoder {
         ready: bool,
         tx: &mut Transmit,
     ) -> Result<(), EncodeError> {
-        if command.gateway != self.gateway {
-            return Err(EncodeError::OtherGateway(command.gateway));
-        }
+        admit(command, self.gateway, ready)?;
         match command.kind {
-            CommandKind::New { .. } | CommandKind::Replace { .. } if !ready => Err(EncodeError::NotReady),
             CommandKind::New { token, side, short, qty, px, tif } => {
                 let Some(Some(template)) = self.templates.get(command.instrument.index()) else {
                     return Err(EncodeError::UnknownInstrument(command.instrument));

@@ -25,13 +25,12 @@ use ringbuf::spsc::Consumer;
 use self::line::Line;
 use self::stream::Stream;
 use super::upward::Upward;
-use super::{BATCH, GatewayParts, LOGOUT, PUBLISH};
+use super::{BATCH, GatewayParts, LOGOUT, PUBLISH, unconfirmed_sweep};
 use crate::agent::Agent;
 use crate::agents::ending::{Ending, Farewell};
 use crate::agents::{GatewayItem, OrderItem};
 use crate::clock::Clock;
 use crate::config::RestVenue;
-use crate::journal::Receipt;
 use crate::telemetry::counters::gateway as counter;
 use crate::telemetry::publish::GatewayPublisher;
 use crate::web::Endpoint;
@@ -155,10 +154,7 @@ impl RestAgent {
     pub fn failure(&self) -> Option<String> {
         let unconfirmed =
             matches!(self.parting, Parting::Sweeping { .. } | Parting::Over { swept: Some(false) });
-        unconfirmed.then(|| {
-            let name = &self.name;
-            format!("{name}: the venue did not confirm that everything is canceled: orders may be open there")
-        })
+        unconfirmed.then(|| unconfirmed_sweep(&self.name))
     }
 
     /// Whether the user stream is there, so that a session stands by it.
@@ -190,19 +186,11 @@ impl RestAgent {
 
     /// The request about `token` has left.
     fn on_sent(&mut self, token: Token, cancel: bool) {
-        let Some(i) = self.unsent.remove(&(token, cancel)) else { return };
-        let sent = self.clock.now();
-        let decoded = i.received.after(Nanos(i.decoded_ns.into()));
+        let Some(item) = self.unsent.remove(&(token, cancel)) else { return };
+        let receipt = item.receipt(self.id, self.clock.now());
         self.publisher.counters.add(counter::sent, 1);
-        self.publisher.tick_to_order.record(sent.since(i.received).0);
-        self.up.push_receipt(GatewayItem::Sent(Receipt {
-            token,
-            gateway: self.id,
-            received: i.received,
-            decoded,
-            decided: decoded.after(Nanos(i.decided_ns.into())),
-            sent,
-        }));
+        self.publisher.tick_to_order.record(receipt.sent.since(receipt.received).0);
+        self.up.push_receipt(GatewayItem::Sent(receipt));
     }
 
     fn turn_lines(&mut self, now: Nanos) -> usize {

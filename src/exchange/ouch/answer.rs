@@ -1,50 +1,19 @@
 //! The messages from the venue to a client. `UserRefIdx` is carried back in the appendage where it is not 0.
 
-use model::{Px, Qty};
-
 use crate::exchange::entry::{Name, Report, Tags, Terms};
+use crate::exchange::out::Out;
 
 /// Tags that `A` repeats, and those that `U` does.
 const IN_ACCEPTED: &[u8] = &[2, 3, 4, 5, 6, 12, 13, 15, 16, 17, 24, 25];
 const IN_REPLACED: &[u8] = &[2, 3, 5, 6, 12, 15, 16, 17];
 
-struct Out(Vec<u8>);
-
 impl Out {
-    fn new(kind: u8, now: u64) -> Out {
-        let mut bytes = Vec::with_capacity(80);
-        bytes.push(kind);
-        bytes.extend_from_slice(&now.to_be_bytes());
-        Out(bytes)
-    }
-
-    fn bytes(mut self, b: &[u8]) -> Out {
-        self.0.extend_from_slice(b);
-        self
-    }
-
-    fn u32(self, v: u32) -> Out {
-        self.bytes(&v.to_be_bytes())
-    }
-
-    fn qty(self, v: Qty) -> Out {
-        self.u32(v.0)
-    }
-
-    fn u64(self, v: u64) -> Out {
-        self.bytes(&v.to_be_bytes())
-    }
-
-    /// Prices reach this point validated, so that they are positive.
-    fn px(self, px: Px) -> Out {
-        self.u64(px.0.unsigned_abs())
-    }
-
+    /// From side to the client's text.
     fn terms(self, t: &Terms) -> Out {
         self.bytes(&[t.side])
             .qty(t.quantity)
             .bytes(&t.symbol.0)
-            .px(t.price)
+            .px64(t.price)
             .bytes(&[t.tif, t.display])
             .u64(t.order_ref)
             .bytes(&[t.capacity, t.iso, t.cross_type, if t.is_dead { b'D' } else { b'L' }])
@@ -94,13 +63,14 @@ fn repeated(tags: &Tags, which: &[u8]) -> Vec<u8> {
 /// The message that says it.
 #[must_use]
 pub fn encode(now: u64, report: &Report) -> Vec<u8> {
-    let new = |kind, name: Name| Out::new(kind, now).u32(name.number);
+    let new = |kind, name: Name| Out::new(kind).u64(now).u32(name.number);
     match *report {
-        Report::SystemEvent(code) => Out::new(b'S', now).bytes(&[code]).0,
+        Report::SystemEvent(code) => Out::new(b'S').u64(now).bytes(&[code]).0,
         Report::Accepted { name, ref terms } => {
             new(b'A', name).terms(terms).appendage(name, &repeated(&terms.tags, IN_ACCEPTED))
         }
-        Report::Replaced { old, name, ref terms } => Out::new(b'U', now)
+        Report::Replaced { old, name, ref terms } => Out::new(b'U')
+            .u64(now)
             .u32(old)
             .u32(name.number)
             .terms(terms)
@@ -112,11 +82,11 @@ pub fn encode(now: u64, report: &Report) -> Vec<u8> {
             .qty(decrement)
             .bytes(b"Q")
             .qty(prevented)
-            .px(px)
+            .px64(px)
             .bytes(&[liquidity, strategy])
             .optional_appendage(name),
         Report::Executed { name, quantity, px, liquidity, match_number, .. } => {
-            new(b'E', name).qty(quantity).px(px).bytes(&[liquidity]).u64(match_number).appendage(name, &[])
+            new(b'E', name).qty(quantity).px64(px).bytes(&[liquidity]).u64(match_number).appendage(name, &[])
         }
         Report::Broken { name, match_number, reason, clordid } => {
             new(b'B', name).u64(match_number).bytes(&[reason]).bytes(&clordid).optional_appendage(name)
@@ -130,7 +100,7 @@ pub fn encode(now: u64, report: &Report) -> Vec<u8> {
             new(b'M', name).bytes(&[side]).qty(open).optional_appendage(name)
         }
         Report::Priority { name, px, display, order_ref } => {
-            new(b'T', name).px(px).bytes(&[display]).u64(order_ref).optional_appendage(name)
+            new(b'T', name).px64(px).bytes(&[display]).u64(order_ref).optional_appendage(name)
         }
         Report::Refreshed { name, shown, order_ref } => {
             let tags = [&[9, 1][..], &order_ref.to_be_bytes(), &[5, 22], &shown.0.to_be_bytes()].concat();
@@ -148,6 +118,8 @@ pub fn encode(now: u64, report: &Report) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use model::{Px, Qty};
+
     use model::Symbol;
 
     use super::*;

@@ -4,6 +4,7 @@ use gateways::apikey::{Lane, Response, Session};
 use model::{Nanos, Token};
 use net::{ByteStream, Received};
 
+use crate::agents::retry::Retry;
 use crate::web::http;
 use crate::web::{Endpoint, Link};
 
@@ -11,8 +12,6 @@ use crate::web::{Endpoint, Link};
 const CONNECT: Nanos = Nanos::from_millis(5_000);
 /// How long an answer may take; then it is not known what became of the request.
 const ANSWER: Nanos = Nanos::from_millis(5_000);
-const RETRY_MIN: Nanos = Nanos::from_millis(50);
-const RETRY_MAX: Nanos = Nanos::from_millis(5_000);
 /// Longest answer: a large venue's list of instruments.
 const BODY_MAX: usize = 32 << 20;
 /// Bytes read in one turn.
@@ -35,7 +34,7 @@ pub(super) struct Line {
     asked: Option<(u64, Nanos)>,
     /// Of what token it is, until it has left, and whether it cancels.
     leaving: Option<(Token, bool)>,
-    retry: Nanos,
+    retry: Retry,
 }
 
 /// What a turn did.
@@ -57,7 +56,7 @@ impl Line {
             output: Vec::new(),
             asked: None,
             leaving: None,
-            retry: RETRY_MIN,
+            retry: Retry::new(),
         }
     }
 
@@ -136,7 +135,7 @@ impl Line {
             && let Some(response) = http::take_response(&mut self.input, BODY_MAX).map_err(drop)?
         {
             self.asked = None;
-            self.retry = RETRY_MIN;
+            self.retry.reset();
             let headers = &response.headers;
             let answer = Response {
                 status: response.status,
@@ -162,9 +161,6 @@ impl Line {
         self.leaving = None;
         self.input.clear();
         self.output.clear();
-        // Jitter from the clock's low bits, so that a room full of clients does not come back in step.
-        let wait = Nanos(self.retry.0 + now.0 % (self.retry.0 / 4).max(1));
-        self.state = State::Waiting { until: now.after(wait) };
-        self.retry = Nanos((self.retry.0 * 2).min(RETRY_MAX.0));
+        self.state = State::Waiting { until: self.retry.after(now) };
     }
 }

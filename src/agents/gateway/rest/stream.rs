@@ -3,6 +3,7 @@
 use gateways::apikey::Session;
 use model::Nanos;
 
+use crate::agents::retry::Retry;
 use crate::web::socket::{Heard, Opening, Socket};
 use crate::web::{Endpoint, Link};
 
@@ -11,8 +12,6 @@ const OPEN: Nanos = Nanos::from_millis(5_000);
 /// Silence after which a sign of life is asked for, and after which the stream is gone.
 const PING: Nanos = Nanos::from_millis(15_000);
 const SILENCE: Nanos = Nanos::from_millis(30_000);
-const RETRY_MIN: Nanos = Nanos::from_millis(50);
-const RETRY_MAX: Nanos = Nanos::from_millis(5_000);
 /// Messages taken in one turn.
 const BURST: usize = 64;
 
@@ -29,7 +28,7 @@ pub(super) struct Stream {
     state: State,
     /// What was asked for.
     path: String,
-    retry: Nanos,
+    retry: Retry,
 }
 
 impl Stream {
@@ -38,7 +37,7 @@ impl Stream {
             endpoint,
             state: State::Waiting { until: Nanos::ZERO },
             path: String::new(),
-            retry: RETRY_MIN,
+            retry: Retry::new(),
         }
     }
 
@@ -74,7 +73,7 @@ impl Stream {
             State::Opening { opening, by } => match opening.poll() {
                 Ok(Some(socket)) => {
                     self.state = State::Open { socket: Box::new(socket), heard: now, pinged: false };
-                    self.retry = RETRY_MIN;
+                    self.retry.reset();
                     session.on_stream_open();
                     1
                 }
@@ -137,8 +136,6 @@ impl Stream {
         if matches!(self.state, State::Open { .. }) {
             session.on_stream_closed(now);
         }
-        let wait = Nanos(self.retry.0 + now.0 % (self.retry.0 / 4).max(1));
-        self.state = State::Waiting { until: now.after(wait) };
-        self.retry = Nanos((self.retry.0 * 2).min(RETRY_MAX.0));
+        self.state = State::Waiting { until: self.retry.after(now) };
     }
 }

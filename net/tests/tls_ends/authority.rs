@@ -1,9 +1,9 @@
-//! A private authority, for the tests over TLS.
+//! A private authority, for tests.
 
 use net::tls::{TlsClient, TlsServer};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
-/// An authority that nobody else knows.
+/// An authority that nobody else knows, and the certificate of a server that it vouches for.
 pub struct Authority {
     /// Its own certificate, PEM.
     pub root: String,
@@ -11,6 +11,7 @@ pub struct Authority {
 }
 
 impl Authority {
+    /// A new one.
     pub fn new() -> Authority {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
@@ -20,15 +21,16 @@ impl Authority {
     }
 
     /// A certificate for `name`, and its key.
-    pub fn certify(&self, name: &str) -> (String, String) {
+    pub fn certify(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> (String, String) {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new([name.to_owned()]).unwrap();
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        change(&mut params);
         (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
     }
 
     /// A server that is `name`.
     pub fn server(&self, name: &str) -> TlsServer {
-        let (chain, key) = self.certify(name);
+        let (chain, key) = self.certify(name, |_| {});
         TlsServer::new(chain.as_bytes(), key.as_bytes()).unwrap()
     }
 
