@@ -1,7 +1,8 @@
 //! A connection cut anywhere costs nothing but the connection: the engine, the gateway's agent as it runs in a core, and the simulated venue, joined by rings and
 //! by two byte pipes, in virtual time, over OUCH 5.0 and OUCH 4.2. Each request, in each situation that has an answer of its own, is cut after every byte that
 //! leaves, every byte that arrives and every byte of the answer; so are the login, the replay and the query behind it; at a port that cancels on disconnect, one
-//! that does not, and one that notices late; with the process living on, and with another in its place. Then come random sessions.
+//! that does not, and one that notices late; with the process living on, and with another in its place. Then come random sessions, half of them at a venue that
+//! misbehaves as a script says ([`misbehaviour`] has what is asked of a core then).
 //!
 //! At every step: a request on the wire was decided by the engine for that very connection, save the cancels of a sweep; no token comes twice; a cut releases
 //! nothing; what is held and reserved covers what the venue has done and may do. At rest: live orders, positions and cash are the venue's, nothing is unknown,
@@ -21,6 +22,7 @@ mod core;
 #[path = "../exchange_support/mod.rs"]
 mod exchange_support;
 mod line;
+mod misbehaviour;
 mod random;
 mod stories;
 mod world;
@@ -124,7 +126,7 @@ fn random_sessions_cut_anywhere_come_to_what_the_venue_has() {
     let rate = (seeds.end - seeds.start) as f64 / took.as_secs_f64();
     println!("seeds {} to {}, {rate:.0} sessions/s, {took:.1?}: {ran:?}", seeds.start, seeds.end - 1);
     if number("SEED").is_none() {
-        let all = [ran.cuts, ran.restarts, ran.torn, ran.requests, ran.fills, ran.waited];
+        let all = [ran.cuts, ran.restarts, ran.torn, ran.requests, ran.fills, ran.waited, ran.steps];
         assert!(all.iter().all(|n| *n > runs / 4), "nothing happened: {ran:?}");
     }
 }

@@ -3,11 +3,12 @@
 
 use colo::exchange::rng::Rng;
 use engine::strategy::Intent;
-use model::{Control, InstrumentId, Px, Qty, Side, Tif};
+use model::{Control, HaltReason, InstrumentId, Px, Qty, Side, Tif};
 
 use crate::core::{Lie, MID};
 use crate::exchange_support::{MS, symbol};
 use crate::line::Spoken;
+use crate::misbehaviour::{LASTS, Script};
 use crate::world::{Bytes, Check, PORTS, World};
 
 /// What a run did.
@@ -21,6 +22,12 @@ pub struct Ran {
     pub fills: u64,
     /// Requests that waited for room in the venue's rate.
     pub waited: u64,
+    /// Steps of the venue's script.
+    pub steps: u64,
+    /// Cores that halted for what it did ...
+    pub halted: u64,
+    /// ... and cores that it misled without their knowing.
+    pub misled: u64,
 }
 
 impl Ran {
@@ -31,11 +38,15 @@ impl Ran {
         self.requests += other.requests;
         self.fills += other.fills;
         self.waited += other.waited;
+        self.steps += other.steps;
+        self.halted += other.halted;
+        self.misled += other.misled;
     }
 }
 
 struct Session {
     w: World,
+    script: Script,
     rng: Rng,
     ran: Ran,
 }
@@ -45,11 +56,11 @@ pub fn run(spoken: Spoken, seed: u64, lie: Option<Lie>) -> Result<Ran, String> {
     let mut rng = Rng::new(seed, 0xC07);
     let port = PORTS[rng.below(3) as usize];
     let slow = rng.below(2) == 0;
-    let mut s = Session { w: World::new(spoken, port, lie, slow), rng, ran: Ran::default() };
-    for _ in 0..100 + s.rng.below(200) {
-        s.step()?;
-    }
-    s.end()?;
+    let script = Script::draw(&mut rng);
+    let w = World::new(spoken, port, lie, slow, script.clone());
+    let mut s = Session { w, script, rng, ran: Ran::default() };
+    s.live().map_err(|why| format!("{spoken:?}, {:?}: {why}", s.script.actions()))?;
+    s.ran.steps = s.w.venue.counts().script_steps;
     s.ran.fills = s.w.venue.account("user01").map_or(0, |a| a.counts.fills);
     s.ran.waited += s.w.core.engine.stats().held;
     Ok(s.ran)
@@ -74,6 +85,13 @@ impl Session {
                 Intent::New { instrument, side, qty, px: px(side, odd), tif }
             }
         }
+    }
+
+    fn live(&mut self) -> Check {
+        for _ in 0..100 + self.rng.below(200) {
+            self.step()?;
+        }
+        self.end()
     }
 
     fn step(&mut self) -> Check {
@@ -115,14 +133,13 @@ impl Session {
                 self.w.stalled = self.rng.below(2) == 0;
                 Ok(())
             }
-            97 if self.rng.below(2) == 0 => {
+            97 if self.rng.below(2) == 0 && !self.script.ends_session => {
                 self.cut()?;
-                self.ran.restarts += 1;
-                self.ran.waited += self.w.core.engine.stats().held;
-                self.w.restart();
+                self.restart();
                 Ok(())
             }
-            97 => self.w.recover(),
+            97 if self.script.steps.is_empty() => self.w.recover(),
+            97 => self.silence(),
             98 if self.rng.below(4) == 0 => {
                 self.w.blink()?;
                 let intents = [self.intent()];
@@ -158,11 +175,69 @@ impl Session {
         Ok(())
     }
 
+    fn restart(&mut self) {
+        self.ran.restarts += 1;
+        self.ran.waited += self.w.core.engine.stats().held;
+        self.w.restart();
+    }
+
+    /// Where the venue says nothing, time passes until the gateway lets go of the line.
+    fn silence(&mut self) -> Check {
+        for _ in 0..17 {
+            let ns = if self.w.is_quiet()? { 1_000 * MS } else { 0 };
+            self.w.pass(ns)?;
+        }
+        Ok(())
+    }
+
     fn end(&mut self) -> Check {
         self.w.venue.set_late_cross(self.w.now, symbol("AAPL"), false);
         self.cut()?;
         self.w.stalled = false;
         self.w.think()?;
+        if !self.script.steps.is_empty() {
+            // What was to come has come then, and what lasts is over.
+            self.w.pass(2_000 * MS)?;
+            self.w.pass(LASTS)?;
+        }
+        loop {
+            let steps = self.w.venue.counts().script_steps;
+            if self.script.refuses && self.w.venue.counts().refused_logins > 0 && !self.script.ends_session {
+                self.w.cut()?;
+                self.restart();
+            }
+            let came = self.rests();
+            if self.w.venue.counts().script_steps == steps {
+                return came;
+            }
+            // It struck again meanwhile.
+            self.w.cut()?;
+            self.w.think()?;
+            self.w.pass(LASTS)?;
+        }
+    }
+
+    fn rests(&mut self) -> Check {
+        let came = self.comes_to_rest();
+        let halted = self.w.core.engine.halted() == Some(HaltReason::Reconciliation);
+        if came.is_ok() || !(self.script.misleads || (self.script.may_halt && halted)) {
+            return came;
+        }
+        (self.ran.halted, self.ran.misled) = (halted.into(), (!halted).into());
+        if self.script.ends_session {
+            return self.w.covers();
+        }
+        if self.script.misleads {
+            self.w.cut()?;
+            self.restart();
+            self.w.recover()?;
+        }
+        // What halted it is in the stream, for whoever hears it. A person has looked at it now.
+        self.w.control(Control::Resume)?;
+        self.comes_to_rest()
+    }
+
+    fn comes_to_rest(&mut self) -> Check {
         self.w.comes_to_rest()?;
         self.w.notice();
         self.w.flow(Bytes::ALL)?;

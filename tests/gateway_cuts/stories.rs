@@ -9,6 +9,7 @@ use model::{Control, InstrumentId, Px, Qty, Side, Tif};
 use crate::core::{Lie, MID};
 use crate::exchange_support::symbol;
 use crate::line::Spoken;
+use crate::misbehaviour::Script;
 use crate::world::{Bytes, Check, Port, World, buy, new, order, sell};
 
 /// One request, or a few in a row.
@@ -233,7 +234,7 @@ pub struct Cut {
 impl Story {
     /// Ready, and the request in the gateway's buffer.
     fn told(&self, spoken: Spoken, port: Port, lie: Option<Lie>) -> Result<World, String> {
-        let mut w = World::new(spoken, port, lie, false);
+        let mut w = World::new(spoken, port, lie, false, Script::default());
         w.recover()?;
         (self.before)(&mut w)?;
         (self.ask)(&mut w)?;
