@@ -121,15 +121,21 @@ impl Clock {
     pub fn new() -> Clock {
         let counter = quanta::Clock::new();
         let sample = sample(&counter);
+        Clock::anchored(counter, sample.ticks, Nanos(sample.wall_ns))
+    }
+
+    /// Over any counter, which stood at `ticks` when it was `at`: a counter that somebody turns by hand gives a time of its own.
+    #[must_use]
+    pub fn anchored(counter: quanta::Clock, ticks: u64, at: Nanos) -> Clock {
         // What 2^RATE_SHIFT ticks are in ns is the rate, scaled as `Line` wants it.
         let rate = counter.delta_as_nanos(0, 1 << RATE_SHIFT);
-        let line = Line { anchor: sample.ticks, unix_ns: sample.wall_ns, rate };
+        let line = Line { anchor: ticks, unix_ns: at.0, rate };
         Clock {
             counter,
             shared: Arc::new(Shared::new(line)),
             version: Cell::new(0),
             line: Cell::new(line),
-            last: Cell::new(sample.wall_ns),
+            last: Cell::new(at.0),
         }
     }
 

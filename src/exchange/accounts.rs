@@ -532,6 +532,7 @@ impl Account {
                 px: o.px,
                 open: o.open,
                 spent: o.spent,
+                clordid: o.clordid,
             })
             .collect();
         AccountView {
@@ -579,6 +580,8 @@ pub struct LiveOrder {
     pub open: Qty,
     /// Shares of its chain that traded.
     pub spent: Qty,
+    /// What the client calls it; OUCH 4.2's name.
+    pub clordid: [u8; 14],
 }
 
 /// The venue's truth about an account, for reconciliation.

@@ -1,28 +1,30 @@
-//! The core's side: engine, gateway, and what stands between the two in the agents: two rings, the count of disconnects that an approved order carries, and what of
-//! a login is said to the engine. Here, too, are the ways in which a core could be wrong about a cut.
+//! The core's side: the engine, and what the strategy's agent does between it and the gateway's: an item at a time, so that commands and reports can wait in the
+//! rings for as long as the test likes. The count of disconnects that an approved order carries is kept here. So are the ways in which a core could be wrong
+//! about a cut.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
+use colo::agents::{GatewayItem, OrderItem, SWEEP_TOKENS};
 use engine::book::BookCapacity;
 use engine::strategy::{Intent, Intents, ParamError, Params, Strategy, View};
 use engine::{
     Approved, BookSanity, Engine, EngineConfig, InstrumentChange, OrderState, Outbox, QueueLimit, RiskLimits,
     RiskReject, Throttle, WindowLimit,
 };
-use gateways::gateway::{GatewayConfig, Notice, OrderGateway as _, OuchGateway, ReportSink};
-use gateways::soupbintcp::ClientConfig;
 use model::{
     CommandKind, Control, ExecutionReport, FeedId, FeedStatus, GatewayId, Input, Instrument, InstrumentId,
     MarketBody, MarketEvent, Nanos, OrderCommand, Px, Qty, ReportKind, SessionEvent, Side, Symbol, Token,
     TradingState, Usd, VenueRef,
 };
 
-use crate::exchange_support::{FIRM, symbol};
+use crate::agent::{GatewayThread, Hands, Wire};
+use crate::exchange_support::symbol;
+use crate::line::Spoken;
 
 pub const SYMBOLS: [&str; 2] = ["AAPL", "MSFT"];
 const FEED: FeedId = FeedId(0);
-const GATEWAY: GatewayId = GatewayId(0);
+pub const GATEWAY: GatewayId = GatewayId(0);
 /// The middle of the books.
 pub const MID: i64 = 1_000_000;
 /// Tokens that each run of the core has for itself.
@@ -72,62 +74,6 @@ impl Strategy for Hand {
     }
 }
 
-/// What goes up to the engine, in order.
-#[derive(Default)]
-struct Ears {
-    items: VecDeque<Input>,
-    ready: bool,
-    lie: Option<Lie>,
-    skipped: bool,
-    replaying: bool,
-    epoch: u32,
-}
-
-impl ReportSink for Ears {
-    fn report(&mut self, report: ExecutionReport) {
-        let is_fill = matches!(report.kind, ReportKind::Executed { .. });
-        if self.lie == Some(Lie::SkipsReplayedFill) && self.replaying && is_fill && !self.skipped {
-            self.skipped = true;
-            return;
-        }
-        self.items.push_back(Input::Report(report));
-    }
-
-    fn session(&mut self, event: SessionEvent) {
-        self.ready = matches!(event, SessionEvent::Ready { .. });
-        if event == SessionEvent::Disconnected {
-            self.epoch += 1;
-            self.replaying = true;
-        }
-        self.replaying &= !self.ready;
-        self.items.push_back(Input::Session(GATEWAY, event));
-        if event == SessionEvent::LoggedIn && self.epoch > 0 && self.lie == Some(Lie::IgnoresBarrier) {
-            let ready = SessionEvent::Ready { next_token: Token(0), proven: true };
-            self.items.push_back(Input::Session(GATEWAY, ready));
-        }
-    }
-
-    fn notice(&mut self, notice: Notice) {
-        let mut say = |event| self.items.push_back(Input::Session(GATEWAY, event));
-        match notice {
-            Notice::Session { continued, asked, next, .. } => {
-                if !continued {
-                    say(SessionEvent::NewSession);
-                }
-                if next != asked {
-                    say(SessionEvent::Doubt);
-                }
-            }
-            Notice::Undecodable { .. } => say(SessionEvent::Doubt),
-            _ => {}
-        }
-    }
-
-    fn has_room(&self) -> bool {
-        true
-    }
-}
-
 /// An order as it lives, for comparison with the venue's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Living {
@@ -149,29 +95,50 @@ fn slow_venue() -> Throttle {
     }
 }
 
+fn is_a_cut(item: &GatewayItem) -> bool {
+    matches!(item, GatewayItem::Session { event: SessionEvent::Disconnected, .. })
+}
+
 /// One run of the process.
 pub struct Core {
     pub engine: Engine<Hand>,
-    pub gateway: OuchGateway,
+    pub gateway: GatewayThread,
     hand: Hand,
-    ears: Ears,
-    /// To the gateway: what was approved, and the disconnects that the engine had heard of then.
-    ring: VecDeque<(Approved, u32)>,
-    epoch: u32,
+    /// Disconnects that the engine has heard of.
+    pub epoch: u32,
     outbox: Outbox,
     now: Nanos,
     lie: Option<Lie>,
     /// What was decided and not yet looked at by the test.
     pub decided: Vec<OrderCommand>,
-    /// Orders and replaces that went to the gateway and that no report has named.
-    unanswered: Vec<OrderCommand>,
+    /// Orders and replaces that no report has named.
+    unanswered: Vec<Approved>,
     /// This run has seen a replay to its end: it knows what there is to know.
     pub knows: bool,
+    replaying: bool,
+    skipped: bool,
+    last_seq: u64,
+    /// What has come up and was not heard, of a core that looks into the ring ahead of its time; and the disconnects that it saw there.
+    peeked: VecDeque<GatewayItem>,
+    foreseen: u32,
+    /// Of the same: what waits to be given to the gateway with a count that it has not earned.
+    kept: Vec<Approved>,
+}
+
+/// What a core is started with.
+#[derive(Clone)]
+pub struct Start {
+    pub spoken: Spoken,
+    pub lie: Option<Lie>,
+    /// What it sends waits for room in a venue's rate.
+    pub slow: bool,
+    pub hands: Hands,
+    pub wire: Arc<Mutex<Wire>>,
 }
 
 impl Core {
-    /// The `run`th process, from 0, logged in nowhere, with tokens of its own and a market that stands still. `slow`: what it sends waits for room in a venue's rate.
-    pub fn start(run: u32, now: u64, lie: Option<Lie>, slow: bool) -> Core {
+    /// The `run`th process, from 0, logged in nowhere, with tokens of its own and a market that stands still.
+    pub fn start(run: u32, now: u64, start: &Start) -> Core {
         let instruments: Vec<Instrument> = (0..)
             .zip(SYMBOLS)
             .map(|(k, name)| Instrument {
@@ -196,7 +163,7 @@ impl Core {
                 max_market_age: Nanos(u64::MAX),
             },
             drop_copies: Vec::new(),
-            throttles: if slow { vec![slow_venue()] } else { Vec::new() },
+            throttles: if start.slow { vec![slow_venue()] } else { Vec::new() },
             fees: Vec::new(),
             openings: Vec::new(),
             sanity: BookSanity::default(),
@@ -209,31 +176,30 @@ impl Core {
             instruments: instruments.clone(),
         };
         let hand = Hand::default();
-        let login = ClientConfig::new("user01", "pass");
-        let gateway = GatewayConfig {
-            receive_capacity: 8_192,
-            transmit_capacity: 8_192,
-            ..GatewayConfig::new(GATEWAY, FIRM, login)
-        };
         let mut core = Core {
             engine: Engine::new(&config, hand.clone()),
-            gateway: OuchGateway::new(gateway, &instruments).expect("a gateway"),
+            gateway: GatewayThread::new(start.spoken, &instruments, &start.hands, &start.wire),
             hand,
-            ears: Ears { lie, ..Ears::default() },
-            ring: VecDeque::new(),
             epoch: 0,
             outbox: Outbox::default(),
             now: Nanos(now),
-            lie,
+            lie: start.lie,
             decided: Vec::new(),
             unanswered: Vec::new(),
             knows: false,
+            replaying: false,
+            skipped: false,
+            last_seq: 0,
+            peeked: VecDeque::new(),
+            foreseen: 0,
+            kept: Vec::new(),
         };
-        let block = if lie == Some(Lie::ReusesTokens) { 0 } else { run };
-        core.apply(&Input::Control(Control::Tokens {
+        let block = if start.lie == Some(Lie::ReusesTokens) { 0 } else { run };
+        core.control(Control::Tokens {
             first: Token(block * TOKENS + 1),
-            end: Token((block + 1) * TOKENS),
-        }));
+            // The last ones are the sweep's.
+            end: Token((block + 1) * TOKENS - SWEEP_TOKENS),
+        });
         core.apply(&Input::Feed(FEED, FeedStatus::Synced { next: 1 }));
         for id in (0..SYMBOLS.len() as u16).map(InstrumentId) {
             let market = |body| Input::Market(FEED, MarketEvent { ts_event: Nanos(1), instrument: id, body });
@@ -248,18 +214,47 @@ impl Core {
         core
     }
 
+    /// An input to the engine, and what it decides to the gateway's ring: what the strategy's agent does.
     fn apply(&mut self, input: &Input) {
         self.engine.apply(self.now, input, &mut self.outbox);
-        for approved in self.outbox.commands() {
+        for k in 0..self.outbox.commands().len() {
+            let approved = self.outbox.commands()[k];
             self.decided.push(*approved.command());
-            self.ring.push_back((*approved, self.epoch));
+            if !matches!(approved.command().kind, CommandKind::Cancel { .. }) {
+                self.unanswered.push(approved);
+            }
+            if self.lie == Some(Lie::IgnoresEpoch) {
+                self.kept.push(approved);
+            } else {
+                self.push(approved, self.epoch);
+            }
         }
         self.outbox.clear();
     }
 
-    /// Whether the next input is that a connection is gone.
-    pub fn is_about_to_hear_of_a_cut(&self) -> bool {
-        matches!(self.ears.items.front(), Some(Input::Session(_, SessionEvent::Disconnected)))
+    fn push(&mut self, approved: Approved, epoch: u32) {
+        let item = OrderItem { approved, epoch, received: self.now, decoded_ns: 0, decided_ns: 0 };
+        self.gateway.orders.push(item).expect("room for what was decided");
+    }
+
+    fn next_item(&mut self) -> Option<GatewayItem> {
+        self.peeked.pop_front().or_else(|| self.gateway.items.pop())
+    }
+
+    /// A cycle of the gateway's thread; how many bytes left, and came.
+    pub fn cycle(&mut self, leave: usize, back: usize) -> (usize, usize) {
+        if self.lie == Some(Lie::IgnoresEpoch) {
+            let epoch = self.foreseen;
+            std::mem::take(&mut self.kept).into_iter().for_each(|a| self.push(a, epoch));
+        }
+        let moved = self.gateway.cycle(self.now.0, leave, back);
+        if self.lie == Some(Lie::IgnoresEpoch) {
+            while let Some(item) = self.gateway.items.pop() {
+                self.foreseen += u32::from(is_a_cut(&item));
+                self.peeked.push_back(item);
+            }
+        }
+        moved
     }
 
     /// Shares that may still trade, by instrument: buys and sells. Not those of orders that were never sent, but wait for room in the venue's rate.
@@ -272,33 +267,62 @@ impl Core {
         all
     }
 
-    /// Moves one input up; whether there was one.
-    pub fn hear(&mut self) -> bool {
-        let Some(input) = self.ears.items.pop_front() else {
+    /// Moves one input up; whether there was one. It fails where a cut releases what was reserved.
+    pub fn hear(&mut self) -> Result<bool, String> {
+        let Some(item) = self.next_item() else {
             let backlog = self.engine.has_backlog();
             if backlog {
                 self.apply(&Input::Timer);
             }
-            return backlog;
+            return Ok(backlog);
         };
-        match input {
-            Input::Session(_, SessionEvent::Disconnected) => {
+        let cut = is_a_cut(&item).then(|| self.reserved());
+        match item {
+            GatewayItem::Report { report, .. } => self.hear_report(report),
+            GatewayItem::Session { event, .. } => self.hear_of_session(event),
+            GatewayItem::Doubt { .. } => self.apply(&Input::Session(GATEWAY, SessionEvent::Doubt)),
+            GatewayItem::Sent(_) => {}
+        }
+        match cut {
+            Some(before) if before != self.reserved() => {
+                let after = self.reserved();
+                Err(format!("a cut has released what was reserved: {before:?}, now {after:?}"))
+            }
+            _ => Ok(true),
+        }
+    }
+
+    fn hear_report(&mut self, report: ExecutionReport) {
+        let is_fill = matches!(report.kind, ReportKind::Executed { .. });
+        if self.lie == Some(Lie::SkipsReplayedFill) && self.replaying && is_fill && !self.skipped {
+            self.skipped = true;
+            return;
+        }
+        self.last_seq = report.seq;
+        self.unanswered.retain(|a| a.command().token() != report.token);
+        self.apply(&Input::Report(report));
+    }
+
+    fn hear_of_session(&mut self, event: SessionEvent) {
+        match event {
+            SessionEvent::Disconnected => {
                 self.epoch += 1;
+                self.replaying = true;
                 self.lie_of_a_cut();
             }
-            Input::Session(_, SessionEvent::Ready { .. }) => self.knows = true,
-            Input::Report(r) => self.unanswered.retain(|c| c.token() != r.token),
+            SessionEvent::Ready { .. } => (self.knows, self.replaying) = (true, false),
             _ => {}
         }
-        self.apply(&input);
-        if self.lie == Some(Lie::ResendsUnanswered)
-            && matches!(input, Input::Session(_, SessionEvent::Ready { .. }))
-        {
-            for command in std::mem::take(&mut self.unanswered) {
-                let _ = self.gateway.encode(self.now, &command);
-            }
+        self.apply(&Input::Session(GATEWAY, event));
+        let said = (self.lie, event);
+        if let (Some(Lie::ResendsUnanswered), SessionEvent::Ready { .. }) = said {
+            let again = std::mem::take(&mut self.unanswered);
+            again.into_iter().for_each(|a| self.push(a, self.epoch));
         }
-        true
+        if said == (Some(Lie::IgnoresBarrier), SessionEvent::LoggedIn) && self.epoch > 0 {
+            let ready = SessionEvent::Ready { next_token: Token(0), proven: true };
+            self.apply(&Input::Session(GATEWAY, ready));
+        }
     }
 
     fn lie_of_a_cut(&mut self) {
@@ -306,37 +330,14 @@ impl Core {
             // At the end of a day, what was never accepted never will be.
             Some(Lie::UnansweredIsDead) => self.apply(&Input::Session(GATEWAY, SessionEvent::EndOfSession)),
             Some(Lie::OrdersDieWithTheLine) => {
-                let seq = self.gateway.position().1;
                 let live: Vec<_> = self.engine.orders().iter().map(|o| (o.token, o.open)).collect();
-                for ((token, qty), seq) in live.into_iter().zip(seq..) {
+                for ((token, qty), seq) in live.into_iter().zip(self.last_seq + 1..) {
                     let kind = ReportKind::Canceled { qty, reason: b'Z' };
                     let report = ExecutionReport { ts_event: Nanos(1), seq, token, gateway: GATEWAY, kind };
                     self.apply(&Input::Report(report));
                 }
             }
             _ => {}
-        }
-    }
-
-    /// Moves one command down to the transmit buffer; whether there was one.
-    ///
-    /// # Errors
-    /// The gateway cannot say it: the agent would drop the link.
-    pub fn encode(&mut self) -> Result<bool, String> {
-        let Some((approved, epoch)) = self.ring.pop_front() else { return Ok(false) };
-        if epoch != self.ears.epoch && self.lie != Some(Lie::IgnoresEpoch) {
-            return Ok(true);
-        }
-        let command = *approved.command();
-        match self.gateway.encode(self.now, &command) {
-            Ok(()) => {
-                if !matches!(command.kind, CommandKind::Cancel { .. }) {
-                    self.unanswered.push(command);
-                }
-                Ok(true)
-            }
-            Err(gateways::order::EncodeError::NotReady) => Ok(true),
-            Err(why) => Err(format!("{command:?}: {why}")),
         }
     }
 
@@ -355,36 +356,16 @@ impl Core {
         std::mem::take(&mut self.hand.0.lock().expect("one thread").1)
     }
 
-    pub fn pass(&mut self, now: u64) -> Result<(), String> {
+    /// Time has passed for the engine.
+    pub fn pass(&mut self, now: u64) {
         self.now = Nanos(now);
         if self.engine.next_timer().is_some_and(|at| at <= self.now) {
             self.apply(&Input::Timer);
         }
-        self.gateway.on_timeout(self.now, &mut self.ears).map_err(|e| e.to_string())
-    }
-
-    pub fn connect(&mut self) {
-        self.gateway.on_connected(self.now);
-    }
-
-    pub fn disconnect(&mut self) {
-        self.gateway.on_disconnected(self.now, &mut self.ears);
-    }
-
-    /// Takes bytes from the venue.
-    pub fn receive(&mut self, mut bytes: &[u8]) -> Result<(), String> {
-        while !bytes.is_empty() {
-            let space = self.gateway.recv_space();
-            let n = bytes.len().min(space.len());
-            space[..n].copy_from_slice(&bytes[..n]);
-            bytes = &bytes[n..];
-            self.gateway.on_received(self.now, n, &mut self.ears).map_err(|e| e.to_string())?;
-        }
-        Ok(())
     }
 
     pub fn is_ready(&self) -> bool {
-        self.ears.items.is_empty() && self.gateway.is_ready() && self.engine.is_ready(GATEWAY)
+        self.peeked.is_empty() && self.gateway.items.is_empty() && self.engine.is_ready(GATEWAY)
     }
 
     /// Open orders that are not simply live.

@@ -1,25 +1,31 @@
-//! One connection as two byte pipes that can be cut anywhere, and an ear at the venue's end of it.
-
-use std::collections::VecDeque;
+//! What the venue's end of a connection hears, read by hand.
 
 use model::{CommandKind, OrderCommand};
 
-/// Bytes on their way, either way.
+/// What the port speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoken {
+    Ouch50,
+    Ouch42,
+}
+
+pub const SPOKEN: [Spoken; 2] = [Spoken::Ouch50, Spoken::Ouch42];
+
+/// One connection, as the venue has it.
 pub struct Line {
     /// The venue's number for the connection.
     pub id: u64,
     /// Which connection this is: orders decided for another have no business on it.
     pub number: u32,
-    /// Left the client, not yet at the venue.
-    pub up: VecDeque<u8>,
-    /// Left the venue, not yet at the client.
-    pub down: VecDeque<u8>,
+    /// The venue has said its last word, and hears nothing.
+    pub is_over: bool,
+    spoken: Spoken,
     heard: Vec<u8>,
 }
 
 impl Line {
-    pub fn new(id: u64, number: u32) -> Line {
-        Line { id, number, up: VecDeque::new(), down: VecDeque::new(), heard: Vec::new() }
+    pub fn new(spoken: Spoken, id: u64, number: u32) -> Line {
+        Line { id, number, is_over: false, spoken, heard: Vec::new() }
     }
 
     /// Bytes that reach the venue; the requests that are whole with them.
@@ -33,11 +39,20 @@ impl Line {
             }
             let packet: Vec<u8> = self.heard.drain(..end).skip(2).collect();
             if let [b'U', message @ ..] = &packet[..] {
-                asks.extend(Ask::read(message));
+                asks.extend(match self.spoken {
+                    Spoken::Ouch50 => Ask::read(message),
+                    Spoken::Ouch42 => Some(Ask::read_named(message)),
+                });
             }
         }
         asks
     }
+}
+
+/// The number in the name of an order, 0 for a name that is none of ours.
+pub fn number_of(name: &[u8]) -> u32 {
+    let digits = name.strip_prefix(b"0000").and_then(|rest| std::str::from_utf8(rest).ok());
+    digits.and_then(|d| d.parse().ok()).unwrap_or(0)
 }
 
 /// A request as the wire says it, read by hand: nothing of it comes from the core's own encoder.
@@ -52,10 +67,14 @@ pub struct Ask {
     pub tif: u8,
 }
 
+fn int(m: &[u8], at: usize, n: usize) -> u64 {
+    m[at..at + n].iter().fold(0u64, |v, b| v << 8 | u64::from(*b))
+}
+
 impl Ask {
-    /// `None` of an Account Query, which names no order and may be asked at any time.
+    /// OUCH 5.0. `None` of an Account Query, which names no order and may be asked at any time.
     fn read(m: &[u8]) -> Option<Ask> {
-        let int = |at: usize, n: usize| m[at..at + n].iter().fold(0u64, |v, b| v << 8 | u64::from(*b));
+        let int = |at, n| int(m, at, n);
         let u32_at = |at| int(at, 4) as u32;
         let ask = Ask { letter: m[0], token: u32_at_or_0(m), old: 0, qty: 0, px: 0, side: 0, tif: 0 };
         match m[0] {
@@ -72,6 +91,26 @@ impl Ask {
             b'M' => Some(Ask { side: m[5], qty: u32_at(6), ..ask }),
             b'C' | b'D' | b'E' => Some(ask),
             b'Q' => None,
+            other => panic!("request {}", other as char),
+        }
+    }
+
+    /// OUCH 4.2, with the letters of 5.0 for how long it lasts.
+    fn read_named(m: &[u8]) -> Ask {
+        let u32_at = |at| int(m, at, 4) as u32;
+        let lasts = |at| if u32_at(at) == 0 { b'3' } else { b'0' };
+        let ask = Ask { letter: m[0], token: number_of(&m[1..15]), old: 0, qty: 0, px: 0, side: 0, tif: 0 };
+        match m[0] {
+            b'O' => Ask { side: m[15], qty: u32_at(16), px: int(m, 28, 4), tif: lasts(32), ..ask },
+            b'U' => Ask {
+                old: ask.token,
+                token: number_of(&m[15..29]),
+                qty: u32_at(29),
+                px: int(m, 33, 4),
+                tif: lasts(37),
+                ..ask
+            },
+            b'X' => Ask { qty: u32_at(15), ..ask },
             other => panic!("request {}", other as char),
         }
     }

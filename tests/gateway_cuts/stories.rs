@@ -2,15 +2,14 @@
 
 use std::ops::Range;
 
+use colo::agents::Farewell;
 use engine::strategy::Intent;
-use gateways::gateway::OrderGateway as _;
-use model::{
-    CommandKind, Control, GatewayId, InstrumentId, Nanos, OrderCommand, Px, Qty, Side, Symbol, Tif, Token,
-};
+use model::{Control, InstrumentId, Px, Qty, Side, Tif};
 
 use crate::core::{Lie, MID};
 use crate::exchange_support::symbol;
-use crate::line::Ask;
+use crate::line::Spoken;
+use crate::misbehaviour::Script;
 use crate::world::{Bytes, Check, Port, World, buy, new, order, sell};
 
 /// One request, or a few in a row.
@@ -22,8 +21,8 @@ pub struct Story {
     ask: fn(&mut World) -> Check,
     /// What the venue does before the request reaches it.
     meanwhile: fn(&mut World),
-    /// The letters of what the venue says from the request on: a story that does not get its answer would be about nothing.
-    pub answer: &'static str,
+    /// The letters of what the venue says from the request on: a story that does not get its answer would be about nothing. OUCH 4.2 has all of them but `X`.
+    answer: &'static str,
 }
 
 /// A price below the market, and one that no order may have: it is no whole cent.
@@ -71,13 +70,6 @@ fn replace(w: &mut World, open: u32, px: i64) -> Check {
 fn cancel(w: &mut World) -> Check {
     w.want(&[Intent::Cancel { order: order(1) }])
 }
-
-fn by_hand(letter: u8, token: u32, qty: u32, side: u8) -> Ask {
-    Ask { letter, token, old: 0, qty, px: 0, side, tif: 0 }
-}
-
-/// No run of the engine comes to this number here.
-const SWEEP: u32 = 900;
 
 pub const STORIES: &[Story] = &[
     Story { name: "nothing but the login", before: nothing, ask: nothing, meanwhile: calm, answer: "" },
@@ -177,50 +169,6 @@ pub const STORIES: &[Story] = &[
         answer: "E",
     },
     Story {
-        name: "cancel of a part",
-        before: one_rests,
-        ask: |w| {
-            let kind = CommandKind::Cancel { token: Token(1), qty: Qty(60) };
-            let command = OrderCommand { gateway: GatewayId(0), instrument: InstrumentId(0), kind };
-            w.by_hand(by_hand(b'X', 1, 60, 0));
-            w.core.gateway.encode(Nanos(w.now), &command).map_err(|e| e.to_string())
-        },
-        meanwhile: calm,
-        answer: "C",
-    },
-    Story {
-        name: "modify",
-        before: one_rests_in_part,
-        ask: |w| {
-            w.by_hand(by_hand(b'M', 1, 80, b'B'));
-            let now = Nanos(w.now);
-            w.core.gateway.modify(now, Token(1), Side::Buy, false, Qty(80)).map_err(|e| e.to_string())
-        },
-        meanwhile: calm,
-        answer: "M",
-    },
-    Story {
-        name: "mass cancel",
-        before: three_rest,
-        ask: |w| {
-            w.by_hand(by_hand(b'C', SWEEP, 0, 0));
-            let now = Nanos(w.now);
-            w.core.gateway.mass_cancel(now, Token(SWEEP), Symbol::BLANK).map_err(|e| e.to_string())
-        },
-        meanwhile: calm,
-        answer: "XCCC",
-    },
-    Story {
-        name: "enable order entry",
-        before: nothing,
-        ask: |w| {
-            w.by_hand(by_hand(b'E', SWEEP, 0, 0));
-            w.core.gateway.enable_entry(Nanos(w.now), Token(SWEEP)).map_err(|e| e.to_string())
-        },
-        meanwhile: calm,
-        answer: "K",
-    },
-    Story {
         name: "cancel all, with a replace under way",
         before: three_rest,
         ask: |w| {
@@ -238,10 +186,20 @@ pub const STORIES: &[Story] = &[
         answer: "ACA",
     },
     Story {
+        name: "the core ends in disorder: everything is canceled",
+        before: three_rest,
+        ask: |w| {
+            w.take_leave(Farewell::Sweep);
+            Ok(())
+        },
+        meanwhile: calm,
+        answer: "XCCC",
+    },
+    Story {
         name: "logout",
         before: one_rests,
         ask: |w| {
-            w.core.gateway.logout(Nanos(w.now));
+            w.take_leave(Farewell::LogOut);
             Ok(())
         },
         meanwhile: calm,
@@ -261,6 +219,7 @@ pub enum Fate {
 /// One way to cut one story.
 #[derive(Clone, Copy, Debug)]
 pub struct Cut {
+    pub spoken: Spoken,
     pub port: Port,
     /// While the line is down, others trade with what rests.
     pub traded: bool,
@@ -274,23 +233,29 @@ pub struct Cut {
 
 impl Story {
     /// Ready, and the request in the gateway's buffer.
-    fn told(&self, port: Port, lie: Option<Lie>) -> Result<World, String> {
-        let mut w = World::new(port, lie, false);
+    fn told(&self, spoken: Spoken, port: Port, lie: Option<Lie>) -> Result<World, String> {
+        let mut w = World::new(spoken, port, lie, false, Script::default());
         w.recover()?;
         (self.before)(&mut w)?;
         (self.ask)(&mut w)?;
         w.think()?;
+        w.cycle(0, 0)?;
         (self.meanwhile)(&mut w);
         Ok(w)
     }
 
+    /// What the venue has to say to it, by letters.
+    pub fn answer(&self, spoken: Spoken) -> String {
+        self.answer.chars().filter(|c| *c != 'X' || spoken == Spoken::Ouch50).collect()
+    }
+
     /// What the venue says to it, by letters.
-    pub fn letters(&self) -> Result<String, String> {
-        let mut w = self.told(Port::Keeps, None)?;
-        w.leave(usize::MAX);
+    pub fn letters(&self, spoken: Spoken) -> Result<String, String> {
+        let mut w = self.told(spoken, Port::Keeps, None)?;
+        w.leave(usize::MAX)?;
         w.reach(usize::MAX)?;
         w.answer();
-        let bytes: Vec<u8> = w.line.map_or_else(Vec::new, |l| l.down.into());
+        let bytes = w.under_way();
         let mut said = String::new();
         let mut rest = &bytes[..];
         while let [a, b, tail @ ..] = rest {
@@ -304,12 +269,12 @@ impl Story {
     }
 
     fn until_second(&self, cut: &Cut, lie: Option<Lie>) -> Result<World, String> {
-        let mut w = self.told(cut.port, lie)?;
+        let mut w = self.told(cut.spoken, cut.port, lie)?;
         w.flow(cut.first)?;
         if cut.late {
             w.cut_late()?;
         } else {
-            w.cut();
+            w.cut()?;
         }
         w.think()?;
         if cut.traded {
@@ -325,10 +290,18 @@ impl Story {
     pub fn run(&self, cut: &Cut, lie: Option<Lie>) -> Check {
         let mut w = self.until_second(cut, lie)?;
         if let Some(second) = cut.second {
-            w.connect();
+            w.connect()?;
             w.flow(second)?;
-            w.cut();
+            w.cut()?;
             w.think()?;
+        }
+        if w.is_about_to_end() {
+            w.winds_down()?;
+            w.restart();
+        }
+        if cut.spoken == Spoken::Ouch42 {
+            // What a quiet line leaves unknown is canceled, which has to wait for the end of a late period.
+            w.venue.set_late_cross(w.now, symbol("AAPL"), false);
         }
         w.comes_to_rest()?;
         w.notice();
@@ -337,9 +310,8 @@ impl Story {
     }
 
     /// Every place to cut it once.
-    pub fn cuts(&self, port: Port, traded: bool, fate: Fate) -> Result<Vec<Cut>, String> {
-        let whole = self.told(port, None)?.flow(Bytes::ALL)?;
-        let cut = Cut { port, traded, fate, first: Bytes::ALL, late: false, second: None };
+    pub fn cuts(&self, cut: Cut) -> Result<Vec<Cut>, String> {
+        let whole = self.told(cut.spoken, cut.port, None)?.flow(Bytes::ALL)?;
         let at = |first| Cut { first, ..cut };
         let up = |n: usize| at(Bytes { leave: n, ..Bytes::ALL });
         let lost = |n: usize| at(Bytes { reach: n, back: 0, ..Bytes::ALL });
@@ -353,17 +325,17 @@ impl Story {
 
     /// Every place to cut the login, the replay and the query that follow a first cut of three kinds: the request never left, its answer never came, half of
     /// the answer came.
-    pub fn second_cuts(&self, port: Port, traded: bool, fate: Fate) -> Result<Vec<Cut>, String> {
-        let answer = self.told(port, None)?.flow(Bytes::ALL)?.came_back;
+    pub fn second_cuts(&self, cut: Cut) -> Result<Vec<Cut>, String> {
+        let answer = self.told(cut.spoken, cut.port, None)?.flow(Bytes::ALL)?.came_back;
         let mut cuts = Vec::new();
         for first in [
             Bytes { leave: 0, ..Bytes::ALL },
             Bytes { back: 0, ..Bytes::ALL },
             Bytes { back: answer / 2, ..Bytes::ALL },
         ] {
-            let cut = Cut { port, traded, fate, first, late: false, second: None };
+            let cut = Cut { first, ..cut };
             let mut w = self.until_second(&cut, None)?;
-            w.connect();
+            w.connect()?;
             let login = w.flow(Bytes::ALL)?;
             let at = |second| Cut { second: Some(second), ..cut };
             cuts.extend(all(login.reached).map(|n| at(Bytes { leave: n, ..Bytes::ALL })));

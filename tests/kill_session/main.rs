@@ -1,6 +1,12 @@
-//! `kill -9` between any two system calls of an order entry session: the real core against the real venue, two processes. The core's gateway thread is followed
-//! from call to call, and the process is killed when it has come to the n-th: before the kernel has done what was asked, or after, when the process does not know
+//! `kill -9` between any two system calls of an order entry session: the real core against the real venue, two processes. A thread of the core is followed from
+//! call to call, and the process is killed when it has come to the n-th: before the kernel has done what was asked, or after, when the process does not know
 //! yet. What it has said is written down by a wire of the test's own.
+//!
+//! | followed | stops that count |
+//! |---|---|
+//! | the gateway's thread | what does something in the world: connect, send, a receive that brought something |
+//! | the one thread of an `inline` core, which is strategy, gateway and feed | the same, market data among it |
+//! | the strategy's thread, which asks the kernel for nothing but its turn | each: any place in its work |
 //!
 //! ```text
 //!   colo run ==TCP==> wire ==TCP==> colo exchange
@@ -12,16 +18,19 @@
 //! The next process has to take over what lives, become ready, trade on, and end with nothing open; positions, cash and fills are the venue's (`colo run` reads
 //! the venue's stream again and compares; the venue's own report does at the end), and no token was used twice by any of them.
 //!
-//! `COLO_KILLS=1000` is how many; `scripts/drill-kill` runs them.
+//! `COLO_KILLS=1000` is how many; `COLO_KILLS=all` is every stop of the first thousand, on all processors, and goes on where the last run was ended
+//! (`COLO_KILLS_DONE` is the folder that remembers); `scripts/drill-kill` runs them.
 
 #[path = "../program/mod.rs"]
 mod program;
 mod tracer;
 mod wire;
 
-use std::fs;
-use std::io::ErrorKind;
+use std::collections::BTreeSet;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write as _};
 use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use program::desk::Desk;
@@ -35,8 +44,18 @@ const KILLS: usize = 10;
 /// Stops that are of interest, of one session: a login, its replay, and some hundred orders.
 const STOPS: usize = 160;
 
-fn kills() -> usize {
-    std::env::var("COLO_KILLS").map_or(KILLS, |n| n.parse().expect("COLO_KILLS: a number"))
+/// Stops of a session that is killed at every one of them: some hundreds of orders more.
+const ALL_STOPS: usize = 1_000;
+/// Stops of the strategy's thread, and how far apart they are: it comes to one with each look into its rings.
+const STRATEGY_STOPS: (usize, usize) = (100, 401);
+
+/// `None`: all there are.
+fn kills() -> Option<usize> {
+    match std::env::var("COLO_KILLS").as_deref() {
+        Err(_) => Some(KILLS),
+        Ok("all") => None,
+        Ok(n) => Some(n.parse().expect("COLO_KILLS: a number, or all")),
+    }
 }
 
 /// Which stops to kill at: few, the first ones of a session, which differ most, and others further and further on; or many, all in turn.
@@ -55,17 +74,47 @@ fn is_event(stop: Stop) -> bool {
     }
 }
 
-/// The thread of the gateway.
-fn gateway_thread(core: &Program) -> Option<libc::pid_t> {
-    let tasks = fs::read_dir(format!("/proc/{}/task", core.pid())).ok()?;
-    tasks.flatten().find_map(|task| {
-        let name = fs::read_to_string(task.path().join("comm")).ok()?;
-        (name.trim() == "gateway-g1").then(|| task.file_name().to_str()?.parse().ok())?
-    })
+/// Which thread of a core is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Followed {
+    Gateway,
+    Inline,
+    Strategy,
+}
+
+impl Followed {
+    const fn thread(self) -> &'static str {
+        match self {
+            Followed::Gateway => "gateway-g1",
+            Followed::Inline => "inline",
+            Followed::Strategy => "strategy",
+        }
+    }
+
+    fn counts(self, stop: Stop) -> bool {
+        self == Followed::Strategy || is_event(stop)
+    }
+
+    fn configured(self, core: String) -> String {
+        match self {
+            Followed::Inline => core.replace("pipelined", "inline"),
+            Followed::Gateway | Followed::Strategy => core,
+        }
+    }
+
+    /// Its number in a process.
+    fn find(self, core: &Program) -> Option<libc::pid_t> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", core.pid())).ok()?;
+        tasks.flatten().find_map(|task| {
+            let name = fs::read_to_string(task.path().join("comm")).ok()?;
+            (name.trim() == self.thread()).then(|| task.file_name().to_str()?.parse().ok())?
+        })
+    }
 }
 
 struct Bench {
     desk: Desk,
+    followed: Followed,
     venue: Option<Program>,
     venue_at: SocketAddr,
     /// Tokens that any process has used, in the order in which they went over the wire.
@@ -74,13 +123,13 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(cancel_on_disconnect: bool) -> Bench {
+    fn new(followed: Followed, cancel_on_disconnect: bool) -> Bench {
         let desk = Desk::new();
         let venue_at = TcpListener::bind((*desk.ouch.ip(), 0)).and_then(|l| l.local_addr()).expect("a port");
         let there = desk.venue().replace(&desk.ouch.to_string(), &venue_at.to_string());
         let config = format!("cancel_on_disconnect = {cancel_on_disconnect}\n{there}");
         let venue = Some(desk.start_venue(&config));
-        Bench { desk, venue, venue_at, tokens: Vec::new(), adopted: 0 }
+        Bench { desk, followed, venue, venue_at, tokens: Vec::new(), adopted: 0 }
     }
 
     fn wire(&self) -> Wire {
@@ -89,10 +138,10 @@ impl Bench {
 
     /// A process that lives until the n-th stop of its session; `None` where the host does not let a process be followed.
     fn killed_at(&mut self, n: usize) -> Option<Stop> {
-        let mut core = self.desk.start_core(&self.desk.core(), &[]);
-        let thread = until("the gateway's thread", || {
+        let mut core = self.desk.start_core(&self.followed.configured(self.desk.core()), &[]);
+        let thread = until("the thread to follow", || {
             assert!(core.runs(), "the core ended: {}", core.stderr());
-            gateway_thread(&core)
+            self.followed.find(&core)
         });
         let mut tracer = match Tracer::seize(thread) {
             Ok(tracer) => tracer,
@@ -101,14 +150,14 @@ impl Bench {
         };
         // Nobody was there until now, so the session begins before our eyes.
         let wire = self.wire();
-        let (mut seen, mut began) = (0, false);
+        let (mut seen, mut began) = (0, self.followed == Followed::Strategy);
         let stop = loop {
             let stop = tracer
                 .next()
                 .expect("a thread that is followed")
-                .unwrap_or_else(|| panic!("the gateway's thread ended at stop {seen}: {}", core.stderr()));
+                .unwrap_or_else(|| panic!("the thread ended at stop {seen}: {}", core.stderr()));
             began |= matches!(stop, Stop::Before(call) if call.0 == libc::SYS_connect);
-            seen += usize::from(began && is_event(stop));
+            seen += usize::from(began && self.followed.counts(stop));
             if seen == n {
                 break stop;
             }
@@ -123,7 +172,7 @@ impl Bench {
     /// A process that takes over, becomes ready, sends an order of its own, and ends in order.
     fn lives(&mut self) {
         let wire = self.wire();
-        let mut core = self.desk.start_core(&self.desk.core(), &[]);
+        let mut core = self.desk.start_core(&self.followed.configured(self.desk.core()), &[]);
         let status = self.desk.until_status("a session that trades", &mut core, |s| {
             s.0.pointer("/gateways/0/state").and_then(Value::as_u64) == Some(3)
                 && s.count("/engine/new_orders") > 0
@@ -160,44 +209,162 @@ fn note(tokens: &mut Vec<u32>, connections: Vec<Vec<u8>>) {
     }
 }
 
-/// Kills at all of `points`; after each `every`-th a process lives. What became of it in words; `None` where the host does not let a process be followed.
-fn kill(cancel_on_disconnect: bool, points: &[usize], every: usize) -> Option<String> {
-    let began = Instant::now();
-    let mut bench = Bench::new(cancel_on_disconnect);
+/// What a run came to.
+#[derive(Clone, Debug, Default)]
+struct Killed {
+    kills: usize,
+    tokens: usize,
+    adopted: u64,
+    stops: Vec<String>,
+}
+
+/// Kills at all of `points`; after each `every`-th a process lives, and `done` is told of those before it. `None` where the host does not let a process be
+/// followed.
+fn kill(
+    followed: Followed,
+    cancel_on_disconnect: bool,
+    points: &[usize],
+    every: usize,
+    done: &dyn Fn(&[usize]),
+) -> Option<Killed> {
+    let mut bench = Bench::new(followed, cancel_on_disconnect);
     let mut stops = Vec::new();
-    for (k, n) in points.iter().enumerate() {
-        let Some(stop) = bench.killed_at(*n) else {
-            skipped("this host lets nobody follow a process (ptrace)");
-            return None;
-        };
-        stops.push(format!("{n} {stop:?}"));
-        if (k + 1) % every == 0 || k + 1 == points.len() {
-            bench.lives();
+    for group in points.chunks(every) {
+        for n in group {
+            let Some(stop) = bench.killed_at(*n) else {
+                skipped("this host lets nobody follow a process (ptrace)");
+                return None;
+            };
+            stops.push(format!("{n} {stop:?}"));
         }
+        bench.lives();
+        done(group);
     }
     let venue = bench.venue.take().expect("a venue");
     let truth = bench.desk.end_venue(venue);
     truth.is("/accounts/0/live_orders", 0);
     let shares = truth.0.pointer("/accounts/0/positions/AAPL").and_then(Value::as_i64).unwrap_or(0);
     bench.desk.report().is("/positions/AAPL", shares);
-    let (tokens, adopted) = (bench.tokens.len(), bench.adopted);
-    assert!(tokens > 0 && (cancel_on_disconnect || adopted > 0), "nothing was at stake: {tokens} {adopted}");
-    let (kills, took) = (points.len(), began.elapsed());
-    Some(format!("{kills} kills in {took:.1?}, {tokens} tokens, {adopted} orders taken over: {stops:?}"))
+    Some(Killed { kills: points.len(), tokens: bench.tokens.len(), adopted: bench.adopted, stops })
+}
+
+/// Some kills, and what became of it in words.
+fn kill_some(followed: Followed, cancel_on_disconnect: bool, points: &[usize]) -> String {
+    let began = Instant::now();
+    let Some(k) = kill(followed, cancel_on_disconnect, points, 2, &|_| {}) else { return String::new() };
+    let was_at_stake = k.tokens > 0 && (cancel_on_disconnect || k.adopted > 0);
+    assert!(was_at_stake, "nothing was at stake: {} {}", k.tokens, k.adopted);
+    let took = began.elapsed();
+    format!(
+        "{followed:?}: {} kills in {took:.1?}, {} tokens, {} orders taken over: {:?}",
+        k.kills, k.tokens, k.adopted, k.stops
+    )
+}
+
+/// Every stop, shared out among the processors; stops that an earlier run has done are left out.
+fn kill_all(followed: Followed, cancel_on_disconnect: bool, points: &[usize]) -> String {
+    let folder = std::env::var_os("COLO_KILLS_DONE").map(PathBuf::from);
+    let file = folder.map(|f| f.join(format!("{followed:?}-{cancel_on_disconnect}")));
+    let known = file.as_deref().map(read_done).unwrap_or_default();
+    let left: Vec<usize> = points.iter().copied().filter(|n| !known.contains(n)).collect();
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let began = Instant::now();
+    let done = |group: &[usize]| {
+        let lines: String = group.iter().map(|n| format!("{n}\n")).collect();
+        if let Some(file) = &file {
+            let opened = OpenOptions::new().create(true).append(true).open(file);
+            opened.and_then(|mut f| f.write_all(lines.as_bytes())).expect("a note of what is done");
+        }
+        if group.iter().any(|n| n % 50 == 0) {
+            let said = format!("{followed:?}: at stop {}, {:.0?}\n", group[group.len() - 1], began.elapsed());
+            std::io::stderr().write_all(said.as_bytes()).expect("progress");
+        }
+    };
+    let sum = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.min(left.len()))
+            .map(|w| {
+                let mine: Vec<usize> = left.iter().copied().skip(w).step_by(threads).collect();
+                scope.spawn(move || kill(followed, cancel_on_disconnect, &mine, 2, &done))
+            })
+            .collect();
+        workers.into_iter().flat_map(|w| w.join().expect("a worker")).fold(Killed::default(), |a, b| Killed {
+            kills: a.kills + b.kills,
+            tokens: a.tokens + b.tokens,
+            adopted: a.adopted + b.adopted,
+            stops: Vec::new(),
+        })
+    });
+    format!(
+        "{followed:?}, cancel on disconnect {cancel_on_disconnect}: {} stops, {} of them in this run, in {:.0?}; {} tokens, {} orders taken over",
+        known.len() + sum.kills,
+        sum.kills,
+        began.elapsed(),
+        sum.tokens,
+        sum.adopted
+    )
+}
+
+fn read_done(file: &Path) -> BTreeSet<usize> {
+    // A line that was torn off with the run is done again.
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    whole.lines().filter_map(|line| line.parse().ok()).collect()
+}
+
+fn every_stop() -> Vec<usize> {
+    (1..=ALL_STOPS).collect()
 }
 
 #[test]
 fn a_core_killed_between_two_calls_is_taken_over() {
-    if let Some(said) = kill(false, &points(kills()), 2) {
-        println!("{said}");
-    }
+    let said = match kills() {
+        Some(n) => kill_some(Followed::Gateway, false, &points(n)),
+        None => kill_all(Followed::Gateway, false, &every_stop()),
+    };
+    println!("{said}");
 }
 
 #[test]
 fn so_it_is_where_the_venue_cancels_on_disconnect() {
-    if let Some(said) = kill(true, &points(kills().div_ceil(2)), 2) {
-        println!("{said}");
-    }
+    let said = match kills() {
+        Some(n) => kill_some(Followed::Gateway, true, &points(n.div_ceil(2))),
+        None => kill_all(Followed::Gateway, true, &every_stop()),
+    };
+    println!("{said}");
+}
+
+#[test]
+fn so_is_one_that_is_a_single_thread() {
+    let said = match kills() {
+        Some(n) => kill_some(Followed::Inline, false, &points(n.div_ceil(4))),
+        None => kill_all(Followed::Inline, false, &every_stop()),
+    };
+    println!("{said}");
+}
+
+#[test]
+fn so_is_one_killed_anywhere_in_the_work_of_its_strategy() {
+    let (most, apart) = STRATEGY_STOPS;
+    let at = |k: usize| 1 + k * apart;
+    let said = match kills() {
+        // The last ones first: before a session stands nothing is at stake.
+        Some(n) => kill_some(
+            Followed::Strategy,
+            false,
+            &(0..n.div_ceil(4).min(most)).map(|k| at(most - 1 - k)).collect::<Vec<_>>(),
+        ),
+        None => kill_all(Followed::Strategy, false, &(0..most).map(at).collect::<Vec<_>>()),
+    };
+    println!("{said}");
+}
+
+#[test]
+fn what_is_done_is_remembered_but_for_a_line_that_is_torn() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("done");
+    assert!(read_done(&file).is_empty());
+    fs::write(&file, "1\n2\n30\n4").expect("a file");
+    assert_eq!(read_done(&file), BTreeSet::from([1, 2, 30]));
 }
 
 #[test]
