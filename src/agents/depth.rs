@@ -18,7 +18,7 @@ use feeds::protocol::{Decode, Wanted};
 use gateways::apikey::limits::{Limit, Rank, Window};
 use gateways::apikey::{Lane, Request, Response};
 use model::{FeedStatus, Nanos, Symbol};
-use net::udp::UdpLine;
+use net::line::Line;
 
 use super::batch::Outlet;
 use super::feed::{FeedParts, LIVENESS, PUBLISH};
@@ -225,7 +225,7 @@ impl DepthAgent {
     }
 
     /// ... nor any at all.
-    pub(super) fn lines(&self) -> &[UdpLine] {
+    pub(super) fn lines(&self) -> &[Line] {
         &[]
     }
 

@@ -22,9 +22,9 @@ use super::rings::Far;
 use crate::clock::Clock;
 use crate::config::{Config, Secrets, Topology, parse_toml};
 use crate::core::{self, Plan, Running};
-use crate::exchange::codec::{Codec, Protocol};
 use crate::exchange::entry::{Name, Report, Request, Terms};
 use crate::exchange::message_log::MessageLog;
+use crate::exchange::ouch;
 use crate::exchange::soup::{Ask, Connection};
 use crate::host;
 
@@ -173,7 +173,6 @@ struct Port {
     stream: Option<TcpStream>,
     connection: Connection,
     log: MessageLog,
-    codec: Codec,
     /// One above every number seen.
     next: u32,
 }
@@ -187,15 +186,12 @@ impl Port {
             stream: None,
             connection: Connection::new(0),
             log: MessageLog::default(),
-            codec: Codec::new(Protocol::Ouch50),
             next: 1,
         })
     }
 
     fn say(&mut self, report: &Report) {
-        if let Some(bytes) = self.codec.encode(34_200_000_000_000, report) {
-            self.log.push(&bytes);
-        }
+        self.log.push(&ouch::encode(34_200_000_000_000, report));
     }
 
     /// Answers what was asked; how many of it were orders.
@@ -205,7 +201,7 @@ impl Port {
             match ask {
                 Ask::Login(_) => self.connection.accept(now, 0, SESSION, self.log.next(), self.log.next()),
                 Ask::Logout => self.connection.close(),
-                Ask::Message(message) => match self.codec.parse(&message) {
+                Ask::Message(message) => match ouch::parse(&message) {
                     Some(Request::Enter(e)) => {
                         orders += 1;
                         self.next = self.next.max(e.number.saturating_add(1));
