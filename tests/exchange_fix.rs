@@ -176,7 +176,10 @@ fn an_order_is_told_of_from_its_acceptance_to_its_end() {
     let (mut b, mut c) = bench(venue(Version::Fix44));
     let told = c.send(&mut b, "D", &new_order("a", 1, 100, "10.5"));
     assert_eq!(fields(&told, &STORY), [["8", "0", "0", "a", "", "100", "0"]]);
-    assert_eq!(fields(&told, &[38, 40, 44, 54, 55, 59, 6]), [["100", "2", "10.50", "1", "AAPL", "0", "0.00"]]);
+    assert_eq!(
+        fields(&told, &[38, 40, 44, 54, 55, 59, 6]),
+        [["100", "2", "10.50", "1", "AAPL", "0", "0.00"]]
+    );
     let order: u64 = field(&told[0], 37).parse().unwrap();
     assert_eq!(b.venue.account("user01").unwrap().live_orders[0].order_ref, order, "as the tape says it");
 
@@ -485,7 +488,10 @@ fn a_drop_copy_is_told_what_others_are() {
         c.send(&mut b, "F", &format!("11=y|41=b|54=1|55=AAPL|{T}"));
         assert_eq!(
             fields(&d.read(&mut b), &STORY),
-            [["8", "5", if version == Version::Fix44 { "1" } else { "5" }, "b", "a", "50", "40"], ["8", "4", "4", "b", "", "0", "40"]]
+            [
+                ["8", "5", if version == Version::Fix44 { "1" } else { "5" }, "b", "a", "50", "40"],
+                ["8", "4", "4", "b", "", "0", "40"]
+            ]
         );
         assert_eq!(d.heard.last().map(|m| field(m, 34)), Some("6"), "what is withheld has no number");
         // It may ask nothing.

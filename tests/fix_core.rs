@@ -174,8 +174,7 @@ fn orders_live_through_lost_connections_and_both_sides_have_the_same_figures() {
         let truth = venue.stop().unwrap();
         assert_eq!((truth.counts.script_steps, truth.counts.malformed), (5, 0), "{:?}", truth.counts);
         assert!(truth.counts.logins >= 5, "three connections were lost: {:?}", truth.counts);
-        let verdict =
-            Verdict::of(&Figures::ours(&last.unwrap()), &Figures::of_accounts(&truth.accounts));
+        let verdict = Verdict::of(&Figures::ours(&last.unwrap()), &Figures::of_accounts(&truth.accounts));
         assert!(matches!(verdict, Verdict::Equal(_)), "{verdict:?}");
         let counts = &truth.accounts[0].counts;
         assert_eq!((counts.rejected, counts.accepted - counts.canceled), (0, 1), "one traded: {counts:?}");

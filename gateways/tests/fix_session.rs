@@ -116,7 +116,11 @@ fn the_numbers_begin_anew_once_a_day_at_the_time_agreed() {
     later.on_connected(at(24 + 11));
     taken(&mut later);
     let time = "20240103-23:00:00.250";
-    give(&mut later, at(24 + 11), &raw(V, &format!("35=A|34=1|49=VENUE|52={time}|56=CLIENT|98=0|108=30|141=Y|")));
+    give(
+        &mut later,
+        at(24 + 11),
+        &raw(V, &format!("35=A|34=1|49=VENUE|52={time}|56=CLIENT|98=0|108=30|141=Y|")),
+    );
     assert_eq!(later.end(), Some(End::UnaskedReset));
     let none = SessionConfig { reset: Reset::Daily(Nanos(24 * HOUR)), ..initiator(V) };
     assert_eq!(Session::new(none, MemoryStore::new(0)).unwrap_err(), ConfigError::ResetTime);

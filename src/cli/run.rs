@@ -105,9 +105,7 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
     match verdict {
         Verdict::Equal(_) if !run.failures.is_empty() || left > 0 => Ok(Exit::Failure),
         Verdict::Others if !run.failures.is_empty() => Ok(Exit::Failure),
-        Verdict::Equal(_) | Verdict::Others => {
-            Ok(if stop.raised() { Exit::Interrupted } else { Exit::Ok })
-        }
+        Verdict::Equal(_) | Verdict::Others => Ok(if stop.raised() { Exit::Interrupted } else { Exit::Ok }),
         Verdict::Different(_) => Ok(Exit::Difference),
         Verdict::Unknown(why) if run.stats.accepted == 0 => Err(Failure::new(why)),
         Verdict::Unknown(_) => Ok(Exit::Difference),

@@ -62,7 +62,10 @@ fn a_day(version: Version, tls: bool) {
     let is_44 = version == Version::Fix44;
     let text = VENUE.replace("PROTOCOL", if is_44 { "fix44" } else { "fix42" });
     let text = if tls {
-        text.replace("comp_id = \"CLIENT\"", "comp_id = \"CLIENT\"\nsign_key = \"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"")
+        text.replace(
+            "comp_id = \"CLIENT\"",
+            "comp_id = \"CLIENT\"\nsign_key = \"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"",
+        )
     } else {
         text
     };
@@ -91,7 +94,15 @@ fn a_day(version: Version, tls: bool) {
     // It trades with itself.
     c.ask("D", &order("b", 2, 40, "10.5"));
     c.hears(&[(150, "0"), (11, "b")]);
-    let told = c.hears(&[(150, trade("1")), (39, "1"), (11, "a"), (32, "40"), (31, "10.50"), (151, "60"), (14, "40")]);
+    let told = c.hears(&[
+        (150, trade("1")),
+        (39, "1"),
+        (11, "a"),
+        (32, "40"),
+        (31, "10.50"),
+        (151, "60"),
+        (14, "40"),
+    ]);
     assert_eq!(field(&told, 37), order_id);
     c.hears(&[(150, trade("2")), (39, "2"), (11, "b"), (151, "0"), (14, "40"), (6, "10.50")]);
     c.ask("G", &format!("11=c|21=1|38=120|40=2|41=a|44=10.6|54=1|55=AAPL|59=0|{TIME}"));

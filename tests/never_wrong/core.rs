@@ -63,7 +63,7 @@ impl Core {
             gateways: 1,
             limits: RiskLimits::default(),
             drop_copies: Vec::new(),
-        throttles: Vec::new(),
+            throttles: Vec::new(),
             fees: Vec::new(),
             openings: Vec::new(),
             sanity: BookSanity::default(),

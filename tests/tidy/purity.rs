@@ -99,9 +99,8 @@ fn oracle_but(checkout: &Checkout, lent: &[(&str, &str)]) -> Vec<Finding> {
                     continue;
                 }
                 let named = &source.code[at..];
-                let is_it = |path: &str| {
-                    named.strip_prefix(path).is_some_and(|rest| !rest.starts_with(is_word))
-                };
+                let is_it =
+                    |path: &str| named.strip_prefix(path).is_some_and(|rest| !rest.starts_with(is_word));
                 if let Some(k) = lent.iter().position(|(path, _)| is_it(path)) {
                     needed[k] = true;
                     continue;
@@ -112,7 +111,11 @@ fn oracle_but(checkout: &Checkout, lent: &[(&str, &str)]) -> Vec<Finding> {
         }
     }
     for ((path, _), _) in lent.iter().zip(needed).filter(|(_, needed)| !needed) {
-        findings.push(Finding { path: (*path).to_owned(), line: 0, what: "nothing at the venue needs it".into() });
+        findings.push(Finding {
+            path: (*path).to_owned(),
+            line: 0,
+            what: "nothing at the venue needs it".into(),
+        });
     }
     findings
 }

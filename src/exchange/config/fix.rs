@@ -77,11 +77,9 @@ pub(super) fn resolve(
     let (user, password) = (credentials.username.clone(), credentials.password.clone());
     let shown = match &account.sign_key {
         None => Shown::Password { user, password },
-        Some(Secret(text)) => Shown::Hmac {
-            user,
-            password,
-            key: BASE64_STANDARD.decode(text).unwrap_or_default(),
-        },
+        Some(Secret(text)) => {
+            Shown::Hmac { user, password, key: BASE64_STANDARD.decode(text).unwrap_or_default() }
+        }
     };
     let rules = FixRules {
         version: if protocol == Protocol::Fix42 { Version::Fix42 } else { Version::Fix44 },
@@ -91,7 +89,8 @@ pub(super) fn resolve(
         midnight: unix_seconds / DAY_S * DAY_S * 1_000_000_000,
         drop_copy_of: Vec::new(),
     };
-    let allowed = "comp_id of 1 to 64 printable characters without spaces; sign_key of 16 to 128 bytes in base64";
+    let allowed =
+        "comp_id of 1 to 64 printable characters without spaces; sign_key of 16 to 128 bytes in base64";
     Seat::new(&rules).map_err(|_| invalid(key, &account.comp_id, allowed))?;
     Ok(rules)
 }

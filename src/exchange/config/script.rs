@@ -159,9 +159,7 @@ fn resolve_one(step: &StepConfig, i: usize, accounts: &[AccountSetup]) -> Result
         return Err(invalid(key("do"), format!("{:?}", step.action), "not for an account that speaks FIX"));
     }
     // A stream that is counted by both sides has no message that was never said.
-    if action == Action::Withhold
-        && account.is_some_and(|at| accounts[usize::from(at)].rules.fix.is_none())
-    {
+    if action == Action::Withhold && account.is_some_and(|at| accounts[usize::from(at)].rules.fix.is_none()) {
         return Err(invalid(key("do"), "withhold", "only for an account that speaks FIX"));
     }
     let symbol = match &step.symbol {

@@ -3,8 +3,8 @@
 use gateways::fix::framing::{Message, split};
 
 use super::{Action, Connection, Host, OrderDesk};
-use crate::exchange::fix::connection::{self as fix, Seat};
 use crate::exchange::fix::FixRules;
+use crate::exchange::fix::connection::{self as fix, Seat};
 use crate::exchange::floor::Floor;
 use crate::exchange::venue::ConnectionId;
 
@@ -91,13 +91,7 @@ impl OrderDesk {
     }
 
     /// Gives the account's session to a connection: the newer one is the client's live one, the older often a socket that died unnoticed.
-    fn answer(
-        &mut self,
-        floor: &mut Floor,
-        id: ConnectionId,
-        account: u16,
-        refusal: Option<&str>,
-    ) -> bool {
+    fn answer(&mut self, floor: &mut Floor, id: ConnectionId, account: u16, refusal: Option<&str>) -> bool {
         let mut holder = None;
         for client in self.clients.values_mut() {
             if let Connection::Fix(fix) = &mut client.connection

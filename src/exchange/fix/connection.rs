@@ -82,13 +82,7 @@ impl Connection {
     /// A connection opened at `now`.
     #[must_use]
     pub fn new(now: u64) -> Connection {
-        Connection {
-            state: State::Greeting,
-            inbox: Vec::new(),
-            outbox: Vec::new(),
-            last_in: now,
-            seat: None,
-        }
+        Connection { state: State::Greeting, inbox: Vec::new(), outbox: Vec::new(), last_in: now, seat: None }
     }
 
     /// The account that is logged on.

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use super::FixRules;
 use super::orders::Orders;
 use super::requests::Ticket;
-use super::FixRules;
 use crate::exchange::codec::Asked;
 use crate::exchange::entry::Report;
 
@@ -47,7 +47,9 @@ impl Copies {
         let rules = &self.rules;
         let orders = self.sources.entry(source).or_insert_with(|| Orders::of_source(rules, source));
         match report {
-            Report::Rejected { .. } | Report::CancelPending { .. } | Report::MassCanceled { .. } => Vec::new(),
+            Report::Rejected { .. } | Report::CancelPending { .. } | Report::MassCanceled { .. } => {
+                Vec::new()
+            }
             report => orders.encode_as(now, report, Some(id)),
         }
     }

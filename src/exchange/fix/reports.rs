@@ -150,11 +150,8 @@ impl Orders {
             _ => None,
         };
         let request = asked.or_else(|| order.pending.take());
-        let said = Said {
-            id: request.as_deref(),
-            orig: request.is_some().then_some(&order.id[..]),
-            trade: None,
-        };
+        let said =
+            Said { id: request.as_deref(), orig: request.is_some().then_some(&order.id[..]), trade: None };
         let what = if is_expired { b'C' } else { b'4' };
         let told = self.report(now, &order, what, said, |body| {
             body.text(58, words::said(reason).as_bytes());

@@ -14,8 +14,8 @@ use crate::symbols::SymbolTable;
 
 /// Requests whose numbers are remembered, for refusals that name nothing else.
 pub(super) const SENT_MAX: usize = 8_192;
-/// Fills that are remembered, for those that are flagged as perhaps sent before.
-pub(super) const FILLS_MAX: usize = 4_096;
+/// Reports that are remembered, for those that are flagged as perhaps sent before.
+pub(super) const TOLD_MAX: usize = 4_096;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -71,7 +71,8 @@ pub(super) struct Desk {
     pub(super) row: TokenRow,
     pub(super) highest_seen: Token,
     pub(super) sent: VecDeque<(u64, Name, u8)>,
-    pub(super) fills: VecDeque<u64>,
+    /// ExecIDs, as numbers.
+    pub(super) told: VecDeque<u64>,
     pub(super) barrier: Barrier,
     /// Others' orders are told of, and nothing is asked.
     pub(super) drop_copy: bool,
@@ -113,7 +114,7 @@ impl Desk {
             row: TokenRow::default(),
             highest_seen: Token(0),
             sent: VecDeque::with_capacity(SENT_MAX),
-            fills: VecDeque::with_capacity(FILLS_MAX),
+            told: VecDeque::with_capacity(TOLD_MAX),
             barrier: if config.drop_copy { Barrier::None } else { config.barrier },
             drop_copy: config.drop_copy,
             patience: config.patience,

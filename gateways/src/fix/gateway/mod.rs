@@ -20,7 +20,7 @@
 //!
 //! A report's `seq` is the number of the message, so that one that comes again does nothing. A process that starts has everything replayed from number 1 on
 //! ([`Replay::All`](super::session::Replay)): it learns its open orders and its fills from that. What the venue flags `PossResend`, under a new number, is
-//! compared with the fills seen before, by the number of their ExecID.
+//! compared with the reports seen before, by their ExecID.
 //!
 //! Reports of orders that do not have our prefix are [`Notice::Foreign`].
 //!

@@ -8,7 +8,7 @@ use super::super::order::{
 };
 use super::super::orders::Record;
 use super::super::tags;
-use super::desk::{Desk, FILLS_MAX, Phase};
+use super::desk::{Desk, Phase, TOLD_MAX};
 use crate::codec::DecodeError;
 use crate::gateway::{Notice, ReportSink};
 
@@ -72,9 +72,13 @@ impl Desk {
         }
         let before = e.orig.and_then(|id| self.named(id));
         let trade = match_number(e.exec_id);
-        if again && e.what == What::Trade && self.fills.contains(&trade) {
+        if again && self.told.contains(&trade) {
             return Ok(());
         }
+        if self.told.len() == TOLD_MAX {
+            self.told.pop_front();
+        }
+        self.told.push_back(trade);
         if this.request.is_none() {
             self.seen(this.token);
         }
@@ -161,10 +165,6 @@ impl Desk {
             }
             What::Trade => {
                 let (qty, px): (Qty, Px) = e.last.ok_or(FieldError(tags::LAST_QTY))?;
-                if self.fills.len() == FILLS_MAX {
-                    self.fills.pop_front();
-                }
-                self.fills.push_back(trade);
                 if let Some(record) = self.orders.get(this.token) {
                     record.open = record.open.saturating_sub(qty);
                     if record.open.is_zero() {
