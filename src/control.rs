@@ -16,13 +16,14 @@ use std::time::Duration;
 
 use mio::net::{UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Token};
-use model::{Control, HaltReason, Nanos};
+use model::{Control, GatewayId, HaltReason, Nanos, PortRequest};
 use ringbuf::spsc::Producer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use self::feeds::Demand;
 pub use self::feeds::{FeedDemands, FeedDoor};
+use crate::order_protocol::OrderProtocol;
 use crate::telemetry::snapshot::Viewer;
 
 /// Longest request.
@@ -57,6 +58,12 @@ pub enum Command {
     CancelAll,
     /// Give up an order of which the venue will not tell what became.
     WriteOff,
+    /// Cancel all of a gateway's orders by the venue's own request.
+    MassCancel,
+    /// The venue takes no more orders of the firm; trading is halted.
+    EntryOff,
+    /// The venue takes orders of the firm again.
+    EntryOn,
     /// Make a feed's books anew.
     FeedResync,
     /// Join a feed's groups again and begin its session with the snapshot server anew.
@@ -77,11 +84,14 @@ pub struct Request {
     /// With the commands to a feed and only there: which; all without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feed: Option<String>,
+    /// With the requests of a port and only there: which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
 }
 
 impl From<Command> for Request {
     fn from(command: Command) -> Request {
-        Request { command, token: None, feed: None }
+        Request { command, token: None, feed: None, gateway: None }
     }
 }
 
@@ -102,6 +112,8 @@ pub struct ControlServer {
     clients: Vec<Client>,
     ring: Producer<Control>,
     feeds: Vec<FeedDoor>,
+    /// Gateways by their number: name and protocol.
+    ports: Vec<(String, OrderProtocol)>,
     viewer: Option<Viewer>,
     /// Requests that changed something, for the log.
     pub carried_out: Vec<Request>,
@@ -112,7 +124,12 @@ impl ControlServer {
     ///
     /// # Errors
     /// The socket's.
-    pub fn bind(name: &str, ring: Producer<Control>, feeds: Vec<FeedDoor>) -> io::Result<ControlServer> {
+    pub fn bind(
+        name: &str,
+        ring: Producer<Control>,
+        feeds: Vec<FeedDoor>,
+        ports: Vec<(String, OrderProtocol)>,
+    ) -> io::Result<ControlServer> {
         let path = socket_path(name);
         match std::fs::remove_file(&path) {
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
@@ -131,6 +148,7 @@ impl ControlServer {
             clients: Vec::new(),
             ring,
             feeds,
+            ports,
             viewer: None,
             carried_out: Vec::new(),
         })
@@ -250,6 +268,18 @@ impl ControlServer {
                 Some(token) => Control::WriteOff { token: model::Token(token) },
                 None => return json!({"ok": false, "error": "write-off wants the order's `token`"}),
             },
+            Command::MassCancel => match self.of_port(&request, PortRequest::MassCancel) {
+                Ok(control) => control,
+                Err(error) => return json!({"ok": false, "error": error}),
+            },
+            Command::EntryOff => match self.of_port(&request, PortRequest::EntryOff) {
+                Ok(control) => control,
+                Err(error) => return json!({"ok": false, "error": error}),
+            },
+            Command::EntryOn => match self.of_port(&request, PortRequest::EntryOn) {
+                Ok(control) => control,
+                Err(error) => return json!({"ok": false, "error": error}),
+            },
             // Asked of the strategy thread without the ring, so that no full ring refuses it.
             Command::Shutdown => return self.done(request),
             Command::FeedResync => return self.ask_feeds(request, Demand::Resync),
@@ -259,6 +289,17 @@ impl ControlServer {
             return json!({"ok": false, "error": "the strategy thread does not take commands: it is stopped or overloaded"});
         }
         self.done(request)
+    }
+
+    /// What is asked of a port, where it is one and its venue knows such a request.
+    fn of_port(&self, request: &Request, port: PortRequest) -> Result<Control, String> {
+        let id = request.gateway.as_deref().ok_or("this wants a `gateway`")?;
+        let found = (0..).zip(&self.ports).find(|(_, (name, _))| name == id);
+        let (k, (_, protocol)) = found.ok_or_else(|| format!("there is no gateway {id:?} here"))?;
+        if !protocol.knows(port) {
+            return Err(format!("the venue of gateway {id:?} has no such request"));
+        }
+        Ok(Control::Port { gateway: GatewayId(k), request: port })
     }
 
     fn done(&mut self, request: Request) -> Value {

@@ -265,7 +265,9 @@ fn start_with<S: Strategy>(
     };
     let log =
         LogWriter::create(&log_file, &core_dir, log_names).map_err(io(log_file.display().to_string()))?;
-    let server = ControlServer::bind(&config.name, control_ring, doors).map_err(io("control socket"))?;
+    let ports = config.gateways.iter().map(|g| (g.id.clone(), g.protocol)).collect();
+    let server =
+        ControlServer::bind(&config.name, control_ring, doors, ports).map_err(io("control socket"))?;
     let (grants, tokens_granted) = mpsc::channel();
     let (said, commands) = mpsc::channel();
     let control_agent = ControlAgent::new(ControlParts {

@@ -204,6 +204,11 @@ impl LogWriter {
                 model::Control::WriteOff { token } => {
                     ("warn", "asked to write an order off", json!({"colo.order.token": token.0}))
                 }
+                model::Control::Port { gateway, request } => {
+                    let to = named(&self.names.gateways, gateway.index());
+                    let asked = format!("{request:?}");
+                    ("warn", "asked of a port", json!({"request": asked, "colo.gateway": to}))
+                }
                 model::Control::Shutdown => ("info", "shutdown", json!({})),
                 model::Control::Tokens { first, end } => {
                     ("info", "tokens granted", json!({"first": first.0, "end": end.0}))
@@ -283,6 +288,10 @@ impl LogWriter {
                 "replaces": old.0, "qty": qty.0, "px": px.to_string()}),
             CommandKind::Cancel { token, .. } => {
                 json!({"colo.order.token": token.0, "kind": "cancel", "symbol": symbol})
+            }
+            CommandKind::Port { token, request } => {
+                let to = self.names.gateways.get(c.gateway.index());
+                json!({"colo.order.token": token.0, "kind": format!("{request:?}"), "colo.gateway": to})
             }
         }
     }

@@ -12,7 +12,7 @@ use gateways::fix::{FixConfig, FixConfigError, FixGateway};
 use gateways::gateway::{Barrier, ConfigError, GatewayConfig, OrderGateway, SoupGateway};
 use gateways::order::ClOrdId;
 use gateways::soupbintcp::ClientConfig;
-use model::{GatewayId, Instrument};
+use model::{GatewayId, Instrument, PortRequest};
 use net::ByteStream;
 use thiserror::Error;
 
@@ -58,6 +58,19 @@ macro_rules! by_protocol {
     };
 }
 each_order_protocol! { by_protocol }
+
+impl OrderProtocol {
+    /// Whether its venues can be asked this.
+    #[must_use]
+    pub const fn knows(self, request: PortRequest) -> bool {
+        match (self, request) {
+            (OrderProtocol::RestWs, _) => false,
+            (OrderProtocol::Ouch50, PortRequest::EntryOff | PortRequest::EntryOn) => true,
+            (_, PortRequest::EntryOff | PortRequest::EntryOn) => false,
+            (_, PortRequest::MassCancel) => true,
+        }
+    }
+}
 
 /// A session made from its configuration.
 pub trait Configured: OrderGateway + Sized {

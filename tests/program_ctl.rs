@@ -106,6 +106,35 @@ fn cancel_all_cancels_what_is_open_once() {
 }
 
 #[test]
+fn a_person_can_speak_to_the_venue_about_a_port() {
+    let mut t = Trading::begin();
+    let ask = |t: &Trading, verb: &str, gateway: &str| {
+        colo(["ctl", "--name", &t.desk.name, verb, "--gateway", gateway])
+    };
+    ask(&t, "mass-cancel", "g1").exits(0);
+    t.until("the venue's word", |s| s.count("/gateways/0/mass_canceled") == 1 && halted(s).is_none());
+    ask(&t, "entry-off", "g1").exits(0);
+    t.until("the venue's word", |s| {
+        s.count("/gateways/0/entry_off") == 1 && halted(s) == Some("operator") && open_orders(s) == 0
+    });
+    assert!(t.desk.ctl("status").exits(0).stdout.contains("ORDER ENTRY OFF"));
+    ask(&t, "entry-on", "g1").exits(0);
+    let on = t.until("the venue's word", |s| s.count("/gateways/0/entry_off") == 0);
+    assert_eq!(halted(&on), Some("operator"), "until a person says so");
+    let sent = on.count("/engine/new_orders");
+    t.desk.ctl("resume").exits(0);
+    t.until("new orders", |s| s.count("/engine/new_orders") > sent);
+
+    ask(&t, "entry-off", "g9").exits(1).says(&["there is no gateway"]);
+    t.desk.ctl("entry-off").exits(2);
+    let (report, _desk) = t.shut_down();
+    let run = report.at("/journal").as_str().expect("a folder").to_string();
+    let log = std::fs::read_to_string(std::path::Path::new(&run).join("log.jsonl")).expect("a log");
+    assert!(log.contains("EntryOff") && log.contains("MassCancel"), "{log}");
+    colo(["replay", "--journal", &run]).exits(0);
+}
+
+#[test]
 fn what_was_asked_is_in_the_log() {
     let mut t = Trading::begin();
     t.desk.ctl("halt").exits(0);

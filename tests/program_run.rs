@@ -26,7 +26,9 @@ fn tokens_of(records: &[Record]) -> Vec<u32> {
         _ => None,
     });
     let named = commands.filter_map(|c| match c.kind {
-        model::CommandKind::New { token, .. } | model::CommandKind::Replace { token, .. } => Some(token.0),
+        model::CommandKind::New { token, .. }
+        | model::CommandKind::Replace { token, .. }
+        | model::CommandKind::Port { token, .. } => Some(token.0),
         model::CommandKind::Cancel { .. } => None,
     });
     named.collect()

@@ -23,8 +23,8 @@ pub use instruments::{InstrumentChange, InstrumentState, Instruments};
 pub use orders::{Exposure, Lives, Order, OrderId, OrderState, Orders, PendingReplace, Turn};
 pub use position::{FEE_MAX, Fees, Opening, Overflow, Position, Positions};
 pub use risk::{
-    Approved, BackOff, BucketLimit, DropReason, Dropped, LimitsError, QueueLimit, RiskLimits, RiskReject,
-    Throttle, ThrottleError, Weights, WindowLimit,
+    Approved, BackOff, BucketLimit, DropReason, Dropped, LimitsError, Pace, QueueLimit, RiskLimits,
+    RiskReject, Throttle, ThrottleError, Weights, WindowLimit,
 };
 pub use sanity::{BookSanity, SanityError};
 pub use validity::{Phase, Reason, Scope, Soundness, Transition, Transitions};

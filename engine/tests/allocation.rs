@@ -100,6 +100,7 @@ impl Answers {
                     self.say(c.gateway, token.0, replaced(old.0, qty.0, px.0));
                 }
             }
+            CommandKind::Port { .. } => unreachable!("nobody asks for it"),
             CommandKind::Cancel { token: Token(t), .. } => {
                 if let Some(slot) = self.slot(t) {
                     let (_, open) = core::mem::take(slot);

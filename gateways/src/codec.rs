@@ -90,6 +90,9 @@ pub struct Query<P> {
 /// Writes one request that names `token`.
 pub type Write<P> = fn(&mut P, Token, &mut Transmit) -> Result<(), EncodeError>;
 
+/// Writes a request that switches something, with a token of its own.
+pub type Switch<P> = fn(&mut P, Token, bool, &mut Transmit) -> Result<(), EncodeError>;
+
 /// How everything is canceled at once.
 #[derive(Clone, Copy, Debug)]
 pub enum CancelAll<P> {
@@ -109,6 +112,9 @@ pub trait SoupProtocol: Send + Sized + fmt::Debug {
 
     /// How everything is canceled at once.
     const CANCEL_ALL: CancelAll<Self>;
+
+    /// How the firm's order entry is switched off and on; `None` where the protocol has no such request.
+    const SWITCH_ENTRY: Option<Switch<Self>>;
 
     /// For the instruments of `instruments` that trade through `gateway`.
     ///

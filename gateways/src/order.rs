@@ -40,6 +40,9 @@ pub enum EncodeError {
     /// Not above 0 and at most 199,999.9900 USD; beyond that the venue takes it for a market order.
     #[error("price {0} cannot be ordered")]
     BadPrice(Px),
+    /// The protocol has no such request, or [`crate::gateway::OrderGateway::encode`] is not the way to make it.
+    #[error("this cannot be said here")]
+    Unsaid,
     /// A buy marked short.
     #[error("a buy cannot be short")]
     ShortBuy,

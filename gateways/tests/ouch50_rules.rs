@@ -30,7 +30,7 @@ use gateways::codec::DecodeError;
 use gateways::gateway::{Notice, OrderGateway, OuchGateway};
 use gateways::ouch50::appendage::Element;
 use gateways::ouch50::{Decoder, Outbound};
-use model::{CommandKind, Nanos, Px, Qty, ReportKind, SessionEvent, Side, Symbol, Tif, Token, VenueRef};
+use model::{CommandKind, Nanos, Px, Qty, ReportKind, SessionEvent, Side, Tif, Token, VenueRef};
 use support::venue::{login_accepted, next_token};
 use support::{GATEWAY, MS, Sink, buy, cancel, command, config, flush, instruments, packet, receive};
 
@@ -140,11 +140,11 @@ fn a_channel_is_on_every_request_and_its_answers_are_ours() {
     }
     g.modify(START, Token(2), Side::Sell, true, Qty(4)).unwrap();
     assert!(flush(&mut g).ends_with(&idx));
-    g.mass_cancel(START, Token(3), Symbol::BLANK).unwrap();
+    g.cancel_all(START, Token(3)).unwrap();
     assert!(flush(&mut g).ends_with(&idx));
-    g.disable_entry(START, Token(4)).unwrap();
+    g.switch_entry(START, Token(4), false).unwrap();
     assert!(flush(&mut g).ends_with(&idx));
-    g.enable_entry(START, Token(5)).unwrap();
+    g.switch_entry(START, Token(5), true).unwrap();
     let bytes = flush(&mut g);
     assert!(bytes.ends_with(&idx) && usize::from(bytes[1]) + 2 == bytes.len(), "{bytes:?}");
 

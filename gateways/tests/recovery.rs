@@ -350,9 +350,9 @@ fn what_is_not_understood_is_told_counted_and_survived() {
 fn account_wide_requests_are_acknowledged_by_notices() {
     let mut p = Pair::ready();
     p.sink.all.clear();
-    p.g.mass_cancel(p.now, Token(5), Symbol::BLANK).unwrap();
-    p.g.disable_entry(p.now, Token(6)).unwrap();
-    p.g.enable_entry(p.now, Token(7)).unwrap();
+    p.g.cancel_all(p.now, Token(5)).unwrap();
+    p.g.switch_entry(p.now, Token(6), false).unwrap();
+    p.g.switch_entry(p.now, Token(7), true).unwrap();
     assert_eq!(flush(&mut p.g).len(), 22 + 14 + 14);
     let stamped = |letter: u8, token: u32, rest: &[u8]| {
         let mut m = vec![letter, 0, 0, 0, 0, 0, 0, 0, 9];

@@ -1,7 +1,7 @@
 //! Everything that can move the engine, as one type: the engine's commands and its `state_hash` are a function of the
 //! configuration and the ordered list of `(now, Input)`.
 
-use crate::{ExecutionReport, FeedId, GatewayId, MarketEvent, Token};
+use crate::{ExecutionReport, FeedId, GatewayId, MarketEvent, PortRequest, Token};
 
 /// One input of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +128,13 @@ pub enum Control {
     WriteOff {
         /// One of the order's tokens.
         token: Token,
+    },
+    /// Ask something of a port as a whole. Refused while its session is not ready. [`PortRequest::EntryOff`] halts trading beside it.
+    Port {
+        /// Which.
+        gateway: GatewayId,
+        /// What.
+        request: PortRequest,
     },
     /// Cancel every open order once.
     CancelAll,

@@ -21,5 +21,5 @@ pub use ids::{FeedId, GatewayId, InstrumentId, Symbol, Token, VenueRef};
 pub use input::{Control, FeedStatus, HaltReason, Input, SessionEvent};
 pub use instrument::{Instrument, TradingState, Validity};
 pub use market::{CrossKind, MarketBody, MarketEvent};
-pub use order::{CommandKind, ExecutionReport, OrderCommand, ReportKind, Tif};
+pub use order::{CommandKind, ExecutionReport, OrderCommand, PortRequest, ReportKind, Tif};
 pub use units::{Nanos, ParsePxError, Px, Qty, Side, Usd};

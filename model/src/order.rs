@@ -66,6 +66,25 @@ pub enum CommandKind {
         /// New intended total, executed shares included; 0 cancels what is open.
         qty: Qty,
     },
+    /// About the port, not about an order; its instrument is number 0, and means nothing.
+    Port {
+        /// Its token, used up by it like an order's.
+        token: Token,
+        /// What is asked.
+        request: PortRequest,
+    },
+}
+
+/// What can be asked of a port as a whole. A venue that has no such request is not asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum PortRequest {
+    /// Cancel every order of the port that may be open, by one request where the venue has one.
+    MassCancel = 1,
+    /// Take no more orders of the firm.
+    EntryOff = 2,
+    /// Take them again.
+    EntryOn = 3,
 }
 
 impl OrderCommand {
@@ -76,7 +95,8 @@ impl OrderCommand {
         match self.kind {
             CommandKind::New { token, .. }
             | CommandKind::Replace { token, .. }
-            | CommandKind::Cancel { token, .. } => token,
+            | CommandKind::Cancel { token, .. }
+            | CommandKind::Port { token, .. } => token,
         }
     }
 }

@@ -397,7 +397,11 @@ mod tests {
                 })
                 .collect(),
             gateways: (0..many)
-                .map(|k| Port { id: id("g", k), counters: table(&counters::gateway::TABLE, number) })
+                .map(|k| Port {
+                    id: id("g", k),
+                    throttle: None,
+                    counters: table(&counters::gateway::TABLE, number),
+                })
                 .collect(),
             control: table(&counters::control::TABLE, number),
             transitions: BTreeMap::new(),

@@ -101,7 +101,8 @@ impl Drop for ControlAgent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{HaltReason, Token};
+    use crate::order_protocol::OrderProtocol;
+    use model::{GatewayId, HaltReason, PortRequest, Token};
     use ringbuf::spsc;
     use std::io::{BufRead, BufReader, Write};
     use std::os::unix::net::UnixStream;
@@ -118,7 +119,13 @@ mod tests {
         let mut region = words.unwrap();
         let ending = Arc::new(Ending::default());
         let mut agent = ControlAgent::new(ControlParts {
-            server: ControlServer::bind(&name, ring, Vec::new()).unwrap(),
+            server: ControlServer::bind(
+                &name,
+                ring,
+                Vec::new(),
+                vec![("g1".into(), OrderProtocol::Ouch50), ("g2".into(), OrderProtocol::Ouch42)],
+            )
+            .unwrap(),
             tokens,
             said,
             counters: Counters::over(region.words(0, counter::COUNT).unwrap()),
@@ -145,16 +152,27 @@ mod tests {
         agent.do_work(Nanos(2));
         assert_eq!(agent.counters.get(counter::ring_full), Some(2), "the command, and the grant that waits");
         assert!(ask(&mut agent, "shutdown").contains("true"), "an end needs no room");
+        for (command, gateway, why) in [
+            ("entry-off", "", "wants a `gateway`"),
+            ("entry-off", r#", "gateway": "g9""#, "there is no gateway"),
+            ("entry-off", r#", "gateway": "g2""#, "no such request"),
+        ] {
+            let answer = ask(&mut agent, &format!(r#"{command}"{gateway}, "feed": ""#));
+            assert!(answer.contains(why), "{answer}");
+        }
         assert!(ending.is_asked());
         assert_eq!(inputs.pop(), Some(Control::Halt(HaltReason::Operator)));
         agent.do_work(Nanos(3));
         assert_eq!((inputs.pop(), inputs.pop()), (Some(Control::CancelAll), Some(tokens)));
+        assert!(ask(&mut agent, r#"mass-cancel", "gateway": "g2"#).contains("true"));
+        let of_port = Control::Port { gateway: GatewayId(1), request: PortRequest::MassCancel };
+        assert_eq!(inputs.pop(), Some(of_port));
         assert!(ask(&mut agent, "halt-for-reconciliation").contains("true"));
         assert_eq!(inputs.pop(), Some(Control::Halt(HaltReason::Reconciliation)));
         agent.do_work(Nanos(4));
         let said: Vec<_> = log.try_iter().map(|(_, r)| r.command).collect();
         let last = Command::HaltForReconciliation;
-        assert_eq!(said, [Command::Halt, Command::CancelAll, Command::Shutdown, last]);
+        assert_eq!(said, [Command::Halt, Command::CancelAll, Command::Shutdown, Command::MassCancel, last]);
         let _ = std::fs::remove_file(crate::telemetry::region_path(&name));
     }
 
@@ -168,7 +186,13 @@ mod tests {
         let mut region = ringbuf::region::Region::create(&path, 1, counter::COUNT * 8, 0).unwrap();
         let ending = Arc::new(Ending::default());
         let counters = Counters::over(region.words(0, counter::COUNT).unwrap());
-        let server = ControlServer::bind(&name, ring, Vec::new()).unwrap();
+        let server = ControlServer::bind(
+            &name,
+            ring,
+            Vec::new(),
+            vec![("g1".into(), OrderProtocol::Ouch50), ("g2".into(), OrderProtocol::Ouch42)],
+        )
+        .unwrap();
         drop(ControlAgent::new(ControlParts { server, tokens, said, counters, ending: Arc::clone(&ending) }));
         assert!(ending.is_asked());
         let _ = std::fs::remove_file(path);

@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 use gateways::gateway::{OrderGateway, ReportSink};
 use gateways::order::EncodeError;
-use model::{CommandKind, GatewayId, Nanos, Token};
+use model::{CommandKind, GatewayId, Nanos, PortRequest, Token};
 use net::Received;
 use ringbuf::spsc::{Consumer, Producer};
 
@@ -259,7 +259,13 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
             if popped == Nanos::ZERO {
                 popped = self.clock.now();
             }
-            match self.gateway.encode(now, command) {
+            let outcome = match command.kind {
+                CommandKind::Port { token, request } => self.ask_port(now, token, request),
+                CommandKind::New { .. } | CommandKind::Replace { .. } | CommandKind::Cancel { .. } => {
+                    self.gateway.encode(now, command)
+                }
+            };
+            match outcome {
                 Ok(()) => {
                     if !cancel {
                         self.last_token = self.last_token.max(command.token());
@@ -271,7 +277,9 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
                     self.held = Some(item);
                     break;
                 }
-                Err(EncodeError::NotReady) => self.publisher.counters.add(counter::unsent, 1),
+                Err(EncodeError::NotReady | EncodeError::Unsaid) => {
+                    self.publisher.counters.add(counter::unsent, 1)
+                }
                 Err(_) => {
                     // The command cannot be said in this protocol, so engine and venue would disagree about it: a new session settles that.
                     self.publisher.counters.add(counter::protocol_errors, 1);
@@ -281,6 +289,16 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
             }
         }
         work
+    }
+
+    /// What a person asks of the port itself.
+    #[cold]
+    fn ask_port(&mut self, now: Nanos, token: Token, request: PortRequest) -> Result<(), EncodeError> {
+        match request {
+            PortRequest::MassCancel => self.gateway.cancel_all(now, token),
+            PortRequest::EntryOff => self.gateway.switch_entry(now, token, false),
+            PortRequest::EntryOn => self.gateway.switch_entry(now, token, true),
+        }
     }
 
     fn measure(&mut self, item: &OrderItem, popped: Nanos) {
@@ -436,7 +454,6 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
                 }
                 if sweep.is_over(now, self.up.last_report) || self.given_up.is_some() {
                     let confirmed = sweep.is_confirmed();
-                    self.publisher.counters.add(counter::mass_canceled, confirmed.into());
                     return self.log_out(now, Some(confirmed));
                 }
                 let ready = self.gateway.is_ready();
@@ -477,6 +494,8 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
         c.set(counter::receipts_lost, self.up.receipts_lost);
         let given_up = self.given_up.map_or(0, |code| if code == OUT_OF_STEP { 2 } else { 1 });
         c.set(counter::given_up, given_up);
+        c.set(counter::entry_off, self.up.entry_off.into());
+        c.set(counter::mass_canceled, self.up.mass_cancels_taken);
     }
 }
 

@@ -20,6 +20,12 @@ pub enum Verb {
     /// Give up an order of which the venue will not tell what became (`--token`): it counts for nothing any more. For when the venue's desk has said
     /// that it is gone.
     WriteOff,
+    /// Cancel all orders of a gateway (`--gateway`) by the venue's own request, those of earlier runs and other programs on the port among them.
+    MassCancel,
+    /// Ask the venue of a gateway (`--gateway`) to take no more orders of the firm, and halt trading. `status` shows when it has said so.
+    EntryOff,
+    /// Ask the venue of a gateway (`--gateway`) to take orders of the firm again. Trading stays halted until `resume`.
+    EntryOn,
     /// A feed and its lines: `feed status`, `feed resync`, `feed reconnect`; all feeds without `--feed`.
     Feed,
     /// End in order: no new orders, cancel all, wait for the venue, flush, exit.
@@ -56,6 +62,9 @@ pub struct Args {
     /// With `feed`: which, as the configuration names it.
     #[arg(long)]
     feed: Option<String>,
+    /// With `mass-cancel`, `entry-off` and `entry-on`: which gateway, as the configuration names it.
+    #[arg(long, required_if_eq_any([("verb", "mass-cancel"), ("verb", "entry-off"), ("verb", "entry-on")]))]
+    gateway: Option<String>,
     /// The order, as `status --json` names it.
     #[arg(long, required_if_eq("verb", "write-off"))]
     token: Option<u32>,
@@ -75,6 +84,9 @@ pub fn run(args: &Args) -> Outcome {
         Verb::Resume => Command::Resume,
         Verb::CancelAll => Command::CancelAll,
         Verb::WriteOff => Command::WriteOff,
+        Verb::MassCancel => Command::MassCancel,
+        Verb::EntryOff => Command::EntryOff,
+        Verb::EntryOn => Command::EntryOn,
         Verb::Feed => match args.of_feed {
             Some(FeedVerb::Resync) => Command::FeedResync,
             Some(FeedVerb::Reconnect) => Command::FeedReconnect,
@@ -86,8 +98,11 @@ pub fn run(args: &Args) -> Outcome {
         return Err(Failure::with(Exit::Usage, "only `feed` takes a second verb or --feed"));
     }
     let token = args.token.filter(|_| args.verb == Verb::WriteOff);
+    let asks_port = matches!(args.verb, Verb::MassCancel | Verb::EntryOff | Verb::EntryOn);
+    let gateway = args.gateway.clone().filter(|_| asks_port);
     let feed = args.feed.clone().filter(|_| command != Command::Status);
-    let mut answer = control::ask(&args.name, Request { command, token, feed }).map_err(Failure::new)?;
+    let mut answer =
+        control::ask(&args.name, Request { command, token, feed, gateway }).map_err(Failure::new)?;
     if args.verb == Verb::Feed && command == Command::Status {
         answer = feeds_of(answer, args.feed.as_deref())?;
     }
@@ -125,10 +140,12 @@ fn status(s: &Value) -> String {
             false => states.get(g["state"].as_u64().unwrap_or(9) as usize).copied().unwrap_or("?"),
         };
         out.push_str(&format!(
-            "gateway {:<10} {state}, {} sent, {} reports\n",
+            "gateway {:<10} {state}{}, {} sent, {} reports{}\n",
             text(&g["id"]),
+            if g["entry_off"] == 1 { ", ORDER ENTRY OFF (`entry-on`)" } else { "" },
             g["sent"],
-            g["reports"]
+            g["reports"],
+            throttle(&g["throttle"], risk["now_ns"].as_u64().unwrap_or(0))
         ));
     }
     for f in s["feeds"].as_array().into_iter().flatten() {
@@ -162,6 +179,26 @@ fn status(s: &Value) -> String {
             i["ask_qty"],
             i["position"]
         ));
+    }
+    out
+}
+
+/// A gateway's throttle in words; nothing where it has none. A breaker that has tripped is a halt.
+fn throttle(t: &Value, now_ns: u64) -> String {
+    if t.is_null() {
+        return String::new();
+    }
+    let until = |key: &str| t[key].as_u64().unwrap_or(0).saturating_sub(now_ns).div_ceil(1_000_000);
+    let mut out = match until("room_at_ns") {
+        0 => "; room for orders".to_string(),
+        ms => format!("; NO ROOM for {ms} ms"),
+    };
+    if t["waiting"] != 0 {
+        out.push_str(&format!(", {} wait", t["waiting"]));
+    }
+    match until("back_off_until_ns") {
+        0 => {}
+        ms => out.push_str(&format!(", BACKING OFF for {ms} ms")),
     }
     out
 }
@@ -236,4 +273,22 @@ fn feed_status(answer: &Value) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_throttle_is_told_where_there_is_one() {
+        let now = 5_000_000_000;
+        let of = |room: u64, waiting: u64, back_off: u64| {
+            let t = json!({"room_at_ns": room, "waiting": waiting, "back_off_until_ns": back_off});
+            throttle(&t, now)
+        };
+        assert_eq!(throttle(&Value::Null, now), "");
+        assert_eq!(of(0, 0, 0), "; room for orders");
+        assert_eq!(of(now + 1, 3, now), "; NO ROOM for 1 ms, 3 wait");
+        assert_eq!(of(now + 2_000_000, 0, now + 2_000_000), "; NO ROOM for 2 ms, BACKING OFF for 2 ms");
+    }
 }

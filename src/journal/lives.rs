@@ -44,8 +44,8 @@ impl OrderLives {
                 &[]
             }
             Record::Command(c) => self.lives.on_command(self.now, &c),
+            Record::Dropped(d) => self.lives.on_dropped(&d),
             Record::Refusal(_)
-            | Record::Dropped(_)
             | Record::Receipt(_)
             | Record::Validity(_)
             | Record::Hash { .. }

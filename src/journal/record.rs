@@ -24,7 +24,7 @@ use engine::strategy::Intent;
 use engine::{DropReason, Dropped, OrderId, Reason, Refusal, RiskReject, Scope, Transition};
 use model::{
     CommandKind, Control, ExecutionReport, FeedId, FeedStatus, GatewayId, HaltReason, InstrumentId, Nanos,
-    OrderCommand, Px, Qty, ReportKind, SessionEvent, Side, Tif, Token, Validity, VenueRef,
+    OrderCommand, PortRequest, Px, Qty, ReportKind, SessionEvent, Side, Tif, Token, Validity, VenueRef,
 };
 
 use super::bytes::{Malformed, Put, Take};
@@ -405,6 +405,7 @@ fn put_control(p: &mut Put, c: Control) {
         Control::Shutdown => p.u8(4),
         Control::Tokens { first, end } => p.u8(5).u32(first.0).u32(end.0),
         Control::WriteOff { token } => p.u8(6).u32(token.0),
+        Control::Port { gateway, request } => p.u8(7).u8(gateway.0).u8(request as u8),
     };
 }
 
@@ -425,6 +426,16 @@ fn control(t: &mut Take<'_>) -> Result<Control, Malformed> {
         4 => Control::Shutdown,
         5 => Control::Tokens { first: Token(t.u32()?), end: Token(t.u32()?) },
         6 => Control::WriteOff { token: Token(t.u32()?) },
+        7 => Control::Port { gateway: GatewayId(t.u8()?), request: port_request(t)? },
+        _ => return Err(Malformed),
+    })
+}
+
+fn port_request(t: &mut Take<'_>) -> Result<PortRequest, Malformed> {
+    Ok(match t.u8()? {
+        1 => PortRequest::MassCancel,
+        2 => PortRequest::EntryOff,
+        3 => PortRequest::EntryOn,
         _ => return Err(Malformed),
     })
 }
@@ -440,6 +451,7 @@ fn put_command(p: &mut Put, c: &OrderCommand) {
             p.u8(2).u32(old.0).u32(token.0).u32(qty.0).i64(px.0).u8(tif as u8)
         }
         CommandKind::Cancel { token, qty } => p.u8(3).u32(token.0).u32(qty.0),
+        CommandKind::Port { token, request } => p.u8(4).u32(token.0).u8(request as u8),
     };
 }
 
@@ -463,6 +475,7 @@ fn command(t: &mut Take<'_>) -> Result<OrderCommand, Malformed> {
             tif: tif(t)?,
         },
         3 => CommandKind::Cancel { token: Token(t.u32()?), qty: Qty(t.u32()?) },
+        4 => CommandKind::Port { token: Token(t.u32()?), request: port_request(t)? },
         _ => return Err(Malformed),
     };
     Ok(OrderCommand { gateway, instrument, kind })

@@ -115,7 +115,8 @@ counters! {
         receipts_lost: "1", "Receipts dropped because the strategy took nothing for too long";
         given_up: "1", "1 when the venue refused user or password, 2 when it counts other sequence numbers: no login is tried again before a restart";
         mass_cancels: "1", "Mass cancels sent at an end in disorder";
-        mass_canceled: "1", "1 when the venue confirmed one";
+        mass_canceled: "1", "Mass cancels that the venue has taken, a person's among them";
+        entry_off: "1", "1 while the venue's last word is that it takes no orders of the firm";
     }
 }
 
@@ -157,6 +158,7 @@ counters! {
         held: "1", "New orders and replaces that waited for room in a venue's message rate";
         dropped: "1", "Of these, what was not sent";
         corrected: "1", "Fills that the venue corrected";
+        lots_merged: "1", "Fills that found no room for a lot of their own (first in, first out): their shares leave at the average of the lot that they joined";
     }
 }
 

@@ -8,6 +8,7 @@
 //!                   CONTROL   counters::control, padding
 //!                   ENGINE    counters::engine, changes of validity by word and reason, histograms `feed_ring`, `book`, `strategy_risk`, padding
 //!                   RISK      seqlock cell of 8 words
+//!                   THROTTLES for each gateway: seqlock cell of 4 words
 //!                   INSTRUMENTS for each: symbol (1 word), market cell of 7, position cell of 6
 //!                   ORDERS    for each slot: seqlock cell of 6 words
 //! ```
@@ -35,6 +36,8 @@ pub const VERSION: u32 = 8;
 pub const NAME: usize = 4;
 /// Values of a cell of the risk snapshot.
 pub const RISK: usize = 8;
+/// Values of the cell of a gateway's throttle: whether it has one, requests that wait, when a new order has room, until when they stay back.
+pub const THROTTLE: usize = 4;
 /// Values of an instrument's market cell.
 pub const MARKET: usize = 7;
 /// Counts of changes of validity: for each word, one for each reason.
@@ -117,6 +120,7 @@ pub struct Layout {
     control: usize,
     engine: usize,
     risk: usize,
+    throttles: usize,
     instruments: usize,
     orders: usize,
     /// Words in all.
@@ -136,10 +140,11 @@ impl Layout {
         let control = gateways + shape.gateways * GATEWAY;
         let engine = control + CONTROL;
         let risk = engine + ENGINE;
-        let instruments = risk + RISK + 1;
+        let throttles = risk + RISK + 1;
+        let instruments = throttles + shape.gateways * (THROTTLE + 1);
         let orders = instruments + shape.instruments * INSTRUMENT;
         let words = orders + shape.orders * (ORDER + 1);
-        Layout { shape, feeds, gateways, control, engine, risk, instruments, orders, words }
+        Layout { shape, feeds, gateways, control, engine, risk, throttles, instruments, orders, words }
     }
 
     /// The shape itself and the core's name.
@@ -237,6 +242,12 @@ impl Layout {
         Span::new(self.risk, RISK + 1)
     }
 
+    /// The throttle of a gateway, as the strategy thread keeps it.
+    #[must_use]
+    pub const fn throttle(&self, k: usize) -> Span {
+        Span::new(self.throttles + k * (THROTTLE + 1), THROTTLE + 1)
+    }
+
     /// An instrument's symbol.
     #[must_use]
     pub const fn symbol(&self, k: usize) -> Span {
@@ -296,6 +307,7 @@ mod tests {
         all.extend([l.engine(), l.transitions()].map(|s| (s, "engine".to_owned())));
         all.extend((0..3).map(|n| (l.engine_stage(n), "engine".to_owned())));
         let mut core = vec![l.risk()];
+        core.extend((0..shape.gateways).map(|k| l.throttle(k)));
         core.extend((0..shape.instruments).flat_map(|k| [l.symbol(k), l.market(k), l.position(k)]));
         core.extend((0..shape.orders).map(|k| l.order(k)));
         all.extend(core.into_iter().map(|s| (s, "state".to_owned())));

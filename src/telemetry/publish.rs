@@ -2,7 +2,7 @@
 
 use engine::strategy::Strategy;
 use engine::{Engine, Order, Reason};
-use model::{FeedId, InstrumentId, Nanos, Validity};
+use model::{FeedId, GatewayId, InstrumentId, Nanos, Validity};
 use ringbuf::cell::SeqCell;
 use ringbuf::counters::Counters;
 use ringbuf::histogram::Histogram;
@@ -129,6 +129,7 @@ impl Publication {
     /// [`RegionError`] where it was taken before.
     pub fn core(&mut self) -> Result<CorePublisher, RegionError> {
         let l = self.layout;
+        let throttles = (0..l.shape.gateways).map(|k| self.cell(l.throttle(k))).collect::<Result<_, _>>()?;
         let markets = (0..l.shape.instruments).map(|k| self.cell(l.market(k))).collect::<Result<_, _>>()?;
         let positions =
             (0..l.shape.instruments).map(|k| self.cell(l.position(k))).collect::<Result<_, _>>()?;
@@ -140,6 +141,7 @@ impl Publication {
             book: self.histogram(l.engine_stage(1))?,
             strategy_risk: self.histogram(l.engine_stage(2))?,
             risk: self.cell(l.risk())?,
+            throttles,
             markets,
             positions,
             orders,
@@ -192,6 +194,7 @@ pub struct CorePublisher {
     /// Time to apply one input that left commands, ns.
     pub strategy_risk: Histogram,
     risk: SeqCell<{ layout::RISK }>,
+    throttles: Vec<SeqCell<{ layout::THROTTLE }>>,
     markets: Vec<SeqCell<{ layout::MARKET }>>,
     positions: Vec<SeqCell<{ layout::POSITION }>>,
     orders: Vec<SeqCell<{ layout::ORDER }>>,
@@ -224,6 +227,7 @@ impl CorePublisher {
             (counters::engine::controls_refused, s.controls_refused),
             (counters::engine::broken_prints, s.broken_prints),
             (counters::engine::corrected, s.corrected),
+            (counters::engine::lots_merged, e.positions().lots_merged()),
             (counters::engine::held, s.held),
             (counters::engine::dropped, s.dropped),
         ];
@@ -247,6 +251,12 @@ impl CorePublisher {
             e.limits().max_position.cast_unsigned(),
             e.instruments().all().iter().filter(|i| i.is_tradable()).count() as u64,
         ]);
+        for (k, cell) in (0..).zip(&mut self.throttles) {
+            let words = e
+                .pace(GatewayId(k))
+                .map_or([0; layout::THROTTLE], |p| [1, p.waiting as u64, p.room_at.0, p.back_off_until.0]);
+            cell.store(words);
+        }
         for (k, i) in e.instruments().all().iter().enumerate() {
             let id = InstrumentId(k as u16);
             let top = e.top(id);

@@ -4,7 +4,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use engine::strategy::{Quoter, Strategy};
-use engine::{Engine, Outbox};
+use engine::{Engine, Outbox, Throttle, WindowLimit};
 use model::{
     Control, ExecutionReport, FeedId, FeedStatus, GatewayId, HaltReason, Input, InstrumentId, MarketBody,
     MarketEvent, Nanos, Px, Qty, ReportKind, SessionEvent, Side, Symbol, Token, TradingState, VenueRef,
@@ -123,6 +123,23 @@ fn quoting(config: &Config) -> Engine<Quoter> {
 
 fn core(p: &mut Published) -> CorePublisher {
     p.publication.core().unwrap()
+}
+
+#[test]
+fn a_throttle_is_read_where_there_is_one() {
+    let mut p = Published::new("throttle");
+    let viewer = p.view();
+    let mut core = core(&mut p);
+    p.config.gateways[0].throttle = Throttle::default();
+    core.publish(&quoting(&p.config));
+    assert!(viewer.read().gateways[0].throttle.is_none(), "it limits nothing");
+    // The quoter's two orders use it up.
+    let windows = vec![WindowLimit { limit: 2, span: Nanos(1_000_000_000) }];
+    p.config.gateways[0].throttle = Throttle { windows, ..Throttle::default() };
+    core.publish(&quoting(&p.config));
+    let t = viewer.read().gateways[0].throttle.expect("a throttle");
+    assert!(t.room_at_ns > 5_000_000_000 && t.room_at_ns <= 6_000_000_001, "{t:?}");
+    assert_eq!((t.waiting, t.back_off_until_ns), (0, 0));
 }
 
 #[test]
@@ -260,14 +277,14 @@ fn json_field_names_are_stable() {
     );
     assert_eq!(
         keys(&json["gateways"][0]),
-        "connects disconnects given_up id last_sequence login_rejects mass_canceled mass_cancels \
-         protocol_errors receipts_lost reports ring_full sent spilled state undecodable unsent"
+        "connects disconnects entry_off given_up id last_sequence login_rejects mass_canceled mass_cancels \
+         protocol_errors receipts_lost reports ring_full sent spilled state throttle undecodable unsent"
     );
     assert_eq!(keys(&json["control"]), "clients commands ring_full");
     assert_eq!(
         keys(&json["engine"]),
         "accepted adopted anomalies broken_prints cancels controls_refused corrected dropped duplicate_reports fills held inputs journal_records \
-         journal_refused late_reports market_events new_orders order_ring_full refusals rejected replaces reports \
+         journal_refused late_reports lots_merged market_events new_orders order_ring_full refusals rejected replaces reports \
          shares unknown_refs unsettled written_off"
     );
     assert_eq!(

@@ -112,11 +112,24 @@ pub struct Feed {
     pub lines: Vec<BTreeMap<&'static str, u64>>,
 }
 
+/// Where a gateway's throttle stands.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Throttle {
+    /// Requests that wait for room.
+    pub waiting: u64,
+    /// When a new order has room, ns since the Unix epoch; in the past where it has, `u64::MAX` for never.
+    pub room_at_ns: u64,
+    /// Until then new orders stay back, for the venue has refused one for its rate; in the past where they do not.
+    pub back_off_until_ns: u64,
+}
+
 /// One gateway.
 #[derive(Clone, Debug, Serialize)]
 pub struct Port {
     /// Its id.
     pub id: String,
+    /// Its throttle, where it has one.
+    pub throttle: Option<Throttle>,
     /// [`counters::gateway`].
     #[serde(flatten)]
     pub counters: BTreeMap<&'static str, u64>,
@@ -308,6 +321,7 @@ impl Viewer {
             gateways: (0..l.shape.gateways)
                 .map(|k| Port {
                     id: self.name(l.gateway_name(k).at),
+                    throttle: self.throttle(k),
                     counters: self.table(l.gateway(k), &counters::gateway::TABLE),
                 })
                 .collect(),
@@ -406,6 +420,12 @@ impl Viewer {
             tokens_left: tokens,
             tradable,
         })
+    }
+
+    fn throttle(&self, k: usize) -> Option<Throttle> {
+        let [is_there, waiting, room_at_ns, back_off_until_ns] =
+            self.cell::<{ layout::THROTTLE }>(self.layout.throttle(k))?;
+        (is_there != 0).then_some(Throttle { waiting, room_at_ns, back_off_until_ns })
     }
 
     fn feed(&self, k: usize) -> Feed {

@@ -1,6 +1,6 @@
 //! What the venue's end of a connection hears, read by hand.
 
-use model::{CommandKind, OrderCommand};
+use model::{CommandKind, OrderCommand, PortRequest};
 
 /// What the port speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +132,9 @@ impl Ask {
                 Ask { letter: b'U', old: old.0, qty: qty.0, px: px.0 as u64, tif: letter(tif), ..ask }
             }
             CommandKind::Cancel { qty, .. } => Ask { qty: qty.0, ..ask },
+            CommandKind::Port { request: PortRequest::MassCancel, .. } => Ask { letter: b'C', ..ask },
+            CommandKind::Port { request: PortRequest::EntryOff, .. } => Ask { letter: b'D', ..ask },
+            CommandKind::Port { request: PortRequest::EntryOn, .. } => Ask { letter: b'E', ..ask },
         }
     }
 

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use colo::agents::Farewell;
 use engine::strategy::Intent;
-use model::{Control, InstrumentId, Px, Qty, Side, Tif};
+use model::{Control, InstrumentId, PortRequest, Px, Qty, Side, Tif};
 
-use crate::core::{Lie, MID};
+use crate::core::{GATEWAY, Lie, MID};
 use crate::exchange_support::symbol;
 use crate::line::Spoken;
 use crate::misbehaviour::Script;
@@ -21,7 +21,7 @@ pub struct Story {
     ask: fn(&mut World) -> Check,
     /// What the venue does before the request reaches it.
     meanwhile: fn(&mut World),
-    /// The letters of what the venue says from the request on: a story that does not get its answer would be about nothing. OUCH 4.2 has all of them but `X`.
+    /// The letters of what the venue says from the request on: a story that does not get its answer would be about nothing. OUCH 4.2 has all of them but `X` and `K`.
     answer: &'static str,
 }
 
@@ -169,6 +169,20 @@ pub const STORIES: &[Story] = &[
         answer: "E",
     },
     Story {
+        name: "mass cancel, as a person asks for it",
+        before: three_rest,
+        ask: |w| w.control(Control::Port { gateway: GATEWAY, request: PortRequest::MassCancel }),
+        meanwhile: calm,
+        answer: "XCCC",
+    },
+    Story {
+        name: "order entry is switched on",
+        before: one_rests,
+        ask: |w| w.control(Control::Port { gateway: GATEWAY, request: PortRequest::EntryOn }),
+        meanwhile: calm,
+        answer: "K",
+    },
+    Story {
         name: "cancel all, with a replace under way",
         before: three_rest,
         ask: |w| {
@@ -246,7 +260,7 @@ impl Story {
 
     /// What the venue has to say to it, by letters.
     pub fn answer(&self, spoken: Spoken) -> String {
-        self.answer.chars().filter(|c| *c != 'X' || spoken == Spoken::Ouch50).collect()
+        self.answer.chars().filter(|c| !"XK".contains(*c) || spoken == Spoken::Ouch50).collect()
     }
 
     /// What the venue says to it, by letters.

@@ -1,12 +1,12 @@
 //! Control, halts, and the work that one input leaves over for the next ones: cancel sweeps, and telling the strategy.
 
-use model::{Control, GatewayId, HaltReason, InstrumentId, Token};
+use model::{Control, GatewayId, HaltReason, InstrumentId, PortRequest, Token};
 
 use super::{Engine, Outbox};
 use crate::instruments::InstrumentChange;
 use crate::limits::{INTENTS_PER_CALLBACK, SWEEP_PER_INPUT};
 use crate::orders::{Order, OrderState};
-use crate::risk::DropReason;
+use crate::risk::{DropReason, Flush};
 use crate::strategy::Strategy;
 
 /// A sweep that cancels everything, as far as it has come.
@@ -38,17 +38,33 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
-    pub(super) fn on_control(&mut self, control: Control) {
+    pub(super) fn on_control(&mut self, control: Control, out: &mut Outbox) {
         match control {
             Control::Halt(reason) => self.halt(reason),
             Control::Shutdown => self.halt(HaltReason::Shutdown),
             Control::Resume => self.resume(),
             Control::WriteOff { token } => self.write_off(token),
+            Control::Port { gateway, request } => self.ask_port(gateway, request, out),
             Control::CancelAll => {
                 self.gate.flush_all(DropReason::Canceled);
                 self.sweep_all();
             }
             Control::Tokens { first, end } => self.gate.grant(first, end),
+        }
+    }
+
+    /// Sends what a person asks of a port. It has a token of its own, so nothing that waits with a lower one can go behind it.
+    fn ask_port(&mut self, gateway: GatewayId, request: PortRequest, out: &mut Outbox) {
+        let is_ready = self.sessions.get(gateway.index()).is_some_and(|s| s.ready);
+        let Some(approved) = is_ready.then(|| self.gate.port(self.now, gateway, request)).flatten() else {
+            self.stats.controls_refused += 1;
+            return;
+        };
+        let before = approved.command().token();
+        self.gate.flush(gateway, Flush { before, why: DropReason::TokenPassed });
+        out.send(approved);
+        if request == PortRequest::EntryOff {
+            self.halt(HaltReason::Operator);
         }
     }
 

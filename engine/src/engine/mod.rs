@@ -46,7 +46,7 @@ use crate::instruments::{InstrumentChange, Instruments};
 use crate::limits::INSTRUMENTS_MAX;
 use crate::orders::{OrderId, Orders};
 use crate::position::{Fees, Opening, Positions};
-use crate::risk::{Gate, RiskLimits, Throttle};
+use crate::risk::{Gate, Pace, RiskLimits, Throttle};
 use crate::sanity::BookSanity;
 use crate::strategy::{Intents, Strategy};
 
@@ -169,7 +169,7 @@ impl<S: Strategy> Engine<S> {
             Input::Feed(feed, status) => self.on_feed(*feed, *status, out),
             Input::Report(report) => self.on_report(report, out),
             Input::Session(gateway, event) => self.on_session(*gateway, *event),
-            Input::Control(control) => self.on_control(*control),
+            Input::Control(control) => self.on_control(*control, out),
             Input::Timer => {
                 if self.wake.is_some_and(|at| at <= self.now) {
                     self.wake = None;
@@ -219,6 +219,12 @@ impl<S: Strategy> Engine<S> {
     #[must_use]
     pub fn is_ready(&self, gateway: GatewayId) -> bool {
         self.sessions[gateway.index()].ready
+    }
+
+    /// Where a gateway's throttle stands; `None` where it has none.
+    #[must_use]
+    pub fn pace(&self, gateway: GatewayId) -> Option<Pace> {
+        self.gate.pace(gateway)
     }
 
     /// The open orders.

@@ -9,6 +9,9 @@ use model::{
     Token,
 };
 
+use crate::risk::{DropReason, Dropped};
+use crate::strategy::Intent;
+
 use super::{Contradiction, Order, OrderId, OrderState, Orders, PendingReplace};
 
 /// An order that was moved from one state to another; a new one from none.
@@ -60,6 +63,20 @@ impl Lives {
                 self.turn(old, |o| o.on_sent_replace(PendingReplace { token, total: qty, px, tif }));
             }
             CommandKind::Cancel { token, .. } => self.turn(token, Order::on_sent_cancel),
+            // What it does to orders the venue says of each.
+            CommandKind::Port { .. } => {}
+        }
+        &self.turns
+    }
+
+    /// A request that waited for room was not sent. Returns the order, where that was all that there was of it: one that waits is known by its end alone, for
+    /// nothing is written when it begins to, and one that is sent in the end begins with its command.
+    pub fn on_dropped(&mut self, d: &Dropped) -> &[Turn] {
+        self.turns.clear();
+        // In the place of what is superseded something else waits.
+        if matches!(d.intent, Intent::New { .. }) && d.why != DropReason::Superseded {
+            let (from, to) = (Some(OrderState::Waiting), OrderState::Canceled);
+            self.turns.push(Turn { order: d.order, from, to });
         }
         &self.turns
     }
@@ -215,5 +232,32 @@ impl Lives {
             self.turn(o.token, &f);
             from = slot + 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{InstrumentId, Px, Qty, Side};
+
+    use super::*;
+
+    #[test]
+    fn an_order_that_was_never_sent_ends_where_it_waited() {
+        let new = Intent::New {
+            instrument: InstrumentId(0),
+            side: Side::Buy,
+            qty: Qty(1),
+            px: Px(1),
+            tif: Tif::Day,
+        };
+        let replace = Intent::Replace { order: OrderId(Token(7)), qty: Qty(1), px: Px(1) };
+        let dropped = |intent, why| Dropped { order: OrderId(Token(7)), intent, why };
+        let mut lives = Lives::new(4, 1);
+        let end =
+            Turn { order: OrderId(Token(7)), from: Some(OrderState::Waiting), to: OrderState::Canceled };
+        assert_eq!(lives.on_dropped(&dropped(new, DropReason::Deadline)), [end]);
+        assert_eq!(lives.on_dropped(&dropped(new, DropReason::Superseded)), []);
+        assert_eq!(lives.on_dropped(&dropped(replace, DropReason::Deadline)), [], "the order lives on");
+        assert_eq!(lives.open().count(), 0);
     }
 }

@@ -1,6 +1,9 @@
 //! The gate itself: one function for each kind of request, in the order cheapest refusal first.
 
-use model::{CommandKind, GatewayId, InstrumentId, Nanos, OrderCommand, Px, Qty, Side, Tif, Token, Validity};
+use model::{
+    CommandKind, GatewayId, InstrumentId, Nanos, OrderCommand, PortRequest, Px, Qty, Side, Tif, Token,
+    Validity,
+};
 
 use super::approved::Approved;
 use super::limits::RiskLimits;
@@ -335,6 +338,16 @@ impl Gate {
         self.count(now, order.gateway, Request::Cancel);
         let kind = CommandKind::Cancel { token, qty: Qty::ZERO };
         Approved::seal(OrderCommand { gateway: order.gateway, instrument: order.instrument, kind })
+    }
+
+    /// Approves a request about a port, which a person has asked for: no limit holds it back, and it counts as a message. `None` where no token is left.
+    pub(crate) fn port(&mut self, now: Nanos, gateway: GatewayId, request: PortRequest) -> Option<Approved> {
+        if self.tokens_left() == 0 {
+            return None;
+        }
+        self.count(now, gateway, Request::Cancel);
+        let kind = CommandKind::Port { token: self.take_token(), request };
+        Some(Approved::seal(OrderCommand { gateway, instrument: InstrumentId(0), kind }))
     }
 
     /// Whether the message rate and the gateway's throttle let such a request go now, and nothing waits that was asked for before it.

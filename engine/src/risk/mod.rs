@@ -17,6 +17,6 @@ pub use approved::Approved;
 pub use gate::RiskReject;
 pub(crate) use gate::{Gate, NewOrder, World};
 pub use limits::{LimitsError, RiskLimits};
-pub use throttle::{BackOff, BucketLimit, Throttle, ThrottleError, Weights, WindowLimit};
+pub use throttle::{BackOff, BucketLimit, Pace, Throttle, ThrottleError, Weights, WindowLimit};
 pub use waiting::{DropReason, Dropped, QueueLimit};
 pub(crate) use waiting::{Entry, Flush, Want};

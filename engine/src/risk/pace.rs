@@ -5,7 +5,7 @@ use model::{CommandKind, GatewayId, Nanos, OrderCommand, Px, Qty, Tif, Token};
 use super::approved::Approved;
 use super::gate::{Gate, NewOrder, RiskReject, World, seal_replace};
 use super::rate::NEVER;
-use super::throttle::{Meter, Request};
+use super::throttle::{Meter, Pace, Request};
 use super::waiting::{DropReason, Entry, Flush, Waiting, Want};
 use crate::orders::{Order, OrderId, Orders};
 
@@ -20,6 +20,11 @@ impl Gate {
     pub(crate) fn find_due(&mut self) {
         let rate = self.rate.room_at(1);
         self.due = self.meters.iter().filter_map(|m| m.due(rate)).min().unwrap_or(NEVER);
+    }
+
+    /// Where a gateway's throttle stands; `None` where it has none.
+    pub(crate) fn pace(&self, gateway: GatewayId) -> Option<Pace> {
+        self.meters.get(gateway.index())?.pace(self.rate.room_at(1))
     }
 
     fn waiting(&mut self, gateway: GatewayId) -> Option<&mut Waiting> {

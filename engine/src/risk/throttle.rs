@@ -155,6 +155,17 @@ impl Throttle {
     }
 }
 
+/// Where a gateway's throttle stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Requests that wait for room.
+    pub waiting: usize,
+    /// When a new order has room, if nothing goes before; in the past where it has.
+    pub room_at: Nanos,
+    /// Until then new orders stay back, for the venue has refused one for its rate; in the past where they do not.
+    pub back_off_until: Nanos,
+}
+
 /// A kind of request, as a venue weighs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Request {
@@ -217,6 +228,16 @@ impl Meter {
         }
         let others_wait = self.waiting.as_ref().is_some_and(|w| !w.is_empty());
         if others_wait || self.room_at(what) > now { Err(RiskReject::MessageRate) } else { Ok(()) }
+    }
+
+    /// What there is to say of it; `None` where it limits nothing. `rate`: when the common rate has room for one.
+    pub(super) fn pace(&self, rate: Nanos) -> Option<Pace> {
+        let limits = !self.windows.is_empty() || self.bucket.is_some() || self.back_off.is_some();
+        limits.then(|| Pace {
+            waiting: self.waiting.as_ref().map_or(0, |w| w.iter().count()),
+            room_at: self.room_at(Request::New).max(rate),
+            back_off_until: self.held_until,
+        })
     }
 
     /// When something that waits may go, with room for one in the common rate at `rate`, or may not wait any longer.

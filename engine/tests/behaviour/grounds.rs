@@ -312,6 +312,7 @@ impl Run {
                     self.kit.report(token.0, canceled(open));
                     self.resting.retain(|t| *t != token.0);
                 }
+                CommandKind::Port { .. } => unreachable!("nobody asks for it"),
             }
         }
         if self.resting.len() > 20 {

@@ -2,8 +2,8 @@
 
 use engine::{InstrumentChange, OrderState, Reason, RiskLimits, RiskReject};
 use model::{
-    Control, FeedStatus, HaltReason, Input, ReportKind, SessionEvent, Side, Token, TradingState, Usd,
-    Validity,
+    CommandKind, Control, FeedStatus, GatewayId, HaltReason, Input, OrderCommand, PortRequest, ReportKind,
+    SessionEvent, Side, Token, TradingState, Usd, Validity,
 };
 
 use crate::kit::*;
@@ -54,6 +54,36 @@ fn every_other_halt_cancels_everything() {
         let stays = matches!(reason, HaltReason::Shutdown | HaltReason::Journal);
         assert_eq!(kit.engine.halted().is_some(), stays, "{reason:?}");
     }
+}
+
+#[test]
+fn what_a_person_asks_of_a_port_goes_with_a_token_of_its_own() {
+    let mut kit = with_orders(2);
+    let asked = |kit: &mut Kit<Hand>, request| kit.control(Control::Port { gateway: GatewayId(0), request });
+    let port = |token, request| CommandKind::Port { token: Token(token), request };
+    let kinds = |commands: Vec<OrderCommand>| commands.iter().map(|c| c.kind).collect::<Vec<_>>();
+    let mass = asked(&mut kit, PortRequest::MassCancel);
+    assert_eq!(kinds(mass), [port(3, PortRequest::MassCancel)]);
+    assert_eq!(
+        (kit.engine.halted(), kit.engine.orders().open()),
+        (None, 2),
+        "the venue says what became of them"
+    );
+    let off = asked(&mut kit, PortRequest::EntryOff);
+    assert_eq!(kinds(off), [port(4, PortRequest::EntryOff)]);
+    assert_eq!(kit.engine.halted(), Some(HaltReason::Operator), "nothing is sent that would be refused");
+    let on = asked(&mut kit, PortRequest::EntryOn);
+    assert_eq!(kinds(on), [port(5, PortRequest::EntryOn)]);
+    assert_eq!(kit.engine.halted(), Some(HaltReason::Operator), "until a person says so");
+    kit.control(Control::Resume);
+    kit.live(buy(A, 6, MID - 200));
+    // A port that is not there, or not ready, is asked nothing.
+    let refused = kit.engine.stats().controls_refused;
+    let nobody = Control::Port { gateway: GatewayId(9), request: PortRequest::MassCancel };
+    assert_eq!(kit.control(nobody), []);
+    kit.session(0, SessionEvent::Disconnected);
+    assert_eq!(asked(&mut kit, PortRequest::MassCancel), []);
+    assert_eq!(kit.engine.stats().controls_refused, refused + 2);
 }
 
 #[test]

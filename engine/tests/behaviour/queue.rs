@@ -412,6 +412,7 @@ fn a_storm_of_requests_is_sent_in_order_or_told() {
                         continue;
                     }
                     CommandKind::New { .. } => kit.accept(token),
+                    CommandKind::Port { .. } => unreachable!("nobody asks for it"),
                     CommandKind::Replace { old, qty, px, .. } => {
                         kit.report(token, replaced(old.0, qty.0, px.0));
                     }

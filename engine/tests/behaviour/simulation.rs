@@ -18,7 +18,7 @@ use engine::strategy::Intent;
 use engine::{Lives, Order, OrderState, RiskLimits};
 use model::{
     CommandKind, Control, ExecutionReport, FeedStatus, HaltReason, Input, InstrumentId, Nanos, OrderCommand,
-    Px, Qty, ReportKind, SessionEvent, Side, Tif, Token,
+    PortRequest, Px, Qty, ReportKind, SessionEvent, Side, Tif, Token,
 };
 
 use crate::kit::*;
@@ -190,6 +190,10 @@ impl World {
             85..=89 => self.give(Input::Feed(FEED, FeedStatus::Heartbeat))?,
             90..=92 => self.move_book()?,
             93 => self.venue.break_trade(&mut self.rng),
+            94 if self.rng.one_in(2) => {
+                let request = PortRequest::MassCancel;
+                self.give(Input::Control(Control::Port { gateway: GATEWAY, request }))?;
+            }
             94 => self.give(Input::Control(Control::CancelAll))?,
             95 => self.give(Input::Control(Control::Halt(HaltReason::Operator)))?,
             96 => self.give(Input::Control(Control::Resume))?,

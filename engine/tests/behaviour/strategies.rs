@@ -48,6 +48,7 @@ fn did(commands: &[OrderCommand]) -> Vec<Did> {
         CommandKind::New { side, qty, px, tif: Tif::Ioc, .. } => Did::Ioc(side, qty.0, ticks(px)),
         CommandKind::Replace { old, qty, px, .. } => Did::Move(old.0, qty.0, ticks(px)),
         CommandKind::Cancel { token, .. } => Did::Cancel(token.0),
+        CommandKind::Port { .. } => unreachable!("no strategy can"),
     };
     commands.iter().map(of).collect()
 }

@@ -140,6 +140,7 @@ fn the_venues_own_count_is_never_exceeded() {
                             let open = kit.engine.orders().by_token(token).expect("open").open.0;
                             kit.report(token.0, canceled(open));
                         }
+                        CommandKind::Port { .. } => unreachable!("nobody asks for it"),
                     }
                 }
                 Err(RiskReject::MessageRate) => {

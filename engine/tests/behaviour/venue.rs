@@ -9,8 +9,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use model::{
-    CommandKind, ExecutionReport, InstrumentId, Nanos, OrderCommand, Px, Qty, ReportKind, Side, Tif, Token,
-    VenueRef,
+    CommandKind, ExecutionReport, InstrumentId, Nanos, OrderCommand, PortRequest, Px, Qty, ReportKind, Side,
+    Tif, Token, VenueRef,
 };
 
 use crate::kit::{GATEWAY, Rng, executed};
@@ -167,6 +167,16 @@ impl Venue {
                     return self.say(token.0, ReportKind::CancelRejected);
                 }
                 self.cancel(token.0, u32::MAX, b'U');
+            }
+            CommandKind::Port { token, request } => {
+                if token.0 <= self.last_token {
+                    return;
+                }
+                self.last_token = token.0;
+                if request == PortRequest::MassCancel {
+                    let live: Vec<u32> = self.live.keys().copied().collect();
+                    live.into_iter().for_each(|t| self.cancel(t, u32::MAX, b'U'));
+                }
             }
         }
     }

@@ -317,6 +317,7 @@ impl Session {
                 self.enqueue(now, token, order);
             }
             CommandKind::Replace { old, token, qty, px, tif } => self.replace(now, old, token, qty, px, tif),
+            CommandKind::Port { .. } => return false,
             CommandKind::Cancel { token, qty } if qty.is_zero() => self.cancel(now, token),
             CommandKind::Cancel { token, .. } => {
                 // The venue has no cancel of a part.

@@ -77,6 +77,13 @@ pub trait OrderGateway: Send {
     /// [`EncodeError::Full`]: not everything that it takes has found room; ask again. Others as [`OrderGateway::encode`].
     fn cancel_all(&mut self, now: Nanos, token: Token) -> Result<(), EncodeError>;
 
+    /// Asks the venue to take no more orders of the firm, or (`enabled`) to take them again; [`super::Notice::EntryDisabled`] or
+    /// [`super::Notice::EntryEnabled`] says that it does. Needs the login only, and uses `token` up.
+    ///
+    /// # Errors
+    /// [`EncodeError::Unsaid`] where the protocol has no such request; others as [`OrderGateway::encode`].
+    fn switch_entry(&mut self, now: Nanos, token: Token, enabled: bool) -> Result<(), EncodeError>;
+
     /// What is to be written to the socket; empty when the session takes nothing more.
     fn transmit(&self) -> &[u8];
 

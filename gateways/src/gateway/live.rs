@@ -79,7 +79,7 @@ impl LiveOrders {
                     self.slots[ahead].behind = token.0;
                 }
             }
-            CommandKind::Cancel { .. } => {}
+            CommandKind::Cancel { .. } | CommandKind::Port { .. } => {}
         }
     }
 

@@ -333,6 +333,11 @@ impl<P: SoupProtocol> OrderGateway for SoupGateway<P> {
         }
     }
 
+    fn switch_entry(&mut self, now: Nanos, token: Token, enabled: bool) -> Result<(), EncodeError> {
+        let write = P::SWITCH_ENTRY.ok_or(EncodeError::Unsaid)?;
+        self.request(now, |protocol, tx| write(protocol, token, enabled, tx))
+    }
+
     #[inline]
     fn transmit(&self) -> &[u8] {
         match self.port.session.state() {

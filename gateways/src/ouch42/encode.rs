@@ -119,6 +119,7 @@ impl Encoder {
                 Ok(())
             }
             CommandKind::Cancel { token, qty } => self.cancel(token, qty, tx),
+            CommandKind::Port { .. } => Err(EncodeError::Unsaid),
         }
     }
 

@@ -3,7 +3,7 @@
 use model::{GatewayId, Instrument, Nanos, OrderCommand, Qty, Side, Symbol, Token};
 
 use super::{Decoder, Encoder, wire};
-use crate::codec::{CancelAll, DecodeError, Message, Query, SoupProtocol};
+use crate::codec::{CancelAll, DecodeError, Message, Query, SoupProtocol, Switch};
 use crate::gateway::SoupGateway;
 use crate::order::{EncodeError, OrderDefaults};
 use crate::soupbintcp::Transmit;
@@ -20,6 +20,8 @@ impl SoupProtocol for Ouch42 {
 
     const CANCEL_ALL: CancelAll<Ouch42> =
         CancelAll::OneByOne(|ouch, token, tx| ouch.encoder.cancel(token, Qty(0), tx));
+
+    const SWITCH_ENTRY: Option<Switch<Ouch42>> = None;
 
     fn new(
         gateway: GatewayId,

@@ -134,6 +134,7 @@ impl Encoder {
                 }
                 Self::write(&wire::cancel(token, up_to_max(qty)?), false, &self.in_others, 0, tx)
             }
+            CommandKind::Port { .. } => Err(EncodeError::Unsaid),
         }
     }
 

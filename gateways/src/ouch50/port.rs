@@ -5,7 +5,7 @@ use model::{
 };
 
 use super::{Decoded, Decoder, Encoder, Outbound, wire};
-use crate::codec::{CancelAll, DecodeError, Message, Query, SoupProtocol};
+use crate::codec::{CancelAll, DecodeError, Message, Query, SoupProtocol, Switch};
 use crate::gateway::OuchGateway;
 use crate::order::{EncodeError, OrderDefaults};
 use crate::soupbintcp::Transmit;
@@ -27,6 +27,9 @@ impl SoupProtocol for Ouch50 {
     /// Mass Cancel of the firm, all symbols.
     const CANCEL_ALL: CancelAll<Ouch50> =
         CancelAll::AtOnce(|ouch, token, tx| ouch.encoder.mass_cancel(token, Symbol::BLANK, tx));
+
+    const SWITCH_ENTRY: Option<Switch<Ouch50>> =
+        Some(|ouch, token, enabled, tx| ouch.encoder.switch_entry(token, enabled, tx));
 
     fn new(
         gateway: GatewayId,
@@ -98,30 +101,5 @@ impl OuchGateway {
         qty: Qty,
     ) -> Result<(), EncodeError> {
         self.request(now, |ouch, tx| ouch.encoder.modify(token, side, short, qty, tx))
-    }
-
-    /// Appends a Mass Cancel of the firm's orders in `symbol`, or with [`Symbol::BLANK`] in all. It takes a token of its own, and the venue ignores it
-    /// silently if that was used before.
-    ///
-    /// # Errors
-    /// [`EncodeError`]: nothing was appended.
-    pub fn mass_cancel(&mut self, now: Nanos, token: Token, symbol: Symbol) -> Result<(), EncodeError> {
-        self.request(now, |ouch, tx| ouch.encoder.mass_cancel(token, symbol, tx))
-    }
-
-    /// Appends a Disable Order Entry of the firm.
-    ///
-    /// # Errors
-    /// [`EncodeError`]: nothing was appended.
-    pub fn disable_entry(&mut self, now: Nanos, token: Token) -> Result<(), EncodeError> {
-        self.request(now, |ouch, tx| ouch.encoder.switch_entry(token, false, tx))
-    }
-
-    /// Appends an Enable Order Entry of the firm.
-    ///
-    /// # Errors
-    /// [`EncodeError`]: nothing was appended.
-    pub fn enable_entry(&mut self, now: Nanos, token: Token) -> Result<(), EncodeError> {
-        self.request(now, |ouch, tx| ouch.encoder.switch_entry(token, true, tx))
     }
 }

@@ -36,6 +36,10 @@ pub(super) struct Upward {
     pub(super) refusal: Option<u8>,
     /// The last Mass Cancel that the venue has answered.
     pub(super) mass_canceled: Option<Token>,
+    /// Mass cancels that the venue has taken.
+    pub(super) mass_cancels_taken: u64,
+    /// The venue's last word is that it takes no orders of the firm.
+    pub(super) entry_off: bool,
     pub(super) spilled: u64,
     pub(super) receipts_lost: u64,
 }
@@ -58,6 +62,8 @@ impl Upward {
             ready: false,
             refusal: None,
             mass_canceled: None,
+            mass_cancels_taken: 0,
+            entry_off: false,
             spilled: 0,
             receipts_lost: 0,
         }
@@ -140,10 +146,13 @@ impl ReportSink for Upward {
                 self.push(GatewayItem::Doubt { received });
             }
             Notice::MassCanceled { token, .. } => {
+                self.mass_cancels_taken += 1;
                 self.mass_canceled = Some(token);
                 self.last_report = received;
             }
-            Notice::Foreign { .. } | Notice::EntryDisabled { .. } | Notice::EntryEnabled { .. } => {}
+            Notice::EntryDisabled { .. } => self.entry_off = true,
+            Notice::EntryEnabled { .. } => self.entry_off = false,
+            Notice::Foreign { .. } => {}
         }
     }
 

@@ -3,8 +3,8 @@
 use engine::strategy::Intent;
 use engine::{Dropped, Refusal, Scope, Transition, Turn};
 use model::{
-    CommandKind, Control, ExecutionReport, FeedStatus, InstrumentId, Nanos, OrderCommand, ReportKind,
-    SessionEvent, Side, Tif,
+    CommandKind, Control, ExecutionReport, FeedStatus, InstrumentId, Nanos, OrderCommand, PortRequest,
+    ReportKind, SessionEvent, Side, Tif,
 };
 use serde_json::{Map, Value, json};
 
@@ -280,10 +280,22 @@ fn of_control(control: Control) -> Fields {
         Control::Resume => word("resume"),
         Control::CancelAll => word("cancel_all"),
         Control::WriteOff { token } => vec![("control", json!("write_off")), ("token", json!(token.0))],
+        Control::Port { gateway, request } => {
+            vec![("control", json!(port_word(request))), ("gateway", json!(gateway.0))]
+        }
         Control::Shutdown => word("shutdown"),
         Control::Tokens { first, end } => {
             vec![("control", json!("tokens")), ("first", json!(first.0)), ("end", json!(end.0))]
         }
+    }
+}
+
+/// What is asked of a port, in one word.
+pub(crate) fn port_word(request: PortRequest) -> &'static str {
+    match request {
+        PortRequest::MassCancel => "mass_cancel",
+        PortRequest::EntryOff => "entry_off",
+        PortRequest::EntryOn => "entry_on",
     }
 }
 
@@ -310,6 +322,13 @@ fn of_command(c: &OrderCommand, names: &Names) -> Fields {
         ],
         CommandKind::Cancel { token, qty } => {
             vec![("order", json!("cancel")), ("token", json!(token.0)), ("qty", json!(qty.0))]
+        }
+        CommandKind::Port { token, request } => {
+            return vec![
+                ("gateway", named(&names.gateways, c.gateway.index())),
+                ("order", json!(port_word(request))),
+                ("token", json!(token.0)),
+            ];
         }
     });
     f

@@ -55,6 +55,7 @@ fn samples() -> Vec<Record> {
         control(Control::Shutdown),
         control(Control::Tokens { first: Token(1), end: Token(u32::MAX) }),
         control(Control::WriteOff { token: Token(8) }),
+        control(Control::Port { gateway: GatewayId(3), request: PortRequest::EntryOff }),
         Record::Timer { now },
         report(ReportKind::Accepted { order, px, qty, side, short: true, instrument: None, dead: true }),
         report(ReportKind::Accepted {
@@ -81,6 +82,8 @@ fn samples() -> Vec<Record> {
         command(CommandKind::New { token: Token(1), side, short: true, qty, px, tif: Tif::Ioc }),
         command(CommandKind::Replace { old: Token(1), token: Token(2), qty, px, tif: Tif::Day }),
         command(CommandKind::Cancel { token: Token(1), qty }),
+        command(CommandKind::Port { token: Token(9), request: PortRequest::MassCancel }),
+        command(CommandKind::Port { token: Token(9), request: PortRequest::EntryOn }),
         refusal(Intent::New { instrument: InstrumentId(1), side, qty, px, tif: Tif::Day }),
         refusal(Intent::Replace { order: OrderId(Token(1)), qty, px }),
         refusal(Intent::Cancel { order: OrderId(Token(1)) }),

@@ -292,6 +292,10 @@ impl<S: Store + Send> OrderGateway for FixGateway<S> {
         self.request(now, |desk, seq| desk.write(now, seq, command))
     }
 
+    fn switch_entry(&mut self, _: Nanos, _: Token, _: bool) -> Result<(), EncodeError> {
+        Err(EncodeError::Unsaid)
+    }
+
     fn cancel_all(&mut self, now: Nanos, token: Token) -> Result<(), EncodeError> {
         if !self.is_logged_in() || self.desk.drop_copy {
             return Err(EncodeError::NotReady);

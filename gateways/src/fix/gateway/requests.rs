@@ -57,6 +57,7 @@ impl Desk {
             return Err(EncodeError::NotReady);
         }
         match command.kind {
+            CommandKind::Port { .. } => Err(EncodeError::Unsaid),
             CommandKind::New { token, side, short, qty, px, tif } => {
                 if side == Side::Buy && short {
                     return Err(EncodeError::ShortBuy);
