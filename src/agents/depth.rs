@@ -18,7 +18,6 @@ use feeds::protocol::{Decode, Wanted};
 use gateways::apikey::limits::{Limit, Rank, Window};
 use gateways::apikey::{Lane, Request, Response};
 use model::{FeedStatus, Nanos, Symbol};
-use net::line::Line;
 
 use super::batch::Outlet;
 use super::feed::{FeedParts, LIVENESS, PUBLISH};
@@ -225,7 +224,7 @@ impl DepthAgent {
     }
 
     /// ... nor any at all.
-    pub(super) fn lines(&self) -> &[Line] {
+    pub(super) fn lines(&self) -> &[net::line::Line] {
         &[]
     }
 
