@@ -297,7 +297,7 @@ fn a_new_process_has_all_replayed_and_another_only_what_it_missed() {
             store.received(a.next_in()).unwrap();
             store
         };
-        let mut a = gateways::fix::Session::new(SessionConfig { replay, ..initiator(V) }, store).unwrap();
+        let mut a = Session::new(SessionConfig { replay, ..initiator(V) }, store).unwrap();
         let (told, _) = connect(later(1), &mut a, &mut b);
         assert_eq!(told.iter().filter(|t| t.starts_with("8 ")).count(), expected, "{replay:?}: {told:?}");
         assert_eq!(told.last().unwrap(), "CaughtUp");
