@@ -24,11 +24,11 @@ fn refusal(m: &Message<'_>) -> End {
     }
     let words = m.get(tags::TEXT).unwrap_or_default().to_ascii_lowercase();
     let says = |word: &&str| words.windows(word.len()).any(|part| part == word.as_bytes());
-    if ["msgseqnum too", "sequence number too", "seqnum too"].iter().any(|word| says(word)) {
+    if ["msgseqnum too", "sequence number too", "seqnum too"].iter().any(&says) {
         End::OutOfStep
     } else if ["authori", "authenticat", "credential", "password", "username", "signature", "locked"]
         .iter()
-        .any(|word| says(word))
+        .any(says)
     {
         End::NotAuthorised
     } else {
