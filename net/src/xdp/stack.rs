@@ -84,7 +84,8 @@ impl Device for Wire {
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Room<'_>> {
-        self.frames.has_room().then(|| Room(&mut self.frames))
+        let has_room = self.frames.has_room();
+        has_room.then_some(Room(&mut self.frames))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
