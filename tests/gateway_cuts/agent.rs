@@ -87,7 +87,7 @@ impl PipeLink {
 }
 
 impl Dial for PipeLink {
-    fn start(_: &config::Gateway) -> io::Result<PipeLink> {
+    fn start(_: &config::Gateway, _: &mut Option<PipeLink>) -> io::Result<PipeLink> {
         let wire = EXCHANGE.with_borrow(Option::clone).expect("a wire");
         let mut w = lock(&wire);
         *w = Wire { calls: w.calls + 1, rings: true, ..Wire::default() };
@@ -221,14 +221,15 @@ impl GatewayThread {
             live_orders: 64,
             ..GatewayConfig::new(GATEWAY, FIRM, ClientConfig::new("user01", "pass"))
         };
+        let mut warnings = Vec::new();
         let session: Box<dyn Session> = match spoken {
             Spoken::Ouch50 => {
                 let gateway = OuchGateway::new(config, instruments).expect("a gateway");
-                Box::new(GatewayOf::<_, PipeLink>::new(parts, gateway))
+                Box::new(GatewayOf::<_, PipeLink>::new(parts, gateway, &mut warnings))
             }
             Spoken::Ouch42 => {
                 let gateway = SoupGateway::<Ouch42>::new(config, instruments).expect("a gateway");
-                Box::new(GatewayOf::<_, PipeLink>::new(parts, gateway))
+                Box::new(GatewayOf::<_, PipeLink>::new(parts, gateway, &mut warnings))
             }
         };
         GatewayThread { session, wire: Arc::clone(wire), orders, items, ending }
