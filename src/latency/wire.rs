@@ -30,7 +30,7 @@ use crate::host;
 
 /// Between two datagrams.
 const EVERY: Nanos = Nanos(300_000);
-/// Instruments that tick in turn: each rests for 19 ms, so that no order looks like one sent twice.
+/// Instruments that tick in turn.
 const SYMBOLS: u16 = 64;
 /// Orders one behind the other before anything is measured: the session stands, the books are whole, memory and branches are warm.
 const WARM: usize = 200;
@@ -303,7 +303,8 @@ fn start(topology: Topology, feed: SocketAddr, orders: SocketAddr) -> Result<Sta
          username = \"user01\"\npassword_env = \"COLO_LATENCY_PASSWORD\"\nfirm = \"FIRM\"\n\
          [strategy]\nname = \"taker\"\n\
          [risk]\nmax_order_quantity = 1000\nmax_order_notional_usd = 1000000\nmax_position = 1000000\nmax_open_orders = 1000\n\
-         max_messages_per_second = 60000\nprice_collar_bps = 500\nmax_daily_loss_usd = 1000000\n",
+         max_messages_per_second = 60000\nprice_collar_bps = 500\nmax_daily_loss_usd = 1000000\n\
+         duplicate_window_ms = 0\n",
         folder.display().to_string(),
     );
     for i in &desk::instruments()[..usize::from(SYMBOLS)] {
