@@ -110,7 +110,8 @@ impl<P: Protocol> FeedOf<P> {
             publisher: p.publisher,
             clock: p.clock,
             sample_every: p.sample_every,
-            until_sample: p.sample_every,
+            // The first one too, so that a short run has a figure.
+            until_sample: 1,
             datagrams: 0,
             malformed_datagrams: 0,
             published: Nanos::ZERO,
