@@ -15,6 +15,8 @@
 //!
 //! The output is a function of the configuration and of the calls.
 
+pub mod operator;
+
 use model::{Px, Qty, Side, Symbol};
 
 use super::accounts::{Account, AccountSetup, AccountView, SelfMatch};
