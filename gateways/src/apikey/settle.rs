@@ -394,17 +394,17 @@ impl Session {
         time: u64,
     ) {
         self.accept(now, token, venue, time);
-        let Some(order) = self.orders.get(token) else { return };
+        let Some(order) = self.orders.get_mut(token) else { return };
+        order.presence = Presence::There;
         let Some(executed) = self.reference.rules(order.symbol).and_then(|r| r.unit().qty(executed)) else {
             return self.out.push_back(Out::Undecodable);
         };
         let symbol = order.symbol;
         let behind = order.executed < executed;
-        if let Some(order) = self.orders.get_mut(token) {
-            order.presence = Presence::There;
-            if let Some(end) = End::of(status) {
-                order.end = Some((end, executed));
-            }
+        if let Some(end) = End::of(status)
+            && let Some(order) = self.orders.get_mut(token)
+        {
+            order.end = Some((end, executed));
         }
         if behind {
             self.trades_due.entry(symbol).or_insert(now.after(TRADE_PATIENCE));
