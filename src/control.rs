@@ -7,15 +7,13 @@
 //! talks nonsense is dropped. With none it waits in the kernel, for some milliseconds at most.
 
 mod feeds;
+pub mod lines;
 
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream as Blocking;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mio::net::{UnixListener, UnixStream};
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll, Token};
 use model::{Control, GatewayId, HaltReason, Nanos, PortRequest};
 use ringbuf::spsc::Producer;
 use serde::{Deserialize, Serialize};
@@ -23,15 +21,10 @@ use serde_json::{Value, json};
 
 use self::feeds::Demand;
 pub use self::feeds::{FeedDemands, FeedDoor};
+use self::lines::LineServer;
 use crate::order_protocol::OrderProtocol;
 use crate::telemetry::snapshot::Viewer;
 
-/// Longest request.
-const REQUEST: usize = 4_096;
-/// Clients at once; another takes the place of the oldest.
-const CLIENTS: usize = 16;
-/// A client that has said nothing whole for so long is dropped.
-const PATIENCE: Nanos = Nanos::from_millis(5_000);
 /// Wait for a client where there is none.
 const IDLE: Duration = Duration::from_millis(5);
 const LISTENER: Token = Token(usize::MAX);
@@ -95,21 +88,12 @@ impl From<Command> for Request {
     }
 }
 
-struct Client {
-    stream: UnixStream,
-    request: Vec<u8>,
-    answer: Vec<u8>,
-    since: Nanos,
-}
-
 /// The serving end.
 pub struct ControlServer {
     name: String,
-    path: PathBuf,
     poll: Poll,
     events: Events,
-    listener: UnixListener,
-    clients: Vec<Client>,
+    lines: LineServer,
     ring: Producer<Control>,
     feeds: Vec<FeedDoor>,
     /// Gateways by their number: name and protocol.
@@ -130,22 +114,13 @@ impl ControlServer {
         feeds: Vec<FeedDoor>,
         ports: Vec<(String, OrderProtocol)>,
     ) -> io::Result<ControlServer> {
-        let path = socket_path(name);
-        match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
-        let mut listener = UnixListener::bind(&path)?;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
         let poll = Poll::new()?;
-        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        let lines = LineServer::bind(socket_path(name), poll.registry(), LISTENER)?;
         Ok(ControlServer {
             name: name.into(),
-            path,
             poll,
             events: Events::with_capacity(64),
-            listener,
-            clients: Vec::new(),
+            lines,
             ring,
             feeds,
             ports,
@@ -162,7 +137,7 @@ impl ControlServer {
     /// Clients that are connected.
     #[must_use]
     pub fn clients(&self) -> usize {
-        self.clients.len()
+        self.lines.clients()
     }
 
     /// How often the ring to the strategy had no room.
@@ -176,81 +151,18 @@ impl ControlServer {
     /// # Errors
     /// The poll's own; clients' errors end only them.
     pub fn serve(&mut self, now: Nanos) -> io::Result<usize> {
-        let wait = if self.clients.is_empty() { IDLE } else { Duration::ZERO };
+        let wait = if self.lines.clients() == 0 { IDLE } else { Duration::ZERO };
         match self.poll.poll(&mut self.events, Some(wait)) {
             Err(e) if e.kind() == ErrorKind::Interrupted => return Ok(0),
             other => other?,
         }
-        let mut work = 0;
-        loop {
-            match self.listener.accept() {
-                Ok((stream, _)) => {
-                    if self.clients.len() == CLIENTS {
-                        self.clients.remove(0);
-                    }
-                    self.clients.push(Client { stream, request: Vec::new(), answer: Vec::new(), since: now });
-                    work += 1;
-                }
-                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(_) => break,
-            }
+        let lines = self.lines.hear(now);
+        for (client, line) in &lines {
+            let answer = self.answer(line);
+            self.lines.say(now, *client, &answer);
         }
-        let mut k = 0;
-        while k < self.clients.len() {
-            let before = self.clients[k].request.len();
-            if self.turn(k, now) {
-                work += usize::from(self.clients[k].request.len() != before);
-                k += 1;
-            } else {
-                self.clients.remove(k);
-                work += 1;
-            }
-        }
-        Ok(work)
-    }
-
-    /// One client's turn: reads, answers, writes. `false`: it is done with.
-    fn turn(&mut self, k: usize, now: Nanos) -> bool {
-        let c = &mut self.clients[k];
-        if now.since(c.since).0 > PATIENCE.0 {
-            return false;
-        }
-        let mut chunk = [0u8; 512];
-        let open = loop {
-            // One that asks and does not read is not asked what else it wants: answers are far longer than questions.
-            if !c.answer.is_empty() {
-                break true;
-            }
-            match c.stream.read(&mut chunk) {
-                Ok(0) => break false,
-                Ok(n) => c.request.extend_from_slice(&chunk[..n]),
-                Err(e) if e.kind() == ErrorKind::WouldBlock => break true,
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return false,
-            }
-            if c.request.len() > REQUEST {
-                return false;
-            }
-        };
-        while let Some(end) = self.clients[k].request.iter().position(|b| *b == b'\n') {
-            let line: Vec<u8> = self.clients[k].request.drain(..=end).collect();
-            let mut answer = self.answer(&line).to_string().into_bytes();
-            answer.push(b'\n');
-            let c = &mut self.clients[k];
-            c.answer.extend_from_slice(&answer);
-            c.since = now;
-        }
-        let c = &mut self.clients[k];
-        while !c.answer.is_empty() {
-            match c.stream.write(&c.answer) {
-                Ok(n) => drop(c.answer.drain(..n)),
-                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return false,
-            }
-        }
-        open || !c.answer.is_empty()
+        self.lines.flush();
+        Ok(lines.len())
     }
 
     fn answer(&mut self, line: &[u8]) -> Value {
@@ -330,37 +242,10 @@ impl ControlServer {
     }
 }
 
-impl Drop for ControlServer {
-    fn drop(&mut self) {
-        // Whoever looks for a running core should not find a socket that nobody serves.
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
 /// Asks a running core and waits for its answer, a few seconds at most.
 ///
 /// # Errors
 /// In words: no core of that name, or one that does not answer.
 pub fn ask(name: &str, request: Request) -> Result<Value, String> {
-    let path = socket_path(name);
-    let mut stream = Blocking::connect(&path).map_err(|e| match e.kind() {
-        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
-            format!("no core named {name:?} is running on this host ({}: {e})", path.display())
-        }
-        _ => format!("{}: {e}", path.display()),
-    })?;
-    let wait = Some(Duration::from_secs(5));
-    let exchange = || -> io::Result<String> {
-        stream.set_read_timeout(wait)?;
-        stream.set_write_timeout(wait)?;
-        let mut request = serde_json::to_vec(&request)?;
-        request.push(b'\n');
-        stream.write_all(&request)?;
-        let mut line = String::new();
-        BufReader::new(&stream).read_line(&mut line)?;
-        Ok(line)
-    };
-    let mut exchange = exchange;
-    let line = exchange().map_err(|e| format!("{}: no answer ({e})", path.display()))?;
-    serde_json::from_str(&line).map_err(|e| format!("{}: not an answer ({e})", path.display()))
+    lines::ask(&socket_path(name), &request, &format!("no core named {name:?} is running on this host"))
 }

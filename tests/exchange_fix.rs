@@ -6,6 +6,7 @@
 //! | logons: password, signature, names, version, twice, on the other port | [`who_may_log_on`] |
 //! | D, G, F, q, H and 8, 9, r | [`an_order_is_told_of_from_its_acceptance_to_its_end`], [`requests_are_refused_by_what_is_wrong`] |
 //! | 4.2 says the same in its own fields | [`the_older_version_has_its_own_fields`] |
+//! | a corrected trade | [`a_trade_that_is_corrected_has_another_price`] |
 //! | j and 3 | [`messages_that_are_none_are_refused_as_such`] |
 //! | resend with PossDup, numbers over connections | [`what_was_missed_comes_again_and_numbers_go_on`] |
 //! | cancel on disconnect, rates | [`orders_go_with_their_connection`], [`a_rate_is_kept_here_too`] |
@@ -20,7 +21,7 @@ use colo::exchange::entry::Cause;
 use colo::exchange::fix::FixRules;
 use colo::exchange::latency::Excess;
 use colo::exchange::script::{Action, Step, Trigger};
-use exchange_support::client::enter;
+use exchange_support::client::{enter, packet};
 use exchange_support::{Bench, MORNING, MS, SECOND, config};
 use gateways::fix::logon::Credentials;
 use gateways::fix::session::Version;
@@ -297,6 +298,36 @@ fn the_older_version_has_its_own_fields() {
     assert_eq!(fields(&told, &[150, 103]), [["8", "0"]], "the reason has no number here");
     let told = c.send(&mut b, "q", &format!("11=g|530=7|{T}"));
     assert_eq!(fields(&told, &[35, 372]), [["3", "q"]], "nor has the message");
+}
+
+#[test]
+fn a_trade_that_is_corrected_has_another_price() {
+    for (version, kind) in [(Version::Fix44, ["G", ""]), (Version::Fix42, ["2", "2"])] {
+        let (mut b, mut c) = bench(venue(version));
+        c.send(&mut b, "D", &new_order("a", 1, 100, "10.5"));
+        let mut seller = b.client(1);
+        b.venue.on_client_bytes(b.now, seller.id, &packet(b'U', &enter(1, b'S', 100, 104_000)));
+        let fill = c.read(&mut b).pop().unwrap();
+        let correct = format!(r#"{{"command":"correct","match":{},"price":"10.25"}}"#, field(&fill, 17));
+        let why = b.venue.on_control(b.now, correct.as_bytes());
+        assert!(why["error"].as_str().unwrap().contains("user02"), "the other side cannot be told: {why}");
+        b.read(&mut seller);
+
+        let mut config = venue(version);
+        config.accounts[1].rules.protocol = Protocol::Ouch42;
+        let (mut b, mut c) = bench(config);
+        c.send(&mut b, "D", &new_order("a", 1, 100, "10.5"));
+        let seller = b.login("user02", "pass", "", "0").id;
+        let order = b"OSELL          S\0\0\0\x64AAPL    \0\x01\x96\x40\0\x01\x86\x9eABCDYPN\0\0\0\0NN";
+        b.venue.on_client_bytes(b.now, seller, &packet(b'U', order));
+        let fill = c.read(&mut b).pop().unwrap();
+        assert_eq!(b.venue.on_control(b.now, correct.as_bytes())["ok"], true);
+        let told = c.read(&mut b);
+        let number = field(&fill, 17);
+        let story = fields(&told, &[150, 20, 11, 19, 32, 31, 14, 6]);
+        assert_eq!(story, [[kind[0], kind[1], "a", number, "100", "10.25", "100", "10.25"]]);
+        assert_eq!(b.venue.account("user01").unwrap().cash_e4, -10_250_000);
+    }
 }
 
 #[test]

@@ -401,6 +401,74 @@ fn after_the_stream_was_away_everything_is_read_again() {
     assert_eq!(desk.heard.1[2..], [SessionEvent::Disconnected, SessionEvent::LoggedIn, ready]);
 }
 
+const NO_ORDER: &str = r#"{"code":-2013,"msg":"Order does not exist."}"#;
+
+#[test]
+fn an_order_that_the_venue_has_forgotten_is_gone_when_it_was_denied_twice() {
+    let mut desk = Desk::ready();
+    for token in 1..=3 {
+        desk.live(token, 10);
+    }
+    desk.stream(2, "TRADE", "PARTIALLY_FILLED", "0.004", "0.004", 900);
+    assert_eq!(desk.kinds(), [fill(4, 900)]);
+    desk.session.on_stream_closed(desk.now);
+    // The list has one of the three.
+    let orders = format!("[{}]", order(3, "NEW", "0.000"));
+    desk.wait(20_000);
+    for _ in 0..6 {
+        if desk.session.wants_stream().is_some() {
+            desk.session.on_stream_open();
+        }
+        let Some(request) = desk.next(Lane::Questions) else { break };
+        match request.target.split('?').next().unwrap() {
+            "/api/v3/userDataStream" => desk.answer(&request, 200, r#"{"listenKey":"abc"}"#),
+            "/api/v3/allOrders" => desk.answer(&request, 200, &orders),
+            "/api/v3/myTrades" => desk.answer(&request, 200, "[]"),
+            "/api/v3/order" => desk.answer(&request, 400, NO_ORDER),
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!((desk.session.stage(), desk.kinds()), (Stage::Replaying, vec![]), "one word is no evidence");
+    desk.wait(4_000);
+    assert!(desk.next(Lane::Questions).is_none(), "within the window");
+    desk.wait(2_000);
+    // A part of the venue knew better.
+    let ask = |desk: &mut Desk, status, body: &str| {
+        let request = desk.must(Lane::Questions, "GET /api/v3/order?");
+        desk.answer(&request, status, body);
+        request.target.contains("colo-1&")
+    };
+    assert!(ask(&mut desk, 200, &order(1, "NEW", "0.000")));
+    assert!(!ask(&mut desk, 400, NO_ORDER));
+    assert_eq!(desk.kinds(), [ReportKind::Canceled { qty: Qty(6), reason: b'Z' }]);
+    assert_eq!(desk.heard.2.last(), Some(&Token(2)));
+    // Such a venue may give its numbers again: its day is read from the start.
+    assert_eq!(desk.session.stage(), Stage::Replaying);
+    let request = desk.must(Lane::Questions, "GET /api/v3/allOrders?");
+    assert!(request.target.contains("startTime="), "{}", request.target);
+    desk.answer(&request, 200, &format!("[{}, {}]", order(1, "NEW", "0.000"), order(3, "NEW", "0.000")));
+    let request = desk.must(Lane::Questions, "GET /api/v3/myTrades?");
+    assert!(request.target.contains("startTime="), "{}", request.target);
+    desk.answer(&request, 200, "[]");
+    assert_eq!((desk.session.stage(), desk.kinds()), (Stage::Ready, vec![]));
+}
+
+#[test]
+fn a_cancel_of_an_order_that_the_venue_has_forgotten_ends_it() {
+    let mut desk = Desk::ready();
+    desk.live(1, 10);
+    desk.cancel(1);
+    let request = desk.must(Lane::Cancels, "DELETE /api/v3/order?");
+    desk.answer(&request, 400, r#"{"code":-2011,"msg":"Unknown order sent."}"#);
+    for wait in [300, 5_500] {
+        assert_eq!(desk.kinds(), []);
+        desk.wait(wait);
+        let request = desk.must(Lane::Questions, "GET /api/v3/order?");
+        desk.answer(&request, 400, NO_ORDER);
+    }
+    assert_eq!(desk.kinds(), [ReportKind::Canceled { qty: Qty(10), reason: b'Z' }]);
+}
+
 #[test]
 fn orders_of_an_earlier_run_are_adopted_and_others_are_not_ours() {
     let mut desk = Desk::new();

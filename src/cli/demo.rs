@@ -111,6 +111,7 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
             comp_id: VENUE.into(),
         }),
         rest: None,
+        control: None,
         accounts: vec![AccountConfig {
             username: "demo".into(),
             password: Some("demo".into()),

@@ -1,5 +1,7 @@
 //! `colo exchange`: the simulated exchange alone.
 
+mod ctl;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -11,11 +13,17 @@ use crate::exchange::{self, ExchangeConfig, ExchangeError};
 
 /// The simulated exchange alone: ITCH 5.0 over MoldUDP64 on two lines, a re-request server, OUCH 5.0 over SoupBinTCP.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  colo exchange --config exchange.toml --seconds 60")]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "Examples:\n  colo exchange --config exchange.toml --seconds 60\n  colo exchange ctl --socket venue.sock break 17"
+)]
 pub struct Args {
+    #[command(subcommand)]
+    verb: Option<Verb>,
     /// The configuration.
-    #[arg(long)]
-    config: PathBuf,
+    #[arg(long, required = true)]
+    config: Option<PathBuf>,
     /// Ends after so many seconds; otherwise with the flow, or on SIGTERM or SIGINT.
     #[arg(long)]
     seconds: Option<u64>,
@@ -24,12 +32,20 @@ pub struct Args {
     json: Option<PathBuf>,
 }
 
-/// Runs it.
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    Ctl(ctl::Args),
+}
+
+/// Runs it, or commands one that runs.
 ///
 /// # Errors
 /// In a sentence, with the exit code.
 pub fn run(args: &Args) -> Outcome {
-    let file = &args.config;
+    if let Some(Verb::Ctl(ctl)) = &args.verb {
+        return ctl::run(ctl);
+    }
+    let Some(file) = &args.config else { return Err(Failure::with(Exit::Usage, "--config is missing")) };
     let text = std::fs::read_to_string(file)
         .map_err(|e| Failure::with(Exit::Config, format!("{}: unreadable ({e})", file.display())))?;
     let invalid = |e: ExchangeError| match e {
@@ -99,6 +115,7 @@ pub fn run(args: &Args) -> Outcome {
         "requests_dropped": outcome.counts.dropped,
         "requests_throttled": outcome.counts.throttled,
         "script_steps": outcome.counts.script_steps,
+        "rest": outcome.rest.map(|counts| counts.json()),
         "accounts": accounts,
     });
     match &args.json {

@@ -6,6 +6,9 @@
 //! Invariants: `UserRefNum` only grows, per account and `UserRefIdx`; only live orders are kept, each with open shares; position is the
 //! sum of signed fills, cash minus the sum of signed fills times price.
 
+mod self_match;
+mod view;
+
 use std::collections::BTreeMap;
 
 use model::{Px, Qty, Side, Symbol};
@@ -18,6 +21,8 @@ use super::latency::{Excess, Latency};
 use super::matching::{OrderKey, Owner, Resting};
 use super::message_log::MessageLog;
 use super::rng::Rng;
+pub use self_match::{Prevented, SelfMatch};
+pub use view::{AccountView, LiveOrder};
 
 /// Shares of a round lot.
 pub const ROUND_LOT: u32 = 100;
@@ -58,48 +63,6 @@ pub struct AccountRules {
     pub inbound_latency: Latency,
     /// How long its reports take from the floor.
     pub outbound_latency: Latency,
-}
-
-/// What happens to two orders of one account that would trade with each other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SelfMatch {
-    /// They trade.
-    #[default]
-    Allow,
-    /// The one at rest is canceled.
-    Oldest,
-    /// The one that comes is canceled.
-    Newest,
-    /// Both are.
-    Both,
-    /// Each loses the shares that would have traded.
-    Decrement,
-}
-
-impl SelfMatch {
-    /// What a request's tag 29 asks for.
-    #[must_use]
-    pub const fn of_letter(letter: u8) -> Option<SelfMatch> {
-        match letter {
-            b'O' => Some(SelfMatch::Oldest),
-            b'N' => Some(SelfMatch::Newest),
-            b'B' => Some(SelfMatch::Both),
-            b'D' => Some(SelfMatch::Decrement),
-            _ => None,
-        }
-    }
-
-    /// The letter of it.
-    #[must_use]
-    pub const fn letter(self) -> u8 {
-        match self {
-            SelfMatch::Allow => b' ',
-            SelfMatch::Oldest => b'O',
-            SelfMatch::Newest => b'N',
-            SelfMatch::Both => b'B',
-            SelfMatch::Decrement => b'D',
-        }
-    }
 }
 
 /// Who may log in.
@@ -270,6 +233,7 @@ struct Fill {
     symbol: Symbol,
     signed: i64,
     px: Px,
+    liquidity: u8,
     clordid: [u8; 14],
     is_broken: bool,
 }
@@ -449,7 +413,18 @@ impl Account {
         self.post(order.symbol, signed, px);
         let (listing, symbol, clordid) = (order.listing, order.symbol, order.clordid);
         let is_broken = false;
-        self.fills.push(Fill { match_number, trade, name, listing, symbol, signed, px, clordid, is_broken });
+        self.fills.push(Fill {
+            match_number,
+            trade,
+            name,
+            listing,
+            symbol,
+            signed,
+            px,
+            liquidity,
+            clordid,
+            is_broken,
+        });
         let open = order.open;
         self.tell(now, &Report::Executed { name, quantity, open, px, liquidity, match_number });
     }
@@ -463,6 +438,39 @@ impl Account {
     #[must_use]
     pub fn last_trade(&self) -> Option<u64> {
         self.fills.iter().rev().find(|f| !f.is_broken).map(|f| f.trade)
+    }
+
+    /// The trade of a fill, and whether it was broken.
+    #[must_use]
+    pub fn trade_of(&self, match_number: u64) -> Option<(u64, bool)> {
+        let fill = self.fills.iter().rev().find(|f| f.match_number == match_number)?;
+        Some((fill.trade, fill.is_broken))
+    }
+
+    /// Gives the fills of one match another price and tells the client.
+    pub fn correct_fills(&mut self, now: u64, match_number: u64, px: Px, reason: u8) {
+        let stands = |f: &Fill| f.match_number == match_number && !f.is_broken;
+        let mut corrected = Vec::new();
+        for fill in self.fills.iter_mut().filter(|f| stands(f)) {
+            corrected.push(*fill);
+            fill.px = px;
+        }
+        for fill in corrected {
+            self.cash_e4 -= i128::from(px.0 - fill.px.0) * i128::from(fill.signed);
+            // A fill has no more shares than an order.
+            let quantity = Qty(fill.signed.unsigned_abs() as u32);
+            let Fill { name, liquidity, .. } = fill;
+            self.tell(now, &Report::Corrected { name, quantity, px, liquidity, match_number, reason });
+        }
+    }
+
+    /// What an account cannot be told of a corrected trade in: its protocol, where that has no word for it.
+    #[must_use]
+    pub fn has_no_corrections(&self) -> Option<&'static str> {
+        match self.heard {
+            Some(_) => Some("REST"),
+            None => self.codec.has_no_corrections(),
+        }
     }
 
     /// Undoes the fills of one trade and tells the client. Returns their match numbers, and where they were.
@@ -544,59 +552,4 @@ impl Account {
             next_sequence: self.stream.next(),
         }
     }
-}
-
-/// What self-match prevention does to one of two orders.
-#[derive(Clone, Copy, Debug)]
-pub struct Prevented {
-    /// Shares that it loses, at most what is open.
-    pub decrement: Qty,
-    /// Shares that would have traded.
-    pub shares: Qty,
-    /// At which price.
-    pub px: Px,
-    /// `A` for the one at rest, `R` for the one that came.
-    pub liquidity: u8,
-    /// Why it and not the other.
-    pub strategy: SelfMatch,
-}
-
-/// A live order as the venue sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LiveOrder {
-    /// `UserRefIdx`.
-    pub idx: u8,
-    /// `UserRefNum`.
-    pub number: u32,
-    /// The venue's number for it, as ITCH says it.
-    pub order_ref: u64,
-    /// Ticker.
-    pub symbol: Symbol,
-    /// Side of the book.
-    pub side: Side,
-    /// Limit.
-    pub px: Px,
-    /// Open shares.
-    pub open: Qty,
-    /// Shares of its chain that traded.
-    pub spent: Qty,
-    /// What the client calls it; OUCH 4.2's name.
-    pub clordid: [u8; 14],
-}
-
-/// The venue's truth about an account, for reconciliation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AccountView {
-    /// Who.
-    pub username: String,
-    /// Signed shares of each symbol that was traded (0 where it went back to flat).
-    pub positions: BTreeMap<Symbol, i64>,
-    /// Cash from trading in 1e-4 USD: sales add, purchases take.
-    pub cash_e4: i128,
-    /// Live orders, by number.
-    pub live_orders: Vec<LiveOrder>,
-    /// What happened.
-    pub counts: Counts,
-    /// Sequence number of the next message of the account's stream.
-    pub next_sequence: u64,
 }

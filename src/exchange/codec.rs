@@ -90,6 +90,12 @@ impl Codec {
         }
     }
 
+    /// The protocol, where it has no word for a trade that gets another price.
+    #[must_use]
+    pub fn has_no_corrections(&self) -> Option<&'static str> {
+        matches!(self, Codec::Ouch50).then_some("OUCH 5.0")
+    }
+
     /// What is told now answers this request, up to [`Codec::finish`].
     pub fn begin(&mut self, ticket: Option<Box<Ticket>>) {
         match self {
@@ -111,7 +117,7 @@ impl Codec {
     /// The messages to the client that say this, made at `now` (ns since midnight); none where the protocol has no word for it.
     pub fn encode(&mut self, now: u64, report: &Report) -> Vec<Vec<u8>> {
         match self {
-            Codec::Ouch50 => vec![ouch::encode(now, report)],
+            Codec::Ouch50 => ouch::encode(now, report).into_iter().collect(),
             Codec::Ouch42(names) => names.encode(now, report).into_iter().collect(),
             Codec::Fix(orders) => orders.encode(now, report),
             // It has no orders, and system events are not said.

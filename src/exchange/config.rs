@@ -95,6 +95,9 @@ pub struct ExchangeConfig {
     /// REST and WebSocket for the same accounts. None where absent.
     #[serde(default)]
     pub rest: Option<RestConfig>,
+    /// The socket by which people command it, for its owner alone. None where absent.
+    #[serde(default)]
+    pub control: Option<PathBuf>,
     /// Who may log in.
     #[serde(default)]
     pub accounts: Vec<AccountConfig>,
@@ -232,6 +235,9 @@ impl ExchangeConfig {
             if let Some(path) = account.password_file.as_mut() {
                 *path = folder.join(&*path);
             }
+        }
+        if let Some(path) = &mut config.control {
+            *path = folder.join(&*path);
         }
         if let Some(path) = config.rest.as_mut().and_then(|rest| rest.ca_file.as_mut()) {
             *path = folder.join(&*path);

@@ -390,7 +390,7 @@ impl OrderDesk {
     }
 
     /// Ends the session of an account: all that was said, the end, and another session with a stream of its own for who logs in again.
-    fn end_session(&mut self, floor: &mut Floor, account: u16) {
+    pub fn end_session(&mut self, floor: &mut Floor, account: u16) {
         let at = usize::from(account);
         self.observe(floor, account);
         let stream = std::mem::take(&mut floor.accounts[at].stream);

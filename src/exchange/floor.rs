@@ -24,6 +24,9 @@ use super::mold::Publisher;
 use super::order_entry;
 use super::soup::Login;
 
+/// Why a trade is broken or corrected: a person at the venue did it.
+const SUPERVISORY: u8 = Reason::Supervisory.letter();
+
 /// Which orders cannot be canceled or replaced now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Late {
@@ -359,15 +362,29 @@ impl Floor {
         self.rest(order.listing, order.resting(key), order.mpid());
     }
 
-    /// Undoes the last trade of an account that stands: in the ledger, for all its sides, on the tape.
+    /// Undoes the last trade of an account that stands.
     pub fn break_last_trade_of(&mut self, account: u16) {
-        let Some(trade) = self.accounts[usize::from(account)].last_trade() else { return };
+        if let Some(trade) = self.accounts[usize::from(account)].last_trade() {
+            self.break_trade(trade);
+        }
+    }
+
+    /// Undoes a trade: in the ledger, for all its sides, on the tape. Returns the numbers of its matches.
+    pub fn break_trade(&mut self, trade: u64) -> BTreeSet<u64> {
         let mut broken = BTreeSet::new();
         for account in &mut self.accounts {
-            broken.extend(account.break_fills(self.now, trade, b'S'));
+            broken.extend(account.break_fills(self.now, trade, SUPERVISORY));
         }
-        for (match_number, listing) in broken {
-            self.publish(&itch::broken_trade(self.stamp(listing), match_number));
+        for (match_number, listing) in &broken {
+            self.publish(&itch::broken_trade(self.stamp(*listing), *match_number));
+        }
+        broken.into_iter().map(|(match_number, _)| match_number).collect()
+    }
+
+    /// Gives a match another price, in the ledger and for all its sides. The tape has no word for it.
+    pub fn correct_match(&mut self, match_number: u64, px: Px) {
+        for account in &mut self.accounts {
+            account.correct_fills(self.now, match_number, px, SUPERVISORY);
         }
     }
 

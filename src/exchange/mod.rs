@@ -24,6 +24,7 @@
 //! | [`script`] | what goes wrong, and when |
 //! | [`flow`] | the rest of the market |
 //! | [`floor`], [`venue`] | composition |
+//! | [`venue::operator`] | what a person does to it while it runs |
 //! | [`rest`] | REST and WebSocket with API keys, beside order entry |
 //! | [`config`], [`server`] | TOML, sockets |
 //!
@@ -110,6 +111,14 @@ pub enum ExchangeError {
         what: &'static str,
         /// Its address.
         address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The control socket cannot be had.
+    #[error("the control socket (control) cannot be at {path}: {source}")]
+    Control {
+        /// Where.
+        path: PathBuf,
         /// Why.
         source: io::Error,
     },

@@ -56,6 +56,7 @@ fn carry_out(floor: &mut Floor, account: u16, request: Request, refusal: Option<
         Request::Modify { number, side, quantity, tags } => {
             desk.modify(desk.key(tags.idx, number), side, Qty(quantity));
         }
+        Request::TradeNow { number } => desk.trade_now(desk.key(0, number)),
         Request::MassCancel { number, firm, symbol, tags } => {
             if desk.take_number(tags.idx, number, firm) {
                 desk.tell(&Report::MassCanceled { name: Name { idx: tags.idx, number }, firm, symbol });
@@ -203,6 +204,14 @@ impl Desk<'_> {
             order.side_letter = side;
         }
         self.tell(&Report::Modified { name: key.name(), side, open });
+    }
+
+    /// An order at rest has traded with all that it may: there is nothing to do but to say so.
+    fn trade_now(&mut self, key: OrderKey) {
+        match self.order(key) {
+            Some(_) => self.tell(&Report::TradingNow { name: key.name() }),
+            None => self.ignore(),
+        }
     }
 
     fn switch_entry(&mut self, idx: u8, number: u32, firm: [u8; 4], enabled: bool) {

@@ -203,6 +203,7 @@ mod tests {
             | Request::Disable { tags, .. }
             | Request::Enable { tags, .. }
             | Request::Query { tags } => tags,
+            Request::TradeNow { .. } => panic!("there is none"),
         }
     }
 

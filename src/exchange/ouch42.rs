@@ -9,11 +9,13 @@
 //! | `O` Enter | 49 | `S` System Event | 10 |
 //! | `U` Replace | 47 | `A` Accepted, `U` Replaced | 66, 80 |
 //! | `X` Cancel | 19 | `C` Canceled, `D` AIQ Canceled | 28, 37 |
-//! | `M` Modify | 20 | `E` Executed, `B` Broken | 40, 32 |
+//! | `M` Modify | 20 | `E` Executed, `B` Broken, `F` Corrected | 40, 32, 41 |
+//! | `N` Trade Now | 15 | `N` Trade Now | 23 |
 //! | | | `J` Rejected, `P` Cancel Pending, `I` Cancel Reject | 24, 23, 23 |
 //! | | | `M` Modified, `T` Priority Update | 28, 36 |
 //!
-//! Not simulated: Trade Now (no order is held back from trading here), reference prices (`G`), corrections (`F`).
+//! No order is held back from trading here, so Trade Now is acknowledged and never has anything to do. Not simulated: executions at a reference price (`G`), for
+//! there is none here.
 
 use std::collections::BTreeMap;
 
@@ -133,6 +135,7 @@ impl Names {
                 let (number, side, quantity) = (self.known(f.array()?), f.u8()?, f.u32()?);
                 Request::Modify { number, side, quantity, tags: Tags::default() }
             }
+            b'N' => Request::TradeNow { number: self.known(f.array()?) },
             _ => return None,
         })
     }
@@ -165,6 +168,11 @@ impl Names {
             Report::Broken { name, match_number, reason, .. } => {
                 out(b'B').bytes(&self.of(name)).u64(match_number).bytes(&[reason]).0
             }
+            Report::Corrected { name, quantity, px, liquidity, match_number, reason } => {
+                let out = out(b'F').bytes(&self.of(name)).qty(quantity).px32(px).bytes(&[liquidity]);
+                out.u64(match_number).bytes(&[reason]).0
+            }
+            Report::TradingNow { name } => out(b'N').bytes(&self.of(name)).0,
             Report::Rejected { name, cause, .. } => {
                 self.use_up(name);
                 out(b'J').bytes(&self.of(name)).bytes(&[refusal(cause)]).0
@@ -340,7 +348,8 @@ mod tests {
         let modify = names.parse(b"MCOLO0000000009T\0\0\0\x05");
         let want = Request::Modify { number: 3, side: b'T', quantity: 5, tags: Tags::default() };
         assert_eq!(modify, Some(want));
-        for none in [&b""[..], b"Z", b"Q", b"NCOLO0000000009"] {
+        assert_eq!(names.parse(b"NCOLO0000000009"), Some(Request::TradeNow { number: 3 }));
+        for none in [&b""[..], b"Z", b"Q", b"NCOLO000000009"] {
             assert_eq!(names.parse(none), None);
         }
     }
@@ -371,6 +380,12 @@ mod tests {
             ),
             (Report::Executed { name, quantity, open, px, liquidity: b'R', match_number: 9 }, b'E', 40),
             (Report::Broken { name, match_number: 9, reason: b'E', clordid: terms.clordid }, b'B', 32),
+            (
+                Report::Corrected { name, quantity, px, liquidity: b'R', match_number: 9, reason: b'S' },
+                b'F',
+                41,
+            ),
+            (Report::TradingNow { name }, b'N', 23),
             (Report::Rejected { name, cause: Cause::Symbol, clordid: terms.clordid }, b'J', 24),
             (Report::CancelPending { name }, b'P', 23),
             (Report::CancelRejected { name }, b'I', 23),

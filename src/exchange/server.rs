@@ -20,6 +20,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::{Events, Interest, Poll, Token, Waker};
+use model::Nanos;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::ExchangeError;
@@ -31,11 +32,14 @@ use super::rest::RestConfig;
 use super::rest::doors::Doors;
 use super::rest::quota::QuotaCounts;
 use super::venue::{ConnectionId, Venue, VenueCounts};
+use crate::control::lines::LineServer;
 
 const WAKE: Token = Token(0);
 const REREQUEST: Token = Token(1);
 /// Listener `n` has this token plus `n`.
 const DOORS: usize = 2;
+/// Behind all of them.
+const CONTROL: Token = Token(CLIENTS - 1);
 /// Connection `n` has this token plus `n`.
 const CLIENTS: usize = 16;
 /// More clients than this wait in the listener's queue.
@@ -203,6 +207,12 @@ pub fn spawn(config: ExchangeConfig) -> Result<Running, ExchangeError> {
     }
     let rerequest = requests.as_ref().and_then(|s| s.local_addr().ok());
 
+    let mut control = None;
+    if let Some(path) = &config.control {
+        let bound = LineServer::bind(path.clone(), poll.registry(), CONTROL);
+        control = Some(bound.map_err(|source| ExchangeError::Control { path: path.clone(), source })?);
+    }
+
     let mut lines = Vec::new();
     for &address in &config.lines {
         let socket = sender(&config, address).map_err(on("a market data line (lines)", address))?;
@@ -234,6 +244,7 @@ pub fn spawn(config: ExchangeConfig) -> Result<Running, ExchangeError> {
         requests,
         rest,
         tls,
+        control,
         lines,
         clients: BTreeMap::new(),
         asleep: BTreeSet::new(),
@@ -313,6 +324,7 @@ struct Server {
     requests: Option<UdpSocket>,
     rest: Option<Doors>,
     tls: Option<TlsDoor>,
+    control: Option<LineServer>,
     lines: Vec<(std::net::UdpSocket, SocketAddr)>,
     clients: BTreeMap<ConnectionId, TcpStream>,
     /// Clients that had something to read while the venue read nothing of them.
@@ -367,8 +379,9 @@ impl Server {
         let ending = self.venue.is_closed() && !self.venue.is_finished();
         let watching = stopping || ending || !self.lingering.is_empty();
         let longest = if watching { Duration::from_millis(10) } else { Duration::from_secs(1) };
-        // Its sockets are not among those that wake the thread.
-        let is_polled = self.rest.is_some() || self.tls.is_some();
+        // Their sockets are not among those that wake the thread.
+        let is_asked = self.control.as_ref().is_some_and(|control| control.clients() > 0);
+        let is_polled = self.rest.is_some() || self.tls.is_some() || is_asked;
         let longest = if is_polled { longest.min(Duration::from_millis(1)) } else { longest };
         Duration::from_nanos(due).min(longest)
     }
@@ -385,6 +398,17 @@ impl Server {
         }
         if let Some(door) = &mut self.tls {
             door.turn(&mut self.venue, self.clock.now());
+        }
+        if let Some(control) = &mut self.control {
+            let now = self.clock.now();
+            for (client, line) in control.hear(Nanos(now)) {
+                let mut answer = self.venue.on_control(now, &line);
+                if let Some(counts) = answer.get_mut("counts") {
+                    counts["rest"] = self.rest.as_ref().map(|doors| doors.desk().counts().json()).into();
+                }
+                control.say(Nanos(now), client, &answer);
+            }
+            control.flush();
         }
         while let Some((line, bytes)) = self.venue.poll_datagram() {
             let (socket, address) = &self.lines[line];

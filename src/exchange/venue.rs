@@ -15,6 +15,8 @@
 //!
 //! The output is a function of the configuration and of the calls.
 
+pub mod operator;
+
 use model::{Px, Qty, Side, Symbol};
 
 use super::accounts::{Account, AccountSetup, AccountView, SelfMatch};
@@ -558,8 +560,7 @@ impl Venue {
         true
     }
 
-    /// Begins or ends a symbol's late period before an auction, in which orders cannot be canceled (`P`, `I`) or replaced (`J`).
-    /// Returns whether the symbol is listed.
+    /// Begins or ends a symbol's late period before an auction, in which orders cannot be canceled (`P`, `I`) or replaced (`J`). Returns whether it is listed.
     pub fn set_late_cross(&mut self, now: u64, symbol: Symbol, late: bool) -> bool {
         self.advance(now);
         let Some(listing) = self.floor.find(symbol).filter(|_| self.phase == Phase::Open) else {

@@ -191,7 +191,9 @@ impl Port {
     }
 
     fn say(&mut self, report: &Report) {
-        self.log.push(&ouch::encode(34_200_000_000_000, report));
+        if let Some(message) = ouch::encode(34_200_000_000_000, report) {
+            self.log.push(&message);
+        }
     }
 
     /// Answers what was asked; how many of it were orders.

@@ -22,6 +22,7 @@
 pub mod auth;
 mod config;
 pub mod limits;
+mod missed;
 mod orders;
 pub mod reference;
 mod requests;

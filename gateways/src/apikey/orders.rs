@@ -5,6 +5,8 @@
 //!     |          |  no answer                  |
 //!     |          +------> Unknown --asked by its client id--> Live, or never arrived
 //!     +--> refused here: nothing was sent
+//!
+//!   Live, and not in the list that should have it --asked by its client id--> there, or denied twice, a window apart: gone
 //! ```
 //!
 //! Invariants: a trade counts once by its number; an order is gone only when the quantity that the venue says was executed has been seen as trades; what is gone never
@@ -38,6 +40,17 @@ pub(super) enum Cancel {
     Asked,
     /// No answer came, or one that says nothing: the order is asked about.
     Unknown,
+}
+
+/// Whether the venue still has an order that lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// As far as we know.
+    There,
+    /// What was missed is being read, and the order was not in it yet.
+    Unread,
+    /// The venue says that there is none: since then, ms of its clock.
+    Denied(u64),
 }
 
 /// How the venue says that an order ended.
@@ -79,6 +92,8 @@ pub(super) struct Order {
     pub(super) cancel: Cancel,
     /// The stamp of the last request about it, ms of the venue's clock: out of its window, that request has no effect any more.
     pub(super) stamp_ms: u64,
+    /// Whether the venue has it, where it lives.
+    pub(super) presence: Presence,
     /// The end, and what was executed by then; reported when the trades are seen.
     pub(super) end: Option<(End, Qty)>,
     /// The order that takes this one's place, while that is not settled.
@@ -152,13 +167,23 @@ impl Orders {
 
     pub(super) fn finish(&mut self, token: Token) -> Option<Order> {
         let order = self.live.remove(&token)?;
-        self.by_venue.remove(&(order.symbol, order.venue));
+        // A venue that began anew gives its numbers again.
+        if self.by_venue(order.symbol, order.venue) == Some(token) {
+            self.by_venue.remove(&(order.symbol, order.venue));
+        }
         self.done.insert(token);
         Some(order)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (Token, &Order)> + '_ {
         self.live.iter().map(|(t, o)| (*t, o))
+    }
+
+    /// What was missed is to be read: until it is, no order is known to be there.
+    pub(super) fn doubt(&mut self) {
+        for order in self.live.values_mut().filter(|o| o.entry == Entry::Live) {
+            order.presence = Presence::Unread;
+        }
     }
 
     /// The highest token seen.

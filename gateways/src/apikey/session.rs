@@ -7,7 +7,8 @@
 //!   Refused: the venue does not know us; nothing is asked any more
 //! ```
 //!
-//! While `Replaying`, what the stream says is kept and applied afterwards. `Ready` comes when nothing is unknown any more.
+//! While `Replaying`, what the stream says is kept and applied afterwards. `Ready` comes when nothing is unknown any more: an order that should be in what is read, and is
+//! not, is asked about by its client id, and gone when the venue denies it twice, a request's window apart. Such a venue has begun anew; its day is read from the start.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -19,7 +20,7 @@ use model::{
 use super::auth::Auth;
 use super::config::{SessionConfig, own};
 use super::limits::{Limit, Limits};
-use super::orders::{Cancel, Entry, Order, Orders};
+use super::orders::{Cancel, Entry, Order, Orders, Presence};
 use super::reference::{Reference, Unfit};
 use super::venue_clock::VenueClock;
 use crate::gateway::ReportSink;
@@ -117,7 +118,7 @@ pub(super) struct Replay {
 }
 
 /// Up to where a symbol was read.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Frontier {
     /// All orders up to this number are known.
     pub(super) order: u64,
@@ -455,6 +456,7 @@ impl Session {
             self.stream_open = true;
             self.stage = Stage::Replaying;
             self.replay = Replay::default();
+            self.orders.doubt();
             self.out.push_back(Out::Session(SessionEvent::LoggedIn));
         }
     }
@@ -548,6 +550,7 @@ fn fresh_order(
         entry: Entry::Queued(now),
         cancel: Cancel::None,
         stamp_ms: 0,
+        presence: Presence::There,
         end: None,
         replaced_by: None,
         replaces: None,

@@ -8,12 +8,11 @@
 //! | any other 4xx with the venue's code | not done: a reject by that code; a cancel that found no order asks about it |
 //! | 5xx, a code that says "unknown", no answer, nonsense | **not known**: the order is asked about by its client id |
 
-use model::{Nanos, Px, Qty, ReportKind, SessionEvent, Side, Tif, Token};
+use model::{Nanos, Px, Qty, ReportKind, SessionEvent, Tif, Token};
 
 use super::config::own;
-use super::orders::{Cancel, End, Entry};
-use super::requests::PAGE;
-use super::session::{Asked, Out, Response, Session, Stage, What, adopted, venue_ref};
+use super::orders::{Cancel, End, Entry, Presence};
+use super::session::{Asked, Out, Response, Session, Stage, What, venue_ref};
 use super::wire::{self, CancelSaid, ExecutionSaid, OrderSaid, Refusal, Replaced, StreamSaid, TradeSaid};
 
 /// The venue's codes.
@@ -33,9 +32,9 @@ mod code {
 }
 
 /// How long the stream has to bring a trade before it is asked for.
-const TRADE_PATIENCE: Nanos = Nanos::from_millis(500);
+pub(super) const TRADE_PATIENCE: Nanos = Nanos::from_millis(500);
 /// Between two questions about one order.
-const QUERY_PAUSE: Nanos = Nanos::from_millis(250);
+pub(super) const QUERY_PAUSE: Nanos = Nanos::from_millis(250);
 
 /// An answer, sorted.
 enum Verdict<'a> {
@@ -340,6 +339,7 @@ impl Session {
                 self.reject(now, token, own::NEVER_ARRIVED);
                 self.replace_failed(now, replaces);
             }
+            Verdict::Refused(code::NO_ORDER) if entry == Entry::Live => self.denied(now, token),
             Verdict::Refused(_) | Verdict::Again | Verdict::Unsure => {
                 self.queries.insert(token, ask_again);
             }
@@ -347,7 +347,7 @@ impl Session {
     }
 
     /// The venue has the order.
-    fn accept(&mut self, now: Nanos, token: Token, venue: u64, time: u64) {
+    pub(super) fn accept(&mut self, now: Nanos, token: Token, venue: u64, time: u64) {
         let Some(order) = self.orders.get_mut(token).filter(|o| o.entry != Entry::Live) else { return };
         order.entry = Entry::Live;
         let (instrument, side, short, px, qty, replaces, cancel) = (
@@ -384,9 +384,18 @@ impl Session {
     }
 
     /// The venue says how the order stands.
-    fn said(&mut self, now: Nanos, token: Token, venue: u64, status: &str, executed: &str, time: u64) {
+    pub(super) fn said(
+        &mut self,
+        now: Nanos,
+        token: Token,
+        venue: u64,
+        status: &str,
+        executed: &str,
+        time: u64,
+    ) {
         self.accept(now, token, venue, time);
-        let Some(order) = self.orders.get(token) else { return };
+        let Some(order) = self.orders.get_mut(token) else { return };
+        order.presence = Presence::There;
         let Some(executed) = self.reference.rules(order.symbol).and_then(|r| r.unit().qty(executed)) else {
             return self.out.push_back(Out::Undecodable);
         };
@@ -403,7 +412,7 @@ impl Session {
         self.check_over(token, time);
     }
 
-    fn trade(&mut self, token: Token, trade: u64, qty: Qty, px: Px, is_maker: bool, time: u64) {
+    pub(super) fn trade(&mut self, token: Token, trade: u64, qty: Qty, px: Px, is_maker: bool, time: u64) {
         let Some(order) = self.orders.get_mut(token) else { return };
         if !order.trades.insert(trade) {
             return;
@@ -433,89 +442,6 @@ impl Session {
         if let Some(kind) = report.filter(|_| !open.is_zero()) {
             self.report(time, token, kind);
         }
-    }
-
-    // ------------------------------------------------------------ lists
-
-    fn orders_read(&mut self, now: Nanos, symbol: usize, orders: &[OrderSaid]) -> bool {
-        for said in orders {
-            self.frontiers[symbol].order = self.frontiers[symbol].order.max(said.order_id);
-            let Some(token) = self.token_of(&said.client_id).filter(|t| !self.orders.is_done(*t)) else {
-                continue;
-            };
-            if self.orders.get(token).is_none() {
-                let rules = self.reference.rules(symbol);
-                let terms =
-                    rules.and_then(|r| Some((r.unit().px(&said.price)?, r.unit().qty(&said.quantity)?)));
-                let side = match said.side.as_str() {
-                    "BUY" => Some(Side::Buy),
-                    "SELL" => Some(Side::Sell),
-                    _ => None,
-                };
-                let (Some((px, qty)), Some(side)) = (terms, side) else {
-                    self.out.push_back(Out::Undecodable);
-                    continue;
-                };
-                let order = adopted(symbol, self.instrument(symbol), side, qty, px, said.order_id);
-                self.orders.insert(token, order);
-            }
-            self.said(now, token, said.order_id, &said.status, &said.executed, said.time);
-        }
-        if self.stage == Stage::Replaying && self.replay.symbol == symbol {
-            match orders.last() {
-                Some(last) if orders.len() >= PAGE => {
-                    self.replay.next_order = Some(last.order_id.saturating_add(1))
-                }
-                Some(_) | None => self.replay.has_orders = true,
-            }
-        }
-        true
-    }
-
-    fn trades_read(&mut self, now: Nanos, symbol: usize, trades: &[TradeSaid]) -> bool {
-        for said in trades {
-            self.frontiers[symbol].trade = self.frontiers[symbol].trade.max(said.id);
-            let Some(token) = self.orders.by_venue(symbol, said.order_id) else { continue };
-            let rules = self.reference.rules(symbol);
-            match rules.and_then(|r| Some((r.unit().qty(&said.qty)?, r.unit().px(&said.price)?))) {
-                Some((qty, px)) => self.trade(token, said.id, qty, px, said.is_maker, said.time),
-                None => self.out.push_back(Out::Undecodable),
-            }
-        }
-        let complete = trades.len() < PAGE;
-        if self.stage == Stage::Replaying
-            && self.replay.symbol == symbol
-            && self.replay.has_orders
-            && complete
-        {
-            self.replay = super::session::Replay { symbol: symbol + 1, ..Default::default() };
-        }
-        if complete {
-            let lacking = self.orders.iter().any(|(_, o)| o.symbol == symbol && o.lacks_trades());
-            match lacking {
-                true => drop(self.trades_due.insert(symbol, now.after(TRADE_PATIENCE))),
-                false => drop(self.trades_due.remove(&symbol)),
-            }
-        }
-        true
-    }
-
-    /// Ready is when everything was read and nothing that was sent is unknown.
-    pub(super) fn check_ready(&mut self, now: Nanos) {
-        if self.stage != Stage::Replaying || !self.stream_open || self.replay.symbol < self.frontiers.len() {
-            return;
-        }
-        let unknown = |e| matches!(e, Entry::Asked | Entry::Unknown);
-        if self.orders.iter().any(|(_, o)| unknown(o.entry)) {
-            return;
-        }
-        self.stage = Stage::Ready;
-        self.apply_held(now);
-        if self.stage != Stage::Ready {
-            return;
-        }
-        let next_token = Token(self.orders.highest().0.saturating_add(1));
-        self.out.push_back(Out::Session(SessionEvent::Ready { next_token, proven: true }));
     }
 
     // ------------------------------------------------------------ stream

@@ -96,7 +96,7 @@ impl Known {
     }
 }
 
-/// A fill that may be broken.
+/// A fill that may be broken or corrected.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fill {
     pub(super) name: Name,
@@ -209,6 +209,7 @@ impl Orders {
             // What a report is of, and where the order stands, are in one field here, and another says whether it takes something back.
             Version::Fix42 => match what {
                 b'F' => body.text(20, b"0").text(150, &[status]).text(39, &[status]),
+                b'G' => body.text(20, b"2").text(150, &[status]).text(39, &[status]),
                 b'H' => body.text(20, b"1").text(150, &[status]).text(39, &[status]),
                 b'I' => body.text(20, b"3").text(150, &[status]).text(39, &[status]),
                 b'5' => body.text(20, b"0").text(150, b"5").text(39, b"5"),

@@ -49,6 +49,7 @@ impl Orders {
                 vec![self.executed(now, name, (quantity, open, px), liquidity, match_number)]
             }
             Report::Broken { name, match_number, .. } => self.broken(now, name, match_number),
+            Report::Corrected { name, px, match_number, .. } => self.corrected(now, name, match_number, px),
             Report::Rejected { cause, .. } => self.refused(now, cause),
             Report::CancelPending { name } => self.cancel_pending(now, name),
             Report::Modified { name, side, open } => {
@@ -66,6 +67,7 @@ impl Orders {
             // Nothing that FIX has a word for has changed.
             Report::SystemEvent(_)
             | Report::CancelRejected { .. }
+            | Report::TradingNow { .. }
             | Report::Refreshed { .. }
             | Report::EntrySwitched { .. }
             | Report::NextNumber { .. } => Vec::new(),
@@ -209,6 +211,24 @@ impl Orders {
         let told = self.report(now, &order, b'H', said, |body| {
             body.text(19, match_number.to_string().as_bytes());
             body.uint(32, fill.qty.0.into()).px(31, fill.px);
+        });
+        self.known.insert(current, order);
+        vec![told]
+    }
+
+    /// As a broken trade, but what it leaves is another price.
+    fn corrected(&mut self, now: u64, name: Name, match_number: u64, px: Px) -> Vec<Vec<u8>> {
+        let Some(fill) = self.fills.get_mut(&(match_number, name)) else { return Vec::new() };
+        let before = std::mem::replace(&mut fill.px, px);
+        let qty = fill.qty;
+        let then = self.id_of(name);
+        let current = self.current(name);
+        let mut order = self.take(current);
+        order.value += i128::from(px.0 - before.0) * i128::from(qty.0);
+        let said = Said { id: Some(&then), ..Said::default() };
+        let told = self.report(now, &order, b'G', said, |body| {
+            body.text(19, match_number.to_string().as_bytes());
+            body.uint(32, qty.0.into()).px(31, px);
         });
         self.known.insert(current, order);
         vec![told]

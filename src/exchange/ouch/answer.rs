@@ -60,11 +60,11 @@ fn repeated(tags: &Tags, which: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The message that says it.
+/// The message that says it; `None` where the protocol has no word for it.
 #[must_use]
-pub fn encode(now: u64, report: &Report) -> Vec<u8> {
+pub fn encode(now: u64, report: &Report) -> Option<Vec<u8>> {
     let new = |kind, name: Name| Out::new(kind).u64(now).u32(name.number);
-    match *report {
+    Some(match *report {
         Report::SystemEvent(code) => Out::new(b'S').u64(now).bytes(&[code]).0,
         Report::Accepted { name, ref terms } => {
             new(b'A', name).terms(terms).appendage(name, &repeated(&terms.tags, IN_ACCEPTED))
@@ -113,7 +113,8 @@ pub fn encode(now: u64, report: &Report) -> Vec<u8> {
             new(if is_enabled { b'K' } else { b'G' }, name).bytes(&firm).appendage(name, &[])
         }
         Report::NextNumber { next } => new(b'Q', next).optional_appendage(next),
-    }
+        Report::Corrected { .. } | Report::TradingNow { .. } => return None,
+    })
 }
 
 #[cfg(test)]
@@ -217,7 +218,7 @@ mod tests {
             (switched(name, true), switched(other, true), b'K', (19, 22)),
             (Report::NextNumber { next: name }, Report::NextNumber { next: other }, b'Q', (13, 18)),
         ] {
-            let (bytes, of) = (encode(1, &report), encode(1, &of));
+            let (bytes, of) = (encode(1, &report).unwrap(), encode(1, &of).unwrap());
             let got = (bytes[0], of[0], (bytes.len(), of.len()));
             assert_eq!(got, (kind, kind, len), "{}", kind as char);
         }

@@ -80,6 +80,21 @@ pub struct QuotaCounts {
     pub most_orders: u32,
 }
 
+impl QuotaCounts {
+    /// As people and programs read it.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        let QuotaCounts { requests, throttled, banned, most_weight, most_orders } = *self;
+        serde_json::json!({
+            "requests": requests,
+            "throttled": throttled,
+            "banned": banned,
+            "most_weight": most_weight,
+            "most_orders": most_orders,
+        })
+    }
+}
+
 /// A refusal: status, and seconds to stay away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
