@@ -131,10 +131,11 @@ fn a_core_trades_on_a_depth_stream_that_loses_differences() {
     });
     let core = world.start();
     world.until(&core, "gaps, recoveries and fills", |w| {
-        feed(&core, "gaps_filled") >= 3 && feed(&core, "synced") == 1 && w.fills() >= 20
+        // The feed's figures are its own thread's, the words the strategy's: one is shown before the other.
+        let is_told = by_gap(&core, "recovering") >= 3 && by_gap(&core, "valid") >= 3;
+        feed(&core, "gaps_filled") >= 3 && is_told && w.fills() >= 20
     });
     assert!(feed(&core, "snapshots") >= 4 && feed(&core, "malformed") == 0);
-    assert!(by_gap(&core, "recovering") >= 3 && by_gap(&core, "valid") >= 3);
     world.end(core);
 }
 
@@ -144,8 +145,9 @@ fn a_stream_that_ends_again_and_again_is_opened_again() {
         venue.rest.as_mut().unwrap().market_data.stream_life_ms = 2_000;
     });
     let core = world.start();
-    world.until(&core, "several streams and fills", |w| feed(&core, "snapshots") >= 4 && w.fills() >= 20);
+    world.until(&core, "several streams and fills", |w| {
+        feed(&core, "snapshots") >= 4 && by_gap(&core, "valid") >= 2 && w.fills() >= 20
+    });
     assert_eq!(feed(&core, "gaps"), 0, "an end is no gap");
-    assert!(by_gap(&core, "valid") >= 2);
     world.end(core);
 }
