@@ -117,7 +117,8 @@ impl World {
 
 /// How often the instrument became this because of a gap.
 fn by_gap(core: &Running<Quoter>, word: &str) -> u64 {
-    core.viewer().read().transitions[word]["gap"]
+    // What has not happened yet is not named.
+    core.viewer().read().transitions.get(word).and_then(|why| why.get("gap")).copied().unwrap_or(0)
 }
 
 fn feed(core: &Running<Quoter>, counter: &str) -> u64 {

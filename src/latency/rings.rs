@@ -9,8 +9,8 @@
 //! them, that is what is measured. A hop is half of the way there and back. With one core only there is nothing to see, and no row.
 
 use std::hint::spin_loop;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
 use model::Nanos;
@@ -91,7 +91,9 @@ fn there_and_back(
 
 /// Puts this thread onto the `nth` core that the process may use, if there is one.
 pub fn pin(nth: usize) {
-    if let Some(core) = host::allowed_cores().get(nth) {
+    // Asked once, before the first thread is pinned: those that it starts inherit its one core.
+    static CORES: OnceLock<Vec<usize>> = OnceLock::new();
+    if let Some(core) = CORES.get_or_init(host::allowed_cores).get(nth) {
         // Where it is refused, the thread runs where it runs, and that is measured.
         let _ = host::pin_to(*core);
     }
