@@ -4,11 +4,10 @@
 use std::sync::atomic::Ordering;
 
 use colo::config::{Config, Secrets, Written, parse_toml};
-use colo::core::{LOOK, Plan, Running, start};
+use colo::core::{LOOK, Plan, Running, leave_nothing, start};
 use colo::exchange::{self, ExchangeConfig};
 use colo::reconcile::{Figures, Verdict};
 use colo::replay::{Journal, replay};
-use colo::telemetry::region_path;
 use engine::strategy::{Params, Quoter, Strategy};
 
 const VENUE: &str = r#"
@@ -101,8 +100,7 @@ impl World {
     /// Ends the core: the venue's ledger says what we do, and the journal with its capture replays to the same.
     fn end(self, core: Running<Quoter>) {
         let report = core.end();
-        let _ = std::fs::remove_file(region_path(&self.config.name));
-        let _ = std::fs::remove_file(format!("/dev/shm/colo-{}.lock", self.config.name));
+        leave_nothing(&self.config.name);
         let outcome = self.venue.stop().unwrap();
         assert_eq!(report.failures, [] as [String; 0]);
         let verdict = Verdict::of(&Figures::ours(&report), &Figures::of_accounts(&outcome.accounts));

@@ -5,7 +5,7 @@ use std::net::UdpSocket;
 use std::sync::atomic::Ordering;
 
 use colo::config::{Config, Secrets, Written, parse_toml};
-use colo::core::{LOOK, Plan, RunReport, Running, start};
+use colo::core::{LOOK, Plan, RunReport, Running, leave_nothing, start};
 use colo::exchange::{self, ExchangeConfig};
 use colo::reconcile::{self, Figures, Verdict};
 use colo::replay::{Journal, replay};
@@ -117,8 +117,7 @@ impl World {
     fn end(self, core: Running<Quoter>) -> (RunReport, exchange::Outcome) {
         let report = core.end();
         let lists = reconcile::from_stream(&self.config.gateways[0], GatewayId(0), &self.config.instruments);
-        let _ = std::fs::remove_file(region_path(&self.config.name));
-        let _ = std::fs::remove_file(format!("/dev/shm/colo-{}.lock", self.config.name));
+        leave_nothing(&self.config.name);
         let outcome = self.venue.stop().unwrap();
         assert_eq!(report.failures, [] as [String; 0]);
         let ours = Figures::ours(&report);
