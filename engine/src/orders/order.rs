@@ -79,9 +79,6 @@ fn truth(holds: bool) -> Result<(), Contradiction> {
 /// OUCH cancel reason: self-match prevention took the shares off, and goes on counting them in the chain's total.
 const SELF_MATCH: u8 = b'Q';
 
-/// OUCH cancel reason: we asked for it, and we only ever cancel the whole.
-const USER: u8 = b'U';
-
 /// What a replace in flight asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PendingReplace {
@@ -346,8 +343,8 @@ impl Order {
             self.prevented = Qty(self.prevented.0.saturating_add(qty.0));
         }
         self.open = self.open.saturating_sub(qty);
-        // Of an orphan parts may have left unheard, so that what is open here is more than what the venue canceled.
-        if self.open.is_zero() || (self.orphaned && reason == USER) {
+        // Of an orphan parts may have left unheard. They may have traded, so what the venue did not cancel stays reserved though none of it is open any more.
+        if self.open.is_zero() {
             self.finish(OrderState::Canceled);
         }
         truth(within)

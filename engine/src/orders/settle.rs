@@ -18,7 +18,7 @@
 //! * The end of the venue's day.
 //!
 //! None of them says anything about an order that is *orphaned*: the venue began another session, or a part of its stream is lost, and what was said there of
-//! the order will not be said again. A report that it ended or of what is open of it, or a person's word settles it; until then it keeps its reservation, and trading
+//! the order will not be said again. A report of what is open of it, reports that account for every share, or a person's word settles it; until then it keeps its reservation, and trading
 //! is not resumed.
 
 use model::Token;
@@ -283,12 +283,18 @@ mod tests {
         o.on_accepted(VenueRef(1), (Side::Buy, false), Px(100), Qty(10), false).unwrap();
         o.on_heard(true, true);
         assert_eq!((o.state(), o.is_orphaned()), (OrderState::Live, false));
-        // What left before is not known, so what leaves now does not say how much is left; that all was canceled does.
+        // What left before is not known, so what leaves now does not say how much is left. Nor does our cancel, which takes what is open: what is missing
+        // then has traded unheard.
         o.on_orphaned(true);
         o.on_canceled(Qty(3), b'S').unwrap();
         o.on_heard(false, true);
         assert_eq!((o.state(), o.reserved(), o.is_orphaned()), (OrderState::Unknown, Qty(7), true));
         o.on_canceled(Qty(3), b'U').unwrap();
-        assert_eq!((o.state(), o.reserved()), (OrderState::Canceled, Qty(0)));
+        o.on_heard(false, true);
+        assert_eq!((o.state(), o.reserved(), o.is_orphaned()), (OrderState::Unknown, Qty(4), true));
+        let mut whole = live(7);
+        whole.on_orphaned(true);
+        whole.on_canceled(Qty(7), b'U').unwrap();
+        assert_eq!((whole.state(), whole.reserved()), (OrderState::Canceled, Qty(0)));
     }
 }

@@ -77,11 +77,14 @@ fn a_report_or_a_person_settles_an_orphan() {
     assert_eq!(kit.cancels()[0], live);
     assert_eq!(kit.state(live), Some(OrderState::Unknown), "what else left it was perhaps not heard");
     kit.report(live, canceled(50));
+    let missing = 100 - 40 - 50;
     assert_eq!(
         (kit.state(live), reserved(&kit)),
-        (None, (10, 300)),
-        "the answer to our cancel, which is of all"
+        (Some(OrderState::Unknown), (10 + missing, 300)),
+        "our cancel took all that was open, so what is missing has traded unheard"
     );
+    kit.control(Control::WriteOff { token: Token(live) });
+    assert_eq!((kit.state(live), reserved(&kit)), (None, (10, 300)));
 
     kit.told();
     for (token, refused) in [(live, 1), (9_999, 2)] {
@@ -95,7 +98,7 @@ fn a_report_or_a_person_settles_an_orphan() {
     kit.control(Control::Resume);
     assert_eq!(kit.engine.halted(), Some(HaltReason::Reconciliation), "one is left");
     kit.control(Control::WriteOff { token: Token(sent) });
-    assert_eq!((kit.engine.orders().open(), kit.engine.stats().written_off), (0, 2));
+    assert_eq!((kit.engine.orders().open(), kit.engine.stats().written_off), (0, 3));
     kit.control(Control::Resume);
     assert_eq!(kit.engine.halted(), None);
     // It was wrong to write it off: the venue fills it.
