@@ -4,7 +4,7 @@
 //!   hear: accept, read ──► whole lines ──► the program ──► say: an answer a line ──► flush: write
 //! ```
 //!
-//! Invariants: as many clients as [`CLIENTS`], [`REQUEST`] bytes of each that are no whole line; one with an answer to read is not read. A client that is slow, silent
+//! Invariants: as many clients as `CLIENTS`, `REQUEST` bytes of each that are no whole line; one with an answer to read is not read. A client that is slow, silent
 //! or talks nonsense costs nobody else anything, and is dropped.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
