@@ -281,6 +281,25 @@ fn a_session_ends_in_mid_day_and_another_begins() {
     assert!(b.client(1).logged_in, "the other account's goes on");
 }
 
+/// A step that the last report of a session sets off beside its end has nothing left to act on: above all not the next session's report of that number.
+#[test]
+fn what_was_to_happen_in_a_session_that_ends_does_not_happen_in_the_next() {
+    let step =
+        |action| Step { trigger: Trigger::Report(2, Some(b'A')), account: Some(0), symbol: None, action };
+    for other in [Action::Disconnect, Action::Cut(3), Action::Repeat, Action::Garbage(9)] {
+        let mut b =
+            Bench::new(VenueConfig { script: vec![step(Action::EndSession), step(other)], ..config() });
+        let mut c = b.client(0);
+        b.ask(&mut c, &enter(1, b'B', 100, 1_000_000));
+        b.ask(&mut c, &enter(2, b'B', 200, 1_000_000));
+        let mut c = b.login("user01", "pass", "", "1");
+        for n in 3..10 {
+            assert_eq!(kinds(&b.ask(&mut c, &enter(n, b'B', 1, 1_000_000))), "A", "{other:?}");
+        }
+        assert_eq!((c.next, b.venue.is_over(c.id)), (8, false), "{other:?}");
+    }
+}
+
 #[test]
 fn garbage_is_bytes_between_packets() {
     for (trigger, before) in [(Trigger::Report(1, Some(b'A')), 0), (Trigger::At(5 * MS), 67)] {

@@ -322,8 +322,11 @@ impl OrderDesk {
                 port.releases.push_back((due, sequence));
                 actions.extend(self.script.on_report(account, letter).into_iter().map(|a| (a, sequence)));
             }
+            let session = self.ports[at].sessions;
             for (action, sequence) in actions {
-                self.perform(floor, account, action, Some(sequence));
+                // One that ends the session leaves the others no report in it.
+                let is_in_it = self.ports[at].sessions == session;
+                self.perform(floor, account, action, is_in_it.then_some(sequence));
             }
         }
     }
