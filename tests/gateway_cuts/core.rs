@@ -123,6 +123,8 @@ pub struct Core {
     foreseen: u32,
     /// Of the same: what waits to be given to the gateway with a count that it has not earned.
     kept: Vec<Approved>,
+    /// Prints what it hears and decides: of one session that is run alone.
+    talks: bool,
 }
 
 /// What a core is started with.
@@ -193,6 +195,7 @@ impl Core {
             peeked: VecDeque::new(),
             foreseen: 0,
             kept: Vec::new(),
+            talks: std::env::var_os("SEED").is_some(),
         };
         let block = if start.lie == Some(Lie::ReusesTokens) { 0 } else { run };
         core.control(Control::Tokens {
@@ -220,6 +223,9 @@ impl Core {
         for k in 0..self.outbox.commands().len() {
             let approved = self.outbox.commands()[k];
             self.decided.push(*approved.command());
+            if self.talks {
+                println!("{} decides {:?}", self.now.0, approved.command());
+            }
             if !matches!(approved.command().kind, CommandKind::Cancel { .. }) {
                 self.unanswered.push(approved);
             }
@@ -277,6 +283,14 @@ impl Core {
             return Ok(backlog);
         };
         let cut = is_a_cut(&item).then(|| self.reserved());
+        if self.talks {
+            match &item {
+                GatewayItem::Report { report, .. } => println!("{} hears {report:?}", self.now.0),
+                GatewayItem::Session { event, .. } => println!("{} hears {event:?}", self.now.0),
+                GatewayItem::Doubt { .. } => println!("{} doubts", self.now.0),
+                GatewayItem::Sent(_) => {}
+            }
+        }
         match item {
             GatewayItem::Report { report, .. } => self.hear_report(report),
             GatewayItem::Session { event, .. } => self.hear_of_session(event),

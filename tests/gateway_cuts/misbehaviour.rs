@@ -5,6 +5,7 @@
 //! | `drop`, `disconnect`, `cut`, `silence`, `deaf`, `reject`, `refuse_login` | all that is asked of it anywhere, at every step and at rest |
 //! | `break` | the same at rest; before it has heard, it cannot cover what the venue has undone |
 //! | `late_fill` | it halts, or it was no fill of its own; when a person has it resume, its live orders are the venue's. The shares are for the person to book |
+//! | `break` and `end_session` | the report of the break may be among what nobody hears, and nothing is open that would show it: the position is a drop copy's to find |
 //! | `end_session` | all that is asked anywhere, or it halts, with what was open reserved |
 //! | `repeat`, `rewind`, `ahead`, `garbage` | SoupBinTCP's messages have no numbers of their own, so a venue that says one twice misleads whoever counts: a message may be missed and nothing shows it. Nothing is sent that was not decided, no token comes twice; and another process, which hears the stream from its start, comes to what the venue has |
 
@@ -22,7 +23,7 @@ pub struct Script {
     pub may_halt: bool,
     /// The venue's book changes before anybody could know.
     pub surprises: bool,
-    /// Some of that are fills of orders that were gone.
+    /// Some of that are fills of orders that were gone, or trades undone in a session that nobody hears to its end.
     pub fills_late: bool,
     /// The stream is not what its numbers say.
     pub misleads: bool,
@@ -59,6 +60,8 @@ impl Script {
                     }
                     _ => {}
                 }
+                // Nor is the position then what the venue has.
+                script.fills_late |= script.ends_session && script.surprises;
                 script.steps.push(Step { trigger, account: Some(0), symbol: None, action });
             }
         }

@@ -196,9 +196,9 @@ impl Session {
         self.w.stalled = false;
         self.w.think()?;
         if !self.script.steps.is_empty() {
-            // What was to come has come then, and what lasts is over.
+            // What was to come has come then.
             self.w.pass(2_000 * MS)?;
-            self.w.pass(LASTS)?;
+            self.outlast()?;
         }
         loop {
             let steps = self.w.venue.counts().script_steps;
@@ -213,7 +213,18 @@ impl Session {
             // It struck again meanwhile.
             self.w.cut()?;
             self.w.think()?;
+            self.outlast()?;
+        }
+    }
+
+    /// Waits until what lasts is over, and what that has set off.
+    fn outlast(&mut self) -> Check {
+        loop {
+            let steps = self.w.venue.counts().script_steps;
             self.w.pass(LASTS)?;
+            if self.w.venue.counts().script_steps == steps {
+                return Ok(());
+            }
         }
     }
 
