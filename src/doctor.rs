@@ -118,15 +118,9 @@ impl Check {
     }
 }
 
-/// The rows of the host whose file system begins at `root`, in a fixed order. Reads some hundred small files.
+/// The rows of the host whose file system begins at `root`, about these cores and interfaces, in a fixed order. Reads some hundred small files.
 #[must_use]
-pub fn rows(root: &Path) -> Vec<Row> {
-    rows_for(root, &Focus::default())
-}
-
-/// As [`rows`], about these cores and interfaces.
-#[must_use]
-pub fn rows_for(root: &Path, focus: &Focus) -> Vec<Row> {
+pub fn rows(root: &Path, focus: &Focus) -> Vec<Row> {
     let host = Host::new(root);
     let tables: [&[Check]; 5] =
         [cores::CHECKS, power::CHECKS, memory::CHECKS, network::CHECKS, limits::CHECKS];

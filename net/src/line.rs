@@ -78,6 +78,15 @@ impl Line {
         }
     }
 
+    /// Frames of this line's queue that were no datagram of it; of a line of the kernel's, the kernel keeps them.
+    #[must_use]
+    pub fn rejected(&self) -> u64 {
+        match self {
+            Line::Udp(_) => 0,
+            Line::Xdp(line) => line.rejected().map(|(_, count)| count).sum(),
+        }
+    }
+
     /// As [`UdpLine::stamp`]; by AF_XDP there is none.
     #[inline]
     #[must_use]

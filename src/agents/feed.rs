@@ -300,7 +300,8 @@ impl<P: Protocol> FeedOf<P> {
         c.set(counter::disputed, s.disputed);
         c.set(counter::unknown_types, self.outlet.batch.unknown_types);
         c.set(counter::odd_executions, self.outlet.batch.decoder.odd_executions());
-        c.set(counter::rejected_datagrams, s.rejected.total() + self.malformed_datagrams);
+        let frames: u64 = self.lines.iter().map(Line::rejected).sum();
+        c.set(counter::rejected_datagrams, s.rejected.total() + self.malformed_datagrams + frames);
         c.set(counter::expected, self.channel.expected());
         c.set(counter::synced, self.channel.is_synced().into());
         let servers = || self.servers.iter();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Exit, Failure, Outcome};
 use crate::config::{Config, Secrets};
-use crate::doctor::{Focus, Status, rows_for};
+use crate::doctor::{Focus, Status, rows};
 
 /// Is this host tuned for low latency? Each row with its fix.
 #[derive(Debug, clap::Args)]
@@ -39,7 +39,7 @@ pub fn run(args: &Args) -> Outcome {
         None => Focus::default(),
     };
     focus.interfaces.extend(args.interface.iter().cloned());
-    let rows = rows_for(Path::new("/"), &focus);
+    let rows = rows(Path::new("/"), &focus);
     if args.json {
         super::print(&format!("{}\n", serde_json::to_string(&rows).map_err(Failure::new)?));
     } else {

@@ -26,7 +26,7 @@ impl Fixture {
     }
 
     fn statuses(&self, focus: &Focus) -> BTreeMap<&'static str, Status> {
-        rows_for(self.0.path(), focus).into_iter().map(|row| (row.id, row.status)).collect()
+        rows(self.0.path(), focus).into_iter().map(|row| (row.id, row.status)).collect()
     }
 }
 
@@ -156,7 +156,7 @@ const OF_DRIVER: [&str; 7] = [
 
 #[test]
 fn a_tuned_host_passes_every_row_that_files_can_answer() {
-    for row in rows_for(tuned().0.path(), &focus()) {
+    for row in rows(tuned().0.path(), &focus()) {
         let expected = if OF_DRIVER.contains(&row.id) { Status::Unknown } else { Status::Pass };
         assert_eq!(row.status, expected, "{row:?}");
         assert_eq!(row.fix.is_empty(), row.status == Status::Pass, "{row:?}");
@@ -169,8 +169,8 @@ fn an_untuned_host_warns_in_every_row_it_can_and_fails_where_the_purpose_is_lost
     let fails = ["clocksource", "invariant_tsc", "cgroup_quota"];
     // Still good: bare metal, and huge pages by way of [always].
     let passes = ["machine", "hugepages"];
-    let rows = rows_for(untuned().0.path(), &focus());
-    for row in &rows {
+    let found = rows(untuned().0.path(), &focus());
+    for row in &found {
         let expected = match row.id {
             id if fails.contains(&id) => Status::Fail,
             id if passes.contains(&id) => Status::Pass,
@@ -179,8 +179,8 @@ fn an_untuned_host_warns_in_every_row_it_can_and_fails_where_the_purpose_is_lost
         };
         assert_eq!(row.status, expected, "{row:?}");
     }
-    assert!(!is_tuned(&rows));
-    assert!(is_tuned(&rows_for(tuned().0.path(), &focus())));
+    assert!(!is_tuned(&found));
+    assert!(is_tuned(&rows(tuned().0.path(), &focus())));
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn on_a_virtual_machine_what_its_host_decides_is_unknown_and_the_rest_still_coun
 #[test]
 fn an_empty_root_is_all_unknown() {
     let fixture = Fixture::new(&[]);
-    for row in rows_for(fixture.0.path(), &focus()) {
+    for row in rows(fixture.0.path(), &focus()) {
         // No sign of a hypervisor is how bare metal looks.
         let expected = if row.id == "machine" { Status::Pass } else { Status::Unknown };
         assert_eq!(row.status, expected, "{row:?}");
@@ -248,8 +248,8 @@ fn broken_files_are_no_panic() {
         for path in &paths {
             fs::write(path, junk).unwrap();
         }
-        let rows = rows_for(fixture.0.path(), &focus());
-        assert_eq!(rows.len(), rows_for(tuned().0.path(), &focus()).len());
+        let found = rows(fixture.0.path(), &focus());
+        assert_eq!(found.len(), rows(tuned().0.path(), &focus()).len());
     }
 }
 
@@ -268,13 +268,13 @@ fn walk(folder: &Path) -> Vec<String> {
 
 #[test]
 fn this_host_can_be_looked_at() {
-    let rows = rows(Path::new("/"));
+    let rows = rows(Path::new("/"), &Focus::default());
     assert!(rows.iter().any(|row| row.status != Status::Unknown), "something is readable on any Linux");
 }
 
 #[test]
 fn rows_serialise_as_the_command_line_promises() {
-    let rows = rows(tuned().0.path());
+    let rows = rows(tuned().0.path(), &Focus::default());
     let json = serde_json::to_value(&rows).unwrap();
     let row = json.as_array().unwrap().iter().find(|row| row["id"] == "thp").unwrap();
     assert_eq!(row["status"], "pass");
@@ -290,7 +290,7 @@ fn the_host_profile_names_every_row() {
     let profile: toml::Table = toml::from_str(include_str!("../../tuning/host.toml")).unwrap();
     let readme = include_str!("../../tuning/README.md");
     let wanted: BTreeSet<&str> = profile.keys().map(String::as_str).collect();
-    let rows = rows(tuned().0.path());
+    let rows = rows(tuned().0.path(), &Focus::default());
     let ids: BTreeSet<&str> = rows.iter().map(|row| row.id).collect();
     assert_eq!(ids.len(), rows.len(), "an id occurs twice");
     assert_eq!(wanted, ids, "tuning/host.toml is out of step");

@@ -63,7 +63,7 @@ counters! {
         messages_lost: "1", "Messages that never came";
         rerequests: "1", "Re-requests sent";
         malformed: "1", "Messages of a known type that are too short or hold a letter that cannot be";
-        rejected_datagrams: "1", "Datagrams that are no packet of the session that is followed";
+        rejected_datagrams: "1", "Datagrams that are no packet of the session that is followed, and frames by AF_XDP that are no datagram of a line";
         ring_full: "1", "Times that the ring to the strategy was full and the sockets were left waiting";
         expected: "1", "The next sequence expected";
         synced: "1", "1 while every message was delivered";

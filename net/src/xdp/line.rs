@@ -101,12 +101,6 @@ impl XdpLine {
         &self.refusals
     }
 
-    /// Whether the device itself writes to our memory.
-    #[must_use]
-    pub fn is_zero_copy(&self) -> bool {
-        self.frames.is_zero_copy()
-    }
-
     /// Datagrams that came by the kernel's socket: by another queue, in fragments, with options, or before the program was there.
     #[must_use]
     pub fn strays(&self) -> u64 {

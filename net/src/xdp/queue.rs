@@ -14,7 +14,7 @@
 //! word, so it is mapped here once more ([`Flag`]). Without it each frame would be a system call. In copy mode the kernel asks for one call each time we send.
 //!
 //! **Modes.** In zero-copy mode the device writes to this memory itself; its driver must know how. In copy mode, which any interface has, the kernel copies
-//! each frame once. Which it is, is the kernel's answer and not the wish ([`FrameQueue::is_zero_copy`]).
+//! each frame once. Which it is, is the kernel's answer and not the wish: copying where it was not asked for is a refusal, said at start-up.
 //!
 //! Source: Linux `Documentation/networking/af_xdp.rst`.
 
@@ -217,6 +217,11 @@ impl FrameQueue {
         };
         let Bound { rings, fill_flag, tx_flag, socket, memory } =
             bound.map_err(|e| context(e, "af_xdp socket on", &place))?;
+        let zero_copy = flag::is_zero_copy(&socket).unwrap_or(false);
+        if config.mode == Mode::Auto && !zero_copy {
+            let why = format!("the driver of {place} has none, so the kernel copies each frame");
+            refuse("XDP_ZEROCOPY", io::Error::new(io::ErrorKind::Unsupported, why));
+        }
         if let Some(us) = config.busy_poll_us {
             // SAFETY: the descriptor is the socket's, which outlives this block.
             let fd = unsafe { BorrowedFd::borrow_raw(socket.as_raw_fd()) };
@@ -234,7 +239,7 @@ impl FrameQueue {
         attachment.give_socket(config.queue, &socket).map_err(|e| context(e, "xdp socket map of", &place))?;
         Ok(FrameQueue {
             steering: Vec::new(),
-            zero_copy: flag::is_zero_copy(&socket).unwrap_or(false),
+            zero_copy,
             interface,
             queue: config.queue,
             rings,
@@ -273,12 +278,6 @@ impl FrameQueue {
 
     pub(super) fn interface(&self) -> &Interface {
         &self.interface
-    }
-
-    /// Whether the device itself writes to our memory.
-    #[must_use]
-    pub fn is_zero_copy(&self) -> bool {
-        self.zero_copy
     }
 
     /// What the host refused; for one warning at start-up.

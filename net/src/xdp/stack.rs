@@ -166,10 +166,6 @@ impl Stack {
         self.wire.frames.take_refusals()
     }
 
-    pub(super) fn is_zero_copy(&self) -> bool {
-        self.wire.frames.is_zero_copy()
-    }
-
     pub(super) fn socket(&mut self) -> &mut Socket<'static> {
         self.sockets.get_mut(self.handle)
     }

@@ -181,12 +181,6 @@ impl XdpTcp {
         &self.refusals
     }
 
-    /// Whether the device itself writes to our memory.
-    #[must_use]
-    pub fn is_zero_copy(&self) -> bool {
-        self.stack.is_zero_copy()
-    }
-
     #[cold]
     fn reset(&self, what: &str) -> io::Error {
         context(io::ErrorKind::ConnectionReset.into(), what, self.peer)
