@@ -18,7 +18,7 @@
 //! The next process has to take over what lives, become ready, trade on, and end with nothing open; positions, cash and fills are the venue's (`colo run` reads
 //! the venue's stream again and compares; the venue's own report does at the end), and no token was used twice by any of them.
 //!
-//! `COLO_KILLS=1000` is how many; `COLO_KILLS=all` is every stop of the first thousand, on all processors, and goes on where the last run was ended
+//! `COLO_KILLS=1000` is how many; `COLO_KILLS=all` is every stop of a session, on all processors, and goes on where the last run was ended
 //! (`COLO_KILLS_DONE` is the folder that remembers); `scripts/drill-kill` runs them.
 
 #[path = "../program/mod.rs"]
@@ -43,9 +43,6 @@ use wire::Wire;
 const KILLS: usize = 10;
 /// Stops that are of interest, of one session: a login, its replay, and some hundred orders.
 const STOPS: usize = 160;
-
-/// Stops of a session that is killed at every one of them: some hundreds of orders more.
-const ALL_STOPS: usize = 1_000;
 /// Stops of the strategy's thread, and how far apart they are: it comes to one with each look into its rings.
 const STRATEGY_STOPS: (usize, usize) = (100, 401);
 
@@ -95,7 +92,9 @@ impl Followed {
         self == Followed::Strategy || is_event(stop)
     }
 
+    /// A core that lets go of the processor when it has nothing to do: what is followed makes the same calls, and does not wait for the other threads' turns.
     fn configured(self, core: String) -> String {
+        let core = core.replace(r#"idle = "yield""#, r#"idle = "park""#);
         match self {
             Followed::Inline => core.replace("pipelined", "inline"),
             Followed::Gateway | Followed::Strategy => core,
@@ -322,7 +321,7 @@ fn read_done(file: &Path) -> BTreeSet<usize> {
 }
 
 fn every_stop() -> Vec<usize> {
-    (1..=ALL_STOPS).collect()
+    (1..=STOPS).collect()
 }
 
 #[test]
