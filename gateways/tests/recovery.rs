@@ -388,3 +388,39 @@ fn a_hostile_token_stops_orders_instead_of_wrapping() {
     receive(&mut p.g, p.now, &packet(b'S', &next_token(0)), 99, &mut p.sink).unwrap();
     p.g.encode(p.now, &buy(5)).unwrap();
 }
+
+/// Some servers refuse a session by name for a moment, and then serve it to who does not name it, from its start: what was heard is not told twice.
+#[test]
+fn a_session_that_was_refused_and_is_served_after_all_goes_on() {
+    let mut p = Pair::ready();
+    for token in [1, 2] {
+        p.g.encode(p.now, &buy(token)).unwrap();
+    }
+    p.exchange();
+    p.disconnect();
+    let before = p.seqs();
+    assert_eq!(p.sink.reports().len(), 2);
+    // Missed.
+    p.venue.log.push(canceled(1));
+    p.g.on_connected(p.now);
+    flush(&mut p.g);
+    receive(&mut p.g, p.now, &packet(b'J', b"S"), 9, &mut p.sink).unwrap();
+    p.disconnect();
+    p.g.forget_session();
+    p.sink.all.clear();
+    p.connect();
+    let next = *before.last().unwrap() + 1;
+    assert_eq!(p.sink.notices()[0], Notice::Session { continued: true, asked: 1, next: 1 });
+    assert_eq!(p.seqs(), [next], "what was missed, and nothing twice");
+    assert!(matches!(p.sink.reports()[0].kind, ReportKind::Canceled { .. }));
+    assert_eq!(p.g.counters().repeated, next - 1);
+    // Another session begins from its start.
+    p.disconnect();
+    p.g.forget_session();
+    p.venue = Venue::new("S2");
+    p.venue.log.push(accepted(1));
+    p.sink.all.clear();
+    p.connect();
+    assert_eq!(p.sink.notices()[0], Notice::Session { continued: false, asked: 1, next: 1 });
+    assert_eq!(p.seqs(), [1]);
+}

@@ -26,8 +26,10 @@ pub struct Unsent {
 /// What happened since construction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Sequenced messages.
+    /// Sequenced messages, without those that were repeated.
     pub sequenced: u64,
+    /// Sequenced messages that were heard before in the same session, dropped.
+    pub repeated: u64,
     /// Of them not understood.
     pub undecodable: u64,
     /// Of them about orders that are not ours.
@@ -61,6 +63,8 @@ struct Port<P> {
     sweep: Sweep,
     /// The session and the next message in it when this object last stopped listening.
     left_off: Option<(SessionName, u64)>,
+    /// The first message of the session that was not heard yet. Beyond what the session counts where it is read again from its start.
+    unheard: u64,
     counters: Counters,
 }
 
@@ -84,6 +88,7 @@ impl<P: SoupProtocol> SoupGateway<P> {
                 highest_seen: Token(0),
                 sweep: Sweep::new(if keeps_live::<P>() { config.live_orders } else { 0 }),
                 left_off: None,
+                unheard: 0,
                 counters: Counters::default(),
             },
             paused: false,
@@ -412,6 +417,7 @@ impl<P: SoupProtocol> Port<P> {
                 if !continued {
                     // Numbers of another session say nothing about this one; the replay restores what does.
                     self.highest_seen = Token(0);
+                    self.unheard = next;
                 }
                 self.protocol.reset(self.highest_seen);
                 let queries = self.barrier.on_login(now, watched);
@@ -436,6 +442,12 @@ impl<P: SoupProtocol> Port<P> {
     /// One message of the sequenced stream. At most one call to the sink.
     #[inline]
     fn on_message(&mut self, seq: u64, message: &[u8], sink: &mut impl ReportSink) {
+        if seq < self.unheard {
+            // Applied again, it would be booked twice: a session that the venue refused to continue and then served is read from its start.
+            self.counters.repeated += 1;
+            return;
+        }
+        self.unheard = seq.saturating_add(1);
         self.counters.sequenced += 1;
         let message = match self.protocol.decode(seq, message) {
             Ok(message) => message,

@@ -177,8 +177,8 @@ pub struct ClientSession {
     /// What the next login asks for.
     session: SessionName,
     next: u64,
-    /// Whether `session` was joined by this object, so that the configured name may differ without being a change.
-    joined: bool,
+    /// The session that was joined last, and stays so when the next login does not name it: a server may refuse it and then serve it all the same.
+    joined: SessionName,
     last_sent: Nanos,
     last_heard: Nanos,
 }
@@ -229,7 +229,7 @@ impl ClientSession {
             state: State::Disconnected,
             session,
             next: config.next_sequence,
-            joined: false,
+            joined: SessionName::BLANK,
             last_sent: Nanos::ZERO,
             last_heard: Nanos::ZERO,
         })
@@ -261,11 +261,10 @@ impl ClientSession {
     }
 
     /// The next login asks for the current session from its start. For a session that the server no longer has (`J` with `S`): what was
-    /// missed in it is then not repeated, so this is for the caller to decide.
+    /// missed in it is then not repeated, so this is for the caller to decide. Should the server serve that very session after all, it is *continued*, from 1.
     pub fn forget(&mut self) {
         self.session = SessionName::BLANK;
         self.next = 1;
-        self.joined = false;
     }
 
     /// A connection is up: the login request goes out at once, as a silent socket is dropped. `tx` must be empty.
@@ -342,10 +341,11 @@ impl ClientSession {
     fn accepted<'a>(&mut self, payload: &[u8]) -> Result<Event<'a>, SessionError> {
         let accepted = LoginAccepted::parse(payload).ok_or(SessionError::LoginAnswer)?;
         let asked = self.next;
-        let continued = self.session == accepted.session && (self.joined || asked > 1);
+        let again = self.joined != SessionName::BLANK && self.joined == accepted.session;
+        let continued = again || (self.session == accepted.session && asked > 1);
         self.session = accepted.session;
         self.next = accepted.next;
-        self.joined = true;
+        self.joined = accepted.session;
         self.state = State::LoggedIn;
         Ok(Event::LoggedIn { accepted, asked, continued })
     }
