@@ -88,7 +88,7 @@ impl Answers {
                     (Tif::Ioc, _) => self.say(c.gateway, t, canceled(qty.0)),
                     (Tif::Day, 0) => {
                         self.say(c.gateway, t, executed(1, px.0, u64::from(t)));
-                        self.say(c.gateway, t, executed(qty.0 - 1, px.0, u64::from(t)));
+                        self.say(c.gateway, t, executed(qty.0 - 1, px.0, u64::from(t) << 32));
                     }
                     (Tif::Day, _) => *self.slot(0).expect("room") = (t, qty.0),
                 }

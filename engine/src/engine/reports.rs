@@ -138,6 +138,11 @@ impl<S: Strategy> Engine<S> {
         match_number: u64,
         out: &mut Outbox,
     ) {
+        if self.positions.has_booked(r.gateway, r.token, match_number) {
+            // Said again under a number of its own: not one trade more, and the count of the venue's messages is not to be trusted.
+            self.stats.duplicate_reports += 1;
+            return self.anomaly();
+        }
         let ready = self.sessions[r.gateway.index()].ready;
         let filled = |o: &mut Order| {
             o.on_named(r.token);

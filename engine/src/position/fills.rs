@@ -3,6 +3,7 @@
 
 use model::{GatewayId, InstrumentId, Px, Qty, Token};
 
+use super::matches::Matches;
 use crate::hash::StateHash;
 use crate::strategy::Fill;
 
@@ -23,19 +24,22 @@ pub(super) struct FillMemory {
     capacity: usize,
     /// Where the next one goes: behind the newest, and where it is full the oldest.
     next: usize,
+    matches: Matches,
     /// Over everything remembered, forgotten and corrected, so that hashing does not walk the memory.
     digest: StateHash,
 }
 
 impl FillMemory {
     pub(super) fn new(capacity: usize) -> FillMemory {
-        FillMemory { ring: Vec::with_capacity(capacity), capacity, next: 0, digest: StateHash::default() }
+        let (ring, matches) = (Vec::with_capacity(capacity), Matches::new(capacity));
+        FillMemory { ring, capacity, next: 0, matches, digest: StateHash::default() }
     }
 
     /// Adds a fill; returns the one that it drives out.
     #[inline]
     pub(super) fn remember(&mut self, gateway: GatewayId, token: Token, fill: Fill) -> Option<Remembered> {
         let m = Remembered { gateway, token, fill };
+        self.matches.push(gateway, fill.match_number);
         self.digest.word(fill.match_number);
         self.note(&fill);
         let at = self.next;
@@ -45,6 +49,15 @@ impl FillMemory {
             return None;
         }
         Some(std::mem::replace(&mut self.ring[at], m)).filter(|oldest| !oldest.fill.qty.is_zero())
+    }
+
+    /// Whether a fill of this trade was remembered for this token, broken since or not. Cost: one or two looks at the memory.
+    #[inline]
+    pub(super) fn has(&self, gateway: GatewayId, token: Token, match_number: u64) -> bool {
+        self.matches.of(gateway, match_number).any(|at| {
+            let m = &self.ring[at];
+            m.gateway == gateway && m.token == token && m.fill.match_number == match_number
+        })
     }
 
     fn note(&mut self, fill: &Fill) {

@@ -14,6 +14,7 @@ mod account;
 mod fees;
 mod fills;
 mod lots;
+mod matches;
 
 pub use account::Position;
 pub use fees::{FEE_MAX, Fees};
@@ -123,6 +124,12 @@ impl Positions {
     #[inline]
     fn fee(&self, gateway: GatewayId, fill: &Fill) -> i64 {
         self.fees.get(gateway.index()).map_or(0, |f| f.of(fill.liquidity, fill.qty.0))
+    }
+
+    /// Whether this trade is booked for this token, as far back as fills are remembered.
+    #[inline]
+    pub(crate) fn has_booked(&self, gateway: GatewayId, token: Token, match_number: u64) -> bool {
+        self.fills.has(gateway, token, match_number)
     }
 
     /// Applies a fill that `gateway` reported under `token`.

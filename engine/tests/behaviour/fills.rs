@@ -70,7 +70,29 @@ fn a_correction_can_bring_the_loss() {
     assert_eq!(kit.engine.halted(), Some(HaltReason::Loss));
 }
 
-/// A new session counts from 1 again, and may use a trade's number again for another trade: what is applied once is a message, by session and sequence.
+/// A trade is booked once for a token, whatever number the message has that says it. One that comes again under a new one says that the venue's stream is not to be
+/// counted on.
+#[test]
+fn a_trade_that_is_said_again_is_booked_once_and_halts() {
+    for new_session in [false, true] {
+        let mut kit = Kit::ready(wide());
+        let t = kit.live(buy(A, 100, MID));
+        kit.report(t, executed(60, MID, 41));
+        let after = account(&kit);
+        if new_session {
+            kit.session(0, SessionEvent::NewSession);
+            kit.seq.insert(0, 0);
+        }
+        kit.report(t, executed(60, MID, 41));
+        assert_eq!((account(&kit), kit.engine.stats().duplicate_reports), (after, 1));
+        assert_eq!(kit.engine.halted(), Some(HaltReason::Reconciliation));
+        // Another trade, or the other side of one with ourselves, is one.
+        kit.report(t, executed(10, MID, 42));
+        assert_eq!(kit.shares(A), 70);
+    }
+}
+
+/// A new session counts from 1 again, and may use a trade's number again for another order's trade.
 #[test]
 fn a_fill_applies_once_whatever_is_replayed() {
     let mut kit = Kit::ready(wide());
