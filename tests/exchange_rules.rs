@@ -91,6 +91,15 @@ fn an_order_until_a_time_lives_until_then() {
     b.ask(&mut c, &until(5, b"\x05\x0F\0\0\0\x01"));
     assert_eq!(b.ask(&mut c, &replace(5, 6, 10, DOLLARS_100))[0].kind, 'U');
     assert_eq!(b.wait(&mut c, 3_000), []);
+    // One that names the time in force and no time keeps the old one, which goes on running.
+    b.ask(&mut c, &until(7, b"\x05\x0F\0\0\0\x02"));
+    assert_eq!(b.wait(&mut c, 1_500), []);
+    let mut keeps = replace(7, 8, 10, DOLLARS_100);
+    keeps[21] = b'6';
+    let got = b.ask(&mut c, &keeps);
+    assert_eq!((got[0].kind, got[0].raw.ends_with(b"\x05\x0F\0\0\0\x02")), ('U', true));
+    assert_eq!(b.wait(&mut c, 499), []);
+    assert_eq!(briefs(&b.wait(&mut c, 1)), [('C', 8, 10, 0, code('T'))]);
 }
 
 #[test]

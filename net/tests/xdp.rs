@@ -137,6 +137,22 @@ fn a_foreign_source_is_not_heard() {
 }
 
 #[test]
+fn what_one_queue_hears_no_other_takes_over() {
+    let Some(cables) = Cables::lay(2) else { return };
+    let on = |queue| {
+        let bypass = Some(QueueConfig { mode: Mode::Copy, ..QueueConfig::new("near0", queue) });
+        LineConfig { bypass, ..config(GROUP, 26_009, Mode::Copy) }
+    };
+    let mut first = open(&cables, &on(0));
+    let second = cables.near(|| Line::open(&on(1))).unwrap();
+    let said: Vec<String> = second.refusals().iter().map(ToString::to_string).collect();
+    assert!(said.iter().any(|s| s.contains("26009") && s.contains("another socket")), "{said:?}");
+    drop(second);
+    sender(&cables, first.local_addr()).send(b"word").unwrap();
+    assert_eq!((&next(&mut *first)[..], first.strays()), (&b"word"[..], 0));
+}
+
+#[test]
 fn the_program_goes_with_the_last_line() {
     let Some(cables) = Cables::lay(1) else { return };
     assert_eq!(programs(&cables), 0);

@@ -377,9 +377,8 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
             self.publisher.counters.add(counter::protocol_errors, 1);
             self.drop_link(now);
         } else if self.gateway.is_over() {
-            self.drop_link(now);
             let remembered = self.gateway.remembers_session();
-            match self.up.refusal.take() {
+            match self.up.refusal {
                 // The venue began another session while we were away: join that one from its start. The engine hears that it is another, and
                 // halts where the last one left orders open.
                 Some(NO_SUCH_SESSION) if remembered => self.gateway.forget_session(),
@@ -389,6 +388,9 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
                 // The venue refused us or ended its day: asking again at once would be a storm.
                 _ => self.retry.take_long(),
             }
+            // It asks how long to wait, so the answer has to stand.
+            self.drop_link(now);
+            self.up.refusal = None;
         } else if self.up.ready {
             self.retry.reset();
         }

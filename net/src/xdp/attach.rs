@@ -92,14 +92,20 @@ impl Steering {
     /// Frames of `protocol` for `address` and `port` that come by `queue` go to its socket.
     ///
     /// # Errors
-    /// The map is full.
+    /// Another socket has them, or the map is full.
     pub(super) fn new(
         at: &Arc<Attachment>,
         queue: u32,
         (address, port, protocol): (Ipv4Addr, u16, u16),
     ) -> io::Result<Steering> {
         let key = program::key(address, port, protocol);
-        at.filters.put(key, queue)?;
+        at.filters.put_new(key, queue).map_err(|e| match e.kind() {
+            io::ErrorKind::AlreadyExists => {
+                let why = format!("{address} port {port} (0: all) is another socket's here already");
+                io::Error::new(io::ErrorKind::AddrInUse, why)
+            }
+            _ => e,
+        })?;
         Ok(Steering { at: Arc::clone(at), key })
     }
 }

@@ -13,6 +13,9 @@ use super::program::Instruction;
 const MAP_CREATE: c_long = 0;
 const MAP_UPDATE_ELEM: c_long = 2;
 const MAP_DELETE_ELEM: c_long = 3;
+/// Of an update: whatever is there, or only where nothing is.
+const ANY: u64 = 0;
+const NO_EXIST: u64 = 1;
 const PROG_LOAD: c_long = 5;
 const LINK_CREATE: c_long = 28;
 
@@ -76,16 +79,23 @@ struct LinkCreate {
     flags: u32,
 }
 
-/// Makes the call with `attribute`, one of the structures above, whose pointers are live for that long.
-fn bpf<A>(command: c_long, attribute: &mut A) -> io::Result<RawFd> {
-    // SAFETY: `attribute` is live, and the length given is its size; what its pointers lead to is live too, by this function's contract,
-    // and as long as the lengths beside them say.
+/// Makes the call with `attribute`, one of the structures above.
+///
+/// # Safety
+/// What the attribute's pointers lead to is live for the call, and as long as the lengths beside them say.
+unsafe fn bpf<A>(command: c_long, attribute: &mut A) -> io::Result<RawFd> {
+    // SAFETY: `attribute` is live, and the length given is its size; its pointers are the caller's promise.
     let rc = unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut *attribute, size_of::<A>()) };
     if rc < 0 { Err(io::Error::last_os_error()) } else { Ok(rc as RawFd) }
 }
 
-fn descriptor<A>(command: c_long, attribute: &mut A) -> io::Result<OwnedFd> {
-    let fd = bpf(command, attribute)?;
+/// As [`bpf`], where it answers with a descriptor.
+///
+/// # Safety
+/// As there.
+unsafe fn descriptor<A>(command: c_long, attribute: &mut A) -> io::Result<OwnedFd> {
+    // SAFETY: the caller's promise.
+    let fd = unsafe { bpf(command, attribute)? };
     // SAFETY: the kernel has just made this descriptor for us, and nobody else knows its number.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
@@ -97,7 +107,8 @@ pub(super) struct Map<const K: usize>(OwnedFd);
 impl<const K: usize> Map<K> {
     fn new(map_type: u32, max_entries: u32) -> io::Result<Map<K>> {
         let mut map = MapCreate { map_type, key_size: K as u32, value_size: 4, max_entries };
-        descriptor(MAP_CREATE, &mut map).map(Map)
+        // SAFETY: it has no pointers.
+        unsafe { descriptor(MAP_CREATE, &mut map) }.map(Map)
     }
 
     /// A hash table.
@@ -105,19 +116,26 @@ impl<const K: usize> Map<K> {
         Map::new(MAP_TYPE_HASH, max_entries)
     }
 
+    /// Gives a key its word, or another one.
     pub(super) fn put(&self, key: [u8; K], value: u32) -> io::Result<()> {
-        self.element(MAP_UPDATE_ELEM, &key, &value)
+        self.element(MAP_UPDATE_ELEM, &key, &value, ANY)
+    }
+
+    /// Gives a key that has none its word; `AlreadyExists` where it has one.
+    pub(super) fn put_new(&self, key: [u8; K], value: u32) -> io::Result<()> {
+        self.element(MAP_UPDATE_ELEM, &key, &value, NO_EXIST)
     }
 
     pub(super) fn remove(&self, key: [u8; K]) -> io::Result<()> {
-        self.element(MAP_DELETE_ELEM, &key, &0)
+        self.element(MAP_DELETE_ELEM, &key, &0, ANY)
     }
 
-    fn element(&self, command: c_long, key: &[u8; K], value: &u32) -> io::Result<()> {
+    fn element(&self, command: c_long, key: &[u8; K], value: &u32, flags: u64) -> io::Result<()> {
         let map = self.fd() as u32;
         let (key, value) = (key.as_ptr() as u64, std::ptr::from_ref(value) as u64);
-        let mut element = MapElement { map, _padding: 0, key, value, flags: 0 };
-        bpf(command, &mut element).map(drop)
+        let mut element = MapElement { map, _padding: 0, key, value, flags };
+        // SAFETY: key and value are borrowed for longer than the call, and as long as the map was made for.
+        unsafe { bpf(command, &mut element) }.map(drop)
     }
 
     pub(super) fn fd(&self) -> RawFd {
@@ -153,7 +171,8 @@ pub(super) fn load(code: &[Instruction]) -> io::Result<OwnedFd> {
         interface: 0,
         attach_type: ATTACH_TYPE_XDP,
     };
-    let first = match descriptor(PROG_LOAD, &mut program) {
+    // SAFETY: code, licence and name are borrowed for longer than the call; a log is not asked for.
+    let first = match unsafe { descriptor(PROG_LOAD, &mut program) } {
         Err(e) if e.raw_os_error() != Some(libc::EPERM) => e,
         done => return done,
     };
@@ -161,7 +180,8 @@ pub(super) fn load(code: &[Instruction]) -> io::Result<OwnedFd> {
     let mut log = vec![0u8; VERIFIER_LOG];
     program.log = log.as_mut_ptr() as u64;
     (program.log_level, program.log_size) = (1, VERIFIER_LOG as u32);
-    descriptor(PROG_LOAD, &mut program).map_err(|_| {
+    // SAFETY: as above, and the log is as long as is said.
+    unsafe { descriptor(PROG_LOAD, &mut program) }.map_err(|_| {
         let told = String::from_utf8_lossy(&log);
         let last = told.trim_end_matches('\0').lines().rev().find(|l| !l.starts_with("processed"));
         io::Error::new(first.kind(), format!("{first} ({})", last.unwrap_or("the verifier is silent")))
@@ -175,5 +195,7 @@ pub(super) fn link(program: &OwnedFd, interface: u32, how: Attach) -> io::Result
         Attach::Native => 1 << 2,
     };
     let program = program.as_raw_fd() as u32;
-    descriptor(LINK_CREATE, &mut LinkCreate { program, interface, attach_type: ATTACH_TYPE_XDP, flags })
+    let mut link = LinkCreate { program, interface, attach_type: ATTACH_TYPE_XDP, flags };
+    // SAFETY: it has no pointers.
+    unsafe { descriptor(LINK_CREATE, &mut link) }
 }

@@ -258,7 +258,7 @@ impl FrameQueue {
     /// Has datagrams for `to` that come by this queue redirected to it. What the program does not redirect: see the parent module.
     ///
     /// # Errors
-    /// The interface has too many filters.
+    /// Another queue of the interface has them already, or it has too many filters.
     pub fn steer_udp(&mut self, to: SocketAddrV4) -> io::Result<()> {
         self.steer(*to.ip(), to.port(), program::UDP)
     }

@@ -100,7 +100,7 @@ impl Cables {
         let there = format!("/proc/{}/fd/{}", std::process::id(), far_end.as_raw_fd());
         for k in 0..count {
             shell(&format!(
-                "ip link add near{k} mtu {MTU} address {} type veth peer name far{k} mtu {MTU} address {} netns {there}; \
+                "ip link add near{k} mtu {MTU} address {} numrxqueues 2 type veth peer name far{k} mtu {MTU} address {} netns {there}; \
                  ip addr add {}/24 dev near{k}; ip link set near{k} up; ip link set lo up",
                 text(mac(k, 1)),
                 text(mac(k, 2)),

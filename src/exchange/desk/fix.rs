@@ -51,6 +51,8 @@ impl OrderDesk {
         };
         if !is_on {
             self.counts.refused += 1;
+            // It may have driven out the connection that the account had, and has not taken its place.
+            self.left(floor, account);
             return false;
         }
         self.counts.logins += 1;

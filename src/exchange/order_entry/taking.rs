@@ -256,7 +256,12 @@ impl Desk<'_> {
     fn replacement(&mut self, old: &Order, r: &Replace) -> Option<Order> {
         let open = Qty(r.quantity).saturating_sub(old.spent);
         let side_letter = r.tags.side.unwrap_or(old.side_letter);
-        let tags = inherited(&old.tags, &r.tags);
+        let mut tags = inherited(&old.tags, &r.tags);
+        // Without a new time to live the old one goes on running.
+        let keeps_time = r.tags.expire_s.is_none() && r.tif == old.tif;
+        if keeps_time {
+            tags.expire_s = old.tags.expire_s;
+        }
         let asked = Asked {
             listing: old.listing,
             symbol: old.symbol,
@@ -287,7 +292,7 @@ impl Desk<'_> {
             display: r.display,
             iso: r.iso,
             tags,
-            expires_at,
+            expires_at: if keeps_time { old.expires_at } else { expires_at },
             clordid: r.clordid,
             cancel_pending: false,
             cancel_rejected: false,
@@ -296,7 +301,7 @@ impl Desk<'_> {
     }
 }
 
-/// What a replace does not say is as it was, but for where shares are located; the time to live belongs to the time in force.
+/// What a replace does not say is as it was, but for where shares are located. The time to live is its caller's: it goes with the time in force.
 fn inherited(old: &Tags, new: &Tags) -> Tags {
     Tags {
         firm: old.firm,
