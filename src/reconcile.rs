@@ -354,8 +354,14 @@ impl ReportSink for Ledger {
     }
 
     fn notice(&mut self, notice: Notice) {
-        if let Notice::Undecodable { seq, .. } = notice {
-            self.failure = Some(format!("message {seq} of the venue is not understood"));
+        match notice {
+            Notice::Undecodable { seq, .. } => {
+                self.failure = Some(format!("message {seq} of the venue is not understood"));
+            }
+            Notice::Lost { from, to } => {
+                self.failure = Some(format!("messages {from} to {to} of the venue are lost"));
+            }
+            _ => {}
         }
     }
 

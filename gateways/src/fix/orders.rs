@@ -18,6 +18,8 @@ pub(super) struct Record {
     pub(super) taken: bool,
     /// Whether a sweep has canceled it.
     pub(super) swept: bool,
+    /// Whether the venue was asked where it stands and has not said.
+    pub(super) asked: bool,
 }
 
 /// In the order of their tokens. Never grows beyond its capacity.
@@ -61,6 +63,29 @@ impl Orders {
     /// The first order taken by the venue that no sweep has canceled.
     pub(super) fn unswept(&mut self) -> Option<&mut Record> {
         self.0.iter_mut().find(|record| !record.swept)
+    }
+
+    /// The first order above `token`.
+    pub(super) fn after(&mut self, token: Token) -> Option<&mut Record> {
+        let at = self.0.partition_point(|record| record.token <= token);
+        self.0.get_mut(at)
+    }
+
+    /// Those that the venue has not taken were never processed, and never will be.
+    pub(super) fn drop_void(&mut self) {
+        self.0.retain(|record| record.taken);
+    }
+
+    /// Whether the venue owes an answer where one stands.
+    pub(super) fn any_asked(&self) -> bool {
+        self.0.iter().any(|record| record.asked)
+    }
+
+    /// What was asked on a connection before is asked anew.
+    pub(super) fn unask(&mut self) {
+        for record in &mut self.0 {
+            record.asked = false;
+        }
     }
 
     pub(super) fn clear(&mut self) {

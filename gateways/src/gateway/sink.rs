@@ -44,6 +44,13 @@ pub enum Notice {
         /// Why.
         error: DecodeError,
     },
+    /// **Reconcile**: what the venue said in these messages will not be said again, or what it says now shows that something was missed.
+    Lost {
+        /// The first.
+        from: u64,
+        /// The last.
+        to: u64,
+    },
     /// Message `seq` is about an order that this gateway cannot have sent (OUCH 5.0: of another UserRefIdx; OUCH 4.2: of another's token): someone
     /// else trades on the account. **Reconcile** if that is not meant to be.
     Foreign {

@@ -3,6 +3,7 @@
 #[path = "../fix_support/mod.rs"]
 mod fix_support;
 mod sessions;
+mod skipped;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -145,6 +145,7 @@ impl ReportSink for Upward {
                 self.undecodable += 1;
                 self.push(GatewayItem::Doubt { received });
             }
+            Notice::Lost { .. } => self.push(GatewayItem::Doubt { received }),
             Notice::MassCanceled { token, .. } => {
                 self.mass_cancels_taken += 1;
                 self.mass_canceled = Some(token);

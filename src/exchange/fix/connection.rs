@@ -139,7 +139,7 @@ impl Connection {
         let ask = loop {
             match seat.session.poll(at) {
                 Some(Event::Message { message, .. }) => break Some(Ask::Message(message.bytes().to_vec())),
-                Some(Event::LoggedOn { .. } | Event::CaughtUp | Event::ResendAsked { .. }) => continue,
+                Some(_) => continue,
                 None => {}
             }
             if seat.session.state() == SessionState::Over {

@@ -7,6 +7,7 @@ use model::{GatewayId, Instrument, Nanos, SessionEvent, Symbol, Token};
 use super::super::order::{Name, Names, Purpose, Requests};
 use super::super::orders::{Orders, Record};
 use super::super::session::Version;
+use super::super::tags::app;
 use super::{FixConfig, FixConfigError};
 use crate::gateway::{Barrier, Notice, ReportSink};
 use crate::order::TokenRow;
@@ -43,6 +44,8 @@ pub(super) enum Sent {
     Order(Record),
     /// A request about an order.
     About(Name),
+    /// Where an order stands.
+    Question(Name),
     /// A mass cancel.
     All(Token),
 }
@@ -51,7 +54,7 @@ impl Sent {
     pub(super) fn name(&self) -> Name {
         match self {
             Sent::Order(Record { token, .. }) | Sent::All(token) => Name { token: *token, request: None },
-            Sent::About(name) => *name,
+            Sent::About(name) | Sent::Question(name) => *name,
         }
     }
 }
@@ -82,6 +85,12 @@ pub(super) struct Desk {
     /// The first number of this connection.
     pub(super) first_out: u64,
     pub(super) lost_request: bool,
+    /// Numbers that a gap fill went over and nobody here has heard, first and last: until the venue's word on every open order shows that nothing was said of them.
+    unheard: Option<(u64, u64)>,
+    /// The orders up to this one were asked about, for that.
+    asked_upto: Token,
+    /// On this connection something was lost.
+    has_lost: bool,
     /// A mass cancel said one by one, until nothing is left of it.
     pub(super) sweep: Option<Token>,
     pub(super) swept: Option<Token>,
@@ -122,6 +131,9 @@ impl Desk {
             joined: false,
             first_out: 0,
             lost_request: false,
+            unheard: None,
+            asked_upto: Token(0),
+            has_lost: false,
             sweep: None,
             swept: None,
         })
@@ -134,6 +146,8 @@ impl Desk {
 
     pub(super) fn on_connected(&mut self, next_out: u64) {
         (self.phase, self.first_out, self.lost_request) = (Phase::Replaying, next_out, false);
+        (self.asked_upto, self.has_lost) = (Token(0), false);
+        self.orders.unask();
     }
 
     pub(super) fn on_disconnected(&mut self) {
@@ -148,6 +162,7 @@ impl Desk {
             self.orders.clear();
             self.sent.clear();
             self.first_out = 1;
+            self.unheard = None;
         }
     }
 
@@ -172,14 +187,60 @@ impl Desk {
         }
     }
 
-    pub(super) fn ready(&mut self, proven: bool, sink: &mut impl ReportSink) {
+    /// The messages from `from` to `to` will not come.
+    pub(super) fn on_skipped(&mut self, numbers: (u64, u64), filled: bool, sink: &mut impl ReportSink) {
+        match self.phase {
+            // Of others' orders nothing can be asked.
+            _ if filled && self.drop_copy => {}
+            Phase::Replaying if filled => {
+                let from = self.unheard.map_or(numbers.0, |(from, _)| from);
+                self.unheard = Some((from, numbers.1));
+            }
+            _ => self.lose(numbers, sink),
+        }
+    }
+
+    /// What the venue said in the messages of these numbers is lost.
+    pub(super) fn lose(&mut self, (from, to): (u64, u64), sink: &mut impl ReportSink) {
+        self.has_lost = true;
+        sink.notice(Notice::Lost { from, to });
+    }
+
+    /// Ends the replay; `answered`: the question was, and with it all that was asked before. At most two calls to the sink.
+    pub(super) fn ready(&mut self, answered: bool, sink: &mut impl ReportSink) {
         self.phase = Phase::Ready;
+        if let Some(numbers) = self.unheard.take() {
+            let unclear = if answered { self.orders.any_asked() } else { !self.orders.is_empty() };
+            if unclear {
+                self.lose(numbers, sink);
+            }
+        }
+        let proven = answered && !self.has_lost;
+        if proven {
+            self.orders.drop_void();
+        }
         let next_token = if proven { Token(self.highest_seen.0.saturating_add(1)) } else { Token(0) };
         sink.session(SessionEvent::Ready { next_token, proven });
     }
 
     pub(super) fn wants_to_ask(&self) -> bool {
         self.phase == Phase::ToAsk
+    }
+
+    /// The question about the next order that has to be asked about; `None` where none is left.
+    pub(super) fn question_of_order(&mut self) -> Option<&[u8]> {
+        self.unheard?;
+        let order = *self.orders.after(self.asked_upto)?;
+        Some(self.requests.status_of(order.name(), &order.terms))
+    }
+
+    /// It went out in message `seq`.
+    pub(super) fn on_asked_of_order(&mut self, seq: u64) {
+        let Some(order) = self.orders.after(self.asked_upto) else { return };
+        order.asked = true;
+        let name = order.name();
+        self.asked_upto = name.token;
+        self.on_sent(seq, app::ORDER_STATUS_REQUEST, Sent::Question(name));
     }
 
     /// The question, in message `seq`.
@@ -210,8 +271,7 @@ impl Desk {
     pub(super) fn on_time(&mut self, now: Nanos, sink: &mut impl ReportSink) {
         if self.next_timeout().is_some_and(|at| now >= at) {
             self.ready(false, sink);
-        }
-        if let Some(token) = self.swept.take_if(|_| self.orders.is_empty()) {
+        } else if let Some(token) = self.swept.take_if(|_| self.orders.is_empty()) {
             sink.notice(Notice::MassCanceled { ts_event: Nanos::ZERO, token, symbol: Symbol::BLANK });
         }
     }

@@ -16,6 +16,22 @@
 //!
 //! A request that is lost **while** the session stands (the venue asks for it again) ends the connection: at the next one the replay settles what became of it.
 //!
+//! # Numbers that are passed over
+//!
+//! What is not sent again is not heard, and the number of the venue's Logon no longer says that all before it has come.
+//!
+//! * A **SequenceReset without gap fill** that skips numbers: the venue has lost those messages, or will not say them. They may have been fills, so this is
+//!   [`Notice::Lost`]: the engine halts and what is open stays unknown; the end of this replay is not proven.
+//! * A **gap fill** in answer to our ResendRequest. FIX (4.4 volume 2, SequenceReset) has it for two things: administrative messages, which are never sent again
+//!   and are in nearly every replay, and application messages that the sender "chooses not to resend" because they are old. Nothing in it tells the two apart. Over numbers
+//!   that were heard before it says nothing new. Over others it may hide an acceptance, a fill, the end of an order. The question that ends the
+//!   replay proves that the venue has answered all our requests, and not that we have heard the answers: with a hidden acceptance it
+//!   would settle an order that lives as one that never was. So before it **each order** that is not known to be over is asked about (OrderStatusRequest under its own name). The
+//!   end is proven only if the venue's word on every one is what the reports have left: as many shares open, and nothing known or nothing left of one that it has not taken.
+//!   Any difference, an order without an answer, or no question to ask with orders open (a venue that answers none) is [`Notice::Lost`]. A gap fill outside of a replay is too.
+//!
+//! Of orders that were over before, a correction may hide in a gap fill, as it may in a venue's other silences: the drop copy and the end of day's statement show it.
+//!
 //! # Reports
 //!
 //! A report's `seq` is the number of the message, so that one that comes again does nothing. A process that starts has everything replayed from number 1 on
@@ -127,6 +143,10 @@ impl<S: Store> FixGateway<S> {
                     Next::Nothing
                 }
                 Event::CaughtUp => self.desk.on_caught_up(sink),
+                Event::Skipped { from, to, filled } => {
+                    self.desk.on_skipped((from, to), filled, sink);
+                    Next::Nothing
+                }
                 Event::ResendAsked { begin, end } => {
                     self.desk.on_resend_asked(begin, end);
                     Next::Nothing
@@ -143,8 +163,14 @@ impl<S: Store> FixGateway<S> {
         self.paused = self.session.has_waiting();
     }
 
-    /// Sends the question whose answer ends the replay, if there is room for it; else it is tried again.
+    /// Sends the question whose answer ends the replay, behind those about orders where there are some; as far as there is room for them, then it is tried again.
     fn ask(&mut self, now: Nanos) {
+        while let Some(question) = self.desk.question_of_order() {
+            match self.session.send(now, app::ORDER_STATUS_REQUEST, question) {
+                Ok(seq) => self.desk.on_asked_of_order(seq),
+                Err(_) => return,
+            }
+        }
         let seq = self.session.next_out();
         if self.session.send(now, app::ORDER_STATUS_REQUEST, self.desk.question(seq)) == Ok(seq) {
             self.desk.on_asked(now, seq);

@@ -16,7 +16,7 @@ use crate::gateway::{Notice, ReportSink};
 const PARTIAL_DECLINE: u8 = 5;
 
 impl Desk {
-    /// A message of the venue. At most one call to the sink.
+    /// A message of the venue. At most two calls to the sink.
     pub(super) fn on_message(&mut self, seq: u64, m: &Message<'_>, sink: &mut impl ReportSink) {
         let outcome = match read(m, self.version) {
             Ok(Said::Execution(e)) => self.on_execution(seq, &e, m.flag(tags::POSS_RESEND), sink),
@@ -56,6 +56,18 @@ impl Desk {
         true
     }
 
+    /// Where an order stands, if that was asked: whether it is where the reports that came have left it. One that the venue has not taken it does not know, or refuses.
+    fn stands_as_known(&mut self, e: &Execution<'_>, this: Name) -> Option<bool> {
+        let record = self.orders.get(this.token)?;
+        let answer = record.asked && matches!(e.what, What::Status | What::Rejected);
+        if !answer {
+            return None;
+        }
+        record.asked = false;
+        let open = if record.taken { record.open } else { Qty::ZERO };
+        Some(e.leaves == open && (record.taken || e.cum.is_zero()))
+    }
+
     fn on_execution(
         &mut self,
         seq: u64,
@@ -68,6 +80,10 @@ impl Desk {
             return Ok(());
         };
         if self.answers(this, true, sink) {
+            return Ok(());
+        }
+        if self.stands_as_known(e, this) == Some(false) {
+            self.lose((seq, seq), sink);
             return Ok(());
         }
         let before = e.orig.and_then(|id| self.named(id));
@@ -112,6 +128,7 @@ impl Desk {
                     renamed: 0,
                     taken: true,
                     swept: false,
+                    asked: false,
                 });
                 let instrument: Option<InstrumentId> = self.symbols.find(known.symbol);
                 let dead = e.leaves.is_zero();
@@ -142,6 +159,7 @@ impl Desk {
                     renamed: 0,
                     taken: true,
                     swept: false,
+                    asked: false,
                 });
                 let dead = e.leaves.is_zero();
                 ReportKind::Replaced { old: old.token, order: venue_ref(e.order_id), px, qty: e.leaves, dead }

@@ -23,6 +23,7 @@ impl Desk {
                 self.orders.put(record);
             }
             Sent::All(token) => self.row.take(token),
+            Sent::Question(_) => {}
             Sent::About(name) => {
                 if let (Some(_), Some(record)) = (self.sweep, self.orders.get(name.token)) {
                     record.swept = true;
@@ -99,7 +100,7 @@ impl Desk {
         if self.orders.is_full() {
             return Err(EncodeError::Full);
         }
-        Ok(Record { token, terms, open: terms.qty, renamed: 0, taken: false, swept: false })
+        Ok(Record { token, terms, open: terms.qty, renamed: 0, taken: false, swept: false, asked: false })
     }
 
     fn write_cancel(&mut self, now: Nanos, seq: u64, order: &Record) -> (&'static [u8], Sent) {

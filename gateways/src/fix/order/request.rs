@@ -135,9 +135,18 @@ impl Requests {
 
     /// OrderStatusRequest about an order that does not exist, for the sake of its answer.
     pub fn status(&mut self, name: Name, symbol: Symbol) -> &[u8] {
+        self.question(name, b"1", symbol)
+    }
+
+    /// OrderStatusRequest about an order.
+    pub fn status_of(&mut self, order: Name, terms: &OrderTerms) -> &[u8] {
+        self.question(order, terms.side_letter(), terms.symbol)
+    }
+
+    fn question(&mut self, name: Name, side: &[u8], symbol: Symbol) -> &[u8] {
         let name = self.names.text(name);
         let body = self.begin();
-        body.text(tags::CL_ORD_ID, name.as_bytes()).text(tags::SIDE, b"1");
+        body.text(tags::CL_ORD_ID, name.as_bytes()).text(tags::SIDE, side);
         body.text(tags::SYMBOL, Self::symbol(symbol, &mut [0; 8]));
         self.finished()
     }

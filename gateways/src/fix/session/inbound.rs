@@ -90,6 +90,14 @@ impl<S: Store> Core<S> {
         }
     }
 
+    /// The messages from `from` to below `next` will not come; the counterparty's Logon may be among them, and is known.
+    fn skip(&mut self, from: u64, next: u64, filled: bool) {
+        let logon = u64::from(self.catch_up.is_some_and(|seq| (from..next).contains(&seq)));
+        if next.saturating_sub(from) > logon {
+            self.signals.push_back(Signal::Skipped { from, to: next - 1, filled });
+        }
+    }
+
     pub(super) fn on_garbled(&mut self) {
         self.garbled += 1;
         if self.state == State::AwaitingLogon {
@@ -147,6 +155,7 @@ impl<S: Store> Core<S> {
         match kind {
             // A goodbye is heard whatever its number: waiting for what is missing would only end in silence.
             admin::LOGOUT => {
+                self.count(seq);
                 self.on_logout(now);
                 return Verdict::Done;
             }
@@ -182,7 +191,12 @@ impl<S: Store> Core<S> {
                 self.count(seq);
             }
             admin::SEQUENCE_RESET => match m.uint(tags::NEW_SEQ_NO).filter(|next| *next > seq) {
-                Some(next) => self.expect(next),
+                Some(next) => {
+                    // Not asked for, its number is its own.
+                    let own = u64::from(self.gap.is_none() && self.catch_up.is_none());
+                    self.skip(self.store.next_in().max(seq + own), next, true);
+                    self.expect(next);
+                }
                 None => self.reject(now, m, seq, RejectReason::ValueIncorrect.of(tags::NEW_SEQ_NO)),
             },
             _ => return Verdict::Deliver(seq),
@@ -223,6 +237,7 @@ impl<S: Store> Core<S> {
             Some(next) if next >= self.next_in => {
                 self.gap = None;
                 if next > self.next_in {
+                    self.skip(self.next_in, next, false);
                     self.expect(next);
                 }
             }

@@ -10,6 +10,8 @@
 //!
 //! * A number **above** the one expected is a gap: it is asked for (`ResendRequest` to the end), and what came ahead of it is held, as far as there is room.
 //! * A number **below** is a duplicate if it says so (`PossDupFlag`) and is ignored; otherwise one of the two sides has lost its memory, and the session ends.
+//! * Numbers that are **skipped** are told. By a reset anything may be lost; of what a gap fill goes over only the counterparty knows whether it was its own
+//!   heartbeats. A gap fill over what was heard before, by an earlier process too, and over its Logon is not told.
 //! * What was **garbled** in transport is ignored, and shows as a gap. What is wrong in itself is rejected and counted.
 //! * A message is counted when the next one is polled: a process that dies in between is sent it again.
 //! * A `TestRequest` goes out after 1.2 heartbeats of silence, and after 2 the counterparty is gone.
@@ -135,6 +137,15 @@ pub enum Event<'a> {
     },
     /// Everything that the counterparty had sent before it logged on has come.
     CaughtUp,
+    /// Numbers that nobody here has heard are passed over: the messages that had them will not come any more.
+    Skipped {
+        /// The first.
+        from: u64,
+        /// The last.
+        to: u64,
+        /// By a gap fill: what the counterparty does not send again, its own messages as a rule. Otherwise by a reset: anything may be lost.
+        filled: bool,
+    },
     /// The counterparty does not have our messages from `begin` on; those that are not sent again it will never act upon.
     ResendAsked {
         /// The first that it lacks.
@@ -155,6 +166,7 @@ pub enum Event<'a> {
 enum Signal {
     LoggedOn { reset: bool },
     CaughtUp,
+    Skipped { from: u64, to: u64, filled: bool },
     ResendAsked { begin: u64, end: u64 },
 }
 
@@ -307,6 +319,7 @@ impl<S: Store> Session<S> {
                 return Some(match signal {
                     Signal::LoggedOn { reset } => Event::LoggedOn { reset },
                     Signal::CaughtUp => Event::CaughtUp,
+                    Signal::Skipped { from, to, filled } => Event::Skipped { from, to, filled },
                     Signal::ResendAsked { begin, end } => Event::ResendAsked { begin, end },
                 });
             }

@@ -1,0 +1,151 @@
+//! Numbers that a venue passes over: what it said under them nobody hears.
+
+use super::*;
+
+const V: Version = Version::Fix44;
+
+/// What the venue says next, by hand.
+fn hear(b: &mut Bench, kind: &str, seq: u64, rest: &str) {
+    let text = format!("35={kind}|34={seq}|49=VENUE|52=20240102-12:00:02|56=CLIENT|{rest}");
+    let bytes = fix_support::raw(V, &text);
+    b.gateway.recv_space()[..bytes.len()].copy_from_slice(&bytes);
+    b.gateway.on_received(b.now, bytes.len(), &mut b.sink).unwrap();
+}
+
+/// The messages that the gateway has sent since the last time.
+fn said(b: &mut Bench) -> Vec<String> {
+    let bytes = b.gateway.transmit().to_vec();
+    b.gateway.transmitted(bytes.len());
+    shown(&bytes)
+}
+
+/// An order of 100 that lives, one that is not answered, and a Logon that shows that numbers 5 to 9 were missed.
+fn behind() -> Bench {
+    let mut b = Bench::ready(V);
+    b.live(1);
+    b.live(2);
+    b.gateway.encode(b.now, &b.command(buy(3))).unwrap();
+    b.gateway.transmitted(b.gateway.transmit().len());
+    b.now = b.now.after(Nanos(SECOND));
+    b.gateway.on_disconnected(b.now, &mut b.sink);
+    b.gateway.on_connected(b.now);
+    said(&mut b);
+    b.sink.all.clear();
+    hear(&mut b, "A", 10, "98=0|108=30|");
+    assert_eq!(said(&mut b), ["35=2|34=7|7=5|16=0|"]);
+    b
+}
+
+/// The venue's answer to a question about an order, or to the one that ends the replay.
+fn stands(b: &mut Bench, seq: u64, name: &str, status: &str, cum: u32, leaves: u32) {
+    let rest = format!("6=0|11={name}|14={cum}|17=q{seq}|37=77|39={status}|54=1|55=AAPL|150=I|151={leaves}|");
+    hear(b, "8", seq, &rest);
+}
+
+fn lost(b: &Bench) -> Vec<Notice> {
+    b.sink.notices().into_iter().filter(|n| matches!(n, Notice::Lost { .. })).collect()
+}
+
+fn ready(b: &Bench) -> Option<bool> {
+    b.sink.events().iter().find_map(|e| match e {
+        SessionEvent::Ready { proven, .. } => Some(*proven),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_reset_over_messages_that_were_not_heard_is_a_loss_and_proves_nothing() {
+    let mut b = behind();
+    hear(&mut b, "4", 5, "36=11|");
+    assert_eq!(lost(&b), [Notice::Lost { from: 5, to: 10 }]);
+    assert_eq!(said(&mut b), ["35=H|34=8|11=CO10000000000S8|54=1|55=AAPL|"]);
+    stands(&mut b, 11, "CO10000000000S8", "8", 0, 0);
+    assert_eq!(b.sink.events()[1..], [SessionEvent::Ready { next_token: Token(0), proven: false }]);
+    // The next connection has all of its own, and the loss was told.
+    b.sink.all.clear();
+    b.gateway.on_disconnected(b.now, &mut b.sink);
+    b.gateway.on_connected(b.now);
+    said(&mut b);
+    hear(&mut b, "A", 12, "98=0|108=30|");
+    said(&mut b);
+    stands(&mut b, 13, "CO10000000000S10", "8", 0, 0);
+    assert_eq!((lost(&b).len(), ready(&b)), (0, Some(true)));
+}
+
+#[test]
+fn a_reset_while_orders_go_is_a_loss_and_one_that_skips_nothing_is_none() {
+    let mut b = Bench::ready(V);
+    b.live(1);
+    hear(&mut b, "4", 99, "36=4|");
+    assert!(lost(&b).is_empty());
+    hear(&mut b, "4", 99, "36=7|");
+    assert_eq!(lost(&b), [Notice::Lost { from: 4, to: 6 }]);
+    hear(&mut b, "4", 7, "36=8|123=Y|");
+    assert_eq!(lost(&b).len(), 1, "its own number");
+    hear(&mut b, "4", 8, "36=11|123=Y|");
+    assert_eq!(lost(&b)[1..], [Notice::Lost { from: 9, to: 10 }], "nobody asked for it");
+}
+
+#[test]
+fn behind_a_gap_fill_every_open_order_is_asked_about() {
+    // Who answers what, and what comes of it.
+    type Answers<'a> = &'a [(u32, &'a str, u32, u32)];
+    let cases: [(Answers<'_>, bool); 6] = [
+        (&[(1, "0", 0, 100), (2, "0", 0, 100), (3, "8", 0, 0)], true),
+        // A part of one has traded.
+        (&[(1, "0", 0, 100), (2, "1", 30, 70), (3, "8", 0, 0)], false),
+        // The one that was not answered was taken, and lives.
+        (&[(1, "0", 0, 100), (2, "0", 0, 100), (3, "0", 0, 100)], false),
+        // It was taken, and is over.
+        (&[(1, "0", 0, 100), (2, "0", 0, 100), (3, "2", 100, 0)], false),
+        // The venue does not know one that it has taken.
+        (&[(1, "8", 0, 0), (2, "0", 0, 100), (3, "8", 0, 0)], false),
+        // It says nothing of one.
+        (&[(1, "0", 0, 100), (3, "8", 0, 0)], false),
+    ];
+    for (answers, proven) in cases {
+        let mut b = behind();
+        hear(&mut b, "4", 5, "43=Y|122=20240102-12:00:01|36=11|123=Y|");
+        let asked = said(&mut b);
+        let about = |seq: u64, token| format!("35=H|34={seq}|11={}|54=1|55=AAPL|", name(token));
+        let end = "35=H|34=11|11=CO10000000000S11|54=1|55=AAPL|".to_owned();
+        assert_eq!(asked, [about(8, 1), about(9, 2), about(10, 3), end]);
+        for (k, (token, status, cum, leaves)) in answers.iter().enumerate() {
+            stands(&mut b, 11 + k as u64, &name(*token), status, *cum, *leaves);
+            assert_eq!(ready(&b), None);
+        }
+        stands(&mut b, 11 + answers.len() as u64, "CO10000000000S11", "8", 0, 0);
+        assert_eq!((lost(&b).is_empty(), ready(&b)), (proven, Some(proven)), "{answers:?}");
+        assert!(b.sink.reports().is_empty());
+    }
+}
+
+#[test]
+fn a_gap_fill_that_nobody_can_be_asked_about_is_a_loss_while_something_is_open() {
+    for open in [false, true] {
+        let mut b = Bench::with(V, |c| c.barrier = Barrier::None);
+        b.connect();
+        if open {
+            b.live(1);
+        }
+        let next = b.gateway.session().next_in();
+        b.gateway.on_disconnected(b.now, &mut b.sink);
+        b.gateway.on_connected(b.now);
+        b.sink.all.clear();
+        hear(&mut b, "A", next + 3, "98=0|108=30|");
+        hear(&mut b, "4", next, &format!("43=Y|122=20240102-12:00:01|36={}|123=Y|", next + 4));
+        assert_eq!((lost(&b).len(), ready(&b)), (usize::from(open), Some(false)));
+    }
+}
+
+#[test]
+fn a_goodbye_leaves_no_gap() {
+    let mut b = Bench::ready(V);
+    b.live(1);
+    // A goodbye is counted, so that the next Logon shows no hole.
+    b.gateway.logout(b.now);
+    b.turn();
+    b.sink.all.clear();
+    b.connect();
+    assert_eq!((lost(&b).len(), ready(&b)), (0, Some(true)));
+}
