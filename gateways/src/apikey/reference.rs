@@ -96,11 +96,20 @@ impl Rules {
     }
 }
 
+/// One of our instruments.
+#[derive(Clone, Debug)]
+struct Listed {
+    symbol: Symbol,
+    /// What quantities that are held count: that of the first rules, for good.
+    unit: Option<Unit>,
+    rules: Option<Rules>,
+}
+
 /// The rules of our instruments, and how old they are.
 #[derive(Clone, Debug)]
 pub struct Reference {
     life: Nanos,
-    symbols: Vec<(Symbol, Option<Rules>)>,
+    symbols: Vec<Listed>,
     read: Option<Nanos>,
 }
 
@@ -108,7 +117,8 @@ impl Reference {
     /// Of these symbols, with nothing known; what is read is good for `life`.
     #[must_use]
     pub fn new(symbols: Vec<Symbol>, life: Nanos) -> Reference {
-        Reference { life, symbols: symbols.into_iter().map(|s| (s, None)).collect(), read: None }
+        let listed = |symbol| Listed { symbol, unit: None, rules: None };
+        Reference { life, symbols: symbols.into_iter().map(listed).collect(), read: None }
     }
 
     /// Whether it is to be read.
@@ -131,14 +141,12 @@ impl Reference {
 
     /// Takes what was read. An instrument that the venue does not name, or not in a way that is understood, has no rules and does not trade.
     pub(super) fn take(&mut self, now: Nanos, info: &Info) {
-        for (symbol, rules) in &mut self.symbols {
-            let text = symbol.to_string();
-            *rules = info.symbols.iter().find(|s| s.symbol == text).and_then(|s| {
-                let new = Rules::new(&s.filters, s.status == "TRADING")?;
-                // Quantities that are held would mean something else.
-                let same_unit = rules.is_none_or(|old| old.unit == new.unit);
-                same_unit.then_some(new)
-            });
+        for listed in &mut self.symbols {
+            let text = listed.symbol.to_string();
+            let said = info.symbols.iter().find(|s| s.symbol == text);
+            let new = said.and_then(|s| Rules::new(&s.filters, s.status == "TRADING"));
+            // Of another unit, quantities that are held would mean something else: then and however often it is read again.
+            listed.rules = new.filter(|new| *listed.unit.get_or_insert(new.unit) == new.unit);
         }
         self.read = Some(now);
     }
@@ -146,12 +154,12 @@ impl Reference {
     /// Of the symbol at this place.
     #[must_use]
     pub fn rules(&self, symbol: usize) -> Option<&Rules> {
-        self.symbols.get(symbol)?.1.as_ref()
+        self.symbols.get(symbol)?.rules.as_ref()
     }
 
     /// The symbols, in their places.
     pub fn symbols(&self) -> impl Iterator<Item = Symbol> + '_ {
-        self.symbols.iter().map(|(s, _)| *s)
+        self.symbols.iter().map(|l| l.symbol)
     }
 }
 
@@ -208,7 +216,13 @@ mod tests {
         assert_eq!(r.rules(0).unwrap().fit(Side::Buy, Px(10_000), Qty(1)), Err(Unfit::State));
         r.take(Nanos(120), &read("0.00001", "TRADING"));
         assert!(r.rules(0).is_none(), "another unit: nothing that is held would mean the same");
-        r.take(Nanos(130), &read("zero", "TRADING"));
+        r.take(Nanos(130), &read("0.00001", "TRADING"));
+        assert!(r.rules(0).is_none(), "nor when it is said again");
+        r.take(Nanos(140), &read("zero", "TRADING"));
         assert!(r.rules(0).is_none());
+        r.take(Nanos(150), &read("0.00001", "TRADING"));
+        assert!(r.rules(0).is_none(), "nor behind what is not understood");
+        r.take(Nanos(160), &read("0.01", "TRADING"));
+        assert!(r.rules(0).is_some(), "the unit that is held");
     }
 }
