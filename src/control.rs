@@ -1,7 +1,8 @@
 //! The control socket of a running core: `/dev/shm/colo-<name>.sock`, for its owner only (mode 0600), one JSON object a line each way.
 //!
-//! Request: `{"command": "status" | "halt" | "halt-for-reconciliation" | "resume" | "cancel-all" | "shutdown"}`, `{"command": "write-off", "token": N}` or
-//! `{"command": "feed-resync" | "feed-reconnect", "feed": ID}`, of all feeds without an id. Answer: `{"ok": true, ...}` or `{"ok": false, "error": "..."}`.
+//! Request: `{"command": "status" | "halt" | "halt-for-reconciliation" | "resume" | "cancel-all" | "shutdown"}`, `{"command": "write-off", "token": N}`,
+//! `{"command": "feed-resync" | "feed-reconnect", "feed": ID}`, of all feeds without an id, or `{"command": "mass-cancel" | "entry-off" | "entry-on", "gateway": ID}`.
+//! Answer: `{"ok": true, ...}` or `{"ok": false, "error": "..."}`.
 //!
 //! The server is polled by the control thread, which serves nothing else, through `mio`. It never waits for a client that is there: one that is slow, silent or
 //! talks nonsense is dropped. With none it waits in the kernel, for some milliseconds at most.

@@ -465,6 +465,15 @@ fn orders_go_with_their_connection() {
     // So does a goodbye.
     assert_eq!(fields(&again.send(&mut b, "5", ""), &[35]), [["5"]]);
     assert_eq!(b.venue.account("user01").unwrap().live_orders, []);
+    // And a Logon that drives out the connection and is refused itself.
+    let mut third = Client::new(&mut b, Version::Fix44);
+    third.next = again.next;
+    third.log_on(&mut b);
+    third.send(&mut b, "D", &new_order("c", 1, 100, "10.5"));
+    assert_eq!(b.venue.account("user01").unwrap().live_orders.len(), 1);
+    let mut low = Client::new(&mut b, Version::Fix44);
+    assert!(field(&low.log_on(&mut b)[0], 58).starts_with("MsgSeqNum too low"));
+    assert_eq!(b.venue.account("user01").unwrap().live_orders, []);
 }
 
 #[test]

@@ -189,6 +189,7 @@ fn what_cannot_be_is_refused_before_anything_is_changed() {
     for arguments in [
         &["--cores", "0-3"][..],
         &["--cores", "two"],
+        &["--cores", "5-2"],
         &["--interface", "eth9"],
         &["--cores", "2", "--interface", "../../x"],
         &["--cores", "2", "--frobnicate"],

@@ -13,7 +13,7 @@ use crate::telemetry::counters::feed as counter;
 
 /// Messages in a packet item at most; a long recovery comes as several.
 const PACKET_MESSAGES: u32 = 256;
-/// Bytes of a capture batch at most.
+/// Bytes from which on a capture batch is full; what fills it may reach beyond.
 const PACKET_BYTES: usize = 32 * 1024;
 
 /// A feed's way out.

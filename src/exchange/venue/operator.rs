@@ -53,7 +53,7 @@ pub enum Command {
         /// Which.
         symbol: String,
     },
-    /// End the session of accounts in mid-day: their orders live on, and who logs in again begins another.
+    /// End the session of accounts in mid-day: who logs in again begins another. Their orders live on, unless the port cancels on disconnect.
     EndSession {
         /// One account's username; all that do not speak FIX without.
         #[serde(default, skip_serializing_if = "Option::is_none")]
