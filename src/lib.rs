@@ -24,6 +24,7 @@ pub mod protocol;
 pub mod reconcile;
 pub mod record;
 pub mod replay;
+mod session_file;
 pub mod source;
 pub mod telemetry;
 pub mod web;

@@ -18,6 +18,7 @@ use thiserror::Error;
 
 use crate::config;
 use crate::fix_store::FileStore;
+use crate::session_file::SessionFile;
 
 /// Gives the list to a macro: name, word in the configuration, session, connection.
 macro_rules! each_order_protocol {
@@ -117,7 +118,9 @@ impl<P: SoupProtocol> Configured for SoupGateway<P> {
         config.barrier = g.barrier;
         config.orders.clordid = g.order_text;
         config.orders.options = g.options.clone();
-        Ok(SoupGateway::new(config, instruments)?)
+        let path = g.sessions.clone();
+        let memory = SessionFile::open(&path).map_err(|source| SetupError::Store { path, source })?;
+        Ok(SoupGateway::new(config, instruments)?.with_memory(Box::new(memory)))
     }
 }
 

@@ -3,8 +3,11 @@
 mod support;
 
 use gateways::codec::DecodeError;
-use gateways::gateway::{Barrier, Notice, OrderGateway, OuchGateway, ProtocolError, Unsent};
+use gateways::gateway::{
+    Barrier, Notice, OrderGateway, OuchGateway, ProtocolError, SINK_BURST, SessionMemory, Unsent,
+};
 use gateways::order::EncodeError;
+use gateways::soupbintcp::SessionName;
 use model::{Nanos, ReportKind, SessionEvent, Symbol, Token};
 use support::venue::{Venue, accepted, canceled, next_token};
 use support::{MS, Sink, buy, cancel, flush, gateway, packet, receive};
@@ -295,7 +298,7 @@ fn a_sink_without_room_stops_the_consumption_and_loses_nothing() {
 #[test]
 fn packets_that_were_not_consumed_at_a_disconnect_come_again() {
     let mut p = Pair::ready();
-    p.sink.room = 2;
+    p.sink.room = SINK_BURST;
     for t in 1..=4 {
         p.g.encode(p.now, &buy(t)).unwrap();
     }
@@ -312,10 +315,10 @@ fn packets_that_were_not_consumed_at_a_disconnect_come_again() {
 fn ready_waits_for_room() {
     let mut p = Pair::new();
     p.connect();
-    p.sink.room = 1;
+    p.sink.room = SINK_BURST - 1;
     p.pass(200);
     assert!(!p.g.is_ready());
-    p.sink.room = 2;
+    p.sink.room = SINK_BURST;
     p.pass(0);
     assert!(p.g.is_ready());
 }
@@ -387,6 +390,37 @@ fn a_hostile_token_stops_orders_instead_of_wrapping() {
     let mut p = Pair::ready();
     receive(&mut p.g, p.now, &packet(b'S', &next_token(0)), 99, &mut p.sink).unwrap();
     p.g.encode(p.now, &buy(5)).unwrap();
+}
+
+/// A process before this one was in another session, by what it is told.
+#[derive(Debug)]
+struct Elsewhere(bool);
+
+impl SessionMemory for Elsewhere {
+    fn join(&mut self, now: Nanos, session: SessionName) -> bool {
+        assert!(now.0 > 0 && !session.is_blank());
+        self.0
+    }
+}
+
+#[test]
+fn what_an_earlier_process_heard_in_another_session_is_lost_to_this_one() {
+    for elsewhere in [false, true] {
+        let mut p = Pair::new();
+        p.g = gateway(|_| {}).with_memory(Box::new(Elsewhere(elsewhere)));
+        p.connect();
+        let session = Notice::Session { continued: false, asked: 1, next: 1 };
+        let lost = Notice::Lost { from: 0, to: 0 };
+        let want = if elsewhere { vec![lost, session] } else { vec![session] };
+        assert_eq!(p.sink.notices(), want);
+        // What it heard itself to the end is not.
+        p.disconnect();
+        p.g.forget_session();
+        p.venue = Venue::new("S2");
+        p.sink.all.clear();
+        p.connect();
+        assert_eq!(p.sink.notices(), [session]);
+    }
 }
 
 /// Some servers refuse a session by name for a moment, and then serve it to who does not name it, from its start: what was heard is not told twice.

@@ -138,6 +138,8 @@ pub struct Gateway {
     pub environment: Environment,
     /// The session.
     pub account: Account,
+    /// Where the names of its sessions are kept, of protocols over SoupBinTCP.
+    pub sessions: PathBuf,
     /// Four letters.
     pub firm: [u8; 4],
     /// How orders are known there beside their token.

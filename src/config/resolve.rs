@@ -367,6 +367,7 @@ fn gateway(
     Gateway {
         bypass: transport::host(c, &format!("gateways[{k}]"), &g.transport, g.xdp.as_ref(), way),
         id: g.id.clone(),
+        sessions: journals.join(format!("sessions-{}", g.id)),
         environment: environment.unwrap_or(Environment::Production),
         account: match rest {
             None => account(c, &given, base, secrets),

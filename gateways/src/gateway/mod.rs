@@ -7,6 +7,7 @@ mod barrier;
 mod config;
 mod contract;
 mod live;
+mod memory;
 mod sink;
 mod soup;
 
@@ -14,6 +15,7 @@ pub use barrier::Barrier;
 pub use config::{ConfigError, GatewayConfig};
 pub use contract::OrderGateway;
 pub use live::LiveOrders;
+pub use memory::SessionMemory;
 pub use sink::{Notice, ReportSink, SINK_BURST};
 pub use soup::{Counters, ProtocolError, SoupGateway, Unsent};
 

@@ -5,7 +5,7 @@ use model::{ExecutionReport, Nanos, SessionEvent, Symbol, Token};
 use crate::codec::DecodeError;
 
 /// At most so many calls follow a [`ReportSink::has_room`] that returned true.
-pub const SINK_BURST: usize = 2;
+pub const SINK_BURST: usize = 3;
 
 /// Takes reports in the venue's order.
 ///
@@ -46,7 +46,7 @@ pub enum Notice {
     },
     /// **Reconcile**: what the venue said in these messages will not be said again, or what it says now shows that something was missed.
     Lost {
-        /// The first.
+        /// The first; 0 for messages of an earlier session, whose numbers nobody knows.
         from: u64,
         /// The last.
         to: u64,

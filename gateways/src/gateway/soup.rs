@@ -3,7 +3,9 @@
 use model::{Instrument, Nanos, OrderCommand, SessionEvent, Symbol, Token};
 
 use super::barrier::ReplayBarrier;
-use super::{Barrier, ConfigError, GatewayConfig, LiveOrders, Notice, OrderGateway, ReportSink};
+use super::{
+    Barrier, ConfigError, GatewayConfig, LiveOrders, Notice, OrderGateway, ReportSink, SessionMemory,
+};
 use crate::codec::{CancelAll, Message, SoupProtocol};
 use crate::order::EncodeError;
 use crate::soupbintcp::packet_type::UNSEQUENCED;
@@ -65,6 +67,10 @@ struct Port<P> {
     left_off: Option<(SessionName, u64)>,
     /// The first message of the session that was not heard yet. Beyond what the session counts where it is read again from its start.
     unheard: u64,
+    /// Of this process and those before it.
+    memory: Option<Box<dyn SessionMemory>>,
+    /// This process has been in no session yet.
+    fresh: bool,
     counters: Counters,
 }
 
@@ -89,11 +95,21 @@ impl<P: SoupProtocol> SoupGateway<P> {
                 sweep: Sweep::new(if keeps_live::<P>() { config.live_orders } else { 0 }),
                 left_off: None,
                 unheard: 0,
+                memory: None,
+                fresh: true,
                 counters: Counters::default(),
             },
             paused: false,
             fault: None,
         })
+    }
+
+    /// Has `memory` keep the names of the sessions that are joined. Where a process before this one was in another, the first login is followed by a
+    /// [`Notice::Lost`]; what this process was in itself, it has heard.
+    #[must_use]
+    pub fn with_memory(mut self, memory: Box<dyn SessionMemory>) -> SoupGateway<P> {
+        self.port.memory = Some(memory);
+        self
     }
 
     fn start_afresh(&mut self) {
@@ -426,6 +442,12 @@ impl<P: SoupProtocol> Port<P> {
                     debug_assert!(outcome.is_ok(), "queries fit in a buffer that held a login: {outcome:?}");
                     self.session.on_sent(now);
                 }
+                let joined = self.memory.as_mut().filter(|_| !continued);
+                let was_elsewhere = joined.is_some_and(|m| m.join(now, name));
+                if was_elsewhere && self.fresh {
+                    sink.notice(Notice::Lost { from: 0, to: 0 });
+                }
+                self.fresh = false;
                 sink.notice(Notice::Session { continued, asked, next });
                 sink.session(SessionEvent::LoggedIn);
             }

@@ -11,7 +11,7 @@ use fix_support::{SECOND, START, acceptor, body, initiator, session, shown};
 use gateways::fix::session::{Event, Session, SessionConfig, Version};
 use gateways::fix::store::{MemoryStore, Store};
 use gateways::fix::{FixConfig, FixGateway};
-use gateways::gateway::{Barrier, Notice, OrderGateway};
+use gateways::gateway::{Barrier, Notice, OrderGateway, SINK_BURST};
 use gateways::order::EncodeError;
 use model::{
     CommandKind, ExecutionReport, FeedId, GatewayId, Instrument, InstrumentId, Nanos, OrderCommand, Px, Qty,
@@ -537,11 +537,11 @@ fn a_sink_without_room_loses_nothing() {
     for k in 0..50 {
         b.execution(&name(1), "F", &format!("14={k}|31=10|32=1|39=1|151=50|"));
     }
-    b.sink.room = 1;
+    b.sink.room = SINK_BURST - 1;
     b.turn();
-    assert_eq!(b.sink.reports().len(), 1, "a burst of two does not fit");
+    assert_eq!(b.sink.reports().len(), 1, "a burst does not fit");
     for _ in 0..60 {
-        b.sink.room = 2;
+        b.sink.room = SINK_BURST;
         b.turn();
     }
     assert_eq!(b.sink.reports().len(), 51);
