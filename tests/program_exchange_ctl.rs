@@ -94,6 +94,32 @@ fn trades_are_broken_and_corrected_and_a_symbol_halted_under_a_running_core() {
     ctl(&desk, &["halt", "AAPL"]).exits(1).says(&["no exchange listens here"]);
 }
 
+/// A core that is restarted behind the end of a session hears nothing of it: it does not trade on positions that it does not know.
+#[test]
+fn a_core_restarted_behind_the_end_of_a_session_asks_for_a_person() {
+    let desk = Desk::new();
+    let venue = desk.start_venue(&venue(&desk));
+    let config = desk.core().replace("\"ouch50\"", "\"ouch42\"");
+    let mut core = desk.start_core(&config, &[]);
+    desk.until_trading(&mut core);
+    core.signal("TERM");
+    core.end().exits(130);
+    // The same session again: it tells all, and trading goes on.
+    let mut core = desk.start_core(&config, &[]);
+    desk.until_trading(&mut core);
+    core.signal("TERM");
+    core.end().exits(130);
+    ctl(&desk, &["end-session", "user01"]).exits(0).shows(&["user01"]);
+    let mut core = desk.start_core(&config, &[]);
+    let halted = |s: &program::json::Report| s.0.pointer("/risk/halted").and_then(Value::as_str) == Some("reconciliation");
+    desk.until_status("a halt", &mut core, halted);
+    desk.ctl("resume").exits(0);
+    desk.until_trading(&mut core);
+    core.signal("TERM");
+    core.end();
+    desk.end_venue(venue);
+}
+
 #[test]
 fn clients_of_the_socket_that_mean_no_good_are_bounded() {
     let desk = Desk::new();
