@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::access::{Access, digest, parameter};
 use super::config::{Client, RestConfig};
 use super::depth::{MarketData, limit_of};
+use super::endpoints::{Endpoint, route};
 use super::history::History;
 use super::quota::{Counter, QuotaCounts, Refused};
 use crate::exchange::entry::{Cause, Enter, Report, Request, Tags};
@@ -526,59 +527,4 @@ fn page(query: &str) -> usize {
 fn whole(text: &str) -> Option<Qty> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     fraction.bytes().all(|b| b == b'0').then(|| whole.parse().ok().map(Qty))?
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Endpoint {
-    Ping,
-    Time,
-    Info,
-    Depth,
-    Token,
-    Listen,
-    Keep,
-    Unlisten,
-    New,
-    Cancel,
-    CancelAll,
-    CancelReplace,
-    Query,
-    OpenOrders,
-    AllOrders,
-    Trades,
-}
-
-impl Endpoint {
-    fn is_public(self) -> bool {
-        use Endpoint::{Depth, Info, Ping, Time, Token};
-        matches!(self, Ping | Time | Info | Depth | Token)
-    }
-
-    /// Streams are had by the key alone.
-    fn is_signed(self) -> bool {
-        !self.is_public() && !matches!(self, Endpoint::Listen | Endpoint::Keep | Endpoint::Unlisten)
-    }
-}
-
-/// The endpoint and its weight.
-fn route(ask: &Ask<'_>) -> Option<(Endpoint, u32)> {
-    Some(match (ask.method, ask.path) {
-        ("GET", "/api/v3/ping") => (Endpoint::Ping, 1),
-        ("GET", "/api/v3/time") => (Endpoint::Time, 1),
-        ("GET", "/api/v3/exchangeInfo") => (Endpoint::Info, 20),
-        ("GET", "/api/v3/depth") => (Endpoint::Depth, limit_of(ask.query).1),
-        ("POST", "/oauth/token") => (Endpoint::Token, 1),
-        ("POST", "/api/v3/userDataStream") => (Endpoint::Listen, 2),
-        ("PUT", "/api/v3/userDataStream") => (Endpoint::Keep, 2),
-        ("DELETE", "/api/v3/userDataStream") => (Endpoint::Unlisten, 2),
-        ("POST", "/api/v3/order") => (Endpoint::New, 1),
-        ("DELETE", "/api/v3/order") => (Endpoint::Cancel, 1),
-        ("GET", "/api/v3/order") => (Endpoint::Query, 4),
-        ("POST", "/api/v3/order/cancelReplace") => (Endpoint::CancelReplace, 1),
-        ("GET", "/api/v3/openOrders") => (Endpoint::OpenOrders, 6),
-        ("DELETE", "/api/v3/openOrders") => (Endpoint::CancelAll, 1),
-        ("GET", "/api/v3/allOrders") => (Endpoint::AllOrders, 20),
-        ("GET", "/api/v3/myTrades") => (Endpoint::Trades, 20),
-        _ => return None,
-    })
 }

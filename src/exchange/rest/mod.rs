@@ -31,6 +31,7 @@ pub mod config;
 pub mod depth;
 pub mod desk;
 pub mod doors;
+mod endpoints;
 mod history;
 pub mod quota;
 
