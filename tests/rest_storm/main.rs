@@ -3,6 +3,7 @@
 
 #![allow(clippy::print_stdout, reason = "a storm says its seed and its figures")]
 
+mod days;
 mod world;
 
 use gateways::apikey::{Credentials, Request, Stage};

@@ -1,5 +1,6 @@
 //! Which endpoints there are, and what each weighs.
 
+use super::access::parameter;
 use super::depth::limit_of;
 use super::desk::Ask;
 
@@ -51,7 +52,9 @@ pub(super) fn route(ask: &Ask<'_>) -> Option<(Endpoint, u32)> {
         ("DELETE", "/api/v3/order") => (Endpoint::Cancel, 1),
         ("GET", "/api/v3/order") => (Endpoint::Query, 4),
         ("POST", "/api/v3/order/cancelReplace") => (Endpoint::CancelReplace, 1),
-        ("GET", "/api/v3/openOrders") => (Endpoint::OpenOrders, 6),
+        ("GET", "/api/v3/openOrders") => {
+            (Endpoint::OpenOrders, if parameter(ask.query, "symbol").is_some() { 6 } else { 80 })
+        }
         ("DELETE", "/api/v3/openOrders") => (Endpoint::CancelAll, 1),
         ("GET", "/api/v3/allOrders") => (Endpoint::AllOrders, 20),
         ("GET", "/api/v3/myTrades") => (Endpoint::Trades, 20),
