@@ -8,7 +8,9 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use gateways::gateway::{Notice, ReportSink};
-use model::{ExecutionReport, GatewayId, Instrument, InstrumentId, ReportKind, SessionEvent, Side, Token};
+use model::{
+    ExecutionReport, GatewayId, Instrument, InstrumentId, Nanos, ReportKind, SessionEvent, Side, Token,
+};
 use net::Received;
 
 use crate::agents::RestReader;
@@ -160,7 +162,7 @@ impl fmt::Display for Verdict {
 
 macro_rules! by_protocol {
     ($($name:ident $word:literal $gateway:ty, $link:ty;)*) => {
-        /// Reads a gateway's stream again from its first message and adds it up.
+        /// Reads a gateway's stream again from its first message and adds it up; of a venue that has lists instead, from midnight UTC before `began` on, when the run began.
         ///
         /// # Errors
         /// In words, when the venue cannot be reached, refuses the login or does not finish in time.
@@ -168,10 +170,11 @@ macro_rules! by_protocol {
             g: &config::Gateway,
             id: GatewayId,
             instruments: &[Instrument],
+            began: Nanos,
         ) -> Result<Figures, String> {
             match g.protocol {
                 $(OrderProtocol::$name => read_again::<$gateway, $link>(g, id, instruments),)*
-                OrderProtocol::RestWs => read_rest(g, id, instruments),
+                OrderProtocol::RestWs => read_rest(g, id, instruments, began),
             }
         }
     };
@@ -225,11 +228,16 @@ fn read_again<G: Configured, L: Dial>(
 }
 
 /// The same of a venue with API keys: its lists of orders and trades.
-fn read_rest(g: &config::Gateway, id: GatewayId, instruments: &[Instrument]) -> Result<Figures, String> {
+fn read_rest(
+    g: &config::Gateway,
+    id: GatewayId,
+    instruments: &[Instrument],
+    began: Nanos,
+) -> Result<Figures, String> {
     let named = |why: String| format!("gateway {}: {why}", g.id);
     let venue = g.rest.as_ref().ok_or_else(|| named("it has no `rest`".into()))?;
     let clock = Clock::new();
-    let mut reader = RestReader::open(id, venue, instruments).map_err(named)?;
+    let mut reader = RestReader::open(id, venue, instruments, began).map_err(named)?;
     let mut ledger = Ledger::new(instruments);
     let started = Instant::now();
     while !ledger.done {
@@ -410,7 +418,7 @@ mod tests {
         let mut ledger =
             Ledger::new(&[Instrument { id, symbol, feed: model::FeedId(0), gateway: GatewayId(0) }]);
         let say = |ledger: &mut Ledger, token, kind| {
-            let (ts_event, token) = (model::Nanos(0), Token(token));
+            let (ts_event, token) = (Nanos(0), Token(token));
             ledger.report(ExecutionReport { ts_event, seq: 0, token, gateway: GatewayId(0), kind });
         };
         let (order, px, short, instrument) = (model::VenueRef(1), model::Px(10), false, Some(id));

@@ -125,7 +125,9 @@ fn every_order_protocol_trades_and_reconciles() {
         let _ = std::fs::remove_file(format!("/dev/shm/colo-{}.lock", config.name));
 
         let ours = Figures::ours(&report);
-        let stream = reconcile::from_stream(&config.gateways[0], GatewayId(0), &config.instruments).unwrap();
+        let stream =
+            reconcile::from_stream(&config.gateways[0], GatewayId(0), &config.instruments, report.began)
+                .unwrap();
         assert!(ours.fills >= 10 && ours.open == 0, "{protocol}: {ours:?}");
         let verdict = Verdict::of(&ours, &stream);
         assert!(verdict.is_equal(), "{protocol}, its stream: {verdict}");

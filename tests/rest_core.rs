@@ -11,7 +11,7 @@ use colo::reconcile::{self, Figures, Verdict};
 use colo::replay::{Journal, replay};
 use colo::telemetry::region_path;
 use engine::strategy::{Params, Quoter, Strategy};
-use model::GatewayId;
+use model::{GatewayId, Nanos};
 
 const VENUE: &str = r#"
     symbols = ["AAPL"]
@@ -116,10 +116,15 @@ impl World {
     /// Ends the core; both the venue's ledger and its lists say what we do, and the journal replays to the same.
     fn end(self, core: Running<Quoter>) -> (RunReport, exchange::Outcome) {
         let report = core.end();
-        let lists = reconcile::from_stream(&self.config.gateways[0], GatewayId(0), &self.config.instruments);
+        let read = |since| {
+            reconcile::from_stream(&self.config.gateways[0], GatewayId(0), &self.config.instruments, since)
+        };
+        let lists = read(report.began);
+        let tomorrow = read(report.began.after(Nanos::from_millis(86_400_000)));
         leave_nothing(&self.config.name);
         let outcome = self.venue.stop().unwrap();
         assert_eq!(report.failures, [] as [String; 0]);
+        assert_eq!(tomorrow.unwrap(), Figures::default(), "of the day in which a run began, and no other");
         let ours = Figures::ours(&report);
         for (whose, theirs) in
             [("ledger", Figures::of_accounts(&outcome.accounts)), ("lists", lists.unwrap())]

@@ -158,7 +158,7 @@ fn verdict(config: &Config, run: &RunReport) -> Verdict {
     }
     let mut venue = Figures::default();
     for (k, g) in config.gateways.iter().enumerate() {
-        match reconcile::from_stream(g, GatewayId(k as u8), &config.instruments) {
+        match reconcile::from_stream(g, GatewayId(k as u8), &config.instruments, run.began) {
             Ok(f) => venue.add(&f),
             Err(why) => return Verdict::Unknown(format!("gateway {}: {why}", g.id)),
         }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use engine::strategy::Strategy;
 use engine::{Engine, EngineStats, Position};
-use model::{HaltReason, Usd};
+use model::{HaltReason, Nanos, Usd};
 
 use crate::agent::{AgentHandle, AgentPanic};
 use crate::agents::{
@@ -57,6 +57,8 @@ pub struct Running<S> {
 pub struct RunReport {
     /// Journal folder of the run.
     pub journal: PathBuf,
+    /// When it began.
+    pub began: Nanos,
     /// The engine's counts.
     pub stats: EngineStats,
     /// Positions by symbol.
@@ -158,6 +160,7 @@ impl<S: Strategy> Running<S> {
         let engine = strategy.as_ref().map(StrategyAgent::engine);
         RunReport {
             journal: self.run.path.clone(),
+            began: Nanos(snapshot.started_ns),
             stats: engine.map(Engine::stats).unwrap_or_default(),
             positions: engine
                 .map(|e| e.positions().all().iter().enumerate().map(|(k, p)| (symbol(k), *p)).collect())

@@ -127,7 +127,8 @@ impl World {
     /// Ends the core, and looks at what the venue has of it.
     fn end(self, core: Running<Ladder>) -> RunReport {
         let report = core.end();
-        let venue = reconcile::from_stream(&self.config.gateways[0], GatewayId(0), &self.config.instruments);
+        let (gateway, instruments) = (&self.config.gateways[0], &self.config.instruments);
+        let venue = reconcile::from_stream(gateway, GatewayId(0), instruments, report.began);
         leave_nothing(&self.config.name);
         let truth = self.venue.stop().unwrap();
         assert!(

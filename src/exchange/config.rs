@@ -36,6 +36,7 @@
 mod accounts;
 mod fix;
 mod market;
+mod rest;
 mod script;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -286,6 +287,7 @@ impl ExchangeConfig {
         self.fix.as_ref().map_or(Ok(()), FixPortConfig::check)?;
         let accounts = accounts::resolve(&self.accounts, self.fix.as_ref(), unix_seconds)?;
         let script = script::resolve(&self.script, &accounts)?;
+        rest::check(self)?;
         Ok(VenueConfig {
             session: self.session_bytes(unix_seconds)?,
             lines: faults.iter().take(self.lines.len()).map(|(_, f)| (*f).clone()).collect(),

@@ -35,6 +35,8 @@ pub struct SessionConfig {
     pub credentials: Credentials,
     /// Begins our orders' client ids, so that others of the account are not taken for ours: letters, digits and `-`.
     pub prefix: String,
+    /// When the day began that is read, ms of the Unix epoch by the venue's clock; `None`: at midnight UTC before that clock is first read.
+    pub day_ms: Option<u64>,
     /// How long a request is good, ms.
     pub window_ms: u64,
     /// Weight in a minute, until the venue says its own.
@@ -59,6 +61,7 @@ impl SessionConfig {
             id,
             credentials,
             prefix: "colo-".into(),
+            day_ms: None,
             window_ms: 5_000,
             weight: 1_200,
             orders: [50, 160_000],

@@ -15,11 +15,13 @@
 //! * **A fill is a trade with a number**, from the stream or from the list of trades, and counts once by it. An order's end is
 //!   reported when all its trades were.
 //! * **No limit is exceeded** (see [`limits`]), and a part of each is kept for cancels.
+//! * **A day is accounted for once.** What was executed of an order before the day began is of the days before, and the order is adopted with the rest (see `carried`).
 //! * After the stream was away, everything is read again by REST before the session is `Ready`.
 //!
 //! Quantities are in units of 10^-u coins and prices in 1e-4 USD a unit, with u chosen for each instrument so that both are exact: see [`model::Unit`].
 
 pub mod auth;
+mod carried;
 mod config;
 pub mod limits;
 mod missed;

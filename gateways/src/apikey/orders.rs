@@ -10,9 +10,9 @@
 //! ```
 //!
 //! Invariants: a trade counts once by its number; an order is gone only when the quantity that the venue says was executed has been seen as trades; what is gone never
-//! comes back (`done`).
+//! comes back (`ended`, `forgotten`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use model::{InstrumentId, Nanos, Px, Qty, Side, Tif, Token};
 
@@ -86,6 +86,8 @@ pub(super) struct Order {
     pub(super) px: Px,
     pub(super) qty: Qty,
     pub(super) executed: Qty,
+    /// Executed before our day, beside `qty`.
+    pub(super) before: Qty,
     /// The venue's number; 0 while it is not known.
     pub(super) venue: u64,
     pub(super) entry: Entry,
@@ -119,13 +121,20 @@ impl Order {
     }
 }
 
+/// Ends that are remembered by token.
+const ENDS_MAX: usize = 16_384;
+
 /// The orders that are not gone.
 #[derive(Debug, Default)]
 pub(super) struct Orders {
     live: BTreeMap<Token, Order>,
     by_venue: BTreeMap<(usize, u64), Token>,
-    /// Those that are gone, so that late words about them change nothing.
-    done: BTreeSet<Token>,
+    /// The last that ended, and in which order, so that late words about them change nothing.
+    ended: BTreeSet<Token>,
+    ends: VecDeque<Token>,
+    /// Up to here a token that neither lives nor is in `ended` ended longer ago. Tokens rise, so none up to here is anything new; and a *fill* of one is not passed
+    /// over as late: so many ends later it is none that we have counted.
+    forgotten: Token,
     highest: Token,
 }
 
@@ -138,9 +147,14 @@ impl Orders {
         self.live.get_mut(&token)
     }
 
-    /// Whether it was seen, or is above all that were.
+    /// Whether it is gone: a list that has it says nothing new.
     pub(super) fn is_done(&self, token: Token) -> bool {
-        self.done.contains(&token)
+        !self.live.contains_key(&token) && (token <= self.forgotten || self.has_ended(token))
+    }
+
+    /// Whether it is one of those that ended last.
+    pub(super) fn has_ended(&self, token: Token) -> bool {
+        self.ended.contains(&token)
     }
 
     pub(super) fn insert(&mut self, token: Token, order: Order) {
@@ -171,7 +185,15 @@ impl Orders {
         if self.by_venue(order.symbol, order.venue) == Some(token) {
             self.by_venue.remove(&(order.symbol, order.venue));
         }
-        self.done.insert(token);
+        if self.ended.insert(token) {
+            self.ends.push_back(token);
+        }
+        if self.ends.len() > ENDS_MAX
+            && let Some(oldest) = self.ends.pop_front()
+        {
+            self.ended.remove(&oldest);
+            self.forgotten = self.forgotten.max(oldest);
+        }
         Some(order)
     }
 
@@ -194,5 +216,32 @@ impl Orders {
     /// The venue's number from which on orders of a symbol are not settled; `None`: all are, up to the highest known.
     pub(super) fn first_open(&self, symbol: usize) -> Option<u64> {
         self.by_venue.range((symbol, 0)..=(symbol, u64::MAX)).map(|((_, venue), _)| *venue).next()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apikey::session::adopted;
+
+    #[test]
+    fn what_ended_is_remembered_within_bounds_and_never_comes_back() {
+        let mut orders = Orders::default();
+        let order = |token: u32| adopted(0, InstrumentId(0), Side::Buy, Qty(1), Px(1), token.into());
+        let most = ENDS_MAX as u32;
+        for token in 1..=3 * most {
+            orders.insert(Token(token), order(token));
+            // One lives on, whatever ends after it.
+            if token != 5 {
+                orders.finish(Token(token));
+            }
+        }
+        assert_eq!((orders.ended.len(), orders.ends.len()), (ENDS_MAX, ENDS_MAX));
+        assert!(!orders.is_done(Token(5)) && !orders.is_done(Token(3 * most + 1)));
+        assert!((1..=3 * most).filter(|t| *t != 5).all(|t| orders.is_done(Token(t))));
+        assert!(!orders.has_ended(Token(4)), "long ago");
+        // An old one that ends now is one of the last.
+        orders.finish(Token(5));
+        assert!(orders.is_done(Token(5)) && orders.has_ended(Token(5)));
     }
 }

@@ -8,25 +8,95 @@ use std::fmt::Write;
 use model::{Nanos, Side, Tif, Token};
 
 use super::auth::escaped;
+use super::carried::Carried;
 use super::limits::Rank;
 use super::orders::{Cancel, Entry};
-use super::session::{Asked, Lane, Request, Session, Stage, What};
+use super::session::{DAY_MS, Lane, Request, Session, Stage};
 
 /// How often the venue's clock is read.
 const CLOCK_LIFE: Nanos = Nanos::from_millis(600_000);
 /// What one request of a list may bring.
 pub(super) const PAGE: usize = 1_000;
 
+/// What a request was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    Token,
+    Time,
+    Info,
+    Listen,
+    Keep,
+    Orders {
+        symbol: usize,
+    },
+    Open {
+        symbol: usize,
+    },
+    Trades {
+        symbol: usize,
+    },
+    /// An order by the venue's number.
+    Numbered {
+        symbol: usize,
+        venue: u64,
+    },
+    TradesOf {
+        symbol: usize,
+        venue: u64,
+    },
+    Query(Token),
+    New(Token),
+    Replace(Token),
+    Cancel(Token),
+    CancelAll {
+        symbol: usize,
+    },
+}
+
+/// A request that is not answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub(super) what: What,
+    /// Under which token of ours it was made.
+    pub(super) generation: u64,
+    /// While which stream.
+    pub(super) stream: u64,
+}
+
 impl What {
     /// Weight, new orders, rank: as the venue's manual has them.
     fn cost(self) -> (u32, u32, Rank) {
         match self {
             What::Token | What::Time => (1, 0, Rank::Truth),
-            What::Info | What::Orders { .. } | What::Trades { .. } => (20, 0, Rank::Truth),
+            What::Info | What::Orders { .. } | What::Trades { .. } | What::TradesOf { .. } => {
+                (20, 0, Rank::Truth)
+            }
+            What::Open { .. } => (6, 0, Rank::Truth),
             What::Listen | What::Keep => (2, 0, Rank::Truth),
-            What::Query(_) => (4, 0, Rank::Truth),
+            What::Query(_) | What::Numbered { .. } => (4, 0, Rank::Truth),
             What::New(_) | What::Replace(_) => (1, 1, Rank::Order),
             What::Cancel(_) | What::CancelAll { .. } => (1, 0, Rank::Cancel),
+        }
+    }
+
+    /// Whether its answer says what was missed without a stream.
+    pub(super) fn is_reading(self) -> bool {
+        match self {
+            What::Orders { .. }
+            | What::Open { .. }
+            | What::Trades { .. }
+            | What::Numbered { .. }
+            | What::TradesOf { .. } => true,
+            What::Token
+            | What::Time
+            | What::Info
+            | What::Listen
+            | What::Keep
+            | What::Query(_)
+            | What::New(_)
+            | What::Replace(_)
+            | What::Cancel(_)
+            | What::CancelAll { .. } => false,
         }
     }
 }
@@ -49,7 +119,7 @@ impl Session {
         let id = self.next_id;
         self.next_id += 1;
         self.limits.take(id, weight, orders);
-        self.asked.insert(id, Asked { what, generation: self.auth.generation() });
+        self.asked.insert(id, Asked { what, generation: self.auth.generation(), stream: self.streams });
         self.begin(what);
         Some(self.request(now, id, what))
     }
@@ -117,17 +187,40 @@ impl Session {
             Some((_, keep_at)) if now >= *keep_at && self.is_idle(What::Keep) => return Some(What::Keep),
             Some(_) => {}
         }
-        if self.stage == Stage::Replaying && self.stream_open && self.replay.symbol < self.frontiers.len() {
-            let symbol = self.replay.symbol;
-            return Some(if self.replay.has_orders {
-                What::Trades { symbol }
-            } else {
-                What::Orders { symbol }
+        match self.stage {
+            Stage::Replaying if self.stream_open => self.missed(),
+            Stage::Ready => self.missing_trades(now),
+            Stage::Starting | Stage::Replaying | Stage::Refused => None,
+        }
+    }
+
+    /// What is to be read next of what was missed.
+    fn missed(&self) -> Option<What> {
+        let symbol = self.replay.symbol;
+        if symbol < self.frontiers.len() {
+            return Some(match (self.replay.has_orders, self.replay.has_open) {
+                (false, _) => What::Orders { symbol },
+                (true, false) => What::Open { symbol },
+                (true, true) => What::Trades { symbol },
             });
         }
-        let trades =
-            self.trades_due.iter().find(|(_, at)| **at <= now).filter(|_| self.stage == Stage::Ready);
-        trades.map(|(symbol, _)| What::Trades { symbol: *symbol })
+        let (&(symbol, venue), order) = self.carried.first_key_value()?;
+        Some(match order {
+            Carried::Numbered => What::Numbered { symbol, venue },
+            Carried::Ours { .. } => What::TradesOf { symbol, venue },
+        })
+    }
+
+    /// Trades that the venue said there were: by the list, and in every second question by one of the orders that lack them, for a list may pass one over.
+    fn missing_trades(&self, now: Nanos) -> Option<What> {
+        let (&symbol, due) = self.trades_due.iter().find(|(_, due)| due.at <= now)?;
+        let lacking = || self.orders.iter().filter(|(_, o)| o.symbol == symbol && o.lacks_trades());
+        let count = lacking().count();
+        let nth = (due.tries / 2) as usize;
+        match lacking().nth(nth.checked_rem(count).unwrap_or(0)) {
+            Some((_, order)) if due.tries % 2 == 1 => Some(What::TradesOf { symbol, venue: order.venue }),
+            Some(_) | None => Some(What::Trades { symbol }),
+        }
     }
 
     pub(super) fn is_idle(&self, what: What) -> bool {
@@ -155,7 +248,10 @@ impl Session {
             | What::Listen
             | What::Keep
             | What::Orders { .. }
+            | What::Open { .. }
             | What::Trades { .. }
+            | What::Numbered { .. }
+            | What::TradesOf { .. }
             | What::Query(_)
             | What::CancelAll { .. } => {}
         }
@@ -187,14 +283,30 @@ impl Session {
                 let mut query = format!("symbol={}&limit={PAGE}", escaped(&self.symbol(symbol)));
                 match self.replay.next_order.or(self.orders_from(symbol)) {
                     Some(from) => write_to(&mut query, format_args!("&orderId={from}")),
-                    None => write_to(&mut query, format_args!("&startTime={}", self.day_start(now))),
+                    None => self.write_window(now, &mut query, self.orders_since(symbol)),
                 }
                 self.signed(now, plain("GET", "/api/v3/allOrders".into()), query)
+            }
+            What::Open { symbol } => {
+                let query = format!("symbol={}", escaped(&self.symbol(symbol)));
+                self.signed(now, plain("GET", "/api/v3/openOrders".into()), query)
+            }
+            What::Numbered { symbol, venue } => {
+                let query = format!("symbol={}&orderId={venue}", escaped(&self.symbol(symbol)));
+                self.signed(now, plain("GET", "/api/v3/order".into()), query)
+            }
+            What::TradesOf { symbol, venue } => {
+                let mut query =
+                    format!("symbol={}&limit={PAGE}&orderId={venue}", escaped(&self.symbol(symbol)));
+                if let Some(from) = self.trades_of_from(symbol, venue) {
+                    write_to(&mut query, format_args!("&fromId={from}"));
+                }
+                self.signed(now, plain("GET", "/api/v3/myTrades".into()), query)
             }
             What::Trades { symbol } => {
                 let mut query = format!("symbol={}&limit={PAGE}", escaped(&self.symbol(symbol)));
                 match self.frontiers[symbol].trade {
-                    0 => write_to(&mut query, format_args!("&startTime={}", self.day_start(now))),
+                    0 => self.write_window(now, &mut query, self.trades_since(symbol)),
                     read => write_to(&mut query, format_args!("&fromId={}", read.saturating_add(1))),
                 }
                 self.signed(now, plain("GET", "/api/v3/myTrades".into()), query)
@@ -235,15 +347,37 @@ impl Session {
     }
 
     /// From which number on orders of a symbol are read; `None`: from the start of the day.
-    fn orders_from(&self, symbol: usize) -> Option<u64> {
+    pub(super) fn orders_from(&self, symbol: usize) -> Option<u64> {
         match self.frontiers[symbol].order {
             0 => None,
-            read => Some(self.orders.first_open(symbol).map_or(read + 1, |open| open.min(read + 1))),
+            read => Some(
+                self.orders
+                    .first_open(symbol)
+                    .map_or(read.saturating_add(1), |open| open.min(read.saturating_add(1))),
+            ),
         }
     }
 
-    fn day_start(&self, now: Nanos) -> u64 {
-        self.stamp(now) / 86_400_000 * 86_400_000
+    /// From when on orders of a symbol are read, ms.
+    pub(super) fn orders_since(&self, symbol: usize) -> u64 {
+        self.frontiers[symbol].orders_since.max(self.day())
+    }
+
+    /// From when on trades of a symbol are read, ms.
+    pub(super) fn trades_since(&self, symbol: usize) -> u64 {
+        self.frontiers[symbol].trades_since.max(self.day())
+    }
+
+    /// Whether a window of time that begins at `since` has ended: the venue's lists take 24 h at most.
+    pub(super) fn is_past(&self, now: Nanos, since: u64) -> bool {
+        self.stamp(now) >= since.saturating_add(DAY_MS)
+    }
+
+    fn write_window(&self, now: Nanos, query: &mut String, since: u64) {
+        write_to(query, format_args!("&startTime={since}"));
+        if self.is_past(now, since) {
+            write_to(query, format_args!("&endTime={}", since + DAY_MS - 1));
+        }
     }
 
     fn naming(&self, token: Token, key: &str) -> String {

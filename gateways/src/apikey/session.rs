@@ -7,6 +7,9 @@
 //!   Refused: the venue does not know us; nothing is asked any more
 //! ```
 //!
+//! The day begins at midnight UTC before the venue's clock was first read, and stays that day over every later midnight. What is read of it: the orders made in it, those
+//! that live whenever they were made ([`super::carried`]), and its trades.
+//!
 //! While `Replaying`, what the stream says is kept and applied afterwards. `Ready` comes when nothing is unknown any more: an order that should be in what is read, and is
 //! not, is asked about by its client id, and gone when the venue denies it twice, a request's window apart. Such a venue has begun anew; its day is read from the start.
 
@@ -18,10 +21,13 @@ use model::{
 };
 
 use super::auth::Auth;
+use super::carried::Carried;
 use super::config::{SessionConfig, own};
 use super::limits::{Limit, Limits};
+use super::missed::{Due, Frontier, Replay};
 use super::orders::{Cancel, Entry, Order, Orders, Presence};
 use super::reference::{Reference, Unfit};
+use super::requests::Asked;
 use super::venue_clock::VenueClock;
 use crate::gateway::ReportSink;
 
@@ -81,51 +87,6 @@ pub struct Response<'a> {
     pub body: &'a [u8],
 }
 
-/// What a request was for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum What {
-    Token,
-    Time,
-    Info,
-    Listen,
-    Keep,
-    Orders { symbol: usize },
-    Trades { symbol: usize },
-    Query(Token),
-    New(Token),
-    Replace(Token),
-    Cancel(Token),
-    CancelAll { symbol: usize },
-}
-
-/// A request that is not answered.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
-    pub(super) what: What,
-    /// Under which token of ours it was made.
-    pub(super) generation: u64,
-}
-
-/// How far what was missed is read.
-#[derive(Debug, Default)]
-pub(super) struct Replay {
-    /// The symbol being read.
-    pub(super) symbol: usize,
-    /// The order that the next page begins with; `None`: it is the first page.
-    pub(super) next_order: Option<u64>,
-    /// Its orders are read; its trades are next.
-    pub(super) has_orders: bool,
-}
-
-/// Up to where a symbol was read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Frontier {
-    /// All orders up to this number are known.
-    pub(super) order: u64,
-    /// All trades up to this number are known.
-    pub(super) trade: u64,
-}
-
 pub(super) enum Out {
     Report(ExecutionReport),
     Session(SessionEvent),
@@ -137,6 +98,8 @@ const HOLD_MIN: Nanos = Nanos::from_millis(100);
 const HOLD_MAX: Nanos = Nanos::from_millis(10_000);
 /// Silence that an answer 429 or 418 without `Retry-After` means.
 const SILENCE: Nanos = Nanos::from_millis(60_000);
+/// A day, ms.
+pub(super) const DAY_MS: u64 = 86_400_000;
 /// Messages of the stream that are kept while what was missed is read.
 const HELD_MAX: usize = 4_096;
 
@@ -155,13 +118,21 @@ pub struct Session {
     /// Orders to be asked about, and when.
     pub(super) queries: BTreeMap<Token, Nanos>,
     /// Symbols whose trades are to be read, and when.
-    pub(super) trades_due: BTreeMap<usize, Nanos>,
+    pub(super) trades_due: BTreeMap<usize, Due>,
+    /// Orders from before the day that are not settled, by symbol and the venue's number.
+    pub(super) carried: BTreeMap<(usize, u64), Carried>,
+    /// When our day began, ms of the venue's clock; `None`: that clock was never read.
+    pub(super) day: Option<u64>,
+    /// Whether what there is at the venue was never read to the end.
+    pub(super) is_first_reading: bool,
     pub(super) asked: BTreeMap<u64, Asked>,
     pub(super) next_id: u64,
     pub(super) sequence: u64,
     pub(super) stage: Stage,
     pub(super) listen: Option<(String, Nanos)>,
     pub(super) stream_open: bool,
+    /// Streams that were opened.
+    pub(super) streams: u64,
     pub(super) replay: Replay,
     pub(super) frontiers: Vec<Frontier>,
     held: VecDeque<String>,
@@ -191,12 +162,16 @@ impl Session {
             cancels: VecDeque::new(),
             queries: BTreeMap::new(),
             trades_due: BTreeMap::new(),
+            carried: BTreeMap::new(),
+            day: None,
+            is_first_reading: true,
             asked: BTreeMap::new(),
             next_id: 1,
             sequence: 0,
             stage: Stage::Starting,
             listen: None,
             stream_open: false,
+            streams: 0,
             replay: Replay::default(),
             held: VecDeque::new(),
             out: VecDeque::new(),
@@ -255,6 +230,11 @@ impl Session {
         self.clock.map_or(0, |(clock, _)| clock.stamp(now))
     }
 
+    /// When our day began, ms of the venue's clock: what happened before is not ours to account for. It stays that day however long we run.
+    pub(super) fn day(&self) -> u64 {
+        self.day.unwrap_or(0)
+    }
+
     /// Whether a request with this stamp can have no effect any more.
     pub(super) fn is_out_of_window(&self, now: Nanos, stamp_ms: u64) -> bool {
         // Our stamp is the least that the venue's clock may show, so it is out there if it is out here.
@@ -262,7 +242,6 @@ impl Session {
     }
 
     pub(super) fn report(&mut self, time_ms: u64, token: Token, kind: ReportKind) {
-        const DAY_MS: u64 = 86_400_000;
         self.sequence += 1;
         let ts_event = Nanos::from_millis(time_ms % DAY_MS);
         let gateway = self.config.id;
@@ -360,6 +339,7 @@ impl Session {
             o.entry == Entry::Live
                 && o.cancel == Cancel::None
                 && o.executed.is_zero()
+                && o.before.is_zero()
                 && o.end.is_none()
                 && o.replaced_by.is_none()
         };
@@ -454,9 +434,12 @@ impl Session {
     pub fn on_stream_open(&mut self) {
         if self.stage == Stage::Starting && self.listen.is_some() {
             self.stream_open = true;
+            self.streams += 1;
             self.stage = Stage::Replaying;
             self.replay = Replay::default();
             self.orders.doubt();
+            // What was said of them is old.
+            self.carried.values_mut().for_each(|order| *order = Carried::Numbered);
             self.out.push_back(Out::Session(SessionEvent::LoggedIn));
         }
     }
@@ -546,6 +529,7 @@ fn fresh_order(
         px,
         qty,
         executed: Qty::ZERO,
+        before: Qty::ZERO,
         venue: 0,
         entry: Entry::Queued(now),
         cancel: Cancel::None,

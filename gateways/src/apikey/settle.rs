@@ -11,8 +11,10 @@
 use model::{Nanos, Px, Qty, ReportKind, SessionEvent, Tif, Token};
 
 use super::config::own;
+use super::missed::Due;
 use super::orders::{Cancel, End, Entry, Presence};
-use super::session::{Asked, Out, Response, Session, Stage, What, venue_ref};
+use super::requests::{Asked, What};
+use super::session::{DAY_MS, Out, Response, Session, Stage, venue_ref};
 use super::wire::{self, CancelSaid, ExecutionSaid, OrderSaid, Refusal, Replaced, StreamSaid, TradeSaid};
 
 /// The venue's codes.
@@ -62,7 +64,11 @@ impl Session {
         if let Some(used) = response.order_count {
             self.limits.told_orders(now, used);
         }
-        let verdict = self.sort(now, asked, response);
+        let verdict = match self.sort(now, asked, response) {
+            // From before the stream: what happened until it opened would be missed.
+            Verdict::Done(_) if asked.stream != self.streams && asked.what.is_reading() => Verdict::Again,
+            verdict => verdict,
+        };
         self.settle(now, asked.what, response.status, verdict);
         self.check_ready(now);
     }
@@ -148,7 +154,10 @@ impl Session {
             | What::Listen
             | What::Keep
             | What::Orders { .. }
-            | What::Trades { .. } => {
+            | What::Open { .. }
+            | What::Trades { .. }
+            | What::Numbered { .. }
+            | What::TradesOf { .. } => {
                 let understood = match verdict {
                     Verdict::Done(body) => self.question_answered(now, what, body),
                     // A key that is kept alive and is none any more.
@@ -156,6 +165,13 @@ impl Session {
                         self.forget_listen_key();
                         false
                     }
+                    Verdict::Refused(code::NO_ORDER) => match what {
+                        What::Numbered { symbol, venue } => {
+                            self.number_answered(symbol, venue, None);
+                            true
+                        }
+                        _ => false,
+                    },
                     Verdict::Again | Verdict::Refused(_) | Verdict::Unsure => false,
                 };
                 match understood {
@@ -172,6 +188,8 @@ impl Session {
             What::Time => match wire::read::<wire::Time>(body) {
                 Ok(time) => {
                     self.clock = Some((super::venue_clock::VenueClock::heard(now, time.server_time), now));
+                    let midnight = time.server_time / DAY_MS * DAY_MS;
+                    self.day.get_or_insert(self.config.day_ms.unwrap_or(midnight));
                     true
                 }
                 Err(_) => false,
@@ -215,8 +233,23 @@ impl Session {
                 Ok(orders) => self.orders_read(now, symbol, &orders),
                 Err(_) => false,
             },
+            What::Open { symbol } => match wire::read::<Vec<OrderSaid>>(body) {
+                Ok(orders) => self.open_read(now, symbol, &orders),
+                Err(_) => false,
+            },
             What::Trades { symbol } => match wire::read::<Vec<TradeSaid>>(body) {
                 Ok(trades) => self.trades_read(now, symbol, &trades),
+                Err(_) => false,
+            },
+            What::Numbered { symbol, venue } => match wire::read::<OrderSaid>(body) {
+                Ok(said) => {
+                    self.number_answered(symbol, venue, Some(&said));
+                    true
+                }
+                Err(_) => false,
+            },
+            What::TradesOf { symbol, venue } => match wire::read::<Vec<TradeSaid>>(body) {
+                Ok(trades) => self.trades_of_read(now, symbol, venue, trades),
                 Err(_) => false,
             },
             What::Token
@@ -400,6 +433,7 @@ impl Session {
             return self.out.push_back(Out::Undecodable);
         };
         let symbol = order.symbol;
+        let executed = executed.saturating_sub(order.before);
         let behind = order.executed < executed;
         if let Some(end) = End::of(status)
             && let Some(order) = self.orders.get_mut(token)
@@ -407,7 +441,9 @@ impl Session {
             order.end = Some((end, executed));
         }
         if behind {
-            self.trades_due.entry(symbol).or_insert(now.after(TRADE_PATIENCE));
+            let at = now.after(TRADE_PATIENCE);
+            let due = self.trades_due.entry(symbol).or_insert(Due { at, tries: 0 });
+            due.at = due.at.min(at);
         }
         self.check_over(token, time);
     }
@@ -470,7 +506,10 @@ impl Session {
         };
         let Some(token) = self.token_of(name) else { return };
         if self.orders.get(token).is_none() {
-            // One of ours that is not known here is read with the rest, when there is a rest; what is gone stays gone.
+            // What is gone stays gone, and all its fills were counted. Of one that was never known here, or is long gone, a fill was not: what is believed is wrong.
+            if said.kind == "TRADE" && !self.orders.has_ended(token) {
+                self.out.push_back(Out::Undecodable);
+            }
             return;
         }
         if said.kind == "REJECTED" {

@@ -111,6 +111,9 @@ pub(super) struct OrderSaid {
     pub(super) executed: String,
     pub(super) status: String,
     pub(super) side: String,
+    /// When it was made; 0 where that is not said.
+    #[serde(rename = "time", default)]
+    pub(super) created: u64,
     #[serde(rename = "updateTime", default)]
     pub(super) time: u64,
 }

@@ -62,23 +62,38 @@ impl Desk {
     }
 
     pub fn log_in(&mut self, orders: &str, trades: &str) {
+        self.log_in_by(|path, _| match path {
+            "allOrders" => (200, orders.into()),
+            "openOrders" => (200, open_of(orders)),
+            "myTrades" => (200, trades.into()),
+            other => panic!("{other}"),
+        });
+    }
+
+    /// Answers what is asked of orders and trades by path and query, until nothing is asked; all that was, without what signs it.
+    pub fn log_in_by(&mut self, mut says: impl FnMut(&str, &str) -> (u16, String)) -> Vec<String> {
+        let mut asked = Vec::new();
         self.wait(20_000);
-        for _ in 0..8 {
+        for _ in 0..100 {
             if let Some(path) = self.session.wants_stream() {
                 assert_eq!(path, "/ws/abc");
                 self.session.on_stream_open();
             }
-            let Some(request) = self.next(Lane::Questions) else { break };
-            let body = match request.target.split('?').next().unwrap() {
-                "/api/v3/time" => format!(r#"{{"serverTime":{}}}"#, self.now.0 / 1_000_000),
-                "/api/v3/exchangeInfo" => INFO.into(),
-                "/api/v3/userDataStream" => r#"{"listenKey":"abc"}"#.into(),
-                "/api/v3/allOrders" => orders.into(),
-                "/api/v3/myTrades" => trades.into(),
-                other => panic!("{other}"),
+            let Some(request) = self.next(Lane::Questions) else { return asked };
+            let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+            let (status, body) = match path.strip_prefix("/api/v3/").unwrap() {
+                "time" => (200, format!(r#"{{"serverTime":{}}}"#, self.now.0 / 1_000_000)),
+                "exchangeInfo" => (200, INFO.into()),
+                "userDataStream" => (200, r#"{"listenKey":"abc"}"#.into()),
+                path => {
+                    let query = query.split("&recvWindow").next().unwrap();
+                    asked.push(format!("{path}?{query}"));
+                    says(path, query)
+                }
             };
-            self.answer(&request, 200, &body);
+            self.answer(&request, status, &body);
         }
+        panic!("it asks for ever: {asked:?}");
     }
 
     pub fn wait(&mut self, ms: u64) {
@@ -160,11 +175,18 @@ impl Desk {
 
 pub fn order(token: u32, status: &str, executed: &str) -> String {
     format!(
-        r#"{{"symbol":"BTCUSDT","orderId":{},"clientOrderId":"colo-{token}","price":"61800.20","origQty":"0.010","executedQty":"{executed}","status":"{status}","side":"BUY","time":1,"updateTime":2}}"#,
+        r#"{{"symbol":"BTCUSDT","orderId":{},"clientOrderId":"colo-{token}","price":"61800.20","origQty":"0.010","executedQty":"{executed}","status":"{status}","side":"BUY","time":1700000000000,"updateTime":2}}"#,
         70 + token
     )
 }
 
 pub fn fill(qty: u32, trade: u64) -> ReportKind {
     ReportKind::Executed { qty: Qty(qty), px: Px(618_002), match_number: trade, liquidity: b'A' }
+}
+
+/// Those of a list that live.
+fn open_of(orders: &str) -> String {
+    let mut orders: Vec<serde_json::Value> = serde_json::from_str(orders).unwrap();
+    orders.retain(|o| ["NEW", "PARTIALLY_FILLED"].iter().any(|s| o["status"] == *s));
+    serde_json::Value::from(orders).to_string()
 }

@@ -1,5 +1,6 @@
 //! The session of a venue with API keys against canned answers: each rule of its module by itself. What it does with a whole venue is in the program's tests.
 
+mod days;
 mod desk;
 
 use desk::{Desk, INFO, answer, fill, order};
@@ -252,14 +253,14 @@ fn an_order_that_the_venue_has_forgotten_is_gone_when_it_was_denied_twice() {
     // The list has one of the three.
     let orders = format!("[{}]", order(3, "NEW", "0.000"));
     desk.wait(20_000);
-    for _ in 0..6 {
+    for _ in 0..7 {
         if desk.session.wants_stream().is_some() {
             desk.session.on_stream_open();
         }
         let Some(request) = desk.next(Lane::Questions) else { break };
         match request.target.split('?').next().unwrap() {
             "/api/v3/userDataStream" => desk.answer(&request, 200, r#"{"listenKey":"abc"}"#),
-            "/api/v3/allOrders" => desk.answer(&request, 200, &orders),
+            "/api/v3/allOrders" | "/api/v3/openOrders" => desk.answer(&request, 200, &orders),
             "/api/v3/myTrades" => desk.answer(&request, 200, "[]"),
             "/api/v3/order" => desk.answer(&request, 400, NO_ORDER),
             other => panic!("{other}"),
@@ -283,7 +284,10 @@ fn an_order_that_the_venue_has_forgotten_is_gone_when_it_was_denied_twice() {
     assert_eq!(desk.session.stage(), Stage::Replaying);
     let request = desk.must(Lane::Questions, "GET /api/v3/allOrders?");
     assert!(request.target.contains("startTime="), "{}", request.target);
-    desk.answer(&request, 200, &format!("[{}, {}]", order(1, "NEW", "0.000"), order(3, "NEW", "0.000")));
+    let orders = format!("[{}, {}]", order(1, "NEW", "0.000"), order(3, "NEW", "0.000"));
+    desk.answer(&request, 200, &orders);
+    let request = desk.must(Lane::Questions, "GET /api/v3/openOrders?symbol=BTCUSDT&");
+    desk.answer(&request, 200, &orders);
     let request = desk.must(Lane::Questions, "GET /api/v3/myTrades?");
     assert!(request.target.contains("startTime="), "{}", request.target);
     desk.answer(&request, 200, "[]");

@@ -36,6 +36,7 @@ const QUIET: Nanos = Nanos::from_millis(50);
 /// Orders whose request has not left; more than the session lets wait.
 const UNSENT_MAX: usize = 4_096;
 
+const DAY: Nanos = Nanos::from_millis(86_400_000);
 /// Silence after which the user stream is gone.
 const SILENCE: Nanos = Nanos::from_millis(30_000);
 
@@ -94,10 +95,11 @@ fn wires(
     id: GatewayId,
     venue: &RestVenue,
     instruments: &[Instrument],
+    day_ms: Option<u64>,
 ) -> Result<(Session, [Line; 3], Stream), String> {
     let [base, stream] = endpoints(venue.ca.as_deref(), &venue.base_url, &venue.stream_url)
         .map_err(|wrong| format!("rest.{wrong}"))?;
-    let config = SessionConfig::new(id, venue.credentials.clone());
+    let config = SessionConfig { day_ms, ..SessionConfig::new(id, venue.credentials.clone()) };
     let lines = [Lane::Cancels, Lane::Orders, Lane::Questions].map(|lane| Line::new(lane, base.clone()));
     let stream = Stream::new(stream, SILENCE);
     Ok((Session::new(config, instruments), lines, stream))
@@ -111,7 +113,7 @@ pub(crate) struct RestReader {
 }
 
 impl RestReader {
-    /// The first connection is tried in the first turn.
+    /// Of the day in which `began` is. The first connection is tried in the first turn.
     ///
     /// # Errors
     /// As [`RestAgent::open`].
@@ -119,8 +121,10 @@ impl RestReader {
         id: GatewayId,
         venue: &RestVenue,
         instruments: &[Instrument],
+        began: Nanos,
     ) -> Result<RestReader, String> {
-        let (session, lines, stream) = wires(id, venue, instruments)?;
+        let day_ms = began.0 / DAY.0 * (DAY.0 / 1_000_000);
+        let (session, lines, stream) = wires(id, venue, instruments, Some(day_ms))?;
         Ok(RestReader { session, lines, stream })
     }
 
@@ -158,7 +162,7 @@ impl RestAgent {
     /// # Errors
     /// An address that is none, or certificates that are none, in words for a person.
     pub fn open(p: GatewayParts, venue: &RestVenue, instruments: &[Instrument]) -> Result<RestAgent, String> {
-        let (session, lines, stream) = wires(p.id, venue, instruments)?;
+        let (session, lines, stream) = wires(p.id, venue, instruments, None)?;
         Ok(RestAgent {
             id: p.id,
             name: format!("gateway-{}", p.config.id),

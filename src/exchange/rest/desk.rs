@@ -1,6 +1,7 @@
 //! The endpoints: a request in, an answer out; no socket, no clock.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::RangeInclusive;
 
 use model::{Px, Qty, Side, Symbol};
 use serde_json::{Value, json};
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use super::access::{Access, digest, parameter};
 use super::config::{Client, RestConfig};
 use super::depth::{MarketData, limit_of};
+use super::endpoints::{Endpoint, route};
 use super::history::History;
 use super::quota::{Counter, QuotaCounts, Refused};
 use crate::exchange::entry::{Cause, Enter, Report, Request, Tags};
@@ -18,6 +20,9 @@ use crate::exchange::order_entry;
 const PAGE: usize = 1_000;
 /// Messages of a user stream that wait for its connection; one that is further behind is closed.
 const EVENTS_MAX: usize = 10_000;
+
+/// A day, ms.
+const DAY_MS: u64 = 86_400_000;
 
 /// A request.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +77,7 @@ impl From<Refused> for No {
 const NO_ENDPOINT: (u16, i64, &str) = (404, -1000, "There is no such endpoint.");
 const BAD_PARAMETER: (u16, i64, &str) = (400, -1102, "A mandatory parameter was not sent, or malformed.");
 const BAD_SYMBOL: (u16, i64, &str) = (400, -1121, "Invalid symbol.");
+const SPAN: (u16, i64, &str) = (400, -1127, "More than 24 hours between startTime and endTime.");
 const NO_ORDER: (u16, i64, &str) = (400, -2013, "Order does not exist.");
 const NOT_CANCELED: (u16, i64, &str) = (400, -2011, "Unknown order sent.");
 
@@ -261,15 +267,24 @@ impl Desk {
             }
             Endpoint::AllOrders => {
                 let symbol = symbol_of(floor, ask.query)?.0;
-                let from = of("orderId").and_then(|v| v.parse().ok()).unwrap_or(0);
-                let orders = self.histories[&account].orders.range(from..).map(|(_, o)| o);
-                Ok(orders.filter(|o| o.symbol == symbol).take(page(ask.query)).map(|o| o.json()).collect())
+                let from: Option<u64> = of("orderId").and_then(|v| v.parse().ok());
+                let span = span_of(ask.query, from.is_some())?;
+                let orders = self.histories[&account].orders.range(from.unwrap_or(0)..).map(|(_, o)| o);
+                let wanted = orders.filter(|o| o.symbol == symbol && span.contains(&o.time));
+                Ok(wanted.take(page(ask.query)).map(|o| o.json()).collect())
             }
             Endpoint::Trades => {
                 let symbol = symbol_of(floor, ask.query)?.0;
-                let from: u64 = of("fromId").and_then(|v| v.parse().ok()).unwrap_or(0);
+                let number = |name: &str| of(name).and_then(|v| v.parse::<u64>().ok());
+                let (from, order) = (number("fromId"), number("orderId"));
+                let span = span_of(ask.query, from.or(order).is_some())?;
                 let trades = self.histories[&account].trades.iter();
-                let wanted = trades.filter(|t| t.symbol == symbol && t.id >= from);
+                let wanted = trades.filter(|t| {
+                    t.symbol == symbol
+                        && t.id >= from.unwrap_or(0)
+                        && order.is_none_or(|order| order == t.order)
+                        && span.contains(&t.time)
+                });
                 Ok(wanted.take(page(ask.query)).map(|t| t.json()).collect())
             }
             Endpoint::Ping | Endpoint::Time | Endpoint::Info | Endpoint::Depth | Endpoint::Token => {
@@ -518,6 +533,21 @@ fn symbol_of(floor: &Floor, query: &str) -> Result<(Symbol, usize), No> {
     found.ok_or_else(|| BAD_SYMBOL.into())
 }
 
+/// The times that a list is of: all where it begins at a number; else at most a day, from `startTime` on where that is said.
+fn span_of(query: &str, by_number: bool) -> Result<RangeInclusive<u64>, No> {
+    let time = |name: &str| parameter(query, name).map(|v| v.parse::<u64>()).transpose();
+    let (start, end) =
+        (time("startTime").map_err(|_| BAD_PARAMETER)?, time("endTime").map_err(|_| BAD_PARAMETER)?);
+    match (start, end) {
+        (Some(_), _) | (_, Some(_)) if by_number => Err(BAD_PARAMETER.into()),
+        (None, None) => Ok(0..=u64::MAX),
+        (None, Some(end)) => Ok(end.saturating_sub(DAY_MS - 1)..=end),
+        (Some(start), None) => Ok(start..=start.saturating_add(DAY_MS - 1)),
+        (Some(start), Some(end)) if end.saturating_sub(start) < DAY_MS => Ok(start..=end),
+        (Some(_), Some(_)) => Err(SPAN.into()),
+    }
+}
+
 fn page(query: &str) -> usize {
     parameter(query, "limit").and_then(|v| v.parse().ok()).unwrap_or(500).min(PAGE)
 }
@@ -526,59 +556,4 @@ fn page(query: &str) -> usize {
 fn whole(text: &str) -> Option<Qty> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     fraction.bytes().all(|b| b == b'0').then(|| whole.parse().ok().map(Qty))?
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Endpoint {
-    Ping,
-    Time,
-    Info,
-    Depth,
-    Token,
-    Listen,
-    Keep,
-    Unlisten,
-    New,
-    Cancel,
-    CancelAll,
-    CancelReplace,
-    Query,
-    OpenOrders,
-    AllOrders,
-    Trades,
-}
-
-impl Endpoint {
-    fn is_public(self) -> bool {
-        use Endpoint::{Depth, Info, Ping, Time, Token};
-        matches!(self, Ping | Time | Info | Depth | Token)
-    }
-
-    /// Streams are had by the key alone.
-    fn is_signed(self) -> bool {
-        !self.is_public() && !matches!(self, Endpoint::Listen | Endpoint::Keep | Endpoint::Unlisten)
-    }
-}
-
-/// The endpoint and its weight.
-fn route(ask: &Ask<'_>) -> Option<(Endpoint, u32)> {
-    Some(match (ask.method, ask.path) {
-        ("GET", "/api/v3/ping") => (Endpoint::Ping, 1),
-        ("GET", "/api/v3/time") => (Endpoint::Time, 1),
-        ("GET", "/api/v3/exchangeInfo") => (Endpoint::Info, 20),
-        ("GET", "/api/v3/depth") => (Endpoint::Depth, limit_of(ask.query).1),
-        ("POST", "/oauth/token") => (Endpoint::Token, 1),
-        ("POST", "/api/v3/userDataStream") => (Endpoint::Listen, 2),
-        ("PUT", "/api/v3/userDataStream") => (Endpoint::Keep, 2),
-        ("DELETE", "/api/v3/userDataStream") => (Endpoint::Unlisten, 2),
-        ("POST", "/api/v3/order") => (Endpoint::New, 1),
-        ("DELETE", "/api/v3/order") => (Endpoint::Cancel, 1),
-        ("GET", "/api/v3/order") => (Endpoint::Query, 4),
-        ("POST", "/api/v3/order/cancelReplace") => (Endpoint::CancelReplace, 1),
-        ("GET", "/api/v3/openOrders") => (Endpoint::OpenOrders, 6),
-        ("DELETE", "/api/v3/openOrders") => (Endpoint::CancelAll, 1),
-        ("GET", "/api/v3/allOrders") => (Endpoint::AllOrders, 20),
-        ("GET", "/api/v3/myTrades") => (Endpoint::Trades, 20),
-        _ => return None,
-    })
 }

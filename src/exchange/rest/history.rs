@@ -20,7 +20,7 @@ pub(super) struct Held {
     pub(super) executed: Qty,
     tif: u8,
     pub(super) status: &'static str,
-    time: u64,
+    pub(super) time: u64,
     updated: u64,
 }
 

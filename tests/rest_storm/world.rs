@@ -1,7 +1,4 @@
-//! The session of a venue with API keys against the simulated venue's own desk, in virtual time over a network that is late and loses: whatever happens, the
-//! limits that the *venue* counts are not exceeded, no cancel starves, and in the end both sides say the same of every order.
-
-#![allow(clippy::print_stdout, reason = "a storm says its seed and its figures")]
+//! The session, the venue's desk, and a network between them that is late and loses, in virtual time.
 
 use std::collections::BTreeMap;
 
@@ -19,51 +16,51 @@ use model::{
     ReportKind, SessionEvent, Side, Symbol, Tif, Token,
 };
 
-const MS: u64 = 1_000_000;
+pub const MS: u64 = 1_000_000;
 /// 2024-08-08 09:00 UTC: the venue's clock at the start, ms; its midnight is nine hours before.
-const START_MS: u64 = 1_723_107_600_000;
-const MIDNIGHT_MS: u64 = START_MS - 9 * 3_600_000;
+pub const START_MS: u64 = 1_723_107_600_000;
+pub const MIDNIGHT_MS: u64 = START_MS - 9 * 3_600_000;
 /// Our address.
-const US: u64 = 1;
+pub const US: u64 = 1;
 /// After so long an answer is given up, as the agent does.
-const PATIENCE_MS: u64 = 5_000;
+pub const PATIENCE_MS: u64 = 5_000;
 
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn below(&mut self, n: u64) -> u64 {
+    pub fn below(&mut self, n: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % n
     }
 }
 
 /// A request on its way.
-struct Flight {
-    request: Request,
-    made: u64,
+pub struct Flight {
+    pub request: Request,
+    pub made: u64,
     /// When it comes there; `None`: it was lost, or it is there.
-    arrives: Option<u64>,
-    answer: Option<(u64, Answer)>,
+    pub arrives: Option<u64>,
+    pub answer: Option<(u64, Answer)>,
 }
 
 /// What we were told of one order.
 #[derive(Default)]
-struct Told {
-    side: i64,
-    open: i64,
-    over: bool,
+pub struct Told {
+    pub side: i64,
+    pub open: i64,
+    pub over: bool,
     /// When its cancel was asked for, and whether anything on the way was lost since.
-    cancel: Option<(u64, bool)>,
+    pub cancel: Option<(u64, bool)>,
 }
 
 #[derive(Default)]
-struct Heard {
-    orders: BTreeMap<Token, Told>,
-    fills: u64,
-    position: i64,
-    events: Vec<SessionEvent>,
-    slowest_cancel_ms: [u64; 2],
-    now: u64,
+pub struct Heard {
+    pub orders: BTreeMap<Token, Told>,
+    pub fills: u64,
+    pub position: i64,
+    pub events: Vec<SessionEvent>,
+    pub slowest_cancel_ms: [u64; 2],
+    pub now: u64,
 }
 
 impl Heard {
@@ -119,48 +116,48 @@ impl ReportSink for Heard {
 }
 
 /// How bad it is.
-struct Weather {
-    seed: u64,
+pub struct Weather {
+    pub seed: u64,
     /// Longest way of a message, ms.
-    late_ms: u64,
+    pub late_ms: u64,
     /// Requests lost on the way there, and answers lost on the way back, of 1,000.
-    lost: [u64; 2],
+    pub lost: [u64; 2],
     /// Our clock less the venue's, ms.
-    skew_ms: i64,
+    pub skew_ms: i64,
 }
 
-struct World {
-    venue: Venue,
-    desk: Desk,
-    session: Session,
-    lanes: [Option<Flight>; 3],
+pub struct World {
+    pub venue: Venue,
+    pub desk: Desk,
+    pub session: Session,
+    pub lanes: [Option<Flight>; 3],
     /// Messages of the stream on their way, and whose stream it is.
-    stream: Option<(usize, Vec<(u64, String)>)>,
-    stream_back: u64,
+    pub stream: Option<(usize, Vec<(u64, String)>)>,
+    pub stream_back: u64,
     /// Nobody answers until then.
-    down_until: u64,
-    heard: Heard,
-    weather: Weather,
-    dice: Dice,
-    ms: u64,
-    next_token: u32,
+    pub down_until: u64,
+    pub heard: Heard,
+    pub weather: Weather,
+    pub dice: Dice,
+    pub ms: u64,
+    pub next_token: u32,
 }
 
-fn calm(change: impl FnOnce(&mut RestConfig)) -> World {
+pub fn calm(change: impl FnOnce(&mut RestConfig)) -> World {
     let weather = Weather { seed: 1, late_ms: 1, lost: [0, 0], skew_ms: 0 };
     World::new(weather, key(), |rest, _| change(rest))
 }
 
-fn key() -> Credentials {
+pub fn key() -> Credentials {
     Credentials::Key { key: "key".into(), secret: "secret".into() }
 }
 
-fn client() -> Credentials {
+pub fn client() -> Credentials {
     Credentials::Client { id: "id".into(), secret: "pass".into() }
 }
 
 impl World {
-    fn new(
+    pub fn new(
         weather: Weather,
         credentials: Credentials,
         change: impl FnOnce(&mut RestConfig, &mut SessionConfig),
@@ -227,7 +224,7 @@ impl World {
     }
 
     /// Our clock.
-    fn now(&self) -> Nanos {
+    pub fn now(&self) -> Nanos {
         Nanos::from_millis((START_MS + self.ms).checked_add_signed(self.weather.skew_ms).unwrap())
     }
 
@@ -240,7 +237,7 @@ impl World {
     }
 
     /// One millisecond.
-    fn tick(&mut self) {
+    pub fn tick(&mut self) {
         self.ms += 1;
         self.heard.now = self.ms;
         let (now, venue_ns) = (self.now(), self.venue_ns());
@@ -298,7 +295,7 @@ impl World {
     }
 
     /// A request at the venue's desk.
-    fn visit(&mut self, r: &Request) -> Answer {
+    pub fn visit(&mut self, r: &Request) -> Answer {
         let (path, query) = r.target.split_once('?').unwrap_or((&r.target, ""));
         let header = |name: &str| r.headers.iter().find(|(n, _)| *n == name).map(|(_, v)| v.as_str());
         let (key, bearer) = (header("X-MBX-APIKEY"), header("Authorization"));
@@ -342,7 +339,7 @@ impl World {
         }
     }
 
-    fn lose_stream(&mut self, now: Nanos) {
+    pub fn lose_stream(&mut self, now: Nanos) {
         if let Some((client, _)) = self.stream.take() {
             self.desk.close_stream(client);
             self.something_was_lost();
@@ -360,7 +357,7 @@ impl World {
     }
 
     /// The venue's front is gone for a while: what is in flight never comes, there or back.
-    fn outage(&mut self, ms: u64) {
+    pub fn outage(&mut self, ms: u64) {
         let now = self.now();
         self.down_until = self.ms + ms;
         self.lose_stream(now);
@@ -372,14 +369,14 @@ impl World {
         self.something_was_lost();
     }
 
-    fn submit(&mut self, kind: CommandKind) -> bool {
+    pub fn submit(&mut self, kind: CommandKind) -> bool {
         let command = OrderCommand { gateway: GatewayId(0), instrument: InstrumentId(0), kind };
         let taken = self.session.submit(self.now(), &command);
         self.session.pump(&mut self.heard);
         taken
     }
 
-    fn new_order(&mut self, side: Side, px: i64) -> Option<Token> {
+    pub fn new_order(&mut self, side: Side, px: i64) -> Option<Token> {
         if self.session.stage() != Stage::Ready {
             return None;
         }
@@ -394,7 +391,7 @@ impl World {
         Some(token)
     }
 
-    fn cancel(&mut self, token: Token) {
+    pub fn cancel(&mut self, token: Token) {
         let told = self.heard.orders.get_mut(&token).unwrap();
         if told.over || told.cancel.is_some() || self.session.stage() != Stage::Ready {
             return;
@@ -403,7 +400,7 @@ impl World {
         self.submit(CommandKind::Cancel { token, qty: Qty::ZERO });
     }
 
-    fn until(&mut self, what: &str, most_ms: u64, mut is: impl FnMut(&World) -> bool) {
+    pub fn until(&mut self, what: &str, most_ms: u64, mut is: impl FnMut(&World) -> bool) {
         for _ in 0..most_ms {
             if is(self) {
                 return;
@@ -413,12 +410,12 @@ impl World {
         panic!("{what}: not in {most_ms} ms; {:?}", self.session.stage());
     }
 
-    fn until_ready(&mut self) {
+    pub fn until_ready(&mut self) {
         self.until("ready", 120_000, |w| w.session.stage() == Stage::Ready);
     }
 
     /// Everything is canceled; what we were told is what the venue's own ledger says.
-    fn end(mut self) -> World {
+    pub fn end(mut self) -> World {
         for _ in 0..600 {
             self.until_ready();
             let open: Vec<Token> =
@@ -439,155 +436,4 @@ impl World {
         assert_eq!(position, self.heard.position, "position");
         self
     }
-}
-
-/// What another program at our address asks for.
-fn hog() -> Request {
-    let (target, body) = ("/api/v3/exchangeInfo".to_owned(), String::new());
-    Request { id: 0, method: "GET", target, headers: Vec::new(), body, token: None }
-}
-
-/// Ten minutes in which far more is wanted than the venue lets pass.
-fn storm(weather: Weather, credentials: Credentials, minutes: u64) {
-    let seed = weather.seed;
-    let lossy = weather.lost != [0, 0];
-    println!("SEED={seed}");
-    let mut w = World::new(weather, credentials, |rest, session| {
-        // Kept alive too late: it is over every 100 s, and everything is read again.
-        rest.listen_key_life_ms = 100_000;
-        session.listen_keep = Nanos::from_millis(150_000);
-    });
-    w.until_ready();
-    let mut resting: Vec<Token> = Vec::new();
-    while w.ms < minutes * 60_000 {
-        w.tick();
-        // 40 orders a second are wanted; the venue lets 5 pass.
-        if w.dice.below(25) == 0 {
-            let side = if w.dice.below(2) == 0 { Side::Buy } else { Side::Sell };
-            let px = 1_000_000 + 100 * (w.dice.below(11) as i64 - 5);
-            resting.extend(w.new_order(side, px));
-        }
-        if w.dice.below(100) == 0 && !resting.is_empty() {
-            let k = w.dice.below(resting.len() as u64) as usize;
-            let token = resting.swap_remove(k);
-            w.cancel(token);
-        }
-        if w.dice.below(500) == 0 && !resting.is_empty() && w.session.stage() == Stage::Ready {
-            let old = resting[w.dice.below(resting.len() as u64) as usize];
-            let side = w.heard.orders[&old].side;
-            if !w.heard.orders[&old].over && w.heard.orders[&old].cancel.is_none() {
-                let token = Token(w.next_token);
-                w.next_token += 1;
-                w.heard.orders.insert(token, Told { side, ..Told::default() });
-                let px = Px(1_000_000 + 100 * (w.dice.below(11) as i64 - 5));
-                w.submit(CommandKind::Replace { old, token, qty: Qty(50), px, tif: Tif::Day });
-                resting.push(token);
-            }
-        }
-        resting.retain(|t| !w.heard.orders[t].over);
-        if lossy && w.ms.is_multiple_of(170_000) {
-            w.outage(3_000);
-        }
-    }
-    let w = w.end();
-    let counts = w.desk.counts();
-    let [plain, lost] = w.heard.slowest_cancel_ms;
-    println!(
-        "seed {seed}: {} orders wanted, {} fills, {counts:?}, slowest cancel {plain} ms, {lost} ms where something was lost",
-        w.heard.orders.len(),
-        w.heard.fills
-    );
-    assert_eq!((counts.throttled, counts.banned), (0, 0), "the venue's own count");
-    assert!(counts.most_weight <= 1_200 && counts.most_orders <= 50);
-    assert!(counts.most_orders >= 45, "it was no storm: {counts:?}");
-    assert!(w.heard.fills > 100, "{}", w.heard.fills);
-    // On its own lane a cancel waits for those before it and for its order's answer: a few round trips. With losses, for an answer that is given up after
-    // 5 s, perhaps the order's and then its own, and for the end of its window.
-    let bound = if lossy { 20_000 } else { 2_000 };
-    assert!(plain.max(lost) <= bound, "a cancel took {plain} or {lost} ms");
-    let readies = w.heard.events.iter().filter(|e| matches!(e, SessionEvent::Ready { .. })).count();
-    assert!(readies as u64 > minutes / 2, "the stream was lost again and again: {readies}");
-}
-
-#[test]
-fn ten_minutes_of_storm_over_a_late_network() {
-    storm(Weather { seed: 7, late_ms: 60, lost: [0, 0], skew_ms: 2_500 }, key(), 10);
-}
-
-#[test]
-fn ten_minutes_of_storm_with_losses_outages_and_tokens_that_end() {
-    storm(Weather { seed: 11, late_ms: 120, lost: [3, 5], skew_ms: -40_000 }, client(), 10);
-}
-
-#[test]
-fn a_ban_is_borne_in_silence_and_then_the_cancels_go_first() {
-    let mut w = calm(|rest| {
-        rest.weight_per_minute = 400;
-        rest.patience = 0;
-    });
-    w.until_ready();
-    let token = w.new_order(Side::Buy, 900_000).unwrap();
-    w.until("live", 1_000, |w| w.heard.orders[&token].open > 0);
-    // Another program at our address takes what is left.
-    let hog = hog();
-    while w.visit(&hog).status == 200 {}
-    let banned = w.desk.counts().banned;
-    assert_eq!(banned, 1);
-    let from = w.ms;
-    w.cancel(token);
-    w.until("canceled", 200_000, |w| w.heard.orders[&token].over);
-    assert!(w.ms - from >= 60_000, "the ban lasts a minute");
-    assert_eq!(w.desk.counts().banned, banned + 1, "one request learnt of it, and no other was made");
-    w.end();
-}
-
-#[test]
-fn what_others_use_of_the_same_address_is_heeded_before_the_venue_refuses() {
-    let mut w = calm(|rest| rest.weight_per_minute = 400);
-    w.until_ready();
-    let hog = hog();
-    // Down to what is kept for cancels.
-    while w
-        .visit(&hog)
-        .headers
-        .iter()
-        .any(|(n, v)| *n == "X-MBX-USED-WEIGHT-1M" && v.parse::<u32>().unwrap() < 360)
-    {}
-    let token = w.new_order(Side::Buy, 900_000).unwrap();
-    w.until("an answer", 1_000, |w| w.heard.orders[&token].open > 0);
-    let late = w.new_order(Side::Buy, 900_000).unwrap();
-    w.until("a refusal of our own", 5_000, |w| w.heard.orders[&late].over);
-    let from = w.ms;
-    w.cancel(token);
-    w.until("canceled", 1_000, |w| w.heard.orders[&token].over);
-    assert!(w.ms - from < 10, "there was room for it");
-    assert_eq!(w.desk.counts().throttled, 0);
-    w.end();
-}
-
-#[test]
-fn a_second_run_reads_the_day_and_adopts_what_is_open() {
-    let mut w = calm(|_| {});
-    w.until_ready();
-    let first = w.new_order(Side::Buy, 900_000).unwrap();
-    let second = w.new_order(Side::Sell, 890_000).unwrap();
-    w.until("both", 2_000, |w| {
-        w.heard.fills == 2 && w.session.stage() == Stage::Ready && w.lanes.iter().all(Option::is_none)
-    });
-    let (position, fills) = (w.heard.position, w.heard.fills);
-    // The program is gone; another one begins, and is told of both.
-    w.session = calm(|_| {}).session;
-    w.stream = None;
-    w.heard = Heard::default();
-    for (token, side) in [(first, Side::Buy), (second, Side::Sell)] {
-        w.heard.orders.insert(token, Told { side: side.sign(), ..Told::default() });
-    }
-    w.until_ready();
-    w.tick();
-    assert_eq!((w.heard.position, w.heard.fills), (position, fills));
-    assert!(matches!(
-        w.heard.events.last(),
-        Some(SessionEvent::Ready { next_token: Token(3), proven: true })
-    ));
-    w.end();
 }
