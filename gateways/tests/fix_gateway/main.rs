@@ -491,7 +491,7 @@ fn a_new_process_adopts_what_the_venue_has() {
     b.turn();
     let mut store = MemoryStore::new(1 << 20);
     store.sent(b.gateway.session().next_out() - 1, None).unwrap();
-    store.received(b.gateway.session().next_in()).unwrap();
+    store.received(b.gateway.session().next_in(), false).unwrap();
     let first: Vec<_> = b.sink.reports();
     b.gateway = gateway_of(Version::Fix44, store, |_| {});
     b.sink = Sink::default();

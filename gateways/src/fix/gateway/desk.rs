@@ -89,6 +89,12 @@ pub(super) struct Desk {
     unheard: Option<(u64, u64)>,
     /// The orders up to this one were asked about, for that.
     asked_upto: Token,
+    /// Numbers of an earlier process that were thrown away with something in them that matters: until it is told.
+    forgotten: Option<(u64, u64)>,
+    /// Of what earlier processes had open this one knows, or a person does.
+    pub(super) knows: bool,
+    /// Shares have traded.
+    pub(super) traded: bool,
     /// On this connection something was lost.
     has_lost: bool,
     /// A mass cancel said one by one, until nothing is left of it.
@@ -133,6 +139,9 @@ impl Desk {
             lost_request: false,
             unheard: None,
             asked_upto: Token(0),
+            forgotten: None,
+            knows: false,
+            traded: false,
             has_lost: false,
             sweep: None,
             swept: None,
@@ -159,6 +168,7 @@ impl Desk {
         self.phase = Phase::Replaying;
         if reset {
             // Numbers begin anew, and no report will tell what became of what was open.
+            self.knows &= self.orders.is_empty();
             self.orders.clear();
             self.sent.clear();
             self.first_out = 1;
@@ -170,8 +180,18 @@ impl Desk {
         self.joined
     }
 
-    pub(super) fn join(&mut self) {
+    /// The first logon of the process, or a later one. `forgotten`: no replay tells it what an earlier process had.
+    pub(super) fn join(&mut self, forgotten: bool) {
+        if !self.joined && !self.drop_copy {
+            self.knows = !forgotten;
+            self.forgotten = forgotten.then_some((1, 1));
+        }
         self.joined = true;
+    }
+
+    /// Whether all that was sent and said has ended, as far as anybody has to know.
+    pub(super) fn is_settled(&self) -> bool {
+        self.knows && self.phase == Phase::Ready && !self.has_lost && self.orders.is_empty()
     }
 
     pub(super) fn on_caught_up(&mut self, sink: &mut impl ReportSink) -> Next {
@@ -209,11 +229,10 @@ impl Desk {
     /// Ends the replay; `answered`: the question was, and with it all that was asked before. At most two calls to the sink.
     pub(super) fn ready(&mut self, answered: bool, sink: &mut impl ReportSink) {
         self.phase = Phase::Ready;
-        if let Some(numbers) = self.unheard.take() {
-            let unclear = if answered { self.orders.any_asked() } else { !self.orders.is_empty() };
-            if unclear {
-                self.lose(numbers, sink);
-            }
+        let unclear = if answered { self.orders.any_asked() } else { !self.orders.is_empty() };
+        let unheard = self.unheard.take().filter(|_| unclear);
+        if let Some(numbers) = self.forgotten.take().or(unheard) {
+            self.lose(numbers, sink);
         }
         let proven = answered && !self.has_lost;
         if proven {

@@ -32,6 +32,14 @@
 //!
 //! Of orders that were over before, a correction may hide in a gap fill, as it may in a venue's other silences: the drop copy and the end of day's statement show it.
 //!
+//! # A process that is told nothing
+//!
+//! After a reset (`141=Y`) nothing is replayed. A process that has not been there before then has no orders, and the question finds nothing to settle, while orders of the
+//! one before may live and its fills are in the position. The store keeps whether that can be ([`Past`](super::store::Past)): an order or report under the present numbers
+//! sets the mark; goodbyes on both sides with everything heard and nothing open take it away (where shares have traded only for the days to come: today's position
+//! is lost to a new process). A reset over a mark is [`Notice::Lost`] at the first logon of each process until an order goes out, which nobody but a person can
+//! bring about, or the store is moved away.
+//!
 //! # Reports
 //!
 //! A report's `seq` is the number of the message, so that one that comes again does nothing. A process that starts has everything replayed from number 1 on
@@ -137,7 +145,7 @@ impl<S: Store> FixGateway<S> {
                 Event::LoggedOn { reset } => {
                     self.desk.on_logged_on(reset);
                     let continued = self.desk.has_joined() && !reset;
-                    self.desk.join();
+                    self.desk.join(self.session.store().past().forgotten);
                     sink.notice(Notice::Session { continued, asked: joined, next: joined });
                     sink.session(SessionEvent::LoggedIn);
                     Next::Nothing
@@ -174,6 +182,14 @@ impl<S: Store> FixGateway<S> {
         let seq = self.session.next_out();
         if self.session.send(now, app::ORDER_STATUS_REQUEST, self.desk.question(seq)) == Ok(seq) {
             self.desk.on_asked(now, seq);
+        }
+    }
+
+    /// After goodbyes with nothing open: what the next process need not know.
+    fn close(&mut self, now: Nanos) {
+        if self.session.state() == State::Over && self.desk.is_settled() {
+            let from = if self.desk.traded { self.session.day_ends(now) } else { Nanos::ZERO };
+            self.session.settle(from);
         }
     }
 
@@ -290,6 +306,7 @@ impl<S: Store + Send> OrderGateway for FixGateway<S> {
         }
         self.consume(now, sink);
         self.look_after(now, sink);
+        self.close(now);
         self.verdict(sink)
     }
 

@@ -189,6 +189,7 @@ impl Desk {
                         self.orders.remove(this.token);
                     }
                 }
+                self.traded = true;
                 ReportKind::Executed { qty, px, match_number: trade, liquidity: e.liquidity }
             }
             What::TradeCancel => ReportKind::Broken { match_number: referred()?, reason },
