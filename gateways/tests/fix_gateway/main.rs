@@ -1,5 +1,6 @@
 //! The FIX gateway against a venue that is scripted message by message, over an acceptor session, in virtual time.
 
+mod days;
 #[path = "../fix_support/mod.rs"]
 mod fix_support;
 mod sessions;

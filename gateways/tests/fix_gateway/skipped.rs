@@ -9,8 +9,12 @@ const V: Version = Version::Fix44;
 
 /// What the venue says next, by hand.
 fn hear(b: &mut Bench, kind: &str, seq: u64, rest: &str) {
-    let text = format!("35={kind}|34={seq}|49=VENUE|52=20240102-12:00:02|56=CLIENT|{rest}");
-    let bytes = fix_support::raw(V, &text);
+    hear_raw(b, &format!("35={kind}|34={seq}|49=VENUE|52=20240102-12:00:02|56=CLIENT|{rest}"));
+}
+
+/// The same with its header.
+pub fn hear_raw(b: &mut Bench, text: &str) {
+    let bytes = fix_support::raw(V, text);
     b.gateway.recv_space()[..bytes.len()].copy_from_slice(&bytes);
     b.gateway.on_received(b.now, bytes.len(), &mut b.sink).unwrap();
 }
@@ -45,7 +49,8 @@ fn stands(b: &mut Bench, seq: u64, name: &str, status: &str, cum: u32, leaves: u
     hear(b, "8", seq, &rest);
 }
 
-fn lost(b: &Bench) -> Vec<Notice> {
+/// What was told as lost.
+pub fn lost(b: &Bench) -> Vec<Notice> {
     b.sink.notices().into_iter().filter(|n| matches!(n, Notice::Lost { .. })).collect()
 }
 
@@ -165,8 +170,9 @@ fn left(b: &Bench) -> MemoryStore {
     store
 }
 
-fn again(b: &mut Bench, change: impl Fn(&mut FixConfig)) {
-    b.gateway = gateway_of(V, left(b), change);
+/// Another process in its place.
+pub fn again(b: &mut Bench, change: impl Fn(&mut FixConfig)) {
+    b.gateway = gateway_of(b.version, left(b), change);
     b.sink = Sink::default();
     b.connect();
 }

@@ -89,6 +89,10 @@ pub(super) struct Desk {
     unheard: Option<(u64, u64)>,
     /// The orders up to this one were asked about, for that.
     asked_upto: Token,
+    /// When the day began that the process connected on first: what was traded before is in what is held as it begins.
+    pub(super) day: Option<Nanos>,
+    /// The replay to this process has ended.
+    pub(super) adopted: bool,
     /// Numbers of an earlier process that were thrown away with something in them that matters: until it is told.
     forgotten: Option<(u64, u64)>,
     /// Of what earlier processes had open this one knows, or a person does.
@@ -139,6 +143,8 @@ impl Desk {
             lost_request: false,
             unheard: None,
             asked_upto: Token(0),
+            day: None,
+            adopted: false,
             forgotten: None,
             knows: false,
             traded: false,
@@ -153,7 +159,9 @@ impl Desk {
         self.requests.names().read(id).or_else(|| self.drop_copy.then(|| Name::plain(id))?)
     }
 
-    pub(super) fn on_connected(&mut self, next_out: u64) {
+    /// On a day that began at `day`.
+    pub(super) fn on_connected(&mut self, next_out: u64, day: Nanos) {
+        self.day.get_or_insert(day);
         (self.phase, self.first_out, self.lost_request) = (Phase::Replaying, next_out, false);
         (self.asked_upto, self.has_lost) = (Token(0), false);
         self.orders.unask();
@@ -228,7 +236,7 @@ impl Desk {
 
     /// Ends the replay; `answered`: the question was, and with it all that was asked before. At most two calls to the sink.
     pub(super) fn ready(&mut self, answered: bool, sink: &mut impl ReportSink) {
-        self.phase = Phase::Ready;
+        (self.phase, self.adopted) = (Phase::Ready, true);
         let unclear = if answered { self.orders.any_asked() } else { !self.orders.is_empty() };
         let unheard = self.unheard.take().filter(|_| unclear);
         if let Some(numbers) = self.forgotten.take().or(unheard) {

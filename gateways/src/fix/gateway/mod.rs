@@ -32,6 +32,14 @@
 //!
 //! Of orders that were over before, a correction may hide in a gap fill, as it may in a venue's other silences: the drop copy and the end of day's statement show it.
 //!
+//! # Days
+//!
+//! Where the numbers go on for days the replay does too. A trade of before the day on which the process first connected ([`Reset::day_began`](super::session::Reset::day_began)) is in
+//! what is held as that day begins, so it is no fill: the order is said to have less open (`Modified`), so that one that lives on is taken over with what is left of it.
+//! That a trade of an earlier day was void or corrected on an earlier day says nothing; if it is said today, the engine does not know the trade and halts. A trade
+//! that comes again and has no date (neither TransactTime nor OrigSendingTime) is not guessed at: the message is undecodable. One of an earlier day that is first told
+//! after the replay is in no statement for certain: [`Notice::Lost`].
+//!
 //! # A process that is told nothing
 //!
 //! After a reset (`141=Y`) nothing is replayed. A process that has not been there before then has no orders, and the question finds nothing to settle, while orders of the
@@ -275,7 +283,7 @@ impl<S: Store + Send> OrderGateway for FixGateway<S> {
         (self.paused, self.told, self.left) = (false, false, 0);
         self.ends.clear();
         self.session.on_connected(now);
-        self.desk.on_connected(self.session.next_out());
+        self.desk.on_connected(self.session.next_out(), self.session.day_began(now));
     }
 
     fn on_disconnected(&mut self, _now: Nanos, sink: &mut impl ReportSink) {

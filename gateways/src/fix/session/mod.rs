@@ -506,10 +506,16 @@ impl<S: Store> Session<S> {
         self.framer.buffered() > 0 || !self.core.signals.is_empty()
     }
 
+    /// When the session's day began that `now` is in: at the daily reset where there is one, at midnight UTC otherwise.
+    #[must_use]
+    pub fn day_began(&self, now: Nanos) -> Nanos {
+        self.core.config.reset.day_began(now)
+    }
+
     /// When the session's day ends that `now` is in.
     #[must_use]
     pub fn day_ends(&self, now: Nanos) -> Nanos {
-        Nanos(self.core.config.reset.day_began(now).0 + DAY_NS)
+        Nanos(self.day_began(now).0 + DAY_NS)
     }
 
     /// The number expected next.
