@@ -6,6 +6,9 @@
 //!                                |            +-- CRC-32C over these
 //!   kind 1: message `number` was given out; its bytes where it is sent again when asked for
 //!   kind 2: messages below `number` were acted upon
+//!   kind 4: they were, and the last of them is a report
+//!   kind 5: `number` reports were among them before
+//!   kind 6: what is known of the past: forgotten (bit 0), settled from (ns, above it; all ones: not settled)
 //!   kind 3: the venue agreed at `number` (ns of the Unix epoch) that both sequences begin at 1
 //! ```
 //!
@@ -18,7 +21,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use gateways::fix::store::{Store, StoreError};
+use gateways::fix::store::{Past, Store, StoreError};
 use model::Nanos;
 
 const MAGIC: &[u8; 8] = b"COLOFIX1";
@@ -31,6 +34,9 @@ const RECORD_MAX: usize = 1 << 20;
 const SENT: u8 = 1;
 const RECEIVED: u8 = 2;
 const BEGAN: u8 = 3;
+const REPORT: u8 = 4;
+const REPORTS: u8 = 5;
+const PAST: u8 = 6;
 /// A file in which nothing is kept is written anew at the start when it is longer than this.
 const COMPACT_ABOVE: u64 = 1 << 20;
 
@@ -54,6 +60,8 @@ pub struct FileStore {
     next_out: u64,
     next_in: u64,
     began: Nanos,
+    reports: u64,
+    past: Past,
     /// Number, place and length of what is kept, in ascending order.
     kept: Vec<(u64, u64, usize)>,
     record: Vec<u8>,
@@ -77,12 +85,16 @@ impl FileStore {
             next_out: 1,
             next_in: 1,
             began: Nanos::ZERO,
+            reports: 0,
+            // As long as the file does not say it.
+            past: Past { settled: None, forgotten: false },
             kept: Vec::new(),
             record: Vec::with_capacity(4096),
             failed: false,
         };
         if bytes.len() < MAGIC.len() {
             // New, or torn in its first bytes.
+            store.past = Past::NONE;
             store.write_anew()?;
             return Ok(store);
         }
@@ -112,7 +124,12 @@ impl FileStore {
                     }
                 }
                 BEGAN => self.began = Nanos(number),
-                _ => self.next_in = number,
+                REPORTS => self.reports = number,
+                PAST => self.past = past_of(number),
+                kind => {
+                    self.next_in = number;
+                    self.reports += u64::from(kind == REPORT);
+                }
             }
             at += length;
         }
@@ -127,8 +144,12 @@ impl FileStore {
         self.end = MAGIC.len() as u64;
         self.kept.clear();
         let (next_out, next_in) = (self.next_out, self.next_in);
+        self.append(PAST, number_of(self.past), &[])?;
         if self.began > Nanos::ZERO {
             self.append(BEGAN, self.began.0, &[])?;
+        }
+        if self.reports > 0 {
+            self.append(REPORTS, self.reports, &[])?;
         }
         if next_out > 1 {
             self.append(SENT, next_out - 1, &[])?;
@@ -177,13 +198,26 @@ impl FileStore {
     }
 }
 
+/// [`Past::settled`] in a record where it is `None`.
+const UNSETTLED: u64 = u64::MAX >> 1;
+
+fn number_of(past: Past) -> u64 {
+    let settled = past.settled.map_or(UNSETTLED, |from| from.0.min(UNSETTLED - 1));
+    settled << 1 | u64::from(past.forgotten)
+}
+
+fn past_of(number: u64) -> Past {
+    let settled = Some(Nanos(number >> 1)).filter(|from| from.0 != UNSETTLED);
+    Past { settled, forgotten: number & 1 == 1 }
+}
+
 /// The record at the front of `bytes`: its length in the file, and what its checksum covers.
 fn whole_record(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let length = u32::from_le_bytes(*bytes.first_chunk()?) as usize;
     let sum = u32::from_le_bytes(*bytes.get(4..)?.first_chunk()?);
     let record = bytes.get(HEAD..HEAD + length.min(RECORD_MAX + 1))?;
     let sound = (FIXED..=RECORD_MAX).contains(&length)
-        && matches!(record[0], SENT | RECEIVED | BEGAN)
+        && (SENT..=PAST).contains(&record[0])
         && crc32c::crc32c(record) == sum;
     sound.then_some((HEAD + length, record))
 }
@@ -207,14 +241,30 @@ impl Store for FileStore {
         Ok(())
     }
 
-    fn received(&mut self, next: u64) -> Result<(), StoreError> {
-        self.put(RECEIVED, next, &[])?;
+    fn received(&mut self, next: u64, report: bool) -> Result<(), StoreError> {
+        self.put(if report { REPORT } else { RECEIVED }, next, &[])?;
         self.next_in = next;
+        self.reports += u64::from(report);
         Ok(())
     }
 
-    fn reset(&mut self) -> Result<(), StoreError> {
-        (self.next_out, self.next_in) = (1, 1);
+    fn reports(&self) -> u64 {
+        self.reports
+    }
+
+    fn past(&self) -> Past {
+        self.past
+    }
+
+    fn note(&mut self, past: Past) -> Result<(), StoreError> {
+        self.put(PAST, number_of(past), &[])?;
+        self.past = past;
+        Ok(())
+    }
+
+    fn reset(&mut self, now: Nanos) -> Result<(), StoreError> {
+        (self.next_out, self.next_in, self.reports) = (1, 1, 0);
+        self.past = self.past.after_reset(now);
         self.write_anew().map_err(|_| {
             self.failed = true;
             StoreError
@@ -247,10 +297,10 @@ mod tests {
     fn filled(path: &Path) -> FileStore {
         let mut s = FileStore::open(path, Sync::Off).unwrap();
         s.sent(1, None).unwrap();
-        s.received(2).unwrap();
+        s.received(2, false).unwrap();
         s.sent(2, Some(b"two")).unwrap();
         s.sent(3, None).unwrap();
-        s.received(7).unwrap();
+        s.received(7, false).unwrap();
         s.sent(4, Some(b"four")).unwrap();
         s
     }
@@ -270,25 +320,42 @@ mod tests {
             assert_eq!((s.next_out(), s.next_in()), (5, 7));
             let kept = [1, 2, 3, 4, 5].map(|seq| message(&mut s, seq));
             assert_eq!(kept, [None, Some(b"two".to_vec()), None, Some(b"four".to_vec()), None]);
-            s.received(7).unwrap();
+            s.received(7, false).unwrap();
         }
         let mut s = FileStore::open(&path, Sync::Each).unwrap();
-        assert_eq!(s.began(), Nanos::ZERO);
-        s.reset().unwrap();
+        assert_eq!((s.began(), s.reports(), s.past()), (Nanos::ZERO, 0, Past::NONE));
+        s.received(8, true).unwrap();
+        s.received(9, true).unwrap();
+        s.note(Past { settled: None, forgotten: false }).unwrap();
+        drop(s);
+        let mut s = FileStore::open(&path, Sync::Each).unwrap();
+        assert_eq!((s.reports(), s.past()), (2, Past { settled: None, forgotten: false }));
+        s.reset(Nanos(1)).unwrap();
         s.sent(1, Some(b"one")).unwrap();
         s.begin(Nanos(77)).unwrap();
         drop(s);
         let mut s = FileStore::open(&path, Sync::Off).unwrap();
         assert_eq!((s.next_out(), s.next_in(), message(&mut s, 1)), (2, 1, Some(b"one".to_vec())));
         assert_eq!(s.began(), Nanos(77));
+        assert_eq!((s.reports(), s.past()), (0, Past { forgotten: true, ..Past::NONE }));
         // A reset that the venue has not agreed to is none yet.
-        s.reset().unwrap();
+        s.reset(Nanos(1)).unwrap();
         s.sent(1, None).unwrap();
         drop(s);
         let mut s = FileStore::open(&path, Sync::Off).unwrap();
         assert_eq!((s.next_out(), s.began()), (2, Nanos(77)));
         s.sent(2, Some(b"one")).unwrap();
         assert!(s.load(2, &mut [0; 2]).is_err(), "no room for it");
+    }
+
+    #[test]
+    fn what_is_known_of_the_past_reads_as_it_was_written() {
+        let settled = [None, Some(Nanos::ZERO), Some(Nanos(1_800_000_000_000_000_000))];
+        for past in
+            settled.into_iter().flat_map(|settled| [true, false].map(|forgotten| Past { settled, forgotten }))
+        {
+            assert_eq!(past_of(number_of(past)), past);
+        }
     }
 
     #[test]
@@ -341,7 +408,7 @@ mod tests {
         let mut s = FileStore::open(&path, Sync::Off).unwrap();
         for seq in 1..50_000 {
             s.sent(seq, None).unwrap();
-            s.received(seq + 1).unwrap();
+            s.received(seq + 1, false).unwrap();
         }
         drop(s);
         let s = FileStore::open(&path, Sync::Off).unwrap();
@@ -358,7 +425,7 @@ mod tests {
         let path = dir.path().join("a.store");
         let mut s = filled(&path);
         s.file = File::open(&path).unwrap();
-        assert_eq!((s.sent(5, None), s.received(8)), (Err(StoreError), Err(StoreError)));
+        assert_eq!((s.sent(5, None), s.received(8, false)), (Err(StoreError), Err(StoreError)));
         assert_eq!((s.next_out(), s.next_in()), (5, 7));
     }
 }

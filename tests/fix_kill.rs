@@ -18,7 +18,7 @@ fn a_writer_until_it_is_killed() {
     loop {
         let (seq, next) = (store.next_out(), store.next_in() + 1);
         store.sent(seq, Some(format!("message {seq}").as_bytes())).unwrap();
-        store.received(next).unwrap();
+        store.received(next, false).unwrap();
         writeln!(out, "\nnumbers {seq} {next}").unwrap();
         out.flush().unwrap();
     }

@@ -103,7 +103,7 @@ fn the_numbers_begin_anew_once_a_day_at_the_time_agreed() {
         for seq in 1..a.next_out() {
             store.sent(seq, None).unwrap();
         }
-        store.received(a.next_in()).unwrap();
+        store.received(a.next_in(), false).unwrap();
         Session::new(config(), store).unwrap()
     };
     let mut evening = again(at(6));
@@ -294,7 +294,7 @@ fn a_new_process_has_all_replayed_and_another_only_what_it_missed() {
             use gateways::fix::store::{MemoryStore, Store};
             let mut store = MemoryStore::new(1 << 20);
             store.sent(a.next_out() - 1, None).unwrap();
-            store.received(a.next_in()).unwrap();
+            store.received(a.next_in(), false).unwrap();
             store
         };
         let mut a = Session::new(SessionConfig { replay, ..initiator(V) }, store).unwrap();

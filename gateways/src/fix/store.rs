@@ -3,7 +3,8 @@
 //! A message is stored **before** its bytes go to the socket, and one received is counted **after** it was acted upon. So whatever moment the process dies at, a
 //! number that the counterparty may have seen is never used for another message, and a message that was not acted upon is asked for again.
 //!
-//! Beside that it keeps when the numbers last began at 1 with the counterparty's consent, for sessions that begin anew at a time of day.
+//! Beside that it keeps when the numbers last began at 1 with the counterparty's consent, for sessions that begin anew at a time of day; how many reports came under the
+//! present numbers, so that a replay with fewer is found out; and what a process that has nothing replayed would have to know ([`Past`]).
 
 use model::Nanos;
 use thiserror::Error;
@@ -12,6 +13,28 @@ use thiserror::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the session's store failed")]
 pub struct StoreError;
+
+/// What became of orders before the present moment, as far as a process must know that starts and is told nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// From when on nothing that was said under the present numbers matters any more, for all of it ended in order. `None`: an order or a report is among
+    /// them, and no such end.
+    pub settled: Option<Nanos>,
+    /// Numbers under which something was said that did matter were thrown away, and nobody has settled that.
+    pub forgotten: bool,
+}
+
+impl Past {
+    /// Of a session in which nothing was said.
+    pub const NONE: Past = Past { settled: Some(Nanos::ZERO), forgotten: false };
+
+    /// The numbers begin anew at `now`.
+    #[must_use]
+    pub fn after_reset(self, now: Nanos) -> Past {
+        let matters = self.settled.is_none_or(|from| now < from);
+        Past { forgotten: self.forgotten || matters, ..Past::NONE }
+    }
+}
 
 /// Durable state of one session.
 pub trait Store {
@@ -27,17 +50,29 @@ pub trait Store {
     /// [`StoreError`]: nothing may be sent any more.
     fn sent(&mut self, seq: u64, again: Option<&[u8]>) -> Result<(), StoreError>;
 
-    /// The messages before `next` were acted upon.
+    /// The messages before `next` were acted upon; `report`: the last of them told of an order.
     ///
     /// # Errors
     /// [`StoreError`]: the session must end.
-    fn received(&mut self, next: u64) -> Result<(), StoreError>;
+    fn received(&mut self, next: u64, report: bool) -> Result<(), StoreError>;
 
-    /// Both directions begin at 1 again and nothing is kept.
+    /// How many of the messages acted upon were reports, since the numbers began.
+    fn reports(&self) -> u64;
+
+    /// What is known of what was.
+    fn past(&self) -> Past;
+
+    /// It is another now.
     ///
     /// # Errors
     /// [`StoreError`]: the session must end.
-    fn reset(&mut self) -> Result<(), StoreError>;
+    fn note(&mut self, past: Past) -> Result<(), StoreError>;
+
+    /// Both directions begin at 1 again and nothing is kept but what [`Past::after_reset`] leaves.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the session must end.
+    fn reset(&mut self, now: Nanos) -> Result<(), StoreError>;
 
     /// When the counterparty last agreed that the numbers begin at 1; zero where it never did. A reset leaves it.
     fn began(&self) -> Nanos;
@@ -61,6 +96,8 @@ pub struct MemoryStore {
     next_out: u64,
     next_in: u64,
     began: Nanos,
+    reports: u64,
+    past: Past,
     /// Number, and the message.
     kept: std::collections::VecDeque<(u64, Box<[u8]>)>,
     bytes: usize,
@@ -72,7 +109,16 @@ impl MemoryStore {
     #[must_use]
     pub fn new(capacity: usize) -> MemoryStore {
         let kept = std::collections::VecDeque::new();
-        MemoryStore { next_out: 1, next_in: 1, began: Nanos::ZERO, kept, bytes: 0, capacity }
+        MemoryStore {
+            next_out: 1,
+            next_in: 1,
+            began: Nanos::ZERO,
+            reports: 0,
+            past: Past::NONE,
+            kept,
+            bytes: 0,
+            capacity,
+        }
     }
 }
 
@@ -98,13 +144,28 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn received(&mut self, next: u64) -> Result<(), StoreError> {
+    fn received(&mut self, next: u64, report: bool) -> Result<(), StoreError> {
         self.next_in = next;
+        self.reports += u64::from(report);
         Ok(())
     }
 
-    fn reset(&mut self) -> Result<(), StoreError> {
-        *self = MemoryStore { began: self.began, ..MemoryStore::new(self.capacity) };
+    fn reports(&self) -> u64 {
+        self.reports
+    }
+
+    fn past(&self) -> Past {
+        self.past
+    }
+
+    fn note(&mut self, past: Past) -> Result<(), StoreError> {
+        self.past = past;
+        Ok(())
+    }
+
+    fn reset(&mut self, now: Nanos) -> Result<(), StoreError> {
+        let past = self.past.after_reset(now);
+        *self = MemoryStore { began: self.began, past, ..MemoryStore::new(self.capacity) };
         Ok(())
     }
 

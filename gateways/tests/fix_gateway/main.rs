@@ -1,5 +1,6 @@
 //! The FIX gateway against a venue that is scripted message by message, over an acceptor session, in virtual time.
 
+mod days;
 #[path = "../fix_support/mod.rs"]
 mod fix_support;
 mod sessions;
@@ -491,7 +492,7 @@ fn a_new_process_adopts_what_the_venue_has() {
     b.turn();
     let mut store = MemoryStore::new(1 << 20);
     store.sent(b.gateway.session().next_out() - 1, None).unwrap();
-    store.received(b.gateway.session().next_in()).unwrap();
+    store.received(b.gateway.session().next_in(), false).unwrap();
     let first: Vec<_> = b.sink.reports();
     b.gateway = gateway_of(Version::Fix44, store, |_| {});
     b.sink = Sink::default();

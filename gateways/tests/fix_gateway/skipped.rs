@@ -1,13 +1,20 @@
 //! Numbers that a venue passes over: what it said under them nobody hears.
 
+use gateways::fix::session::{Resend, Reset};
+use gateways::fix::store::Past;
+
 use super::*;
 
 const V: Version = Version::Fix44;
 
 /// What the venue says next, by hand.
 fn hear(b: &mut Bench, kind: &str, seq: u64, rest: &str) {
-    let text = format!("35={kind}|34={seq}|49=VENUE|52=20240102-12:00:02|56=CLIENT|{rest}");
-    let bytes = fix_support::raw(V, &text);
+    hear_raw(b, &format!("35={kind}|34={seq}|49=VENUE|52=20240102-12:00:02|56=CLIENT|{rest}"));
+}
+
+/// The same with its header.
+pub fn hear_raw(b: &mut Bench, text: &str) {
+    let bytes = fix_support::raw(V, text);
     b.gateway.recv_space()[..bytes.len()].copy_from_slice(&bytes);
     b.gateway.on_received(b.now, bytes.len(), &mut b.sink).unwrap();
 }
@@ -42,7 +49,8 @@ fn stands(b: &mut Bench, seq: u64, name: &str, status: &str, cum: u32, leaves: u
     hear(b, "8", seq, &rest);
 }
 
-fn lost(b: &Bench) -> Vec<Notice> {
+/// What was told as lost.
+pub fn lost(b: &Bench) -> Vec<Notice> {
     b.sink.notices().into_iter().filter(|n| matches!(n, Notice::Lost { .. })).collect()
 }
 
@@ -148,4 +156,112 @@ fn a_goodbye_leaves_no_gap() {
     b.sink.all.clear();
     b.connect();
     assert_eq!((lost(&b).len(), ready(&b)), (0, Some(true)));
+}
+
+/// The store of a process that was killed.
+fn left(b: &Bench) -> MemoryStore {
+    let (of, mut store) = (b.gateway.session().store(), MemoryStore::new(1 << 20));
+    store.sent(of.next_out() - 1, None).unwrap();
+    for _ in 0..of.reports() {
+        store.received(1, true).unwrap();
+    }
+    store.received(of.next_in(), false).unwrap();
+    store.note(of.past()).unwrap();
+    store
+}
+
+/// Another process in its place.
+pub fn again(b: &mut Bench, change: impl Fn(&mut FixConfig)) {
+    b.gateway = gateway_of(b.version, left(b), change);
+    b.sink = Sink::default();
+    b.connect();
+}
+
+#[test]
+fn a_replay_with_fewer_reports_than_were_heard_is_a_loss() {
+    for resend in [Resend::Application, Resend::NoRequests] {
+        let mut b = Bench::new(V);
+        b.venue = session(SessionConfig { resend, ..acceptor(V) });
+        b.connect();
+        b.live(1);
+        b.execution(&name(1), "F", "14=100|31=10|32=100|39=2|151=0|");
+        b.turn();
+        again(&mut b, |_| {});
+        let whole = resend == Resend::Application;
+        assert_eq!((lost(&b).is_empty(), ready(&b)), (whole, Some(whole)));
+        assert_eq!(b.sink.reports().len(), if whole { 2 } else { 0 });
+    }
+}
+
+fn each_logon(c: &mut FixConfig) {
+    c.session.reset = Reset::EachLogon;
+}
+
+/// Says goodbye on both sides.
+fn part(b: &mut Bench) {
+    b.gateway.logout(b.now);
+    b.turn();
+}
+
+#[test]
+fn a_process_that_cannot_know_what_the_one_before_had_leaves_doubt() {
+    let mut b = Bench::with(V, each_logon);
+    b.connect();
+    assert_eq!((lost(&b).len(), ready(&b)), (0, Some(true)), "the first of all");
+    again(&mut b, each_logon);
+    assert_eq!(lost(&b).len(), 0, "killed, and nothing was sent or heard");
+    b.live(1);
+    for _ in 0..2 {
+        // Killed with an order that lives; and so is the next one, before anybody has looked.
+        again(&mut b, each_logon);
+        assert_eq!((lost(&b).len(), ready(&b)), (1, Some(false)));
+        b.connect();
+        assert_eq!(lost(&b).len(), 1, "it is told once to a process");
+        part(&mut b);
+    }
+    // A person lets it trade: what was before is settled.
+    b.connect();
+    b.live(2);
+    b.execution(&name(2), "4", "14=0|38=100|39=4|151=0|");
+    b.turn();
+    part(&mut b);
+    again(&mut b, each_logon);
+    assert_eq!((lost(&b).len(), ready(&b)), (0, Some(true)), "all had ended");
+}
+
+#[test]
+fn what_traded_is_settled_by_an_end_in_order_for_the_days_to_come() {
+    let day = 86_400 * SECOND;
+    for (later, doubts) in [(0, 1), (day, 0)] {
+        let mut b = Bench::with(V, each_logon);
+        b.connect();
+        b.live(1);
+        b.execution(&name(1), "F", "14=100|31=10|32=100|39=2|151=0|");
+        b.turn();
+        part(&mut b);
+        let midnight = Nanos(START.0 / day * day + day);
+        assert_eq!(b.gateway.session().store().past(), Past { settled: Some(midnight), forgotten: false });
+        b.now = b.now.after(Nanos(later));
+        again(&mut b, each_logon);
+        assert_eq!(lost(&b).len(), doubts);
+    }
+}
+
+#[test]
+fn an_end_with_an_order_open_or_a_goodbye_behind_a_gap_settles_nothing() {
+    for open in [true, false] {
+        let mut b = Bench::with(V, each_logon);
+        b.connect();
+        b.live(1);
+        if open {
+            part(&mut b);
+        } else {
+            b.execution(&name(1), "4", "14=0|38=100|39=4|151=0|");
+            b.turn();
+            let next = b.gateway.session().next_in();
+            hear(&mut b, "5", next + 1, "");
+        }
+        again(&mut b, each_logon);
+        assert_eq!(lost(&b).len(), 1);
+    }
 }

@@ -89,6 +89,16 @@ pub(super) struct Desk {
     unheard: Option<(u64, u64)>,
     /// The orders up to this one were asked about, for that.
     asked_upto: Token,
+    /// When the day began that the process connected on first: what was traded before is in what is held as it begins.
+    pub(super) day: Option<Nanos>,
+    /// The replay to this process has ended.
+    pub(super) adopted: bool,
+    /// Numbers of an earlier process that were thrown away with something in them that matters: until it is told.
+    forgotten: Option<(u64, u64)>,
+    /// Of what earlier processes had open this one knows, or a person does.
+    pub(super) knows: bool,
+    /// Shares have traded.
+    pub(super) traded: bool,
     /// On this connection something was lost.
     has_lost: bool,
     /// A mass cancel said one by one, until nothing is left of it.
@@ -133,6 +143,11 @@ impl Desk {
             lost_request: false,
             unheard: None,
             asked_upto: Token(0),
+            day: None,
+            adopted: false,
+            forgotten: None,
+            knows: false,
+            traded: false,
             has_lost: false,
             sweep: None,
             swept: None,
@@ -144,7 +159,9 @@ impl Desk {
         self.requests.names().read(id).or_else(|| self.drop_copy.then(|| Name::plain(id))?)
     }
 
-    pub(super) fn on_connected(&mut self, next_out: u64) {
+    /// On a day that began at `day`.
+    pub(super) fn on_connected(&mut self, next_out: u64, day: Nanos) {
+        self.day.get_or_insert(day);
         (self.phase, self.first_out, self.lost_request) = (Phase::Replaying, next_out, false);
         (self.asked_upto, self.has_lost) = (Token(0), false);
         self.orders.unask();
@@ -159,6 +176,7 @@ impl Desk {
         self.phase = Phase::Replaying;
         if reset {
             // Numbers begin anew, and no report will tell what became of what was open.
+            self.knows &= self.orders.is_empty();
             self.orders.clear();
             self.sent.clear();
             self.first_out = 1;
@@ -170,8 +188,18 @@ impl Desk {
         self.joined
     }
 
-    pub(super) fn join(&mut self) {
+    /// The first logon of the process, or a later one. `forgotten`: no replay tells it what an earlier process had.
+    pub(super) fn join(&mut self, forgotten: bool) {
+        if !self.joined && !self.drop_copy {
+            self.knows = !forgotten;
+            self.forgotten = forgotten.then_some((1, 1));
+        }
         self.joined = true;
+    }
+
+    /// Whether all that was sent and said has ended, as far as anybody has to know.
+    pub(super) fn is_settled(&self) -> bool {
+        self.knows && self.phase == Phase::Ready && !self.has_lost && self.orders.is_empty()
     }
 
     pub(super) fn on_caught_up(&mut self, sink: &mut impl ReportSink) -> Next {
@@ -208,12 +236,11 @@ impl Desk {
 
     /// Ends the replay; `answered`: the question was, and with it all that was asked before. At most two calls to the sink.
     pub(super) fn ready(&mut self, answered: bool, sink: &mut impl ReportSink) {
-        self.phase = Phase::Ready;
-        if let Some(numbers) = self.unheard.take() {
-            let unclear = if answered { self.orders.any_asked() } else { !self.orders.is_empty() };
-            if unclear {
-                self.lose(numbers, sink);
-            }
+        (self.phase, self.adopted) = (Phase::Ready, true);
+        let unclear = if answered { self.orders.any_asked() } else { !self.orders.is_empty() };
+        let unheard = self.unheard.take().filter(|_| unclear);
+        if let Some(numbers) = self.forgotten.take().or(unheard) {
+            self.lose(numbers, sink);
         }
         let proven = answered && !self.has_lost;
         if proven {

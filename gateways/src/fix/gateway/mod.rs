@@ -32,6 +32,22 @@
 //!
 //! Of orders that were over before, a correction may hide in a gap fill, as it may in a venue's other silences: the drop copy and the end of day's statement show it.
 //!
+//! # Days
+//!
+//! Where the numbers go on for days the replay does too. A trade of before the day on which the process first connected ([`Reset::day_began`](super::session::Reset::day_began)) is in
+//! what is held as that day begins, so it is no fill: the order is said to have less open (`Modified`), so that one that lives on is taken over with what is left of it.
+//! That a trade of an earlier day was void or corrected on an earlier day says nothing; if it is said today, the engine does not know the trade and halts. A trade
+//! that comes again and has no date (neither TransactTime nor OrigSendingTime) is not guessed at: the message is undecodable. One of an earlier day that is first told
+//! after the replay is in no statement for certain: [`Notice::Lost`].
+//!
+//! # A process that is told nothing
+//!
+//! After a reset (`141=Y`) nothing is replayed. A process that has not been there before then has no orders, and the question finds nothing to settle, while orders of the
+//! one before may live and its fills are in the position. The store keeps whether that can be ([`Past`](super::store::Past)): an order or report under the present numbers
+//! sets the mark; goodbyes on both sides with everything heard and nothing open take it away (where shares have traded only for the days to come: today's position
+//! is lost to a new process). A reset over a mark is [`Notice::Lost`] at the first logon of each process until an order goes out, which nobody but a person can
+//! bring about, or the store is moved away.
+//!
 //! # Reports
 //!
 //! A report's `seq` is the number of the message, so that one that comes again does nothing. A process that starts has everything replayed from number 1 on
@@ -137,7 +153,7 @@ impl<S: Store> FixGateway<S> {
                 Event::LoggedOn { reset } => {
                     self.desk.on_logged_on(reset);
                     let continued = self.desk.has_joined() && !reset;
-                    self.desk.join();
+                    self.desk.join(self.session.store().past().forgotten);
                     sink.notice(Notice::Session { continued, asked: joined, next: joined });
                     sink.session(SessionEvent::LoggedIn);
                     Next::Nothing
@@ -174,6 +190,14 @@ impl<S: Store> FixGateway<S> {
         let seq = self.session.next_out();
         if self.session.send(now, app::ORDER_STATUS_REQUEST, self.desk.question(seq)) == Ok(seq) {
             self.desk.on_asked(now, seq);
+        }
+    }
+
+    /// After goodbyes with nothing open: what the next process need not know.
+    fn close(&mut self, now: Nanos) {
+        if self.session.state() == State::Over && self.desk.is_settled() {
+            let from = if self.desk.traded { self.session.day_ends(now) } else { Nanos::ZERO };
+            self.session.settle(from);
         }
     }
 
@@ -259,7 +283,7 @@ impl<S: Store + Send> OrderGateway for FixGateway<S> {
         (self.paused, self.told, self.left) = (false, false, 0);
         self.ends.clear();
         self.session.on_connected(now);
-        self.desk.on_connected(self.session.next_out());
+        self.desk.on_connected(self.session.next_out(), self.session.day_began(now));
     }
 
     fn on_disconnected(&mut self, _now: Nanos, sink: &mut impl ReportSink) {
@@ -290,6 +314,7 @@ impl<S: Store + Send> OrderGateway for FixGateway<S> {
         }
         self.consume(now, sink);
         self.look_after(now, sink);
+        self.close(now);
         self.verdict(sink)
     }
 

@@ -98,9 +98,51 @@ impl Desk {
         if this.request.is_none() {
             self.seen(this.token);
         }
-        let Some(kind) = self.report_of(e, this, before, trade)? else { return Ok(()) };
+        let earlier = self.is_earlier(e)?;
+        if earlier && self.adopted {
+            self.lose((seq, seq), sink);
+        }
+        let kind = if earlier {
+            self.report_of_earlier(e, this.token)
+        } else {
+            self.report_of(e, this, before, trade)?
+        };
+        let Some(kind) = kind else { return Ok(()) };
         sink.report(ExecutionReport { ts_event: e.ts_event, seq, token: this.token, gateway: self.id, kind });
         Ok(())
+    }
+
+    /// Whether it tells of a trade of before the process's day.
+    fn is_earlier(&self, e: &Execution<'_>) -> Result<bool, FieldError> {
+        if !matches!(e.what, What::Trade | What::TradeCancel | What::TradeCorrect) {
+            return Ok(false);
+        }
+        match e.at {
+            None if self.adopted => Ok(false),
+            None => Err(FieldError(tags::TRANSACT_TIME)),
+            Some(at) => Ok(self.day.is_some_and(|day| at < day)),
+        }
+    }
+
+    /// What is left of an order by a trade of an earlier day; nothing where the trade was void or corrected, for that moves a position that is not counted here.
+    fn report_of_earlier(&mut self, e: &Execution<'_>, token: Token) -> Option<ReportKind> {
+        let (shares, _) = e.last.filter(|_| e.what == What::Trade)?;
+        Some(ReportKind::Modified {
+            qty: self.take_off(token, shares).unwrap_or(e.leaves),
+            side: e.side,
+            short: e.short,
+        })
+    }
+
+    /// Shares of an order have traded; what is open of it, if it is known.
+    fn take_off(&mut self, token: Token, shares: Qty) -> Option<Qty> {
+        let record = self.orders.get(token)?;
+        record.open = record.open.saturating_sub(shares);
+        let open = record.open;
+        if open.is_zero() {
+            self.orders.remove(token);
+        }
+        Some(open)
     }
 
     /// What the engine is told, while the record of the order follows.
@@ -183,12 +225,8 @@ impl Desk {
             }
             What::Trade => {
                 let (qty, px): (Qty, Px) = e.last.ok_or(FieldError(tags::LAST_QTY))?;
-                if let Some(record) = self.orders.get(this.token) {
-                    record.open = record.open.saturating_sub(qty);
-                    if record.open.is_zero() {
-                        self.orders.remove(this.token);
-                    }
-                }
+                self.take_off(this.token, qty);
+                self.traded = true;
                 ReportKind::Executed { qty, px, match_number: trade, liquidity: e.liquidity }
             }
             What::TradeCancel => ReportKind::Broken { match_number: referred()?, reason },

@@ -19,6 +19,8 @@ impl Desk {
     pub(super) fn on_sent(&mut self, seq: u64, kind: &[u8], sent: Sent) {
         match sent {
             Sent::Order(record) => {
+                // Trading goes on, so somebody has settled what was not known.
+                self.knows = true;
                 self.row.take(record.token);
                 self.orders.put(record);
             }

@@ -94,6 +94,8 @@ pub struct Execution<'a> {
     pub reason: u16,
     /// ns since midnight UTC.
     pub ts_event: Nanos,
+    /// The same since the Unix epoch; `None` where it comes again and does not say of when it is.
+    pub at: Option<Nanos>,
 }
 
 /// What a message says.
@@ -157,12 +159,16 @@ fn small(m: &Message<'_>, tag: i32) -> u16 {
     m.uint(tag).and_then(|n| u16::try_from(n).ok()).unwrap_or_default()
 }
 
+/// The moment that a message tells of: when it comes again it is the same.
+fn moment(m: &Message<'_>) -> Option<Nanos> {
+    let first = [tags::TRANSACT_TIME, tags::ORIG_SENDING_TIME].into_iter().find_map(|tag| m.get(tag));
+    let sent = || m.get(tags::SENDING_TIME).filter(|_| !m.flag(tags::POSS_DUP_FLAG));
+    first.or_else(sent).and_then(value::utc)
+}
+
 fn ts_event(m: &Message<'_>) -> Nanos {
-    // When it comes again it tells of the same moment.
-    let said = [tags::TRANSACT_TIME, tags::ORIG_SENDING_TIME, tags::SENDING_TIME]
-        .into_iter()
-        .find_map(|tag| m.get(tag));
-    value::since_midnight(said.and_then(value::utc).unwrap_or_default())
+    let said = moment(m).or_else(|| m.get(tags::SENDING_TIME).and_then(value::utc));
+    value::since_midnight(said.unwrap_or_default())
 }
 
 /// Reads a message of the application, or a Reject.
@@ -274,6 +280,7 @@ fn execution<'a>(m: &Message<'a>, version: Version) -> Result<Execution<'a>, Fie
             _ => small(m, tags::ORD_REJ_REASON),
         },
         ts_event: ts_event(m),
+        at: moment(m),
     })
 }
 

@@ -74,6 +74,15 @@ impl Reset {
         }
     }
 
+    /// When the day of `now` began: at the time of the daily reset where there is one, at midnight UTC otherwise.
+    #[must_use]
+    pub fn day_began(self, now: Nanos) -> Nanos {
+        match self {
+            Reset::Never | Reset::EachLogon => last(Nanos::ZERO, now),
+            Reset::Daily(at) => last(at, now),
+        }
+    }
+
     /// When a session that stands at `now` is to end for it.
     pub(super) fn next(self, began: Nanos) -> Option<Nanos> {
         match self {
@@ -83,7 +92,8 @@ impl Reset {
     }
 }
 
-const DAY_NS: u64 = 86_400_000_000_000;
+/// A day, in ns.
+pub(super) const DAY_NS: u64 = 86_400_000_000_000;
 
 /// The last time not after `now` that is `at` since midnight.
 fn last(at: Nanos, now: Nanos) -> Nanos {

@@ -4,11 +4,11 @@ use model::Nanos;
 
 use super::super::dictionary::{Fault, RejectReason, Strictness};
 use super::super::framing::Message;
-use super::super::store::Store;
+use super::super::store::{Past, Store};
 use super::super::tags::{self, admin};
 use super::super::value;
 use super::config::HEARTBEAT_MAX_S;
-use super::{Core, End, Gap, Replay, Role, Signal, State};
+use super::{Core, End, Gap, Replay, Role, Signal, State, Uncounted};
 
 /// SessionStatus (1409) as later versions have it; venues say it in 4.4 too.
 const SESSION_STATUS: i32 = 1409;
@@ -59,25 +59,35 @@ impl<S: Store> Core<S> {
 
     /// Counts what the application was given before.
     pub(super) fn settle(&mut self) {
-        if let Some(seq) = self.uncounted.take() {
-            self.count(seq);
+        if let Some(Uncounted { seq, report }) = self.uncounted.take() {
+            self.count_as(seq, report);
         }
     }
 
     /// Message `seq` has been acted upon; nothing but where it is the one expected.
     pub(super) fn count(&mut self, seq: u64) {
+        self.count_as(seq, false);
+    }
+
+    fn count_as(&mut self, seq: u64, report: bool) {
         if seq == self.next_in {
-            self.expect(seq.saturating_add(1));
+            self.expect(seq.saturating_add(1), report);
         }
     }
 
-    /// `next` is expected from now on.
-    pub(super) fn expect(&mut self, next: u64) {
+    /// `next` is expected from now on; `report`: the message before it told of an order.
+    fn expect(&mut self, next: u64, report: bool) {
         self.next_in = next;
         // History that is replayed to a new process was counted by an earlier one.
-        if next > self.store.next_in() && self.store.received(next).is_err() {
-            return self.finish(End::Store);
+        if next > self.store.next_in() {
+            let past = self.store.past();
+            let noted =
+                !report || past.settled.is_none() || self.store.note(Past { settled: None, ..past }).is_ok();
+            if !noted || self.store.received(next, report).is_err() {
+                return self.finish(End::Store);
+            }
         }
+        self.recall(next, report);
         // Progress: the counterparty is at it.
         let last_heard = self.last_heard;
         self.gap = self
@@ -87,6 +97,20 @@ impl<S: Store> Core<S> {
         if self.catch_up.is_some_and(|to| next > to) {
             self.catch_up = None;
             self.signals.push_back(Signal::CaughtUp);
+        }
+    }
+
+    /// A part of an earlier process's history has come again: with the last of it, as many reports as that one heard, or some were not sent again.
+    fn recall(&mut self, next: u64, report: bool) {
+        let Some(history) = &mut self.history else { return };
+        if next <= history.below {
+            history.reports = history.reports.saturating_sub(report.into());
+        }
+        if next >= history.below {
+            if history.reports > 0 {
+                self.signals.push_back(Signal::Skipped { from: 1, to: history.below - 1, filled: false });
+            }
+            self.history = None;
         }
     }
 
@@ -155,6 +179,7 @@ impl<S: Store> Core<S> {
         match kind {
             // A goodbye is heard whatever its number: waiting for what is missing would only end in silence.
             admin::LOGOUT => {
+                self.heard_all = seq == self.next_in;
                 self.count(seq);
                 self.on_logout(now);
                 return Verdict::Done;
@@ -195,7 +220,7 @@ impl<S: Store> Core<S> {
                     // Not asked for, its number is its own.
                     let own = u64::from(self.gap.is_none() && self.catch_up.is_none());
                     self.skip(self.store.next_in().max(seq + own), next, true);
-                    self.expect(next);
+                    self.expect(next, false);
                 }
                 None => self.reject(now, m, seq, RejectReason::ValueIncorrect.of(tags::NEW_SEQ_NO)),
             },
@@ -237,8 +262,8 @@ impl<S: Store> Core<S> {
             Some(next) if next >= self.next_in => {
                 self.gap = None;
                 if next > self.next_in {
-                    self.skip(self.next_in, next, false);
-                    self.expect(next);
+                    self.skip(self.next_in.max(self.store.next_in()), next, false);
+                    self.expect(next, false);
                 }
             }
             // Not counted: its number means nothing.
@@ -269,7 +294,7 @@ impl<S: Store> Core<S> {
         if reset && (seq != 1 || !acceptor && !self.asked_reset) {
             return self.part(now, "sequence numbers were reset", End::UnaskedReset);
         }
-        if reset && acceptor && !self.reset() {
+        if reset && acceptor && !self.reset(now) {
             return;
         }
         // A process that has all replayed expects 1, and yet knows how far the counterparty had come.
@@ -308,7 +333,7 @@ impl<S: Store> Core<S> {
             && self.names_us(m)
             && self.config.credentials.admit(m)
         {
-            if self.reset() {
+            if self.reset(now) {
                 self.state = State::Active;
                 self.say_logon(now, self.heartbeat.0 / 1_000_000_000, true);
                 self.signals.push_back(Signal::LoggedOn { reset: true });

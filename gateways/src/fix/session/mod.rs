@@ -30,13 +30,15 @@ use std::collections::VecDeque;
 use model::Nanos;
 use thiserror::Error;
 
+use self::config::DAY_NS;
 use self::held::Held;
 use self::inbound::Verdict;
 use self::resend::Range as ResendRange;
 use super::compose::{Fields, Outbox};
 use super::dictionary::Dictionary;
 use super::framing::{Field, Framed, Framer, Message, split};
-use super::store::Store;
+use super::store::{Past, Store};
+use super::tags::{self, app};
 
 pub use config::{ConfigError, Replay, Resend, Reset, Role, SessionConfig, Version};
 
@@ -198,7 +200,9 @@ struct Core<S> {
     /// The number expected next; behind the store's while history is replayed.
     next_in: u64,
     /// A message given to the application and not counted yet.
-    uncounted: Option<u64>,
+    uncounted: Option<Uncounted>,
+    /// None where nothing is replayed, or it has come.
+    history: Option<History>,
     held: Held,
     gap: Option<Gap>,
     /// History below this number was missing when the counterparty logged on.
@@ -219,6 +223,24 @@ struct Core<S> {
     asked_reset: bool,
     deadline: Option<Nanos>,
     garbled: u64,
+    /// The counterparty's goodbye came behind everything else.
+    heard_all: bool,
+}
+
+/// A number, and whether its message told of an order.
+#[derive(Clone, Copy, Debug)]
+struct Uncounted {
+    seq: u64,
+    report: bool,
+}
+
+/// What an earlier process heard and this one has replayed.
+#[derive(Clone, Copy, Debug)]
+struct History {
+    /// It was below this number,
+    below: u64,
+    /// and so many reports of it are still to come.
+    reports: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -227,6 +249,12 @@ struct Gap {
     upto: u64,
     asked_at: Nanos,
     attempts: u32,
+}
+
+/// Whether a message tells of an order of itself, and does not only answer a question.
+fn is_report(m: &Message<'_>) -> bool {
+    let status = m.get(tags::EXEC_TYPE) == Some(b"I") || m.get(tags::EXEC_TRANS_TYPE) == Some(b"3");
+    m.kind() == app::EXECUTION_REPORT && !status
 }
 
 /// Bytes of the transmit buffer that application messages leave to the session's own.
@@ -239,6 +267,8 @@ impl<S: Store> Session<S> {
     /// [`ConfigError`] names the field.
     pub fn new(config: SessionConfig, store: S) -> Result<Session<S>, ConfigError> {
         config.check()?;
+        let history = History { below: store.next_in(), reports: store.reports() };
+        let history = (config.replay == Replay::All).then_some(history);
         let longest = config.receive_capacity.max(config.transmit_capacity);
         Ok(Session {
             framer: Framer::new(config.receive_capacity),
@@ -254,6 +284,7 @@ impl<S: Store> Session<S> {
                 },
                 store,
                 uncounted: None,
+                history,
                 held: Held::new(config.held_capacity),
                 gap: None,
                 catch_up: None,
@@ -271,6 +302,7 @@ impl<S: Store> Session<S> {
                 asked_reset: false,
                 deadline: None,
                 garbled: 0,
+                heard_all: false,
                 config,
             },
         })
@@ -367,7 +399,8 @@ impl<S: Store> Session<S> {
                 None
             }
             Verdict::Deliver(seq) => {
-                self.core.uncounted = Some(seq);
+                let report = is_report(&Message::new(bytes, &self.fields));
+                self.core.uncounted = Some(Uncounted { seq, report });
                 Some(seq)
             }
         }
@@ -413,6 +446,15 @@ impl<S: Store> Session<S> {
     pub fn logout(&mut self, now: Nanos, text: &str) {
         if self.core.state == State::Active {
             self.core.say_logout(now, text);
+        }
+    }
+
+    /// Nothing that was said under the present numbers matters from `from` on: all of it has ended. Nothing but after goodbyes in order.
+    pub fn settle(&mut self, from: Nanos) {
+        if self.core.heard_all && self.core.end == Some(End::LoggedOut) {
+            // Where it cannot be written the next process asks a person.
+            let _ = self.core.store.note(Past { settled: Some(from), forgotten: false });
+            self.core.heard_all = false;
         }
     }
 
@@ -462,6 +504,18 @@ impl<S: Store> Session<S> {
     #[must_use]
     pub fn has_waiting(&self) -> bool {
         self.framer.buffered() > 0 || !self.core.signals.is_empty()
+    }
+
+    /// When the session's day began that `now` is in: at the daily reset where there is one, at midnight UTC otherwise.
+    #[must_use]
+    pub fn day_began(&self, now: Nanos) -> Nanos {
+        self.core.config.reset.day_began(now)
+    }
+
+    /// When the session's day ends that `now` is in.
+    #[must_use]
+    pub fn day_ends(&self, now: Nanos) -> Nanos {
+        Nanos(self.day_began(now).0 + DAY_NS)
     }
 
     /// The number expected next.

@@ -5,8 +5,8 @@ use model::Nanos;
 use super::super::compose::{Fields, decimal};
 use super::super::dictionary::{Fault, RejectReason};
 use super::super::framing::Message;
-use super::super::store::Store;
-use super::super::tags::{self, admin};
+use super::super::store::{Past, Store};
+use super::super::tags::{self, admin, app};
 use super::{ADMIN_RESERVE, Core, End, Gap, Resend, Role, SendError, State};
 
 /// How often what is missing is asked for.
@@ -28,7 +28,7 @@ impl<S: Store> Core<S> {
         self.held.clear();
         self.signals.clear();
         (self.end, self.gap, self.catch_up, self.resend, self.uncounted) = (None, None, None, None, None);
-        (self.last_sent, self.last_heard, self.tested) = (now, now, false);
+        (self.last_sent, self.last_heard, self.tested, self.heard_all) = (now, now, false, false);
         self.deadline = Some(now.after(self.config.patience));
         match self.config.role {
             Role::Acceptor => self.state = State::AwaitingLogon,
@@ -36,7 +36,7 @@ impl<S: Store> Core<S> {
                 self.state = State::LogonSent;
                 let reset = self.config.reset.is_due(now, self.store.began());
                 self.asked_reset = reset;
-                if reset && !self.reset() {
+                if reset && !self.reset(now) {
                     return;
                 }
                 self.say_logon(now, u64::from(self.config.heartbeat_s), reset);
@@ -45,11 +45,12 @@ impl<S: Store> Core<S> {
     }
 
     /// Both sequences begin at 1.
-    pub(super) fn reset(&mut self) -> bool {
+    pub(super) fn reset(&mut self, now: Nanos) -> bool {
         self.next_in = 1;
+        self.history = None;
         self.held.clear();
         (self.gap, self.catch_up, self.resend, self.uncounted) = (None, None, None, None);
-        let done = self.store.reset().is_ok();
+        let done = self.store.reset(now).is_ok();
         if !done {
             self.finish(End::Store);
         }
@@ -102,9 +103,13 @@ impl<S: Store> Core<S> {
         let Some(length) = self.write(now, kind, seq, None, header, body) else {
             return Err(SendError::Full);
         };
+        // An order that goes out: whatever was before, somebody lets it trade.
+        let opens = matches!(kind, app::NEW_ORDER_SINGLE | app::ORDER_CANCEL_REPLACE_REQUEST);
+        let past = Past { settled: None, forgotten: false };
+        let noted = !opens || self.store.past() == past || self.store.note(past).is_ok();
         let pending = self.out.pending();
         let kept = again.then(|| &pending[pending.len() - length..]);
-        if self.store.sent(seq, kept).is_err() {
+        if !noted || self.store.sent(seq, kept).is_err() {
             self.out.clear();
             self.finish(End::Store);
             return Err(SendError::Store);
