@@ -488,7 +488,19 @@ fn orders_of_an_earlier_run_are_adopted_and_others_are_not_ours() {
     assert!(kinds[..2].iter().all(|k| matches!(k, ReportKind::Accepted { qty: Qty(10), .. })));
     assert_eq!(kinds[2..], [fill(4, 8), ReportKind::Canceled { qty: Qty(6), reason: b'S' }, fill(1, 9)]);
     assert_eq!(desk.heard.2, [Token(2), Token(3), Token(2), Token(2), Token(3)]);
-    assert_eq!(desk.session.highest_token(), Token(3));
+    let ready = SessionEvent::Ready { next_token: Token(4), proven: true };
+    assert_eq!(desk.heard.1.last(), Some(&ready));
+}
+
+#[test]
+fn the_highest_number_that_an_order_can_have_is_no_end_of_numbers() {
+    let mut desk = Desk::new();
+    let last = order(2, "CANCELED", "0.000").replace("\"orderId\":72", "\"orderId\":18446744073709551615");
+    desk.log_in(&format!("[{last}]"), "[]");
+    assert_eq!(desk.session.stage(), Stage::Ready);
+    desk.session.on_stream_closed(desk.now);
+    desk.log_in("[]", "[]");
+    assert_eq!(desk.session.stage(), Stage::Ready);
 }
 
 #[test]

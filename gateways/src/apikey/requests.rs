@@ -238,7 +238,10 @@ impl Session {
     fn orders_from(&self, symbol: usize) -> Option<u64> {
         match self.frontiers[symbol].order {
             0 => None,
-            read => Some(self.orders.first_open(symbol).map_or(read + 1, |open| open.min(read + 1))),
+            read => {
+                let next = read.saturating_add(1);
+                Some(self.orders.first_open(symbol).map_or(next, |open| open.min(next)))
+            }
         }
     }
 

@@ -213,22 +213,10 @@ impl Session {
         self.stage
     }
 
-    /// The limits, as counted here.
-    #[must_use]
-    pub fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
     /// Cancels that wait to be sent.
     #[must_use]
     pub fn cancels_waiting(&self) -> usize {
         self.cancels.len()
-    }
-
-    /// The highest token seen.
-    #[must_use]
-    pub fn highest_token(&self) -> Token {
-        self.orders.highest()
     }
 
     pub(super) fn instrument(&self, symbol: usize) -> InstrumentId {
