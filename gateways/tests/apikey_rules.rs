@@ -29,6 +29,8 @@ struct Desk {
     session: Session,
     now: Nanos,
     heard: Heard,
+    /// What the venue says of its instruments.
+    info: String,
 }
 
 fn answer(status: u16, body: &str) -> Response<'_> {
@@ -50,7 +52,8 @@ impl Desk {
         let credentials = Credentials::Key { key: "k".into(), secret: "s".into() };
         let config = SessionConfig::new(GatewayId(0), credentials);
         let session = Session::new(config, &[instrument]);
-        Desk { session, now: Nanos::from_millis(1_700_000_000_000), heard: Heard::default() }
+        let now = Nanos::from_millis(1_700_000_000_000);
+        Desk { session, now, heard: Heard::default(), info: INFO.into() }
     }
 
     /// One that is ready, having read an account where nothing happened.
@@ -71,7 +74,7 @@ impl Desk {
             let Some(request) = self.next(Lane::Questions) else { break };
             let body = match request.target.split('?').next().unwrap() {
                 "/api/v3/time" => format!(r#"{{"serverTime":{}}}"#, self.now.0 / 1_000_000),
-                "/api/v3/exchangeInfo" => INFO.into(),
+                "/api/v3/exchangeInfo" => self.info.clone(),
                 "/api/v3/userDataStream" => r#"{"listenKey":"abc"}"#.into(),
                 "/api/v3/allOrders" => orders.into(),
                 "/api/v3/myTrades" => trades.into(),
@@ -104,6 +107,13 @@ impl Desk {
 
     fn answer(&mut self, request: &Request, status: u16, body: &str) {
         self.session.on_response(self.now, request.id, &answer(status, body));
+        self.pump();
+    }
+
+    fn refuse(&mut self, request: &Request, status: u16, retry_after_s: Option<u32>) {
+        let body = r#"{"code":-1003,"msg":"Too many requests."}"#;
+        let refused = Response { retry_after_s, ..answer(status, body) };
+        self.session.on_response(self.now, request.id, &refused);
         self.pump();
     }
 
@@ -269,16 +279,104 @@ fn too_many_requests_silence_all_and_lose_nothing() {
     let mut desk = Desk::ready();
     desk.live(1, 10);
     desk.buy(2, 10);
-    let request = desk.must(Lane::Orders, "POST");
-    let mut refused = answer(429, r#"{"code":-1003,"msg":"Too many requests."}"#);
-    refused.retry_after_s = Some(3);
-    desk.session.on_response(desk.now, request.id, &refused);
     desk.cancel(1);
-    desk.wait(900);
-    assert!(desk.next(Lane::Cancels).is_none() && desk.next(Lane::Orders).is_none());
-    desk.wait(2_100);
+    let request = desk.must(Lane::Orders, "POST");
+    desk.refuse(&request, 429, Some(3));
+    assert_eq!(desk.kinds(), [ReportKind::Rejected { reason: own::UNSENT }]);
+    assert_eq!(
+        (desk.session.stage(), desk.heard.1.last()),
+        (Stage::Silent, Some(&SessionEvent::Disconnected))
+    );
+    assert!(!desk.submit(CommandKind::Cancel { token: Token(1), qty: Qty::ZERO }), "nothing can be sent");
+    // The stream speaks on.
+    desk.stream(1, "TRADE", "PARTIALLY_FILLED", "0.004", "0.004", 900);
+    assert_eq!(desk.kinds(), [fill(4, 900)]);
+    desk.wait(2_900);
+    assert!(desk.next(Lane::Cancels).is_none() && desk.next(Lane::Questions).is_none());
+    assert_eq!(desk.session.stage(), Stage::Silent);
+    desk.wait(100);
+    let ready = SessionEvent::Ready { next_token: Token(3), proven: true };
+    assert_eq!((desk.session.stage(), desk.heard.1.last()), (Stage::Ready, Some(&ready)));
     desk.must(Lane::Cancels, "DELETE /api/v3/order?symbol=BTCUSDT&origClientOrderId=colo-1&");
-    assert_eq!(desk.kinds(), [ReportKind::Rejected { reason: own::LATE }], "it had waited too long");
+    assert!(desk.next(Lane::Questions).is_none(), "nothing was missed");
+}
+
+#[test]
+fn a_session_that_is_silent_is_not_ready_whatever_else_comes() {
+    // An order is unknown when the silence ends.
+    let mut desk = Desk::ready();
+    desk.live(1, 10);
+    desk.buy(2, 10);
+    desk.cancel(1);
+    let (order_2, cancel) = (desk.must(Lane::Orders, "POST"), desk.must(Lane::Cancels, "DELETE"));
+    desk.refuse(&cancel, 418, Some(120));
+    desk.lost(&order_2);
+    desk.wait(120_000);
+    assert_eq!(desk.session.stage(), Stage::Replaying);
+    let query = desk.must(Lane::Questions, "GET /api/v3/order?symbol=BTCUSDT&origClientOrderId=colo-2&");
+    desk.answer(&query, 200, &order(2, "NEW", "0.000"));
+    assert_eq!(desk.session.stage(), Stage::Ready);
+
+    // The stream ends in the silence.
+    let mut desk = Desk::ready();
+    desk.buy(3, 10);
+    let request = desk.must(Lane::Orders, "POST");
+    desk.refuse(&request, 429, Some(20));
+    let told = desk.heard.1.len();
+    desk.session.on_stream_closed(desk.now);
+    desk.pump();
+    assert_eq!((desk.session.stage(), desk.heard.1.len()), (Stage::Starting, told), "it is told once");
+    desk.log_in("[]", "[]");
+    assert_eq!(desk.session.stage(), Stage::Ready);
+
+    // What was missed is read by then, but for what another request of the time before brings.
+    let mut desk = Desk::new();
+    desk.wait(20_000);
+    for body in
+        [&format!(r#"{{"serverTime":{}}}"#, desk.now.0 / 1_000_000), INFO, r#"{"listenKey":"abc"}"#, "[]"]
+    {
+        let request = desk.must(Lane::Questions, "");
+        desk.answer(&request, 200, body);
+        desk.session.on_stream_open();
+    }
+    let trades = desk.must(Lane::Questions, "GET /api/v3/myTrades");
+    desk.session.begin_sweep();
+    let cancel = desk.must(Lane::Cancels, "DELETE");
+    desk.refuse(&cancel, 418, Some(60));
+    desk.answer(&trades, 200, "[]");
+    assert_eq!(desk.session.stage(), Stage::Replaying);
+    desk.wait(60_000);
+    assert_eq!(desk.session.stage(), Stage::Ready);
+}
+
+#[test]
+fn no_silence_is_longer_than_a_venue_s_longest_ban() {
+    let mut desk = Desk::ready();
+    desk.buy(1, 10);
+    let request = desk.must(Lane::Orders, "POST");
+    desk.refuse(&request, 418, Some(u32::MAX));
+    let three_days = 3 * 86_400_000;
+    desk.wait(three_days - 1);
+    assert_eq!((desk.session.stage(), desk.next(Lane::Questions).is_none()), (Stage::Silent, true));
+    desk.wait(1);
+    assert_eq!((desk.session.stage(), desk.next(Lane::Questions).is_some()), (Stage::Ready, true));
+}
+
+#[test]
+fn a_limit_that_nothing_could_be_asked_under_is_not_believed() {
+    for limit in [0, 1, 21] {
+        let mut desk = Desk::new();
+        let weight = format!(
+            r#"{{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":{limit}}}"#
+        );
+        desk.info =
+            INFO.replace("\"rateLimits\":[", &format!("\"rateLimits\":[{weight},")).replace(":20}", ":0}");
+        desk.log_in("[]", "[]");
+        assert_eq!(desk.session.stage(), Stage::Ready, "{limit}");
+        desk.live(1, 10);
+        desk.cancel(1);
+        desk.must(Lane::Cancels, "DELETE");
+    }
 }
 
 #[test]

@@ -16,13 +16,15 @@ use super::session::{Asked, Lane, Request, Session, Stage, What};
 const CLOCK_LIFE: Nanos = Nanos::from_millis(600_000);
 /// What one request of a list may bring.
 pub(super) const PAGE: usize = 1_000;
+/// The weight of the heaviest question.
+pub(super) const HEAVIEST: u32 = 20;
 
 impl What {
     /// Weight, new orders, rank: as the venue's manual has them.
     fn cost(self) -> (u32, u32, Rank) {
         match self {
             What::Token | What::Time => (1, 0, Rank::Truth),
-            What::Info | What::Orders { .. } | What::Trades { .. } => (20, 0, Rank::Truth),
+            What::Info | What::Orders { .. } | What::Trades { .. } => (HEAVIEST, 0, Rank::Truth),
             What::Listen | What::Keep => (2, 0, Rank::Truth),
             What::Query(_) => (4, 0, Rank::Truth),
             What::New(_) | What::Replace(_) => (1, 1, Rank::Order),
