@@ -148,7 +148,7 @@ impl Desk {
     fn live(&mut self, token: u32, qty: u32) {
         self.buy(token, qty);
         let request = self.must(Lane::Orders, "POST /api/v3/order?");
-        self.answer(&request, 200, &format!(r#"{{"orderId":{},"transactTime":1}}"#, 70 + token));
+        self.answer(&request, 200, &ack(token));
         assert!(matches!(self.heard.0.pop(), Some(ReportKind::Accepted { .. })));
         self.heard.0.clear();
     }
@@ -173,6 +173,10 @@ fn order(token: u32, status: &str, executed: &str) -> String {
         r#"{{"symbol":"BTCUSDT","orderId":{},"clientOrderId":"colo-{token}","price":"61800.20","origQty":"0.010","executedQty":"{executed}","status":"{status}","side":"BUY","time":1,"updateTime":2}}"#,
         70 + token
     )
+}
+
+fn ack(token: u32) -> String {
+    format!(r#"{{"orderId":{},"clientOrderId":"colo-{token}","transactTime":4}}"#, 70 + token)
 }
 
 fn fill(qty: u32, trade: u64) -> ReportKind {
@@ -247,6 +251,31 @@ fn an_order_that_arrived_without_an_answer_is_found() {
         );
         assert_eq!(desk.kinds(), [ReportKind::Canceled { qty: Qty(10), reason: b'U' }]);
     }
+}
+
+#[test]
+fn words_about_another_order_say_nothing_of_this_one() {
+    let mut desk = Desk::ready();
+    desk.live(1, 10);
+    desk.buy(2, 10);
+    let request = desk.must(Lane::Orders, "POST");
+    desk.answer(&request, 200, &ack(1));
+    assert_eq!(desk.kinds(), []);
+    desk.wait(250);
+    for (said, told) in [(order(1, "FILLED", "0.010"), false), (order(2, "NEW", "0.000"), true)] {
+        let query = desk.must(Lane::Questions, "GET /api/v3/order?symbol=BTCUSDT&origClientOrderId=colo-2&");
+        desk.answer(&query, 200, &said);
+        assert_eq!(matches!(desk.kinds()[..], [ReportKind::Accepted { qty: Qty(10), .. }]), told);
+        desk.wait(250);
+    }
+    // It was not canceled; another was.
+    desk.cancel(2);
+    let cancel = desk.must(Lane::Cancels, "DELETE");
+    desk.answer(&cancel, 200, r#"{"orderId":71,"status":"CANCELED","executedQty":"0.000","transactTime":9}"#);
+    assert_eq!(desk.kinds(), []);
+    let query = desk.must(Lane::Questions, "GET /api/v3/order?symbol=BTCUSDT&origClientOrderId=colo-2&");
+    desk.answer(&query, 200, &order(2, "CANCELED", "0.000"));
+    assert_eq!(desk.kinds(), [ReportKind::Canceled { qty: Qty(10), reason: b'U' }]);
 }
 
 #[test]
@@ -442,11 +471,7 @@ fn a_replace_keeps_the_total_and_its_outcomes_are_told() {
     let request = replace(&mut desk).unwrap();
     assert!(request.target.contains("cancelRestrictions=ONLY_NEW&cancelOrigClientOrderId=colo-1&"));
     desk.stream(1, "CANCELED", "CANCELED", "0.000", "0.000", -1);
-    desk.answer(
-        &request,
-        200,
-        r#"{"cancelResult":"SUCCESS","newOrderResponse":{"orderId":72,"transactTime":4}}"#,
-    );
+    desk.answer(&request, 200, &format!(r#"{{"cancelResult":"SUCCESS","newOrderResponse":{}}}"#, ack(2)));
     desk.stream(2, "NEW", "NEW", "0.000", "0.000", -1);
     assert!(matches!(
         desk.kinds()[..],
