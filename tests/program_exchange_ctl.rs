@@ -111,7 +111,9 @@ fn a_core_restarted_behind_the_end_of_a_session_asks_for_a_person() {
     core.end().exits(130);
     ctl(&desk, &["end-session", "user01"]).exits(0).shows(&["user01"]);
     let mut core = desk.start_core(&config, &[]);
-    let halted = |s: &program::json::Report| s.0.pointer("/risk/halted").and_then(Value::as_str) == Some("reconciliation");
+    let halted = |s: &program::json::Report| {
+        s.0.pointer("/risk/halted").and_then(Value::as_str) == Some("reconciliation")
+    };
     desk.until_status("a halt", &mut core, halted);
     desk.ctl("resume").exits(0);
     desk.until_trading(&mut core);

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use feeds::depth::{DepthConfig, DepthStream, Market, Subscription, Want};
 use feeds::protocol::{Decode, Wanted};
 use gateways::apikey::limits::{Limit, Rank, Window};
-use gateways::apikey::{Lane, Request, Response};
+use gateways::apikey::{Lane, Request, Response, silence};
 use model::{FeedStatus, Nanos, Symbol};
 
 use super::batch::Outlet;
@@ -32,8 +32,6 @@ use crate::telemetry::publish::FeedPublisher;
 const MINUTE: Nanos = Nanos::from_millis(60_000);
 /// Messages that one turn brings, by which rooms are measured; more of them make them grow.
 const MESSAGES: usize = 4_096;
-/// How long to stay away where the venue says that it is too much, and not for how long.
-const TOO_MUCH_S: u32 = 60;
 
 /// What the wires ask and tell.
 struct Side {
@@ -111,8 +109,7 @@ impl Asker for Side {
         }
         let Some((_, want)) = self.asked.take_if(|(asked, _)| *asked == id) else { return };
         if matches!(response.status, 429 | 418) {
-            let wait = u64::from(response.retry_after_s.unwrap_or(TOO_MUCH_S)) * 1_000;
-            self.silent_until = now.after(Nanos::from_millis(wait));
+            self.silent_until = now.after(silence(response.retry_after_s));
         }
         if response.status != 200 {
             return self.stream.on_no_answer(now, want);

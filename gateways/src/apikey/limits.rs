@@ -47,7 +47,7 @@ pub struct Limit {
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     id: u64,
-    weight: u32,
+    weight: u64,
     /// Until when; `None` while there is no answer.
     until: Option<Nanos>,
 }
@@ -57,7 +57,8 @@ struct Entry {
 pub struct Window {
     limit: Limit,
     entries: VecDeque<Entry>,
-    used: u32,
+    /// Their sum, which is more than 32 bits where the venue says it has counted as many.
+    used: u64,
 }
 
 impl Window {
@@ -65,12 +66,6 @@ impl Window {
     #[must_use]
     pub fn new(limit: Limit) -> Window {
         Window { limit, entries: VecDeque::new(), used: 0 }
-    }
-
-    /// What counts now.
-    #[must_use]
-    pub fn used(&self) -> u32 {
-        self.used
     }
 
     /// Lets go what counts no more.
@@ -92,19 +87,14 @@ impl Window {
             Rank::Truth => self.limit.reserve,
             Rank::Order => self.limit.reserve.saturating_mul(2),
         };
-        self.used.saturating_add(weight) <= self.limit.most.saturating_sub(kept)
-    }
-
-    /// When there may be room again; `None` if only an answer can make any.
-    #[must_use]
-    pub fn next_change(&self) -> Option<Nanos> {
-        self.entries.front().and_then(|e| e.until)
+        self.used + u64::from(weight) <= self.limit.most.saturating_sub(kept).into()
     }
 
     /// A request is sent.
     pub fn take(&mut self, id: u64, weight: u32) {
         if weight > 0 {
-            self.used = self.used.saturating_add(weight);
+            let weight = u64::from(weight);
+            self.used += weight;
             self.entries.push_back(Entry { id, weight, until: None });
         }
     }
@@ -119,7 +109,7 @@ impl Window {
 
     /// The venue says that it counts `used`. What is beyond ours counts for a whole span.
     pub fn told(&mut self, now: Nanos, used: u32) {
-        let unseen = used.saturating_sub(self.used);
+        let unseen = u64::from(used).saturating_sub(self.used);
         if unseen > 0 {
             self.used += unseen;
             self.entries.push_back(Entry { id: 0, weight: unseen, until: Some(now.after(self.limit.span)) });
@@ -157,7 +147,7 @@ impl Limits {
     pub fn may_send(&mut self, now: Nanos, weight: u32, orders: u32, rank: Rank) -> bool {
         self.weight.expire(now);
         self.orders.iter_mut().for_each(|w| w.expire(now));
-        now >= self.silent_until
+        !self.is_silent(now)
             && self.weight.has_room(weight, rank)
             && (orders == 0 || self.orders.iter().all(|w| w.has_room(orders, rank)))
     }
@@ -189,26 +179,10 @@ impl Limits {
         self.silent_until = self.silent_until.max(now.after(span));
     }
 
-    /// Until when nothing may be sent.
+    /// Whether that lasts.
     #[must_use]
-    pub fn silent_until(&self) -> Nanos {
-        self.silent_until
-    }
-
-    /// Weight that counts now, and orders over the short and the long span.
-    #[must_use]
-    pub fn used(&self) -> (u32, [u32; 2]) {
-        (self.weight.used(), [self.orders[0].used(), self.orders[1].used()])
-    }
-
-    /// The earliest time at which something that had no room may have some.
-    #[must_use]
-    pub fn next_change(&self, now: Nanos) -> Option<Nanos> {
-        if now < self.silent_until {
-            return Some(self.silent_until);
-        }
-        let windows = std::iter::once(&self.weight).chain(&self.orders);
-        windows.filter_map(Window::next_change).filter(|at| *at > now).min()
+    pub fn is_silent(&self, now: Nanos) -> bool {
+        now < self.silent_until
     }
 }
 
@@ -227,12 +201,12 @@ mod tests {
         let mut w = Window::new(Limit { span: SECOND, most: 10, reserve: 0 });
         w.take(1, 4);
         w.expire(at(50_000));
-        assert_eq!(w.used(), 4, "there is no answer");
+        assert_eq!(w.used, 4, "there is no answer");
         w.answered(at(50_000), 1);
         w.expire(at(50_999));
-        assert_eq!((w.used(), w.next_change()), (4, Some(at(51_000))));
+        assert_eq!(w.used, 4);
         w.expire(at(51_000));
-        assert_eq!((w.used(), w.next_change()), (0, None));
+        assert_eq!(w.used, 0);
     }
 
     #[test]
@@ -249,12 +223,24 @@ mod tests {
         let mut w = Window::new(Limit { span: SECOND, most: 10, reserve: 0 });
         w.take(1, 3);
         w.told(at(0), 2);
-        assert_eq!(w.used(), 3, "ours may not have come there yet");
+        assert_eq!(w.used, 3, "ours may not have come there yet");
         w.told(at(0), 8);
-        assert_eq!(w.used(), 8);
+        assert_eq!(w.used, 8);
         w.answered(at(10), 1);
         w.expire(at(1_010));
-        assert_eq!(w.used(), 0);
+        assert_eq!(w.used, 0);
+    }
+
+    #[test]
+    fn no_count_is_too_high_to_be_counted() {
+        let mut w = Window::new(Limit { span: SECOND, most: u32::MAX, reserve: 0 });
+        w.told(at(0), u32::MAX);
+        assert!(!w.has_room(1, Rank::Cancel));
+        w.take(1, 5);
+        w.answered(at(0), 1);
+        w.expire(at(1_000));
+        assert_eq!(w.used, 0);
+        assert!(w.has_room(u32::MAX, Rank::Cancel));
     }
 
     #[test]
@@ -265,7 +251,7 @@ mod tests {
         limits.silence(at(0), SECOND);
         limits.silence(at(1), Nanos(1));
         assert!(!limits.may_send(at(999), 1, 0, Rank::Cancel));
-        assert_eq!(limits.next_change(at(999)), Some(at(1_000)));
+        assert!(limits.is_silent(at(999)) && !limits.is_silent(at(1_000)));
         assert!(limits.may_send(at(1_000), 1, 0, Rank::Cancel));
     }
 

@@ -135,9 +135,10 @@ impl Session {
         }
     }
 
-    /// Ready is when everything was read and nothing that was sent is unknown.
+    /// Ready is when everything was read, nothing that was sent is unknown, and something may be sent.
     pub(super) fn check_ready(&mut self, now: Nanos) {
-        if self.stage != Stage::Replaying || !self.stream_open || self.replay.symbol < self.frontiers.len() {
+        let is_read = self.stream_open && self.replay.symbol >= self.frontiers.len();
+        if self.stage != Stage::Replaying || !is_read || self.limits.is_silent(now) {
             return;
         }
         let unknown = |o: &Order| match o.entry {

@@ -30,9 +30,11 @@ pub mod reference;
 mod requests;
 mod session;
 mod settle;
+mod silence;
 pub mod venue_clock;
 mod wire;
 
 pub use auth::Credentials;
 pub use config::{SessionConfig, own};
 pub use session::{Lane, Request, Response, Session, Stage};
+pub use silence::silence;

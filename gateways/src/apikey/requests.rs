@@ -17,6 +17,8 @@ use super::session::{DAY_MS, Lane, Request, Session, Stage};
 const CLOCK_LIFE: Nanos = Nanos::from_millis(600_000);
 /// What one request of a list may bring.
 pub(super) const PAGE: usize = 1_000;
+/// The weight of the heaviest question.
+pub(super) const HEAVIEST: u32 = 20;
 
 /// What a request was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +71,7 @@ impl What {
         match self {
             What::Token | What::Time => (1, 0, Rank::Truth),
             What::Info | What::Orders { .. } | What::Trades { .. } | What::TradesOf { .. } => {
-                (20, 0, Rank::Truth)
+                (HEAVIEST, 0, Rank::Truth)
             }
             What::Open { .. } => (6, 0, Rank::Truth),
             What::Listen | What::Keep => (2, 0, Rank::Truth),
@@ -190,7 +192,7 @@ impl Session {
         match self.stage {
             Stage::Replaying if self.stream_open => self.missed(),
             Stage::Ready => self.missing_trades(now),
-            Stage::Starting | Stage::Replaying | Stage::Refused => None,
+            Stage::Starting | Stage::Replaying | Stage::Silent | Stage::Refused => None,
         }
     }
 
@@ -350,11 +352,10 @@ impl Session {
     pub(super) fn orders_from(&self, symbol: usize) -> Option<u64> {
         match self.frontiers[symbol].order {
             0 => None,
-            read => Some(
-                self.orders
-                    .first_open(symbol)
-                    .map_or(read.saturating_add(1), |open| open.min(read.saturating_add(1))),
-            ),
+            read => {
+                let next = read.saturating_add(1);
+                Some(self.orders.first_open(symbol).map_or(next, |open| open.min(next)))
+            }
         }
     }
 

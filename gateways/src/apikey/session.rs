@@ -4,6 +4,7 @@
 //!   Starting --time, instruments, listen key--> (the stream opens) --> Replaying --orders and trades read--> Ready
 //!      ^                                                                   |                                   |
 //!      +--------------------- the stream closes, or its key is over -------+-----------------------------------+
+//!                                                                          ^-- over -- Silent <--429 or 418----+
 //!   Refused: the venue does not know us; nothing is asked any more
 //! ```
 //!
@@ -27,7 +28,7 @@ use super::limits::{Limit, Limits};
 use super::missed::{Due, Frontier, Replay};
 use super::orders::{Cancel, Entry, Order, Orders, Presence};
 use super::reference::{Reference, Unfit};
-use super::requests::Asked;
+use super::requests::{Asked, HEAVIEST};
 use super::venue_clock::VenueClock;
 use crate::gateway::ReportSink;
 
@@ -40,6 +41,8 @@ pub enum Stage {
     Replaying,
     /// Orders may be sent.
     Ready,
+    /// It was, and the venue wants to hear nothing for a while.
+    Silent,
     /// The venue does not know us.
     Refused,
 }
@@ -96,8 +99,6 @@ pub(super) enum Out {
 /// Pause after a question that failed; doubled up to [`HOLD_MAX`].
 const HOLD_MIN: Nanos = Nanos::from_millis(100);
 const HOLD_MAX: Nanos = Nanos::from_millis(10_000);
-/// Silence that an answer 429 or 418 without `Retry-After` means.
-const SILENCE: Nanos = Nanos::from_millis(60_000);
 /// A day, ms.
 pub(super) const DAY_MS: u64 = 86_400_000;
 /// Messages of the stream that are kept while what was missed is read.
@@ -188,22 +189,10 @@ impl Session {
         self.stage
     }
 
-    /// The limits, as counted here.
-    #[must_use]
-    pub fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
     /// Cancels that wait to be sent.
     #[must_use]
     pub fn cancels_waiting(&self) -> usize {
         self.cancels.len()
-    }
-
-    /// The highest token seen.
-    #[must_use]
-    pub fn highest_token(&self) -> Token {
-        self.orders.highest()
     }
 
     pub(super) fn instrument(&self, symbol: usize) -> InstrumentId {
@@ -382,8 +371,9 @@ impl Session {
 
     // ------------------------------------------------------------ time
 
-    /// Refuses orders that waited too long. To be called now and then.
+    /// Refuses orders that waited too long, and ends a silence. To be called now and then.
     pub fn on_time(&mut self, now: Nanos) {
+        self.end_silence(now);
         while let Some(&token) = self.fresh.front() {
             match self.orders.get(token).map(|o| o.entry) {
                 Some(Entry::Queued(since)) if now.since(since) >= self.config.queue_life => {
@@ -405,15 +395,13 @@ impl Session {
         self.hold = HOLD_MIN;
     }
 
-    pub(super) fn be_silent(&mut self, now: Nanos, retry_after_s: Option<u32>) {
-        let span = retry_after_s.map_or(SILENCE, |s| Nanos::from_millis(u64::from(s) * 1_000));
-        self.limits.silence(now, span);
-    }
-
+    /// What the venue says of its limits. One under which something could never be asked for, be it the list that would say another, is none: the old one stays.
     pub(super) fn set_limits(&mut self, weight: Option<u32>, orders: [Option<u32>; 2]) {
+        let weight = weight.filter(|w| w.saturating_sub(reserve(*w)) >= HEAVIEST);
+        let [short, long] = orders.map(|limit| limit.filter(|most| *most > 0));
         let wanted = (
             weight.unwrap_or(self.config.weight),
-            [orders[0].unwrap_or(self.config.orders[0]), orders[1].unwrap_or(self.config.orders[1])],
+            [short.unwrap_or(self.config.orders[0]), long.unwrap_or(self.config.orders[1])],
         );
         if wanted != (self.config.weight, self.config.orders) {
             (self.config.weight, self.config.orders) = wanted;
@@ -448,12 +436,12 @@ impl Session {
     pub fn on_stream_closed(&mut self, now: Nanos) {
         self.stream_open = false;
         self.held.clear();
-        if matches!(self.stage, Stage::Replaying | Stage::Ready) {
-            while let Some(&token) = self.fresh.front() {
-                self.drop_unsent(now, token, own::UNSENT);
+        if matches!(self.stage, Stage::Replaying | Stage::Ready | Stage::Silent) {
+            self.drop_all_unsent(now);
+            if self.stage != Stage::Silent {
+                self.out.push_back(Out::Session(SessionEvent::Disconnected));
             }
             self.stage = Stage::Starting;
-            self.out.push_back(Out::Session(SessionEvent::Disconnected));
             self.back_off(now);
         }
     }
@@ -502,13 +490,15 @@ const MINUTE: Nanos = Nanos::from_millis(60_000);
 const TEN_S: Nanos = Nanos::from_millis(10_000);
 const DAY: Nanos = Nanos::from_millis(86_400_000);
 
-/// A tenth of the weight is kept for cancels. They are no orders to the venue, so of those limits nothing need be kept.
+/// A tenth of the weight is kept for cancels.
+fn reserve(weight: u32) -> u32 {
+    (weight / 10).max(1)
+}
+
+/// Cancels are no orders to the venue, so of the limits of orders nothing need be kept.
 fn limits(weight: u32, orders: [u32; 2]) -> (Limit, [Limit; 2]) {
     let all = |most, span| Limit { span, most, reserve: 0 };
-    (
-        Limit { reserve: (weight / 10).max(1), ..all(weight, MINUTE) },
-        [all(orders[0], TEN_S), all(orders[1], DAY)],
-    )
+    (Limit { reserve: reserve(weight), ..all(weight, MINUTE) }, [all(orders[0], TEN_S), all(orders[1], DAY)])
 }
 
 fn fresh_order(

@@ -2,11 +2,11 @@
 //!
 //! | a request that changes an order came back | then |
 //! |---|---|
-//! | 200 | as asked |
+//! | 200, about the order that was asked about | as asked |
 //! | 429, 418 | not done: it goes back to the front of its queue, and nothing is sent until the venue's time is over |
 //! | 401 | not done: back to its queue; the token is fetched anew |
 //! | any other 4xx with the venue's code | not done: a reject by that code; a cancel that found no order asks about it |
-//! | 5xx, a code that says "unknown", no answer, nonsense | **not known**: the order is asked about by its client id |
+//! | 5xx, a code that says "unknown", no answer, nonsense, words about another order | **not known**: the order is asked about by its client id |
 
 use model::{Nanos, Px, Qty, ReportKind, SessionEvent, Tif, Token};
 
@@ -274,8 +274,11 @@ impl Session {
                     _ => wire::read::<wire::Ack>(body),
                 };
                 match ack {
-                    Ok(ack) => self.accept(now, token, ack.order_id, ack.time),
-                    Err(_) => self.entry_unknown(now, token),
+                    Ok(ack) if self.token_of(&ack.client_id) == Some(token) => {
+                        self.accept(now, token, ack.order_id, ack.time);
+                    }
+                    // An answer about another order says nothing of this one.
+                    Ok(_) | Err(_) => self.entry_unknown(now, token),
                 }
             }
             Verdict::Again if self.stage == Stage::Ready => {
@@ -321,8 +324,10 @@ impl Session {
         let Some(order) = self.orders.get_mut(token) else { return };
         match verdict {
             Verdict::Done(body) => match wire::read::<CancelSaid>(body) {
-                Ok(said) => self.said(now, token, said.order_id, &said.status, &said.executed, said.time),
-                Err(_) => {
+                Ok(said) if said.order_id == order.venue => {
+                    self.said(now, token, said.order_id, &said.status, &said.executed, said.time);
+                }
+                Ok(_) | Err(_) => {
                     order.cancel = Cancel::Unknown;
                     self.queries.insert(token, now);
                 }
@@ -345,7 +350,7 @@ impl Session {
         let ask_again = now.after(QUERY_PAUSE);
         match verdict {
             Verdict::Done(body) => match wire::read::<OrderSaid>(body) {
-                Ok(said) => {
+                Ok(said) if self.token_of(&said.client_id) == Some(token) => {
                     self.accept(now, token, said.order_id, said.time);
                     self.said(now, token, said.order_id, &said.status, &said.executed, said.time);
                     let over = self.is_out_of_window(now, stamp);
@@ -363,7 +368,7 @@ impl Session {
                         }
                     }
                 }
-                Err(_) => drop(self.queries.insert(token, ask_again)),
+                Ok(_) | Err(_) => drop(self.queries.insert(token, ask_again)),
             },
             Verdict::Refused(code::NO_ORDER)
                 if entry == Entry::Unknown && self.is_out_of_window(now, stamp) =>

@@ -86,6 +86,8 @@ pub(super) struct ListenKey {
 pub(super) struct Ack {
     #[serde(rename = "orderId")]
     pub(super) order_id: u64,
+    #[serde(rename = "clientOrderId")]
+    pub(super) client_id: String,
     #[serde(rename = "transactTime")]
     pub(super) time: u64,
 }

@@ -29,6 +29,8 @@ pub struct Desk {
     pub session: Session,
     pub now: Nanos,
     pub heard: Heard,
+    /// What the venue says of its instruments.
+    pub info: String,
 }
 
 pub fn answer(status: u16, body: &str) -> Response<'_> {
@@ -50,7 +52,8 @@ impl Desk {
         let credentials = Credentials::Key { key: "k".into(), secret: "s".into() };
         let config = SessionConfig::new(GatewayId(0), credentials);
         let session = Session::new(config, &[instrument]);
-        Desk { session, now: Nanos::from_millis(1_700_000_000_000), heard: Heard::default() }
+        let now = Nanos::from_millis(1_700_000_000_000);
+        Desk { session, now, heard: Heard::default(), info: INFO.into() }
     }
 
     /// One that is ready, having read an account where nothing happened.
@@ -83,7 +86,7 @@ impl Desk {
             let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
             let (status, body) = match path.strip_prefix("/api/v3/").unwrap() {
                 "time" => (200, format!(r#"{{"serverTime":{}}}"#, self.now.0 / 1_000_000)),
-                "exchangeInfo" => (200, INFO.into()),
+                "exchangeInfo" => (200, self.info.clone()),
                 "userDataStream" => (200, r#"{"listenKey":"abc"}"#.into()),
                 path => {
                     let query = query.split("&recvWindow").next().unwrap();
@@ -122,6 +125,13 @@ impl Desk {
         self.pump();
     }
 
+    pub fn refuse(&mut self, request: &Request, status: u16, retry_after_s: Option<u32>) {
+        let body = r#"{"code":-1003,"msg":"Too many requests."}"#;
+        let refused = Response { retry_after_s, ..answer(status, body) };
+        self.session.on_response(self.now, request.id, &refused);
+        self.pump();
+    }
+
     pub fn lost(&mut self, request: &Request) {
         self.session.on_no_answer(self.now, request.id);
         self.pump();
@@ -153,7 +163,7 @@ impl Desk {
     pub fn live(&mut self, token: u32, qty: u32) {
         self.buy(token, qty);
         let request = self.must(Lane::Orders, "POST /api/v3/order?");
-        self.answer(&request, 200, &format!(r#"{{"orderId":{},"transactTime":1}}"#, 70 + token));
+        self.answer(&request, 200, &ack(token));
         assert!(matches!(self.heard.0.pop(), Some(ReportKind::Accepted { .. })));
         self.heard.0.clear();
     }
@@ -189,4 +199,8 @@ fn open_of(orders: &str) -> String {
     let mut orders: Vec<serde_json::Value> = serde_json::from_str(orders).unwrap();
     orders.retain(|o| ["NEW", "PARTIALLY_FILLED"].iter().any(|s| o["status"] == *s));
     serde_json::Value::from(orders).to_string()
+}
+
+pub fn ack(token: u32) -> String {
+    format!(r#"{{"orderId":{},"clientOrderId":"colo-{token}","transactTime":4}}"#, 70 + token)
 }

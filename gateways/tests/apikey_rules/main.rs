@@ -3,7 +3,7 @@
 mod days;
 mod desk;
 
-use desk::{Desk, INFO, answer, fill, order};
+use desk::{Desk, INFO, ack, fill, order};
 use gateways::apikey::{Lane, Stage, own};
 use model::{CommandKind, Px, Qty, ReportKind, SessionEvent, Tif, Token};
 
@@ -78,6 +78,31 @@ fn an_order_that_arrived_without_an_answer_is_found() {
 }
 
 #[test]
+fn words_about_another_order_say_nothing_of_this_one() {
+    let mut desk = Desk::ready();
+    desk.live(1, 10);
+    desk.buy(2, 10);
+    let request = desk.must(Lane::Orders, "POST");
+    desk.answer(&request, 200, &ack(1));
+    assert_eq!(desk.kinds(), []);
+    desk.wait(250);
+    for (said, told) in [(order(1, "FILLED", "0.010"), false), (order(2, "NEW", "0.000"), true)] {
+        let query = desk.must(Lane::Questions, "GET /api/v3/order?symbol=BTCUSDT&origClientOrderId=colo-2&");
+        desk.answer(&query, 200, &said);
+        assert_eq!(matches!(desk.kinds()[..], [ReportKind::Accepted { qty: Qty(10), .. }]), told);
+        desk.wait(250);
+    }
+    // It was not canceled; another was.
+    desk.cancel(2);
+    let cancel = desk.must(Lane::Cancels, "DELETE");
+    desk.answer(&cancel, 200, r#"{"orderId":71,"status":"CANCELED","executedQty":"0.000","transactTime":9}"#);
+    assert_eq!(desk.kinds(), []);
+    let query = desk.must(Lane::Questions, "GET /api/v3/order?symbol=BTCUSDT&origClientOrderId=colo-2&");
+    desk.answer(&query, 200, &order(2, "CANCELED", "0.000"));
+    assert_eq!(desk.kinds(), [ReportKind::Canceled { qty: Qty(10), reason: b'U' }]);
+}
+
+#[test]
 fn a_fill_counts_once_by_its_trade_and_an_end_waits_for_all_of_them() {
     let mut desk = Desk::ready();
     desk.live(1, 10);
@@ -107,16 +132,108 @@ fn too_many_requests_silence_all_and_lose_nothing() {
     let mut desk = Desk::ready();
     desk.live(1, 10);
     desk.buy(2, 10);
-    let request = desk.must(Lane::Orders, "POST");
-    let mut refused = answer(429, r#"{"code":-1003,"msg":"Too many requests."}"#);
-    refused.retry_after_s = Some(3);
-    desk.session.on_response(desk.now, request.id, &refused);
     desk.cancel(1);
-    desk.wait(900);
-    assert!(desk.next(Lane::Cancels).is_none() && desk.next(Lane::Orders).is_none());
-    desk.wait(2_100);
+    let request = desk.must(Lane::Orders, "POST");
+    desk.refuse(&request, 429, Some(3));
+    assert_eq!(desk.kinds(), [ReportKind::Rejected { reason: own::UNSENT }]);
+    assert_eq!(
+        (desk.session.stage(), desk.heard.1.last()),
+        (Stage::Silent, Some(&SessionEvent::Disconnected))
+    );
+    assert!(!desk.submit(CommandKind::Cancel { token: Token(1), qty: Qty::ZERO }), "nothing can be sent");
+    // The stream speaks on.
+    desk.stream(1, "TRADE", "PARTIALLY_FILLED", "0.004", "0.004", 900);
+    assert_eq!(desk.kinds(), [fill(4, 900)]);
+    desk.wait(2_900);
+    assert!(desk.next(Lane::Cancels).is_none() && desk.next(Lane::Questions).is_none());
+    assert_eq!(desk.session.stage(), Stage::Silent);
+    desk.wait(100);
+    let ready = SessionEvent::Ready { next_token: Token(3), proven: true };
+    assert_eq!((desk.session.stage(), desk.heard.1.last()), (Stage::Ready, Some(&ready)));
     desk.must(Lane::Cancels, "DELETE /api/v3/order?symbol=BTCUSDT&origClientOrderId=colo-1&");
-    assert_eq!(desk.kinds(), [ReportKind::Rejected { reason: own::LATE }], "it had waited too long");
+    assert!(desk.next(Lane::Questions).is_none(), "nothing was missed");
+}
+
+#[test]
+fn a_session_that_is_silent_is_not_ready_whatever_else_comes() {
+    // An order is unknown when the silence ends.
+    let mut desk = Desk::ready();
+    desk.live(1, 10);
+    desk.buy(2, 10);
+    desk.cancel(1);
+    let (order_2, cancel) = (desk.must(Lane::Orders, "POST"), desk.must(Lane::Cancels, "DELETE"));
+    desk.refuse(&cancel, 418, Some(120));
+    desk.lost(&order_2);
+    desk.wait(120_000);
+    assert_eq!(desk.session.stage(), Stage::Replaying);
+    let query = desk.must(Lane::Questions, "GET /api/v3/order?symbol=BTCUSDT&origClientOrderId=colo-2&");
+    desk.answer(&query, 200, &order(2, "NEW", "0.000"));
+    assert_eq!(desk.session.stage(), Stage::Ready);
+
+    // The stream ends in the silence.
+    let mut desk = Desk::ready();
+    desk.buy(3, 10);
+    let request = desk.must(Lane::Orders, "POST");
+    desk.refuse(&request, 429, Some(20));
+    let told = desk.heard.1.len();
+    desk.session.on_stream_closed(desk.now);
+    desk.pump();
+    assert_eq!((desk.session.stage(), desk.heard.1.len()), (Stage::Starting, told), "it is told once");
+    desk.log_in("[]", "[]");
+    assert_eq!(desk.session.stage(), Stage::Ready);
+
+    // What was missed is read by then, but for what another request of the time before brings.
+    let mut desk = Desk::new();
+    desk.wait(20_000);
+    for body in [
+        &format!(r#"{{"serverTime":{}}}"#, desk.now.0 / 1_000_000),
+        INFO,
+        r#"{"listenKey":"abc"}"#,
+        "[]",
+        "[]",
+    ] {
+        let request = desk.must(Lane::Questions, "");
+        desk.answer(&request, 200, body);
+        desk.session.on_stream_open();
+    }
+    let trades = desk.must(Lane::Questions, "GET /api/v3/myTrades");
+    desk.session.begin_sweep();
+    let cancel = desk.must(Lane::Cancels, "DELETE");
+    desk.refuse(&cancel, 418, Some(60));
+    desk.answer(&trades, 200, "[]");
+    assert_eq!(desk.session.stage(), Stage::Replaying);
+    desk.wait(60_000);
+    assert_eq!(desk.session.stage(), Stage::Ready);
+}
+
+#[test]
+fn no_silence_is_longer_than_a_venue_s_longest_ban() {
+    let mut desk = Desk::ready();
+    desk.buy(1, 10);
+    let request = desk.must(Lane::Orders, "POST");
+    desk.refuse(&request, 418, Some(u32::MAX));
+    let three_days = 3 * 86_400_000;
+    desk.wait(three_days - 1);
+    assert_eq!((desk.session.stage(), desk.next(Lane::Questions).is_none()), (Stage::Silent, true));
+    desk.wait(1);
+    assert_eq!((desk.session.stage(), desk.next(Lane::Questions).is_some()), (Stage::Ready, true));
+}
+
+#[test]
+fn a_limit_that_nothing_could_be_asked_under_is_not_believed() {
+    for limit in [0, 1, 21] {
+        let mut desk = Desk::new();
+        let weight = format!(
+            r#"{{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":{limit}}}"#
+        );
+        desk.info =
+            INFO.replace("\"rateLimits\":[", &format!("\"rateLimits\":[{weight},")).replace(":20}", ":0}");
+        desk.log_in("[]", "[]");
+        assert_eq!(desk.session.stage(), Stage::Ready, "{limit}");
+        desk.live(1, 10);
+        desk.cancel(1);
+        desk.must(Lane::Cancels, "DELETE");
+    }
 }
 
 #[test]
@@ -182,11 +299,7 @@ fn a_replace_keeps_the_total_and_its_outcomes_are_told() {
     let request = replace(&mut desk).unwrap();
     assert!(request.target.contains("cancelRestrictions=ONLY_NEW&cancelOrigClientOrderId=colo-1&"));
     desk.stream(1, "CANCELED", "CANCELED", "0.000", "0.000", -1);
-    desk.answer(
-        &request,
-        200,
-        r#"{"cancelResult":"SUCCESS","newOrderResponse":{"orderId":72,"transactTime":4}}"#,
-    );
+    desk.answer(&request, 200, &format!(r#"{{"cancelResult":"SUCCESS","newOrderResponse":{}}}"#, ack(2)));
     desk.stream(2, "NEW", "NEW", "0.000", "0.000", -1);
     assert!(matches!(
         desk.kinds()[..],
@@ -329,7 +442,19 @@ fn orders_of_an_earlier_run_are_adopted_and_others_are_not_ours() {
     assert!(kinds[..2].iter().all(|k| matches!(k, ReportKind::Accepted { qty: Qty(10), .. })));
     assert_eq!(kinds[2..], [fill(4, 8), ReportKind::Canceled { qty: Qty(6), reason: b'S' }, fill(1, 9)]);
     assert_eq!(desk.heard.2, [Token(2), Token(3), Token(2), Token(2), Token(3)]);
-    assert_eq!(desk.session.highest_token(), Token(3));
+    let ready = SessionEvent::Ready { next_token: Token(4), proven: true };
+    assert_eq!(desk.heard.1.last(), Some(&ready));
+}
+
+#[test]
+fn the_highest_number_that_an_order_can_have_is_no_end_of_numbers() {
+    let mut desk = Desk::new();
+    let last = order(2, "CANCELED", "0.000").replace("\"orderId\":72", "\"orderId\":18446744073709551615");
+    desk.log_in(&format!("[{last}]"), "[]");
+    assert_eq!(desk.session.stage(), Stage::Ready);
+    desk.session.on_stream_closed(desk.now);
+    desk.log_in("[]", "[]");
+    assert_eq!(desk.session.stage(), Stage::Ready);
 }
 
 #[test]

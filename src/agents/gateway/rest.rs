@@ -134,6 +134,7 @@ impl RestReader {
             line.turn(now, &mut self.session);
         }
         self.stream.turn(now, &mut self.session);
+        self.session.on_time(now);
         self.session.pump(sink);
     }
 }
@@ -190,7 +191,7 @@ impl RestAgent {
 
     /// Whether the user stream is there, so that a session stands by it.
     fn is_standing(&self) -> bool {
-        matches!(self.session.stage(), Stage::Replaying | Stage::Ready)
+        matches!(self.session.stage(), Stage::Replaying | Stage::Ready | Stage::Silent)
     }
 
     /// Hands the session what the strategy sent. Orders approved for a session that is gone are dropped.
@@ -293,7 +294,7 @@ impl RestAgent {
         let state = match self.session.stage() {
             Stage::Refused => 0,
             Stage::Starting => 1,
-            Stage::Replaying => 2,
+            Stage::Replaying | Stage::Silent => 2,
             Stage::Ready => 3,
         };
         let c = &mut self.publisher.counters;
