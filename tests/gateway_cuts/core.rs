@@ -224,7 +224,7 @@ impl Core {
             let approved = self.outbox.commands()[k];
             self.decided.push(*approved.command());
             if self.talks {
-                println!("{} decides {:?}", self.now.0, approved.command());
+                eprintln!("{} decides {:?}", self.now.0, approved.command());
             }
             if !matches!(approved.command().kind, CommandKind::Cancel { .. }) {
                 self.unanswered.push(approved);
@@ -285,9 +285,9 @@ impl Core {
         let cut = is_a_cut(&item).then(|| self.reserved());
         if self.talks {
             match &item {
-                GatewayItem::Report { report, .. } => println!("{} hears {report:?}", self.now.0),
-                GatewayItem::Session { event, .. } => println!("{} hears {event:?}", self.now.0),
-                GatewayItem::Doubt { .. } => println!("{} doubts", self.now.0),
+                GatewayItem::Report { report, .. } => eprintln!("{} hears {report:?}", self.now.0),
+                GatewayItem::Session { event, .. } => eprintln!("{} hears {event:?}", self.now.0),
+                GatewayItem::Doubt { .. } => eprintln!("{} doubts", self.now.0),
                 GatewayItem::Sent(_) => {}
             }
         }
