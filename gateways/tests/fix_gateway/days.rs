@@ -72,6 +72,29 @@ fn a_day_begins_at_the_daily_reset_where_there_is_one() {
 }
 
 #[test]
+fn a_trade_is_found_by_its_name_and_by_that_of_its_correction() {
+    for v in BOTH {
+        let mut b = Bench::ready(v);
+        b.live(1);
+        let fill = trade(&mut b, 1, 50, 50, "");
+        let first = b.execution(&name(1), "G", &format!("14=40|19={fill}|31=9|32=40|39=1|151=60|"));
+        let second = b.execution(&name(1), "G", &format!("14=30|19={first}|31=9|32=30|39=1|151=70|"));
+        for named in [first, second, fill] {
+            b.execution(&name(1), "H", &format!("14=0|19={named}|39=0|151=100|"));
+        }
+        b.turn();
+        let amended = |r: &ExecutionReport| match r.kind {
+            ReportKind::Corrected { match_number, .. } | ReportKind::Broken { match_number, .. } => {
+                Some(match_number)
+            }
+            _ => None,
+        };
+        let trades: Vec<u64> = b.sink.reports().iter().filter_map(amended).collect();
+        assert_eq!(trades, [fill; 5]);
+    }
+}
+
+#[test]
 fn a_trade_that_comes_again_without_a_date_is_not_guessed_at() {
     let mut b = Bench::ready(Version::Fix44);
     b.live(1);

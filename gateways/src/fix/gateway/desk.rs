@@ -18,6 +18,9 @@ pub(super) const SENT_MAX: usize = 8_192;
 /// Reports that are remembered, for those that are flagged as perhaps sent before.
 pub(super) const TOLD_MAX: usize = 4_096;
 
+/// Corrections that are remembered; a correction of an older one halts trading for a person to look.
+pub(super) const CORRECTED_MAX: usize = 1_024;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Not logged on, or the replay goes on.
@@ -76,6 +79,8 @@ pub(super) struct Desk {
     pub(super) sent: VecDeque<(u64, Name, u8)>,
     /// ExecIDs, as numbers.
     pub(super) told: VecDeque<u64>,
+    /// Corrections by their ExecID, and the trade that each is of in the end, as numbers.
+    pub(super) corrected: VecDeque<(u64, u64)>,
     pub(super) barrier: Barrier,
     /// Others' orders are told of, and nothing is asked.
     pub(super) drop_copy: bool,
@@ -134,6 +139,7 @@ impl Desk {
             highest_seen: Token(0),
             sent: VecDeque::with_capacity(SENT_MAX),
             told: VecDeque::with_capacity(TOLD_MAX),
+            corrected: VecDeque::with_capacity(CORRECTED_MAX),
             barrier: if config.drop_copy { Barrier::None } else { config.barrier },
             drop_copy: config.drop_copy,
             patience: config.patience,

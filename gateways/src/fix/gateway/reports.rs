@@ -8,7 +8,7 @@ use super::super::order::{
 };
 use super::super::orders::Record;
 use super::super::tags;
-use super::desk::{Desk, Phase, TOLD_MAX};
+use super::desk::{CORRECTED_MAX, Desk, Phase, TOLD_MAX};
 use crate::codec::DecodeError;
 use crate::gateway::{Notice, ReportSink};
 
@@ -112,6 +112,15 @@ impl Desk {
         Ok(())
     }
 
+    /// The trade that a report is of: a venue's second correction may name the first, where we go on with the name of the trade.
+    fn trade_of(&self, number: u64) -> u64 {
+        self.corrected
+            .iter()
+            .rev()
+            .find(|(correction, _)| *correction == number)
+            .map_or(number, |(_, trade)| *trade)
+    }
+
     /// Whether it tells of a trade of before the process's day.
     fn is_earlier(&self, e: &Execution<'_>) -> Result<bool, FieldError> {
         if !matches!(e.what, What::Trade | What::TradeCancel | What::TradeCorrect) {
@@ -155,7 +164,8 @@ impl Desk {
     ) -> Result<Option<ReportKind>, FieldError> {
         let record = self.orders.get(this.token).copied();
         let px = e.px.or(record.map(|r| r.terms.px)).ok_or(FieldError(tags::PRICE));
-        let referred = || e.exec_ref.map(match_number).ok_or(FieldError(tags::EXEC_REF_ID));
+        let referred =
+            e.exec_ref.map(|id| self.trade_of(match_number(id))).ok_or(FieldError(tags::EXEC_REF_ID));
         let reason = e.reason as u8;
         Ok(Some(match e.what {
             What::New => {
@@ -229,10 +239,15 @@ impl Desk {
                 self.traded = true;
                 ReportKind::Executed { qty, px, match_number: trade, liquidity: e.liquidity }
             }
-            What::TradeCancel => ReportKind::Broken { match_number: referred()?, reason },
+            What::TradeCancel => ReportKind::Broken { match_number: referred?, reason },
             What::TradeCorrect => {
                 let (qty, px) = e.last.ok_or(FieldError(tags::LAST_QTY))?;
-                ReportKind::Corrected { match_number: referred()?, qty, px, liquidity: e.liquidity, reason }
+                let match_number = referred?;
+                if self.corrected.len() == CORRECTED_MAX {
+                    self.corrected.pop_front();
+                }
+                self.corrected.push_back((trade, match_number));
+                ReportKind::Corrected { match_number, qty, px, liquidity: e.liquidity, reason }
             }
             What::PendingCancel => ReportKind::CancelPending,
             What::Restated => match self.orders.get(this.token) {
