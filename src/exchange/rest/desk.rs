@@ -69,6 +69,8 @@ impl From<Refused> for No {
     }
 }
 
+/// None, or one that is no limit: at 200,000 the floor takes it for a market order.
+const BAD_PRICE: (u16, i64, &str) = (400, -1013, "Filter failure: PRICE_FILTER");
 const NO_ENDPOINT: (u16, i64, &str) = (404, -1000, "There is no such endpoint.");
 const BAD_PARAMETER: (u16, i64, &str) = (400, -1102, "A mandatory parameter was not sent, or malformed.");
 const BAD_SYMBOL: (u16, i64, &str) = (400, -1121, "Invalid symbol.");
@@ -342,7 +344,7 @@ impl Desk {
         if floor.phase != Some(b'Q') {
             return Err((400, -1013, "Market is closed.").into());
         }
-        let px: Px = of("price")?.parse().map_err(|_| (400, -1013, "Filter failure: PRICE_FILTER"))?;
+        let px: Px = of("price")?.parse().ok().filter(|px: &Px| px.is_orderable()).ok_or(BAD_PRICE)?;
         let qty = whole(&of("quantity")?).ok_or((400, -1013, "Filter failure: LOT_SIZE"))?;
         let client_id = of("newClientOrderId")?;
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:/".contains(&b);
@@ -381,7 +383,7 @@ impl Desk {
                 "transactTime": self.now_ms(floor),
             })),
             None => Err(match self.cause {
-                Some(Cause::Price) => (400, -1013, "Filter failure: PRICE_FILTER"),
+                Some(Cause::Price) => BAD_PRICE,
                 Some(Cause::Quantity) => (400, -1013, "Filter failure: LOT_SIZE"),
                 Some(Cause::Halted) => (400, -1013, "Market is closed."),
                 _ => (400, -2010, "NEW_ORDER_REJECTED"),

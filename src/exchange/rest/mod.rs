@@ -33,6 +33,8 @@ pub mod desk;
 pub mod doors;
 mod history;
 pub mod quota;
+#[cfg(test)]
+mod tests;
 
 pub use config::{ClientConfig, RestConfig};
 pub use desk::{Answer, Ask, Desk};
