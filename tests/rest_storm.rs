@@ -10,7 +10,7 @@ use colo::exchange::faults::LineFaults;
 use colo::exchange::flow::Flow;
 use colo::exchange::glimpse::SnapshotFaults;
 use colo::exchange::market::MarketRules;
-use colo::exchange::rest::{Answer, Ask, ClientConfig, Desk, RestConfig};
+use colo::exchange::rest::{Answer, Ask, ClientConfig, Desk, RestConfig, UserStream};
 use colo::exchange::{Venue, VenueConfig};
 use gateways::apikey::{Credentials, Lane, Request, Response, Session, SessionConfig, Stage};
 use gateways::gateway::{Notice, ReportSink};
@@ -135,7 +135,7 @@ struct World {
     session: Session,
     lanes: [Option<Flight>; 3],
     /// Messages of the stream on their way, and whose stream it is.
-    stream: Option<(usize, Vec<(u64, String)>)>,
+    stream: Option<(UserStream, Vec<(u64, String)>)>,
     stream_back: u64,
     /// Nobody answers until then.
     down_until: u64,

@@ -1,6 +1,6 @@
 //! The endpoints: a request in, an answer out; no socket, no clock.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use model::{Px, Qty, Side, Symbol};
 use serde_json::{Value, json};
@@ -10,14 +10,13 @@ use super::config::{Client, RestConfig};
 use super::depth::{MarketData, limit_of};
 use super::history::History;
 use super::quota::{Counter, QuotaCounts, Refused};
+use super::user_stream::{Listen, UserStream};
 use crate::exchange::entry::{Cause, Enter, Report, Request, Tags};
 use crate::exchange::floor::Floor;
 use crate::exchange::order_entry;
 
 /// What a list brings at most.
 const PAGE: usize = 1_000;
-/// Messages of a user stream that wait for its connection; one that is further behind is closed.
-const EVENTS_MAX: usize = 10_000;
 
 /// A request.
 #[derive(Clone, Copy, Debug)]
@@ -76,15 +75,6 @@ const BAD_PARAMETER: (u16, i64, &str) = (400, -1102, "A mandatory parameter was 
 const BAD_SYMBOL: (u16, i64, &str) = (400, -1121, "Invalid symbol.");
 const NO_ORDER: (u16, i64, &str) = (400, -2013, "Order does not exist.");
 const NOT_CANCELED: (u16, i64, &str) = (400, -2011, "Unknown order sent.");
-
-/// The user stream of one client.
-#[derive(Debug, Default)]
-struct Listen {
-    key: String,
-    expires: u64,
-    is_open: bool,
-    events: VecDeque<String>,
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -452,30 +442,27 @@ impl Desk {
         json!({ "listenKey": listen.key })
     }
 
-    /// The client whose stream this path is; it is open from now on.
-    pub fn open_stream(&mut self, path: &str) -> Option<usize> {
+    /// The stream that this path is; it is open from now on, in the place of any that was opened by it before.
+    pub fn open_stream(&mut self, path: &str) -> Option<UserStream> {
         let key = path.strip_prefix("/ws/").filter(|key| !key.is_empty())?;
         let client = self.listens.iter().position(|l| l.key == key)?;
-        let listen = &mut self.listens[client];
-        listen.is_open = true;
-        listen.events.clear();
-        Some(client)
+        Some(UserStream { client, opening: self.listens[client].open() })
     }
 
     /// Its connection is gone.
-    pub fn close_stream(&mut self, client: usize) {
-        self.listens[client].is_open = false;
+    pub fn close_stream(&mut self, stream: UserStream) {
+        self.listens[stream.client].close(stream.opening);
     }
 
-    /// Whether a client's stream is to stay open.
+    /// Whether a stream is to stay open.
     #[must_use]
-    pub fn is_streaming(&self, client: usize) -> bool {
-        self.listens[client].is_open
+    pub fn is_streaming(&self, stream: UserStream) -> bool {
+        self.listens[stream.client].is_streaming(stream.opening)
     }
 
-    /// The next message of a client's stream.
-    pub fn poll_stream(&mut self, client: usize) -> Option<String> {
-        self.listens[client].events.pop_front()
+    /// The next message of a stream.
+    pub fn poll_stream(&mut self, stream: UserStream) -> Option<String> {
+        self.listens[stream.client].poll(stream.opening)
     }
 
     /// Does what is due: listen keys that nobody kept alive are over.
@@ -485,10 +472,7 @@ impl Desk {
         self.market_data.tick(floor, now);
         for listen in self.listens.iter_mut().filter(|l| !l.key.is_empty() && now >= l.expires) {
             let key = std::mem::take(&mut listen.key);
-            if listen.is_open {
-                let said = json!({ "e": "listenKeyExpired", "E": now, "listenKey": key });
-                listen.events.push_back(said.to_string());
-            }
+            listen.tell(|| json!({ "e": "listenKeyExpired", "E": now, "listenKey": key }).to_string());
         }
     }
 
@@ -503,11 +487,8 @@ impl Desk {
                     continue;
                 };
                 let clients = self.access.clients().iter().zip(&mut self.listens);
-                for (_, listen) in clients.filter(|(c, l)| c.account == *account && l.is_open) {
-                    listen.events.push_back(message.clone());
-                    if listen.events.len() > EVENTS_MAX {
-                        listen.is_open = false;
-                    }
+                for (_, listen) in clients.filter(|(c, _)| c.account == *account) {
+                    listen.tell(|| message.clone());
                 }
             }
         }

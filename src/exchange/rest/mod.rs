@@ -35,6 +35,8 @@ mod history;
 pub mod quota;
 #[cfg(test)]
 mod tests;
+mod user_stream;
 
 pub use config::{ClientConfig, RestConfig};
 pub use desk::{Answer, Ask, Desk};
+pub use user_stream::UserStream;

@@ -81,3 +81,25 @@ fn a_limit_is_a_price_and_never_the_want_of_one() {
         assert_eq!(w.buy(&format!("good{n}"), price).0, 200, "{price}");
     }
 }
+
+#[test]
+fn a_stream_that_is_opened_again_takes_the_place_of_the_one_before() {
+    let mut w = World::new();
+    let key: Value = serde_json::from_str(&w.ask("POST", "/api/v3/userDataStream", "", "").body).unwrap();
+    let path = format!("/ws/{}", key["listenKey"].as_str().unwrap());
+    assert!(w.desk.open_stream("/ws/").is_none() && w.desk.open_stream("/ws/abc").is_none());
+    let old = w.desk.open_stream(&path).unwrap();
+    assert!(w.desk.is_streaming(old));
+    let new = w.desk.open_stream(&path).unwrap();
+    assert!(w.desk.is_streaming(new) && !w.desk.is_streaming(old));
+    w.buy("a", "5.00");
+    assert_eq!(w.desk.poll_stream(old), None, "it may be dead");
+    assert!(w.desk.poll_stream(new).unwrap().contains(r#""c":"a""#));
+    // When that one is found to be gone, it is nobody else's end.
+    w.desk.close_stream(old);
+    assert!(w.desk.is_streaming(new));
+    w.buy("b", "5.00");
+    assert!(w.desk.poll_stream(new).is_some());
+    w.desk.close_stream(new);
+    assert!(!w.desk.is_streaming(new));
+}
