@@ -117,7 +117,7 @@ impl Desk {
     /// What was counted.
     #[must_use]
     pub fn counts(&self) -> QuotaCounts {
-        self.counter.counts()
+        QuotaCounts { differences_lost: self.market_data.lost(), ..self.counter.counts() }
     }
 
     /// What everybody may hear.
