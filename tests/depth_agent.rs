@@ -265,6 +265,38 @@ fn a_stream_without_a_sign_of_life_is_given_up_and_opened_again() {
 }
 
 #[test]
+fn a_stream_that_is_closed_as_soon_as_it_opens_is_opened_ever_more_seldom() {
+    let mut w = World::new("flap", 1_200);
+    w.until("a stream", |w| w.venue.opened == 1);
+    for (n, least) in [50, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000].into_iter().enumerate() {
+        w.venue.stream = None;
+        w.idle();
+        w.pass(least - 1);
+        w.idle();
+        assert_eq!(w.venue.opened, n + 1, "not before {least} ms");
+        w.pass(1 + least / 4);
+        w.until("another", |w| w.venue.opened == n + 2);
+    }
+    // One that says something is worth opening soon again.
+    w.venue.say(&diff(99, 101));
+    w.until("its book", |w| !w.status.is_empty());
+    w.venue.stream = None;
+    w.until("its end", |w| w.status.len() == 2);
+    w.pass(63);
+    w.until("another", |w| w.venue.opened == 11);
+    // And so is one that stood, with nothing to say.
+    for opened in 12..=13 {
+        w.idle();
+        w.pass(6_000);
+        w.idle();
+        w.venue.stream = None;
+        w.idle();
+        w.pass(63);
+        w.until("another", |w| w.venue.opened == opened);
+    }
+}
+
+#[test]
 fn books_that_a_person_does_not_believe_are_made_anew() {
     let mut w = World::live("resync", 1_200);
     let seen = w.events.len();

@@ -154,7 +154,7 @@ fn run(per_mille: u32, seconds: u64) -> (u64, DepthStats, u64) {
             }
         }
     }
-    let lost = desk.market_data().lost();
+    let lost = desk.counts().differences_lost;
     assert!(core.prints > 0);
     (compared, *stream.stats(), lost)
 }

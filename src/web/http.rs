@@ -148,8 +148,23 @@ fn body(
     Ok(buffer.get(start..end).map(|body| (body.to_vec(), end)))
 }
 
+/// Nothing is copied before all of it is there: what comes in many reads would be copied as often.
 fn chunks(buffer: &[u8], start: usize, most: usize) -> Result<Option<(Vec<u8>, usize)>, HttpError> {
-    let (mut body, mut at) = (Vec::new(), start);
+    let mut length = 0;
+    let Some(end) = walk(buffer, start, most, |chunk| length += chunk.len())? else { return Ok(None) };
+    let mut body = Vec::with_capacity(length);
+    walk(buffer, start, most, |chunk| body.extend_from_slice(chunk))?;
+    Ok(Some((body, end)))
+}
+
+/// Each chunk, and where the last ends; `None`: it is not there yet.
+fn walk(
+    buffer: &[u8],
+    start: usize,
+    most: usize,
+    mut chunk: impl FnMut(&[u8]),
+) -> Result<Option<usize>, HttpError> {
+    let (mut room, mut at) = (most, start);
     loop {
         let rest = buffer.get(at..).unwrap_or_default();
         let (head, size) = match httparse::parse_chunk_size(rest) {
@@ -159,19 +174,17 @@ fn chunks(buffer: &[u8], start: usize, most: usize) -> Result<Option<(Vec<u8>, u
             Err(_) => return Err(HttpError::Malformed),
         };
         let size = usize::try_from(size).map_err(|_| HttpError::TooLong)?;
-        if size > most - body.len() {
-            return Err(HttpError::TooLong);
-        }
+        room = room.checked_sub(size).ok_or(HttpError::TooLong)?;
         let (from, to) = (at + head, at + head + size);
         // The line's end behind each chunk; trailers are not taken.
         let Some(end) = buffer.get(to..to + 2) else { return Ok(None) };
         if end != b"\r\n" {
             return Err(HttpError::Malformed);
         }
-        body.extend_from_slice(&buffer[from..to]);
+        chunk(&buffer[from..to]);
         at = to + 2;
         if size == 0 {
-            return Ok(Some((body, at)));
+            return Ok(Some(at));
         }
     }
 }

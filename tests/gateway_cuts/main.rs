@@ -18,6 +18,7 @@
 //! * `SEED=n` runs that session alone.
 
 mod agent;
+#[expect(clippy::print_stderr, reason = "one session that is run alone tells what it hears")]
 mod core;
 #[path = "../exchange_support/mod.rs"]
 mod exchange_support;

@@ -7,7 +7,7 @@ use colo::exchange::faults::LineFaults;
 use colo::exchange::flow::Flow;
 use colo::exchange::glimpse::SnapshotFaults;
 use colo::exchange::market::MarketRules;
-use colo::exchange::rest::{Answer, Ask, ClientConfig, Desk, RestConfig};
+use colo::exchange::rest::{Answer, Ask, ClientConfig, Desk, RestConfig, UserStream};
 use colo::exchange::{Venue, VenueConfig};
 use gateways::apikey::{Credentials, Lane, Request, Response, Session, SessionConfig, Stage};
 use gateways::gateway::{Notice, ReportSink};
@@ -132,7 +132,7 @@ pub struct World {
     pub session: Session,
     pub lanes: [Option<Flight>; 3],
     /// Messages of the stream on their way, and whose stream it is.
-    pub stream: Option<(usize, Vec<(u64, String)>)>,
+    pub stream: Option<(UserStream, Vec<(u64, String)>)>,
     pub stream_back: u64,
     /// Nobody answers until then.
     pub down_until: u64,

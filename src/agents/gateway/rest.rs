@@ -18,6 +18,7 @@ use gateways::gateway::ReportSink;
 use model::{CommandKind, GatewayId, Instrument, Nanos, Token};
 use ringbuf::spsc::Consumer;
 
+use super::sweep::{QUIET, SWEEP};
 use super::upward::Upward;
 use super::{BATCH, GatewayParts, LOGOUT, PUBLISH, unconfirmed_sweep};
 use crate::agent::Agent;
@@ -29,10 +30,6 @@ use crate::config::RestVenue;
 use crate::telemetry::counters::gateway as counter;
 use crate::telemetry::publish::GatewayPublisher;
 
-/// How long a sweep may take in all.
-const SWEEP: Nanos = Nanos::from_millis(3_000);
-/// The stream without a report for so long after the venue's answer has said all that it has to say.
-const QUIET: Nanos = Nanos::from_millis(50);
 /// Orders whose request has not left; more than the session lets wait.
 const UNSENT_MAX: usize = 4_096;
 

@@ -20,11 +20,11 @@ use model::{Nanos, Token};
 pub const SWEEP_TOKENS: u32 = 16;
 
 /// How long a sweep may take in all.
-const SWEEP: Nanos = Nanos::from_millis(3_000);
+pub(super) const SWEEP: Nanos = Nanos::from_millis(3_000);
 /// A replay that takes longer than this is not waited for: the number may be too low then, but nothing is lost by asking.
 const PATIENCE: Nanos = Nanos::from_millis(1_500);
-/// A line without a report for so long after the answer has said all that it has to say.
-const QUIET: Nanos = Nanos::from_millis(50);
+/// A line, or a stream, without a report for so long after the answer has said all that it has to say.
+pub(super) const QUIET: Nanos = Nanos::from_millis(50);
 
 /// See the module.
 pub(super) struct Sweep {

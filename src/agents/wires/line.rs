@@ -1,4 +1,7 @@
 //! One connection for requests: one at a time, for an answer must be that of the request before it.
+//!
+//! Bytes that nobody asked for would be taken for the answer to what is asked next. So a connection that has any when a request is to be made has no further use, nor has
+//! one where more comes behind an answer; which of the two is the answer is not known then.
 
 use gateways::apikey::{Lane, Response};
 use model::{Nanos, Token};
@@ -98,9 +101,13 @@ impl Line {
     /// An error: the connection has no further use.
     fn talk(&mut self, now: Nanos, asker: &mut impl Asker, turn: &mut Turn) -> Result<(), ()> {
         let State::Up(link) = &mut self.state else { return Ok(()) };
-        if self.asked.is_none()
-            && let Some(request) = asker.next_request(now, self.lane)
-        {
+        let mut buffer = [0; READ];
+        if self.asked.is_none() {
+            match link.recv(&mut buffer).map_err(drop)? {
+                Received::Nothing => {}
+                Received::Data(_) | Received::Closed => return Err(()),
+            }
+            let Some(request) = asker.next_request(now, self.lane) else { return Ok(()) };
             let host = self.endpoint.authority();
             let (method, target) = (request.method, &request.target);
             http::put_request(&mut self.output, method, target, host, &request.headers, &request.body);
@@ -116,7 +123,6 @@ impl Line {
                 turn.sent = self.leaving.take();
             }
         }
-        let mut buffer = [0; READ];
         match link.recv(&mut buffer).map_err(drop)? {
             Received::Nothing => {}
             Received::Closed => return Err(()),
@@ -128,13 +134,13 @@ impl Line {
                 }
             }
         }
-        let Some((id, since)) = self.asked else {
-            // Words that nobody asked for.
-            return if self.input.is_empty() { Ok(()) } else { Err(()) };
-        };
+        let Some((id, since)) = self.asked else { return Ok(()) };
         if turn.work > 0
             && let Some(response) = http::take_response(&mut self.input, BODY_MAX).map_err(drop)?
         {
+            if !self.input.is_empty() {
+                return Err(());
+            }
             self.asked = None;
             self.retry.reset();
             let headers = &response.headers;

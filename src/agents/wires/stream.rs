@@ -9,6 +9,8 @@ use crate::web::{Endpoint, Link};
 
 /// How long it may take to open.
 const OPEN: Nanos = Nanos::from_millis(5_000);
+/// A stream that stood for so long, or said something, was one: the next is opened soon. One that is closed as soon as it opens is a proxy without its venue.
+const STOOD: Nanos = Nanos::from_millis(5_000);
 /// Messages taken in one turn.
 const BURST: usize = 64;
 
@@ -16,7 +18,7 @@ enum State {
     Waiting { until: Nanos },
     Connecting { link: Link, by: Nanos },
     Opening { opening: Box<Opening<Link>>, by: Nanos },
-    Open { socket: Box<Socket<Link>>, heard: Nanos, pinged: bool },
+    Open { socket: Box<Socket<Link>>, since: Nanos, heard: Nanos, pinged: bool },
 }
 
 /// See the module.
@@ -73,8 +75,8 @@ impl Stream {
             },
             State::Opening { opening, by } => match opening.poll() {
                 Ok(Some(socket)) => {
-                    self.state = State::Open { socket: Box::new(socket), heard: now, pinged: false };
-                    self.retry.reset();
+                    self.state =
+                        State::Open { socket: Box::new(socket), since: now, heard: now, pinged: false };
                     listener.on_stream_open(now);
                     1
                 }
@@ -105,7 +107,7 @@ impl Stream {
     }
 
     fn listen(&mut self, now: Nanos, listener: &mut impl Listener) -> usize {
-        let State::Open { socket, heard, pinged } = &mut self.state else { return 0 };
+        let State::Open { socket, heard, pinged, .. } = &mut self.state else { return 0 };
         for work in 0..BURST {
             if !listener.has_room() {
                 // Whoever does not listen hears nothing, which is not the venue's silence.
@@ -115,6 +117,7 @@ impl Stream {
             match socket.poll() {
                 Ok(Heard::Text(text)) => {
                     (*heard, *pinged) = (now, false);
+                    self.retry.reset();
                     listener.on_stream_text(now, &text);
                     if listener.wants_stream().as_deref() != Some(&*self.path) {
                         return work + 1;
@@ -151,7 +154,10 @@ impl Stream {
 
     #[cold]
     fn drop_it(&mut self, now: Nanos, listener: &mut impl Listener, silent: bool) {
-        if matches!(self.state, State::Open { .. }) {
+        if let State::Open { since, .. } = self.state {
+            if now.since(since) >= STOOD {
+                self.retry.reset();
+            }
             listener.on_stream_closed(now, silent);
         }
         self.state = State::Waiting { until: self.retry.after(now) };

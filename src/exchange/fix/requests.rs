@@ -83,7 +83,7 @@ impl<'a> Read<'a> {
     fn price(&self) -> u64 {
         match self.letter(40) {
             b'1' => MARKET_PRICE,
-            _ => value::px(self.text(44)).and_then(|px| u64::try_from(px.0).ok()).unwrap_or(0),
+            _ => value::px(self.text(44)).filter(|px| px.is_orderable()).map_or(0, |px| px.0.unsigned_abs()),
         }
     }
 
@@ -311,5 +311,31 @@ impl Orders {
         };
         let open = self.known.values().filter(|o| o.stage == Stage::Live && !o.leaves.is_zero());
         open.filter(|o| is_meant(o.symbol, o.side)).count() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_price_and_never_the_want_of_one() {
+        for (kind, text, price) in [
+            ("2", "5.00", 50_000),
+            ("2", "199999.99", 1_999_999_900),
+            ("2", "200000", 0),
+            ("2", "214748.3647", 0),
+            ("2", "-5.00", 0),
+            ("2", "0", 0),
+            ("2", "x", 0),
+            ("1", "5.00", MARKET_PRICE),
+        ] {
+            let bytes =
+                format!("8=FIX.4.2\x019=5\x0135=D\x0140={kind}\x0144={text}\x0110=000\x01").into_bytes();
+            let mut fields = Vec::with_capacity(bytes.len());
+            split(&bytes, &mut fields).unwrap();
+            let read = Read { message: Message::new(&bytes, &fields), version: Version::Fix42 };
+            assert_eq!(read.price(), price, "40={kind} 44={text}");
+        }
     }
 }

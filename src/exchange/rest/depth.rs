@@ -155,7 +155,7 @@ impl MarketData {
 
     /// Differences that were not sent.
     #[must_use]
-    pub fn lost(&self) -> u64 {
+    pub(super) fn lost(&self) -> u64 {
         self.lost
     }
 

@@ -1,6 +1,6 @@
 //! The endpoints: a request in, an answer out; no socket, no clock.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use model::{Px, Qty, Side, Symbol};
@@ -12,14 +12,13 @@ use super::depth::{MarketData, limit_of};
 use super::endpoints::{Endpoint, route};
 use super::history::History;
 use super::quota::{Counter, QuotaCounts, Refused};
+use super::user_stream::{Listen, UserStream};
 use crate::exchange::entry::{Cause, Enter, Report, Request, Tags};
 use crate::exchange::floor::Floor;
 use crate::exchange::order_entry;
 
 /// What a list brings at most.
 const PAGE: usize = 1_000;
-/// Messages of a user stream that wait for its connection; one that is further behind is closed.
-const EVENTS_MAX: usize = 10_000;
 
 /// A day, ms.
 const DAY_MS: u64 = 86_400_000;
@@ -74,21 +73,14 @@ impl From<Refused> for No {
     }
 }
 
+/// None, or one that is no limit: at 200,000 the floor takes it for a market order.
+const BAD_PRICE: (u16, i64, &str) = (400, -1013, "Filter failure: PRICE_FILTER");
 const NO_ENDPOINT: (u16, i64, &str) = (404, -1000, "There is no such endpoint.");
 const BAD_PARAMETER: (u16, i64, &str) = (400, -1102, "A mandatory parameter was not sent, or malformed.");
 const BAD_SYMBOL: (u16, i64, &str) = (400, -1121, "Invalid symbol.");
 const SPAN: (u16, i64, &str) = (400, -1127, "More than 24 hours between startTime and endTime.");
 const NO_ORDER: (u16, i64, &str) = (400, -2013, "Order does not exist.");
 const NOT_CANCELED: (u16, i64, &str) = (400, -2011, "Unknown order sent.");
-
-/// The user stream of one client.
-#[derive(Debug, Default)]
-struct Listen {
-    key: String,
-    expires: u64,
-    is_open: bool,
-    events: VecDeque<String>,
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -131,7 +123,7 @@ impl Desk {
     /// What was counted.
     #[must_use]
     pub fn counts(&self) -> QuotaCounts {
-        self.counter.counts()
+        QuotaCounts { differences_lost: self.market_data.lost(), ..self.counter.counts() }
     }
 
     /// What everybody may hear.
@@ -357,7 +349,7 @@ impl Desk {
         if floor.phase != Some(b'Q') {
             return Err((400, -1013, "Market is closed.").into());
         }
-        let px: Px = of("price")?.parse().map_err(|_| (400, -1013, "Filter failure: PRICE_FILTER"))?;
+        let px: Px = of("price")?.parse().ok().filter(|px: &Px| px.is_orderable()).ok_or(BAD_PRICE)?;
         let qty = whole(&of("quantity")?).ok_or((400, -1013, "Filter failure: LOT_SIZE"))?;
         let client_id = of("newClientOrderId")?;
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:/".contains(&b);
@@ -396,7 +388,7 @@ impl Desk {
                 "transactTime": self.now_ms(floor),
             })),
             None => Err(match self.cause {
-                Some(Cause::Price) => (400, -1013, "Filter failure: PRICE_FILTER"),
+                Some(Cause::Price) => BAD_PRICE,
                 Some(Cause::Quantity) => (400, -1013, "Filter failure: LOT_SIZE"),
                 Some(Cause::Halted) => (400, -1013, "Market is closed."),
                 _ => (400, -2010, "NEW_ORDER_REJECTED"),
@@ -465,30 +457,27 @@ impl Desk {
         json!({ "listenKey": listen.key })
     }
 
-    /// The client whose stream this path is; it is open from now on.
-    pub fn open_stream(&mut self, path: &str) -> Option<usize> {
+    /// The stream that this path is; it is open from now on, in the place of any that was opened by it before.
+    pub fn open_stream(&mut self, path: &str) -> Option<UserStream> {
         let key = path.strip_prefix("/ws/").filter(|key| !key.is_empty())?;
         let client = self.listens.iter().position(|l| l.key == key)?;
-        let listen = &mut self.listens[client];
-        listen.is_open = true;
-        listen.events.clear();
-        Some(client)
+        Some(UserStream { client, opening: self.listens[client].open() })
     }
 
     /// Its connection is gone.
-    pub fn close_stream(&mut self, client: usize) {
-        self.listens[client].is_open = false;
+    pub fn close_stream(&mut self, stream: UserStream) {
+        self.listens[stream.client].close(stream.opening);
     }
 
-    /// Whether a client's stream is to stay open.
+    /// Whether a stream is to stay open.
     #[must_use]
-    pub fn is_streaming(&self, client: usize) -> bool {
-        self.listens[client].is_open
+    pub fn is_streaming(&self, stream: UserStream) -> bool {
+        self.listens[stream.client].is_streaming(stream.opening)
     }
 
-    /// The next message of a client's stream.
-    pub fn poll_stream(&mut self, client: usize) -> Option<String> {
-        self.listens[client].events.pop_front()
+    /// The next message of a stream.
+    pub fn poll_stream(&mut self, stream: UserStream) -> Option<String> {
+        self.listens[stream.client].poll(stream.opening)
     }
 
     /// Does what is due: listen keys that nobody kept alive are over.
@@ -498,10 +487,7 @@ impl Desk {
         self.market_data.tick(floor, now);
         for listen in self.listens.iter_mut().filter(|l| !l.key.is_empty() && now >= l.expires) {
             let key = std::mem::take(&mut listen.key);
-            if listen.is_open {
-                let said = json!({ "e": "listenKeyExpired", "E": now, "listenKey": key });
-                listen.events.push_back(said.to_string());
-            }
+            listen.tell(|| json!({ "e": "listenKeyExpired", "E": now, "listenKey": key }).to_string());
         }
     }
 
@@ -516,11 +502,8 @@ impl Desk {
                     continue;
                 };
                 let clients = self.access.clients().iter().zip(&mut self.listens);
-                for (_, listen) in clients.filter(|(c, l)| c.account == *account && l.is_open) {
-                    listen.events.push_back(message.clone());
-                    if listen.events.len() > EVENTS_MAX {
-                        listen.is_open = false;
-                    }
+                for (_, listen) in clients.filter(|(c, _)| c.account == *account) {
+                    listen.tell(|| message.clone());
                 }
             }
         }

@@ -11,6 +11,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use super::config::{Client, RestConfig};
 use super::desk::{Ask, Desk};
+use super::user_stream::UserStream;
 use crate::exchange::venue::Venue;
 use crate::web::Link;
 use crate::web::http::{self, HEAD_MAX};
@@ -42,7 +43,7 @@ enum Connection {
 #[derive(Clone, Copy)]
 enum Whose {
     /// What becomes of a client's orders.
-    User(usize),
+    User(UserStream),
     /// What everybody may hear.
     Market(u64),
 }
@@ -51,7 +52,7 @@ impl Whose {
     /// The next message; an error when the stream is over.
     fn poll(self, desk: &mut Desk) -> io::Result<Option<String>> {
         let (said, is_open) = match self {
-            Whose::User(client) => (desk.poll_stream(client), desk.is_streaming(client)),
+            Whose::User(stream) => (desk.poll_stream(stream), desk.is_streaming(stream)),
             Whose::Market(listener) => {
                 let market = desk.market_data();
                 (market.poll(listener), market.is_open(listener))
@@ -62,7 +63,7 @@ impl Whose {
 
     fn close(self, desk: &mut Desk) {
         match self {
-            Whose::User(client) => desk.close_stream(client),
+            Whose::User(stream) => desk.close_stream(stream),
             Whose::Market(listener) => desk.market_data().close(listener),
         }
     }

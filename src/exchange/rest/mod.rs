@@ -37,6 +37,10 @@ pub mod doors;
 mod endpoints;
 mod history;
 pub mod quota;
+#[cfg(test)]
+mod tests;
+mod user_stream;
 
 pub use config::{ClientConfig, RestConfig};
 pub use desk::{Answer, Ask, Desk};
+pub use user_stream::UserStream;

@@ -65,7 +65,7 @@ struct Visitor {
     bans: u32,
 }
 
-/// What was counted, for tests and people.
+/// What the venue has counted, for tests and people.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QuotaCounts {
     /// Requests that came, whatever became of them.
@@ -78,19 +78,22 @@ pub struct QuotaCounts {
     pub most_weight: u32,
     /// The most orders in any 10 s, of any account.
     pub most_orders: u32,
+    /// Differences of books that were not sent, as the configuration wants some.
+    pub differences_lost: u64,
 }
 
 impl QuotaCounts {
     /// As people and programs read it.
     #[must_use]
     pub fn json(&self) -> serde_json::Value {
-        let QuotaCounts { requests, throttled, banned, most_weight, most_orders } = *self;
+        let QuotaCounts { requests, throttled, banned, most_weight, most_orders, differences_lost } = *self;
         serde_json::json!({
             "requests": requests,
             "throttled": throttled,
             "banned": banned,
             "most_weight": most_weight,
             "most_orders": most_orders,
+            "differences_lost": differences_lost,
         })
     }
 }
