@@ -21,6 +21,10 @@ use crate::web::socket::{Heard, Socket};
 const BODY_MAX: usize = 16 * 1024;
 /// More connections than this wait in the listener's queue.
 const CONNECTIONS_MAX: usize = 64;
+/// Who has said no whole request for so long, having begun one or not, or does not read the answer, is gone.
+const STALLED_NS: u64 = 15_000_000_000;
+/// So is who asks no more; between two requests a connection may rest longer, as at the large venues.
+const IDLE_NS: u64 = 60_000_000_000;
 /// Messages of a stream that are written in one turn.
 const BURST: usize = 256;
 
@@ -34,9 +38,38 @@ pub struct Doors {
 }
 
 enum Connection {
-    Http { link: Link, from: u64, input: Vec<u8>, output: Vec<u8> },
+    Http(Http),
     Stream { socket: Box<Socket<Link>>, whose: Whose },
     Over,
+}
+
+/// A connection for requests.
+struct Http {
+    link: Link,
+    /// Whose address.
+    from: u64,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    /// When it last began or ended something: itself, a request, reading an answer. The venue's clock.
+    since: u64,
+    has_asked: bool,
+}
+
+impl Http {
+    /// The next request; an error also where it takes too long.
+    fn poll(&mut self, now: u64) -> io::Result<Option<http::Request>> {
+        let (was_silent, was_unread) = (self.input.is_empty(), !self.output.is_empty());
+        let asked = read(&mut self.link, &mut self.input, &mut self.output)?;
+        let began = was_silent && !self.input.is_empty();
+        let was_read = was_unread && self.output.is_empty();
+        self.has_asked |= asked.is_some();
+        if asked.is_some() || began || was_read {
+            self.since = now;
+        }
+        let rests = self.has_asked && self.input.is_empty() && self.output.is_empty();
+        let patience = if rests { IDLE_NS } else { STALLED_NS };
+        if now.saturating_sub(self.since) >= patience { Err(over("it is silent")) } else { Ok(asked) }
+    }
 }
 
 /// What a stream says.
@@ -128,7 +161,7 @@ impl Doors {
 
     /// Does what there is to do.
     pub fn turn(&mut self, venue: &mut Venue, now: u64) {
-        self.accept();
+        self.accept(now);
         venue.at_floor(now, |floor| self.desk.tick(floor));
         for connection in self.connections.values_mut() {
             if connection.turn(&mut self.desk, venue, now).is_err() {
@@ -141,7 +174,7 @@ impl Doors {
         self.connections.retain(|_, c| !matches!(c, Connection::Over));
     }
 
-    fn accept(&mut self) {
+    fn accept(&mut self, now: u64) {
         while self.connections.len() < CONNECTIONS_MAX {
             // Nobody else waits; or the process is out of descriptors, and the next turn tries again.
             let Ok((stream, peer)) = self.listener.accept() else { return };
@@ -155,8 +188,9 @@ impl Doors {
                 IpAddr::V6(_) => 0,
             };
             self.next += 1;
-            let http = Connection::Http { link, from, input: Vec::new(), output: Vec::new() };
-            self.connections.insert(self.next, http);
+            let http =
+                Http { link, from, input: Vec::new(), output: Vec::new(), since: now, has_asked: false };
+            self.connections.insert(self.next, Connection::Http(http));
         }
     }
 }
@@ -169,13 +203,13 @@ impl Connection {
     /// An error: the connection has no further use.
     fn turn(&mut self, desk: &mut Desk, venue: &mut Venue, now: u64) -> io::Result<()> {
         match self {
-            Connection::Http { link, from, input, output } => {
-                let asked = read(link, input, output)?;
-                let Some(request) = asked else { return Ok(()) };
+            Connection::Http(http) => {
+                let Some(request) = http.poll(now)? else { return Ok(()) };
                 if request.path.starts_with("/ws/") || request.path == "/stream" {
                     let whose = open_stream(desk, venue, now, &request)?;
-                    let rest = std::mem::take(input);
-                    let Connection::Http { link, .. } = std::mem::replace(self, Connection::Over) else {
+                    let Connection::Http(Http { link, input: rest, .. }) =
+                        std::mem::replace(self, Connection::Over)
+                    else {
                         return Ok(());
                     };
                     let Some(socket) = Socket::accepted(link, &request, rest) else {
@@ -186,7 +220,7 @@ impl Connection {
                     return Ok(());
                 }
                 let ask = Ask {
-                    from: *from,
+                    from: http.from,
                     method: &request.method,
                     path: &request.path,
                     query: &request.query,
@@ -195,8 +229,8 @@ impl Connection {
                     body: std::str::from_utf8(&request.body).unwrap_or_default(),
                 };
                 let answer = venue.at_floor(now, |floor| desk.answer(floor, &ask));
-                http::put_response(output, answer.status, &answer.headers, &answer.body);
-                write(link, output)
+                http::put_response(&mut http.output, answer.status, &answer.headers, &answer.body);
+                write(&mut http.link, &mut http.output)
             }
             Connection::Stream { socket, whose } => {
                 for _ in 0..BURST {
@@ -261,4 +295,71 @@ fn write(link: &mut Link, output: &mut Vec<u8>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use super::*;
+    use crate::exchange::rest::tests::{MIDNIGHT_MS, START, venue};
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn who_says_nothing_or_reads_nothing_does_not_keep_the_door() {
+        const PING: &[u8] = b"GET /api/v3/ping HTTP/1.1\r\nHost: h\r\n\r\n";
+        let (config, mut venue) = venue();
+        let rest = config.rest.unwrap();
+        let mut doors =
+            Doors::open(&rest, rest.clients(&["user01"]).unwrap(), MIDNIGHT_MS, &mut venue, START).unwrap();
+        let address = doors.address().unwrap();
+        // On loopback what was sent is there when the call is back.
+        let connect = |words: &[u8]| {
+            let mut client = TcpStream::connect(address).unwrap();
+            // So that the second part of a request does not wait for the first to be acknowledged.
+            client.set_nodelay(true).unwrap();
+            client.write_all(words).unwrap();
+            client
+        };
+        let answered = |client: &mut TcpStream| {
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"{}") {
+                let mut byte = [0];
+                client.read_exact(&mut byte).unwrap();
+                answer.extend_from_slice(&byte);
+            }
+            assert!(answer.starts_with(b"HTTP/1.1 200 OK"));
+        };
+        let mut mute: Vec<TcpStream> = (0..62).map(|_| connect(b"")).collect();
+        mute.push(connect(&PING[..20]));
+        let mut resting = connect(PING);
+        doors.turn(&mut venue, START);
+        answered(&mut resting);
+        let mut waiting = connect(PING);
+        // One byte more is no request.
+        mute[62].write_all(&PING[20..21]).unwrap();
+        doors.turn(&mut venue, START + 15 * SECOND - 1);
+        mute[0].set_nonblocking(true).unwrap();
+        assert_eq!(mute[0].read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock, "not before its time");
+        mute[0].set_nonblocking(false).unwrap();
+        doors.turn(&mut venue, START + 15 * SECOND);
+        for client in &mut mute {
+            client.set_nonblocking(true).unwrap();
+            assert_eq!(client.read(&mut [0]).unwrap(), 0, "it is closed");
+        }
+        doors.turn(&mut venue, START + 15 * SECOND);
+        answered(&mut waiting);
+        // One that has asked may rest for a while, and ask again; the time for a request begins with its first byte.
+        doors.turn(&mut venue, START + 58 * SECOND);
+        resting.write_all(&PING[..20]).unwrap();
+        doors.turn(&mut venue, START + 59 * SECOND);
+        resting.write_all(&PING[20..]).unwrap();
+        doors.turn(&mut venue, START + 73 * SECOND);
+        answered(&mut resting);
+        doors.turn(&mut venue, START + 133 * SECOND);
+        resting.set_nonblocking(true).unwrap();
+        assert_eq!(resting.read(&mut [0]).unwrap(), 0);
+    }
 }

@@ -24,8 +24,8 @@ const VENUE: &str = r#"
     client_secret = "secret"
 "#;
 /// 2024-08-08, ms of the Unix epoch, and the venue's clock at the start, ns.
-const MIDNIGHT_MS: u64 = 1_723_075_200_000;
-const START: u64 = 9 * 3_600_000_000_000;
+pub(super) const MIDNIGHT_MS: u64 = 1_723_075_200_000;
+pub(super) const START: u64 = 9 * 3_600_000_000_000;
 
 struct World {
     venue: Venue,
@@ -33,7 +33,7 @@ struct World {
     bearer: String,
 }
 
-fn venue() -> (ExchangeConfig, Venue) {
+pub(super) fn venue() -> (ExchangeConfig, Venue) {
     let config = ExchangeConfig::from_toml(VENUE, Path::new(".")).unwrap();
     let venue = Venue::new(config.clone().resolve(0).unwrap(), START);
     (config, venue)
