@@ -171,3 +171,131 @@ impl Line {
         self.state = State::Waiting { until: self.retry.after(now) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    use gateways::apikey::Request;
+    use net::tcp::TcpLink;
+    use net::tls::TlsClient;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Session {
+        wanted: Option<u64>,
+        answers: Vec<(u64, String)>,
+        unanswered: Vec<u64>,
+    }
+
+    impl Asker for Session {
+        fn next_request(&mut self, _: Nanos, _: Lane) -> Option<Request> {
+            let id = self.wanted.take()?;
+            let target = format!("/{id}");
+            Some(Request { id, method: "GET", target, headers: Vec::new(), body: String::new(), token: None })
+        }
+        fn on_response(&mut self, _: Nanos, id: u64, response: &Response<'_>) {
+            self.answers.push((id, String::from_utf8(response.body.to_vec()).unwrap()));
+        }
+        fn on_no_answer(&mut self, _: Nanos, id: u64) {
+            self.unanswered.push(id);
+        }
+    }
+
+    fn answer(body: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        http::put_response(&mut out, 200, &[], body);
+        out
+    }
+
+    /// A line and its venue, a plain socket.
+    struct World {
+        listener: TcpListener,
+        line: Line,
+        session: Session,
+        now: Nanos,
+    }
+
+    impl World {
+        fn new() -> World {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let url = format!("http://{}", listener.local_addr().unwrap());
+            let endpoint = Endpoint::new(&url, &TlsClient::public().unwrap()).unwrap();
+            let line = Line::new(Lane::Orders, endpoint);
+            World { listener, line, session: Session::default(), now: Nanos(1) }
+        }
+
+        /// Turns until one did as said.
+        fn until(&mut self, is: impl Fn(&World, &Turn) -> bool) {
+            for _ in 0..1_000_000 {
+                let turn = self.line.turn(self.now, &mut self.session);
+                if is(self, &turn) {
+                    return;
+                }
+            }
+            panic!("waited in vain: {:?}, {:?}", self.session.answers, self.session.unanswered);
+        }
+
+        fn connect(&mut self) -> TcpStream {
+            self.now = self.now.after(CONNECT);
+            self.until(|_, turn| turn.connected);
+            self.listener.accept().unwrap().0
+        }
+
+        /// Makes a request that the venue reads.
+        fn ask(&mut self, venue: &mut TcpStream, id: u64) {
+            self.session.wanted = Some(id);
+            self.until(|w, _| w.session.wanted.is_none());
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                venue.read_exact(&mut byte).unwrap();
+                head.push(byte[0]);
+            }
+            assert!(head.starts_with(format!("GET /{id} HTTP/1.1\r\n").as_bytes()));
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_an_answer_makes_it_none() {
+        let mut w = World::new();
+        let mut venue = w.connect();
+        w.ask(&mut venue, 1);
+        venue.write_all(&answer("one")).unwrap();
+        w.until(|w, _| w.session.answers == [(1, "one".to_owned())]);
+        w.ask(&mut venue, 2);
+        venue.write_all(&[answer("of whom?"), answer("two")].concat()).unwrap();
+        w.until(|_, turn| turn.lost);
+        assert_eq!((w.session.answers.len(), &w.session.unanswered[..]), (1, &[2][..]));
+    }
+
+    #[test]
+    fn what_nobody_asked_for_is_no_answer_to_the_next_request() {
+        let mut w = World::new();
+        // A connection that can be looked at from outside, for what is on its way is there at its own time.
+        let link = TcpStream::connect(w.listener.local_addr().unwrap()).unwrap();
+        let probe = link.try_clone().unwrap();
+        w.line.state = State::Up(Link::Plain(TcpLink::accepted(link).unwrap()));
+        let mut venue = w.listener.accept().unwrap().0;
+        for id in 1..=2 {
+            w.ask(&mut venue, id);
+            venue.write_all(&answer("right")).unwrap();
+            w.until(|w, _| w.session.answers.len() as u64 == id);
+        }
+        venue.write_all(&answer("stray")).unwrap();
+        while probe.peek(&mut [0]).is_err() {
+            std::hint::spin_loop();
+        }
+        w.session.wanted = Some(3);
+        w.until(|_, turn| turn.lost);
+        assert_eq!((w.session.wanted, w.session.unanswered.len()), (Some(3), 0), "nothing was asked by it");
+        w.session.wanted = None;
+        let mut venue = w.connect();
+        w.ask(&mut venue, 3);
+        venue.write_all(&answer("right")).unwrap();
+        w.until(|w, _| w.session.answers.len() == 3);
+        assert_eq!(w.session.answers[2], (3, "right".to_owned()));
+    }
+}

@@ -307,59 +307,82 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
+    /// A venue's doors, and the time that they are told.
+    struct World {
+        doors: Doors,
+        venue: Venue,
+        now: u64,
+    }
+
+    impl World {
+        fn turn_until(&mut self, what: &str, mut is: impl FnMut() -> bool) {
+            for _ in 0..1_000_000 {
+                self.doors.turn(&mut self.venue, self.now);
+                if is() {
+                    return;
+                }
+            }
+            panic!("waited in vain for {what}");
+        }
+
+        fn connect(&self, words: &[u8]) -> TcpStream {
+            let mut client = TcpStream::connect(self.doors.address().unwrap()).unwrap();
+            client.write_all(words).unwrap();
+            client.set_nonblocking(true).unwrap();
+            client
+        }
+
+        fn answered(&mut self, client: &mut TcpStream) {
+            let (mut answer, mut buffer) = (Vec::new(), [0; 1_024]);
+            self.turn_until("an answer", || {
+                answer.extend_from_slice(client.read(&mut buffer).map_or(&[], |n| &buffer[..n]));
+                answer.ends_with(b"{}")
+            });
+            assert!(answer.starts_with(b"HTTP/1.1 200 OK"));
+        }
+
+        fn closed(&mut self, client: &mut TcpStream) {
+            self.turn_until("an end", || !is_open(client));
+        }
+    }
+
+    fn is_open(client: &mut TcpStream) -> bool {
+        client.read(&mut [0]).is_err_and(|e| e.kind() == ErrorKind::WouldBlock)
+    }
+
     #[test]
     fn who_says_nothing_or_reads_nothing_does_not_keep_the_door() {
         const PING: &[u8] = b"GET /api/v3/ping HTTP/1.1\r\nHost: h\r\n\r\n";
         let (config, mut venue) = venue();
         let rest = config.rest.unwrap();
-        let mut doors =
-            Doors::open(&rest, rest.clients(&["user01"]).unwrap(), MIDNIGHT_MS, &mut venue, START).unwrap();
-        let address = doors.address().unwrap();
-        // On loopback what was sent is there when the call is back.
-        let connect = |words: &[u8]| {
-            let mut client = TcpStream::connect(address).unwrap();
-            // So that the second part of a request does not wait for the first to be acknowledged.
-            client.set_nodelay(true).unwrap();
-            client.write_all(words).unwrap();
-            client
-        };
-        let answered = |client: &mut TcpStream| {
-            let mut answer = Vec::new();
-            while !answer.ends_with(b"{}") {
-                let mut byte = [0];
-                client.read_exact(&mut byte).unwrap();
-                answer.extend_from_slice(&byte);
-            }
-            assert!(answer.starts_with(b"HTTP/1.1 200 OK"));
-        };
-        let mut mute: Vec<TcpStream> = (0..62).map(|_| connect(b"")).collect();
-        mute.push(connect(&PING[..20]));
-        let mut resting = connect(PING);
-        doors.turn(&mut venue, START);
-        answered(&mut resting);
-        let mut waiting = connect(PING);
+        let clients = rest.clients(&["user01"]).unwrap();
+        let doors = Doors::open(&rest, clients, MIDNIGHT_MS, &mut venue, START).unwrap();
+        let mut w = World { doors, venue, now: START };
+        let mut mute: Vec<TcpStream> = (0..62).map(|_| w.connect(b"")).collect();
+        let mut begun = w.connect(&PING[..20]);
+        // It is the last of the 64, so when it is answered all are in.
+        let mut resting = w.connect(PING);
+        w.answered(&mut resting);
+        let mut waiting = w.connect(PING);
+        w.now = START + 15 * SECOND - 1;
+        w.doors.turn(&mut w.venue, w.now);
+        assert!(mute.iter_mut().all(is_open) && is_open(&mut waiting), "not before their time");
         // One byte more is no request.
-        mute[62].write_all(&PING[20..21]).unwrap();
-        doors.turn(&mut venue, START + 15 * SECOND - 1);
-        mute[0].set_nonblocking(true).unwrap();
-        assert_eq!(mute[0].read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock, "not before its time");
-        mute[0].set_nonblocking(false).unwrap();
-        doors.turn(&mut venue, START + 15 * SECOND);
+        begun.write_all(&PING[20..21]).unwrap();
+        w.now = START + 15 * SECOND;
         for client in &mut mute {
-            client.set_nonblocking(true).unwrap();
-            assert_eq!(client.read(&mut [0]).unwrap(), 0, "it is closed");
+            w.closed(client);
         }
-        doors.turn(&mut venue, START + 15 * SECOND);
-        answered(&mut waiting);
-        // One that has asked may rest for a while, and ask again; the time for a request begins with its first byte.
-        doors.turn(&mut venue, START + 58 * SECOND);
-        resting.write_all(&PING[..20]).unwrap();
-        doors.turn(&mut venue, START + 59 * SECOND);
-        resting.write_all(&PING[20..]).unwrap();
-        doors.turn(&mut venue, START + 73 * SECOND);
-        answered(&mut resting);
-        doors.turn(&mut venue, START + 133 * SECOND);
-        resting.set_nonblocking(true).unwrap();
-        assert_eq!(resting.read(&mut [0]).unwrap(), 0);
+        w.answered(&mut waiting);
+        // However late its bytes came.
+        w.now = START + 30 * SECOND;
+        w.closed(&mut begun);
+        // One that has asked may rest for a while, and ask again.
+        w.now = START + 59 * SECOND;
+        assert!(is_open(&mut resting));
+        resting.write_all(PING).unwrap();
+        w.answered(&mut resting);
+        w.now = START + 119 * SECOND;
+        w.closed(&mut resting);
     }
 }
