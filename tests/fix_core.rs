@@ -110,12 +110,12 @@ fn look(what: &str, mut is: impl FnMut() -> bool) {
     panic!("waited in vain for {what}");
 }
 
-fn configured(topology: &str, tls: bool, folder: &Path, venue: &mut ExchangeConfig) -> Written {
+fn configured(tls: bool, folder: &Path, venue: &mut ExchangeConfig) -> Written {
     let file = Path::new("core.toml");
     let mut written: Written = parse_toml(include_str!("fixtures/core.toml"), file).unwrap();
-    written.name = format!("fix-{topology}-{}", std::process::id());
+    written.name = format!("fix-{}-{}", if tls { "tls" } else { "tcp" }, std::process::id());
     written.journal_dir = folder.display().to_string();
-    written.topology = topology.into();
+    written.topology = "pipelined".into();
     written.strategy.name = Ladder::NAME.into();
     written.risk.max_open_orders = Some(50);
     written.risk.price_collar_bps = Some(1_000);
@@ -147,10 +147,10 @@ fn ended(config: &Config, core: Running<Ladder>) -> colo::core::RunReport {
 
 #[test]
 fn orders_live_through_lost_connections_and_both_sides_have_the_same_figures() {
-    for (topology, tls) in [("pipelined", false), ("inline", true)] {
+    for tls in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         let mut venue = ExchangeConfig::from_toml(VENUE, folder.path()).unwrap();
-        let mut written = configured(topology, tls, folder.path(), &mut venue);
+        let mut written = configured(tls, folder.path(), &mut venue);
         let venue = exchange::spawn(venue).unwrap();
         let address = if tls { venue.fix_tls } else { venue.fix };
         written.gateways[0].address = address.unwrap().to_string();

@@ -333,6 +333,23 @@ fn names_are_no_paths_and_each_is_used_once() {
 }
 
 #[test]
+fn a_fix_gateway_has_a_thread_and_a_store_of_its_own() {
+    let desk = desk();
+    let fix = "protocol = \"fix44\"\nfix = { sender_comp_id = \"A-B\", target_comp_id = \"C\" }";
+    let good = desk.core().replace("protocol = \"ouch50\"", fix);
+    let file = desk.write("bad.toml", good.replace("\"pipelined\"", "\"inline\""));
+    is_refused(&desk, &file, &["`topology`", "speaks FIX"]);
+    let table = good.split("\n\n").find(|t| t.starts_with("[[gateways]]")).expect("a table");
+    let other = table.replace("\"g1\"", "\"g2\"");
+    for (from, to) in
+        [("\"A-B\"", "\"A-B\""), ("\"A-B\", target_comp_id = \"C\"", "\"A\", target_comp_id = \"B-C\"")]
+    {
+        let file = desk.write("bad.toml", format!("{good}\n{}\n", other.replace(from, to)));
+        is_refused(&desk, &file, &["gateways[1].fix.target_comp_id", "as gateways[0]"]);
+    }
+}
+
+#[test]
 fn every_problem_is_named_at_once() {
     let desk = desk();
     let bad = desk.core().replace("firm = \"ABCD\"", "firm = \"\"").replace("feed = \"f1\"", "feed = \"f9\"");

@@ -89,7 +89,7 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
     let cores = host::available_core_count();
     let topology = match args.topology.as_deref() {
         Some(t) => t.to_string(),
-        None if cores >= 5 => "pipelined".into(),
+        None if cores >= 5 || speaks_fix(args) => "pipelined".into(),
         None => "inline".into(),
     };
     let lines = [free_udp_port()?, free_udp_port()?];

@@ -1,6 +1,6 @@
 //! From what was written to what can be run: every check, each with its key.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
@@ -131,6 +131,17 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
     if topology == Topology::Inline && gateways.iter().any(|g| g.rest.is_some()) {
         let needed = "\"pipelined\", where a gateway speaks rest_ws: it has a thread of its own";
         c.problem("topology", "\"inline\"", needed);
+    }
+    if topology == Topology::Inline && gateways.iter().any(|g| g.fix.is_some()) {
+        let needed = "\"pipelined\", where a gateway speaks FIX: it writes its store with each message";
+        c.problem("topology", "\"inline\"", needed);
+    }
+    let mut stores = BTreeMap::new();
+    for (k, fix) in gateways.iter().enumerate().filter_map(|(k, g)| Some((k, g.fix.as_ref()?))) {
+        if let Some(other) = stores.insert(&fix.store, k) {
+            let found = format!("{:?} and {:?}, as gateways[{other}]", fix.sender, fix.target);
+            c.problem(format!("gateways[{k}].fix.target_comp_id"), found, "a session of its own");
+        }
     }
     let is_copy = |g: &Gateway| g.fix.as_ref().is_some_and(|fix| fix.drop_copy);
     if gateways.iter().any(is_copy) && written.strategy.name != "observer" {
