@@ -136,6 +136,7 @@ impl World {
         let file = Path::new("hot.toml");
         let mut written: Written = parse_toml(include_str!("../fixtures/core.toml"), file).unwrap();
         written.name = name.into();
+        written.journal_dir = dir.display().to_string();
         let mut msft = written.instruments[0].clone();
         msft.symbol = "MSFT".into();
         written.instruments.push(msft);
@@ -150,6 +151,8 @@ impl World {
         written.capacity.direct_refs = 1 << 20;
         written.telemetry.sample_every = 4;
         let mut config = Config::resolve(written, file, Secrets::Skip).unwrap();
+        // Where the gateway keeps the names of its sessions.
+        std::fs::create_dir_all(&config.journal_dir).unwrap();
         let agents = ["gateway-g1", "strategy", "feed-f1"].map(String::from);
         let mut publication = Publication::create(&config, &agents, clock.now()).unwrap();
         let mut keepers = Vec::new();
