@@ -288,8 +288,8 @@ impl<S: Store + Send> OrderGateway for FixGateway<S> {
 
     fn on_disconnected(&mut self, _now: Nanos, sink: &mut impl ReportSink) {
         if self.session.state() != State::Disconnected {
-            if self.session.state() == State::LogonSent {
-                // It closed without a word.
+            if self.session.state() == State::LogonSent && sink.has_room() {
+                // It closed without a word. Where that finds no room, only the next wait is shorter.
                 sink.session(SessionEvent::LoginRejected { code: b'R' });
             }
             self.session.on_disconnected();
