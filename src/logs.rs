@@ -286,8 +286,11 @@ impl LogWriter {
             CommandKind::Replace { old, token, qty, px, .. } => json!({
                 "colo.order.token": token.0, "kind": "replace", "symbol": symbol,
                 "replaces": old.0, "qty": qty.0, "px": px.to_string()}),
-            CommandKind::Cancel { token, .. } => {
+            CommandKind::Cancel { token, qty } if qty.is_zero() => {
                 json!({"colo.order.token": token.0, "kind": "cancel", "symbol": symbol})
+            }
+            CommandKind::Cancel { token, qty } => {
+                json!({"colo.order.token": token.0, "kind": "reduce", "symbol": symbol, "qty": qty.0})
             }
             CommandKind::Port { token, request } => {
                 let to = self.names.gateways.get(c.gateway.index());

@@ -489,6 +489,7 @@ fn put_intent(p: &mut Put, i: &Intent) {
         }
         Intent::Replace { order, qty, px } => p.u8(2).u32(order.0.0).u32(qty.0).i64(px.0),
         Intent::Cancel { order } => p.u8(3).u32(order.0.0),
+        Intent::Reduce { order, qty } => p.u8(4).u32(order.0.0).u32(qty.0),
     };
 }
 
@@ -503,6 +504,7 @@ fn intent(t: &mut Take<'_>) -> Result<Intent, Malformed> {
         },
         2 => Intent::Replace { order: OrderId(Token(t.u32()?)), qty: Qty(t.u32()?), px: Px(t.i64()?) },
         3 => Intent::Cancel { order: OrderId(Token(t.u32()?)) },
+        4 => Intent::Reduce { order: OrderId(Token(t.u32()?)), qty: Qty(t.u32()?) },
         _ => return Err(Malformed),
     })
 }

@@ -68,7 +68,7 @@ pub fn run(spoken: Spoken, seed: u64, lie: Option<Lie>) -> Result<Ran, String> {
 
 impl Session {
     fn intent(&mut self) -> Intent {
-        let ours: Vec<_> = self.w.core.engine.orders().iter().map(|o| (o.id, o.side)).collect();
+        let ours: Vec<_> = self.w.core.engine.orders().iter().map(|o| (o.id, o.side, o.open)).collect();
         let qty = Qty(1 + self.rng.below(200) as u32);
         let off = 100 * self.rng.below(6) as i64;
         let side = if self.rng.below(2) == 0 { Side::Buy } else { Side::Sell };
@@ -76,9 +76,12 @@ impl Session {
         let px = |side: Side, odd: i64| Px(MID + side.sign() * (300 - 2 * off) + odd);
         let odd = if self.rng.below(20) == 0 { 50 } else { 0 };
         let pick = self.rng.below(ours.len().max(1) as u64) as usize;
-        match (self.rng.below(6), ours.get(pick)) {
-            (0 | 1, Some((order, side))) => Intent::Replace { order: *order, qty, px: px(*side, odd) },
-            (2 | 3, Some((order, _))) => Intent::Cancel { order: *order },
+        match (self.rng.below(7), ours.get(pick)) {
+            (0 | 1, Some((order, side, _))) => Intent::Replace { order: *order, qty, px: px(*side, odd) },
+            (2 | 3, Some((order, ..))) => Intent::Cancel { order: *order },
+            (4, Some((order, _, open))) => {
+                Intent::Reduce { order: *order, qty: Qty(1 + self.rng.below(open.0.max(1).into()) as u32) }
+            }
             _ => {
                 let instrument = InstrumentId(self.rng.below(2) as u16);
                 let tif = if self.rng.below(5) == 0 { Tif::Ioc } else { Tif::Day };

@@ -67,6 +67,10 @@ fn replace(w: &mut World, open: u32, px: i64) -> Check {
     w.want(&[Intent::Replace { order: order(1), qty: Qty(open), px: Px(px) }])
 }
 
+fn reduce(w: &mut World) -> Check {
+    w.want(&[Intent::Reduce { order: order(1), qty: Qty(40) }])
+}
+
 fn cancel(w: &mut World) -> Check {
     w.want(&[Intent::Cancel { order: order(1) }])
 }
@@ -167,6 +171,28 @@ pub const STORIES: &[Story] = &[
         ask: cancel,
         meanwhile: |w| w.others_take(100),
         answer: "E",
+    },
+    Story { name: "a part taken off", before: one_rests_in_part, ask: reduce, meanwhile: calm, answer: "C" },
+    Story {
+        name: "a part taken off, crossed by a fill",
+        before: one_rests,
+        ask: reduce,
+        meanwhile: |w| w.others_take(30),
+        answer: "EC",
+    },
+    Story {
+        name: "a part taken off that has traded: the rest goes",
+        before: one_rests,
+        ask: reduce,
+        meanwhile: |w| w.others_take(70),
+        answer: "EC",
+    },
+    Story {
+        name: "a part taken off, refused",
+        before: one_rests,
+        ask: reduce,
+        meanwhile: |w| assert!(w.venue.set_late_cross(w.now, symbol("AAPL"), true)),
+        answer: "I",
     },
     Story {
         name: "mass cancel, as a person asks for it",

@@ -1,12 +1,12 @@
 //! Strategy callbacks, and what becomes of the intents they leave.
 
-use model::InstrumentId;
+use model::{InstrumentId, Qty};
 
 use super::{Engine, Outbox};
 use crate::book::Books;
 use crate::limits::INTENTS_PER_CALLBACK;
-use crate::orders::{Orders, PendingReplace};
-use crate::risk::{Gate, NewOrder, RiskReject, World};
+use crate::orders::{Order, Orders, PendingReplace};
+use crate::risk::{DropReason, Gate, NewOrder, RiskReject, World};
 use crate::strategy::{Intent, Intents, Strategy, View};
 
 impl<S: Strategy> Engine<S> {
@@ -91,6 +91,10 @@ impl<S: Strategy> Engine<S> {
                     Err(why) => self.hold_replace(&order, (qty, px), why, out)?,
                 }
             }
+            Intent::Reduce { order, qty } => {
+                let order = *self.orders.get(order).ok_or(RiskReject::UnknownOrder)?;
+                self.reduce(&order, qty, out)?;
+            }
             Intent::Cancel { order } => {
                 let order = *self.orders.get(order).ok_or(RiskReject::UnknownOrder)?;
                 if order.is_being_canceled() {
@@ -99,6 +103,27 @@ impl<S: Strategy> Engine<S> {
                 self.cancel(&order, out);
             }
         }
+        Ok(())
+    }
+
+    /// Asks the venue to leave only `open` shares of an order. The order stays as it is until the venue says what it took off: there is no answer to a request that came too late.
+    fn reduce(&mut self, order: &Order, open: Qty, out: &mut Outbox) -> Result<(), RiskReject> {
+        if order.foreign {
+            return Err(RiskReject::UnknownOrder);
+        }
+        if order.is_waiting() {
+            if open >= order.open {
+                return Err(RiskReject::Quantity);
+            }
+            return self.ask_anew(order, open, order.px, out);
+        }
+        let approved = self.gate.reduce(self.now, order, open)?;
+        // A replace that waits for room was asked for before, and names more than is wanted now.
+        if let Some(entry) = self.gate.forget(order.gateway, order.id) {
+            self.drop_waiting(&entry, DropReason::Superseded, out);
+        }
+        out.send(approved);
+        self.stats.cancels += 1;
         Ok(())
     }
 

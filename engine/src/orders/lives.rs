@@ -62,7 +62,9 @@ impl Lives {
             CommandKind::Replace { old, token, qty, px, tif } => {
                 self.turn(old, |o| o.on_sent_replace(PendingReplace { token, total: qty, px, tif }));
             }
-            CommandKind::Cancel { token, .. } => self.turn(token, Order::on_sent_cancel),
+            CommandKind::Cancel { token, qty } if qty.is_zero() => self.turn(token, Order::on_sent_cancel),
+            // A part of it goes when the venue says so.
+            CommandKind::Cancel { .. } => {}
             // What it does to orders the venue says of each.
             CommandKind::Port { .. } => {}
         }

@@ -336,7 +336,7 @@ impl Order {
         truth(within)
     }
 
-    /// Shares left without trading. The rest lives; a cancel in flight is not answered by a part, because we only ever cancel the whole.
+    /// Shares left without trading. The rest lives; a cancel in flight is not answered by a part, for it is of the whole: a part answers what took shares off before it.
     pub(crate) fn on_canceled(&mut self, qty: Qty, reason: u8) -> Result<(), Contradiction> {
         let within = qty <= self.open;
         if reason == SELF_MATCH {

@@ -12,7 +12,7 @@ use super::recent::{Key, Recent};
 use super::throttle::{Meter, Request, Throttle};
 use crate::hash::StateHash;
 use crate::instruments::Instruments;
-use crate::orders::{Order, Orders};
+use crate::orders::{Order, OrderState, Orders};
 use crate::position::Positions;
 use crate::validity::Soundness;
 
@@ -309,9 +309,7 @@ impl Gate {
             return Err(RiskReject::Busy);
         }
         self.sound(open, px)?;
-        // The venue counts the chain's total, with what already traded or was prevented.
-        let gone = order.executed.0.checked_add(order.prevented.0);
-        let total = gone.and_then(|g| g.checked_add(open.0)).ok_or(RiskReject::Overflow)?;
+        let total = chain_total(order, open)?.0;
         if total > Qty::MAX_ORDER.0 {
             return Err(RiskReject::Quantity);
         }
@@ -338,6 +336,24 @@ impl Gate {
         self.count(now, order.gateway, Request::Cancel);
         let kind = CommandKind::Cancel { token, qty: Qty::ZERO };
         Approved::seal(OrderCommand { gateway: order.gateway, instrument: order.instrument, kind })
+    }
+
+    /// Approves that only `open` shares of `order` stay. It passes whatever the limits say, as a cancel does; it counts as a message.
+    ///
+    /// # Errors
+    /// [`RiskReject::Busy`] where it is not known how many are open, or more than this is asked for; [`RiskReject::Quantity`] where it would not take some off and leave some.
+    pub(crate) fn reduce(&mut self, now: Nanos, order: &Order, open: Qty) -> Result<Approved, RiskReject> {
+        let known = matches!(order.state(), OrderState::PendingNew | OrderState::Live);
+        if !known || order.cancel_wanted {
+            return Err(RiskReject::Busy);
+        }
+        if open.is_zero() || open >= order.open {
+            return Err(RiskReject::Quantity);
+        }
+        let total = chain_total(order, open)?;
+        self.count(now, order.gateway, Request::Cancel);
+        let kind = CommandKind::Cancel { token: order.token, qty: total };
+        Ok(Approved::seal(OrderCommand { gateway: order.gateway, instrument: order.instrument, kind }))
     }
 
     /// Approves a request about a port, which a person has asked for: no limit holds it back, and it counts as a message. `None` where no token is left.
@@ -478,6 +494,12 @@ fn is_short(shares: i64, open: u64, qty: Qty) -> Result<bool, RiskReject> {
     let sold = i64::try_from(open).ok().and_then(|o| o.checked_add(i64::from(qty.0)));
     let left = sold.and_then(|s| shares.checked_sub(s)).ok_or(RiskReject::Overflow)?;
     Ok(left < 0)
+}
+
+/// The total by which a venue knows a chain of which `open` shares are open: with what already traded or was prevented.
+fn chain_total(order: &Order, open: Qty) -> Result<Qty, RiskReject> {
+    let gone = order.executed.0.checked_add(order.prevented.0);
+    gone.and_then(|g| g.checked_add(open.0)).map(Qty).ok_or(RiskReject::Overflow)
 }
 
 #[inline]

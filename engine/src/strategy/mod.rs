@@ -52,6 +52,13 @@ pub enum Intent {
         /// The new limit.
         px: Px,
     },
+    /// Fewer shares of a live order, which keeps its place in the queue. Like a cancel it passes whatever the limits say.
+    Reduce {
+        /// The order.
+        order: OrderId,
+        /// Shares that may trade from now on: at least one, and fewer than are open. What trades before the venue reads it is of these.
+        qty: Qty,
+    },
     /// The end of an order.
     Cancel {
         /// The order.
@@ -102,6 +109,12 @@ impl Intents {
     #[inline]
     pub fn replace(&mut self, order: OrderId, qty: Qty, px: Px) {
         self.push(Intent::Replace { order, qty, px });
+    }
+
+    /// Takes shares off an order: `qty` may trade from now on.
+    #[inline]
+    pub fn reduce(&mut self, order: OrderId, qty: Qty) {
+        self.push(Intent::Reduce { order, qty });
     }
 
     /// Ends an order.

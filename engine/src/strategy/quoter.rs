@@ -173,7 +173,7 @@ impl Strategy for Quoter {
     fn on_refused(&mut self, view: &View<'_>, intent: &Intent, why: RiskReject) {
         let id = match intent {
             Intent::New { instrument, .. } => Some(*instrument),
-            Intent::Replace { order, .. } | Intent::Cancel { order } => {
+            Intent::Replace { order, .. } | Intent::Reduce { order, .. } | Intent::Cancel { order } => {
                 view.order(*order).map(|o| o.instrument)
             }
         };

@@ -181,6 +181,10 @@ pub fn cancel(token: u32) -> Intent {
     Intent::Cancel { order: OrderId(Token(token)) }
 }
 
+pub fn reduce(token: u32, qty: u32) -> Intent {
+    Intent::Reduce { order: OrderId(Token(token)), qty: Qty(qty) }
+}
+
 pub fn executed(qty: u32, at: i64, match_number: u64) -> ReportKind {
     ReportKind::Executed { qty: Qty(qty), px: Px(at), match_number, liquidity: b'A' }
 }

@@ -10,6 +10,7 @@ mod kit;
 mod market;
 mod orders;
 mod queue;
+mod reduces;
 mod restart;
 mod risk;
 mod sanity;

@@ -164,8 +164,9 @@ impl World {
             return new;
         }
         let o = open[self.rng.below(open.len() as u64) as usize];
-        match self.rng.below(3) {
+        match self.rng.below(4) {
             0 => Intent::Cancel { order: o.id },
+            1 => Intent::Reduce { order: o.id, qty: Qty(self.rng.below(u64::from(o.open.0) + 1) as u32) },
             _ => Intent::Replace { order: o.id, qty: Qty(qty), px: Px(MID - o.side.sign() * off) },
         }
     }

@@ -160,13 +160,17 @@ impl Venue {
                 }
                 self.say(token.0, ReportKind::Replaced { old, order, px, qty: Qty(open), dead });
             }
-            CommandKind::Cancel { token, .. } => {
+            CommandKind::Cancel { token, qty } => {
                 let Some(o) = self.live.get_mut(&token.0) else { return }; // superfluous: silence
+                let off = o.open.saturating_sub(qty.0.saturating_sub(o.gone));
+                if off == 0 {
+                    return; // fewer are open than are to stay
+                }
                 if rng.one_in(10) && !o.refused_a_cancel {
                     o.refused_a_cancel = true;
                     return self.say(token.0, ReportKind::CancelRejected);
                 }
-                self.cancel(token.0, u32::MAX, b'U');
+                self.cancel(token.0, off, b'U');
             }
             CommandKind::Port { token, request } => {
                 if token.0 <= self.last_token {

@@ -321,7 +321,8 @@ fn of_command(c: &OrderCommand, names: &Names) -> Fields {
             ("tif", tif(t)),
         ],
         CommandKind::Cancel { token, qty } => {
-            vec![("order", json!("cancel")), ("token", json!(token.0)), ("qty", json!(qty.0))]
+            let word = if qty.is_zero() { "cancel" } else { "reduce" };
+            vec![("order", json!(word)), ("token", json!(token.0)), ("qty", json!(qty.0))]
         }
         CommandKind::Port { token, request } => {
             return vec![
@@ -362,6 +363,9 @@ fn of_intent(intent: Intent, names: &Names) -> Fields {
             ("qty", json!(qty.0)),
             ("px", json!(px.to_string())),
         ],
+        Intent::Reduce { order, qty } => {
+            vec![("order", json!("reduce")), ("token", json!(order.0.0)), ("qty", json!(qty.0))]
+        }
         Intent::Cancel { order } => vec![("order", json!("cancel")), ("token", json!(order.0.0))],
     }
 }

@@ -87,6 +87,7 @@ fn samples() -> Vec<Record> {
         refusal(Intent::New { instrument: InstrumentId(1), side, qty, px, tif: Tif::Day }),
         refusal(Intent::Replace { order: OrderId(Token(1)), qty, px }),
         refusal(Intent::Cancel { order: OrderId(Token(1)) }),
+        refusal(Intent::Reduce { order: OrderId(Token(1)), qty }),
         Record::Receipt(Receipt {
             token: Token(1),
             gateway: GatewayId(2),
