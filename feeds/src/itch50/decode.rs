@@ -257,13 +257,14 @@ pub(super) fn decode_as(instrument: InstrumentId, msg: &[u8]) -> Result<MarketEv
     }
 }
 
+/// Buys and sells come as they like: that a letter is one of the two may be a branch, which of the two may not.
 #[inline(always)]
 const fn side(kind: u8, letter: u8) -> Result<Side, DecodeError> {
-    match letter {
-        b'B' => Ok(Side::Buy),
-        b'S' => Ok(Side::Sell),
-        value => Err(DecodeError::field(kind, "side", value)),
+    let (buy, sell) = (letter == b'B', letter == b'S');
+    if !(buy | sell) {
+        return Err(DecodeError::field(kind, "side", letter));
     }
+    Ok(if sell { Side::Sell } else { Side::Buy })
 }
 
 const fn cross(letter: u8) -> CrossKind {

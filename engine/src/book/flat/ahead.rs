@@ -15,63 +15,65 @@ use model::{MarketBody, MarketEvent};
 
 use super::FlatBooks;
 use super::levels::{Levels, NONE};
-use crate::book::{AHEAD, price_bits};
+use crate::book::AHEAD;
 
-/// What a message names, as far as it is known.
+/// What a message names, as far as it is known: what is not named is [`NO_REF`] or [`NONE`], and then some other line is read in its place. Whether
+/// something is named is known to no branch predictor, so nothing here branches on it.
 #[derive(Clone, Copy)]
 struct Named {
     /// The order that it is about.
     order: u64,
     /// The order that it makes.
     made: u64,
-    /// The level that it joins, or that the order rests in.
+    /// The level that it joins.
     level: u32,
+    /// The directory entries of both.
+    entries: [u32; 2],
 }
 
-const NOTHING: Named = Named { order: u64::MAX, made: u64::MAX, level: NONE };
+const NO_REF: u64 = 0;
+const NOTHING: Named = Named { order: NO_REF, made: NO_REF, level: NONE, entries: [0; 2] };
 
 impl FlatBooks {
     /// Reads what a run of messages is going to touch: the first [`AHEAD`] of them.
     pub(super) fn touch<'a>(&self, events: impl Iterator<Item = &'a MarketEvent>) {
+        if self.tops.is_empty() {
+            return; // no level, not even another one
+        }
         let mut named = [NOTHING; AHEAD];
         let mut n = 0;
         let mut sum = 0u64;
         for (entry, event) in named.iter_mut().zip(events) {
             n += 1;
-            *entry = match event.body {
+            let (order, made, level) = match event.body {
                 MarketBody::Add { order, side, px, .. } => {
-                    let known = event.instrument.index() < self.tops.len();
-                    let home = match price_bits(px) {
-                        Some(price) if known => Levels::home(event.instrument, side, price),
-                        _ => NONE,
-                    };
-                    Named { made: order.0, level: home, ..NOTHING }
+                    (NO_REF, order.0, Levels::home(event.instrument, side, px.0 as u32))
                 }
                 MarketBody::Execute { order, .. }
                 | MarketBody::ExecuteAt { order, .. }
                 | MarketBody::Reduce { order, .. }
-                | MarketBody::Delete { order } => Named { order: order.0, ..NOTHING },
-                MarketBody::Replace { old, new, .. } => Named { order: old.0, made: new.0, ..NOTHING },
-                _ => NOTHING,
+                | MarketBody::Delete { order } => (order.0, NO_REF, NONE),
+                MarketBody::Replace { old, new, .. } => (old.0, new.0, NONE),
+                _ => (NO_REF, NO_REF, NONE),
             };
-            sum = sum.wrapping_add(self.refs.entry(entry.order)).wrapping_add(self.refs.entry(entry.made));
+            let entries = [self.refs.entry(order), self.refs.entry(made)];
+            *entry = Named { order, made, level, entries };
             if let Some(top) = self.tops.get(event.instrument.index()) {
                 sum = sum.wrapping_add(top.qty[0]);
             }
         }
-        for entry in &mut named[..n] {
-            let word = self.refs.word(entry.order);
-            if entry.order != u64::MAX {
-                entry.level = (word >> 32) as u32;
-            }
-            sum = sum.wrapping_add(word).wrapping_add(self.refs.word(entry.made));
+        let named = &mut named[..n];
+        for entry in named.iter_mut() {
+            let word = self.refs.word(entry.entries[0], entry.order);
+            // Of an add the level is known; a free slot names none that matters.
+            entry.level = if entry.level == NONE { (word >> 32) as u32 } else { entry.level };
+            sum = sum.wrapping_add(word).wrapping_add(self.refs.word(entry.entries[1], entry.made));
         }
         let mut tails = [NONE; AHEAD];
-        for (entry, tail) in named[..n].iter().zip(&mut tails) {
-            if let Some(level) = self.levels.look(entry.level) {
-                *tail = level.tail;
-                sum = sum.wrapping_add(level.qty);
-            }
+        for (entry, tail) in named.iter().zip(&mut tails) {
+            let level = self.levels.near(entry.level);
+            *tail = level.tail;
+            sum = sum.wrapping_add(level.qty);
         }
         for tail in &tails[..n] {
             sum = sum.wrapping_add(self.queues.look(*tail));

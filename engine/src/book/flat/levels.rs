@@ -37,7 +37,7 @@ pub(super) struct Level {
     pub tail: u32,
     /// Chunks of the queue, at least 1: a level's first chunk is its own for ever.
     pub chunks: u32,
-    /// The low half of the reference queued last, [`NONE`] where that is not known. Of a free spare level: the next free one.
+    /// The reference queued last, [`NONE`] where that is not known or does not fit. Of a free spare level: the next free one.
     pub last: u32,
     /// Whose book.
     pub instrument: u16,
@@ -75,10 +75,8 @@ impl Level {
 /// A price as a key that is larger where the price is better, on both sides.
 #[inline]
 pub(super) fn key(side: Side, price: u32) -> u32 {
-    match side {
-        Side::Buy => price,
-        Side::Sell => !price,
-    }
+    // All bits of a sell's price are turned; not by a branch, for sides come as they like.
+    price ^ (side as u32).wrapping_neg()
 }
 
 /// The price of a [`key`].
@@ -134,10 +132,10 @@ impl Levels {
         &self.all[id as usize]
     }
 
-    /// A level that may be none.
+    /// A level; in the place of one that is none, another, without a branch. There is one where there is an instrument.
     #[inline]
-    pub(super) fn look(&self, id: u32) -> Option<&Level> {
-        self.all.get(id as usize)
+    pub(super) fn near(&self, id: u32) -> &Level {
+        &self.all[(id as usize).min(self.all.len() - 1)]
     }
 
     #[inline]

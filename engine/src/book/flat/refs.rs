@@ -146,17 +146,17 @@ impl Refs {
         Slot::of(*self.slots.get(at)?).map(|slot| (SlotAt(at), slot))
     }
 
-    /// What the directory holds for a reference, and nothing where it holds none.
+    /// What the directory holds for a reference; for one that it does not, what it holds for another: which it is must not be a branch.
     #[inline]
-    pub(super) fn entry(&self, r: u64) -> u64 {
-        self.directory.get((r / PAGE as u64) as usize).map_or(0, |entry| u64::from(*entry))
+    pub(super) fn entry(&self, r: u64) -> u32 {
+        let e = (r / PAGE as u64).min((self.directory.len() as u64).wrapping_sub(1));
+        self.directory.get(e as usize).copied().unwrap_or(0)
     }
 
-    /// What a direct reference's slot holds, 0 where it has none.
+    /// What the slot of a direct reference holds, by its directory entry; of another, what some slot holds.
     #[inline]
-    pub(super) fn word(&self, r: u64) -> u64 {
-        let entry = self.directory.get((r / PAGE as u64) as usize);
-        entry.and_then(|entry| self.slots.get(slot_index(*entry, r))).copied().unwrap_or(0)
+    pub(super) fn word(&self, entry: u32, r: u64) -> u64 {
+        self.slots.get(slot_index(entry, r)).copied().unwrap_or(0)
     }
 
     #[cold]
