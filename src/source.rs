@@ -18,11 +18,9 @@
 
 mod capture;
 mod databento;
-mod frame;
 mod lobster;
 mod made;
 mod pitch;
-mod window;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -37,9 +35,9 @@ use flate2::read::MultiGzDecoder;
 use capture::Capture;
 use databento::Databento;
 use lobster::Lobster;
-use window::Window;
+use net::pcap::window::Window;
 
-pub use window::WINDOW;
+pub use net::pcap::window::WINDOW;
 
 /// Bytes looked at to tell a file's kind.
 const HEAD: usize = 512;

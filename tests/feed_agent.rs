@@ -2,12 +2,13 @@
 
 mod feed_bench;
 
-use std::net::UdpSocket;
+use std::io::Write as _;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 
 use colo::agent::Agent;
 use colo::agents::FeedItem;
-use colo::config::{Config, Secrets, Written, parse_toml};
+use colo::config::{Config, Secrets, Way, Written, parse_toml};
 use colo::core::{Plan, start};
 use colo::journal::{Record, RunDir};
 use colo::logs::{LogWriter, Names};
@@ -17,6 +18,7 @@ use colo::telemetry::snapshot::Feed;
 use engine::strategy::{Quoter, Strategy};
 use feed_bench::Bench;
 use model::{FeedStatus, MarketBody, Nanos, Qty};
+use net::pcap::write;
 use net::udp::Stamps;
 use ringbuf::log::Reader;
 
@@ -97,6 +99,11 @@ impl Bench {
     /// Sends a datagram to a line and has the agent take it; what it said, without times.
     fn give(&mut self, line: usize, bytes: &[u8]) -> Vec<String> {
         self.send(line, bytes);
+        self.hear()
+    }
+
+    /// Has the agent take all that was sent; what it said, without times.
+    fn hear(&mut self) -> Vec<String> {
         // Time goes as the agent's own clock has it: it stamps what it receives by that, and publishes its counters by what it is given.
         let taken = (0..POLLS_MAX).any(|_| {
             self.agent.do_work(self.clock.now());
@@ -175,6 +182,48 @@ fn every_way_of_being_undecodable_is_a_loss_and_nothing_else_is() {
     let counts =
         ["odd_executions", "unknown_types", "malformed", "undecodable", "synced"].map(|c| b.count(c));
     assert_eq!(counts, [1, 2, 1, 0, 1]);
+}
+
+#[test]
+fn a_recorded_line_is_heard_like_one_of_the_market() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("day.pcapng");
+    let lines: [SocketAddr; 2] = [([239, 0, 0, 1], 26_001).into(), ([239, 0, 0, 2], 26_001).into()];
+    let elsewhere = SocketAddr::from(([239, 0, 0, 1], 26_002));
+    let record = |to, bytes: &[u8]| {
+        let mut recorded = Vec::new();
+        write::packet(&mut recorded, 0, 1, (elsewhere, to), bytes);
+        recorded
+    };
+    let day = [
+        record(lines[0], &packet(SESSION, 1, &[directory(), add(1, 100)])),
+        record(lines[1], &packet(SESSION, 1, &[directory(), add(1, 100)])),
+        record(elsewhere, &packet(SESSION, 3, &[add(7, 100)])),
+        record(lines[1], &packet(SESSION, 3, &[delete(1)])),
+    ];
+    let mut head = Vec::new();
+    write::section(&mut head, "test");
+    write::interface(&mut head, "both lines");
+    std::fs::write(&file, [head, day.concat()].concat()).unwrap();
+
+    let mut b = Bench::new("capture", |c| {
+        c.feeds[0].lines = lines.to_vec();
+        c.feeds[0].ways = vec![Way::Capture(file.clone()); 2];
+    });
+    assert_eq!(b.lines, lines);
+    b.sent = 3; // of the four; the stray is nobody's
+    assert_eq!(b.hear(), ["1+2: 2", "other", "add 1", "Synced { next: 3 }", "3+1: 1", "delete 1"]);
+    // It is still being written: half a packet is nothing yet, the other half is one.
+    let more = record(lines[0], &packet(SESSION, 4, &[add(2, 100)]));
+    let mut open = std::fs::OpenOptions::new().append(true).open(&file).unwrap();
+    open.write_all(&more[..more.len() / 2]).unwrap();
+    for _ in 0..100 {
+        b.agent.do_work(b.clock.now());
+    }
+    assert!(b.items.pop().is_none());
+    open.write_all(&more[more.len() / 2..]).unwrap();
+    b.sent += 1;
+    assert_eq!(b.hear(), ["4+1: 1", "add 2"]);
 }
 
 #[test]
@@ -315,6 +364,12 @@ fn only_what_says_where_the_session_is_shows_that_the_feed_lives() {
 
 #[test]
 fn servers_are_heard_while_a_gap_is_open_and_not_otherwise() {
+    // A host that stands still for a tenth of a second makes a gap old, and it is given up: that is another story, and this one is told again.
+    assert!((0..100).any(|_| a_server_is_asked_twice()));
+}
+
+/// Whether it came to that.
+fn a_server_is_asked_twice() -> bool {
     let server = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = server.local_addr().unwrap();
     let mut b = Bench::new("servers", |c| c.feeds[0].rerequest = vec![address]);
@@ -329,10 +384,14 @@ fn servers_are_heard_while_a_gap_is_open_and_not_otherwise() {
     };
     b.give(0, &packet(SESSION, 1, &[directory()]));
     b.give(0, &packet(SESSION, 3, &[add(2, 100)]));
+    let given_up = |b: &Bench| b.count("gaps_lost") > 0;
     assert!(until(&mut b, &|b| b.count("rerequests") > 0));
     let (_, client) = server.recv_from(&mut [0; 64]).unwrap();
     server.send_to(&packet(SESSION, 2, &[add(1, 100)]), client).unwrap();
-    assert!(until(&mut b, &|b| b.count("gaps_filled") == 1));
+    assert!(until(&mut b, &|b| b.count("gaps_filled") == 1 || given_up(b)));
+    if given_up(&b) {
+        return false;
+    }
     server.send_to(b"no packet", client).unwrap();
     // It is there when the send returns: on loopback that is delivery.
     for _ in 0..100 {
@@ -340,7 +399,8 @@ fn servers_are_heard_while_a_gap_is_open_and_not_otherwise() {
     }
     assert_eq!(b.count("rejected_datagrams"), 0, "a socket that nobody expects anything of is not read");
     b.give(0, &packet(SESSION, 5, &[add(4, 100)]));
-    assert!(until(&mut b, &|b| b.count("rejected_datagrams") == 1));
+    assert!(until(&mut b, &|b| b.count("rejected_datagrams") == 1 || given_up(b)));
+    !given_up(&b)
 }
 
 /// A core on free ports, its gateway to nobody. What it saw is replayed from its capture, and from a file of the session.

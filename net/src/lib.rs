@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | sockets | [`udp::UdpLine`], [`udp::UdpRequest`] | [`udp::UdpSender`], [`udp::UdpRequest`] | [`tcp::TcpLink`] |
 //! | AF_XDP | [`xdp::XdpLine`], [`line::Line`] (or a socket) | | [`xdp::XdpTcp`] |
+//! | a packet capture | [`pcap::CaptureLine`], [`line::Line`] | [`pcap::CaptureSender`] | |
 //! | TLS over a stream | | | [`tls::TlsStream`] |
 //! | memory | [`mem::DatagramReceiver`] | [`mem::DatagramSender`] | [`mem::MemStream`] |
 //! | faults over any of these | [`fault::Faulty`] | | [`fault::Choppy`] |
@@ -30,6 +31,7 @@ use std::io;
 pub mod fault;
 pub mod line;
 pub mod mem;
+pub mod pcap;
 mod sys;
 pub mod tcp;
 pub mod tls;

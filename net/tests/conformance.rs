@@ -9,6 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use net::fault::{Choppy, FaultConfig, Faulty};
 use net::line::Line as AnyLine;
+use net::pcap::{CaptureLine, CaptureSender};
 use net::tcp::TcpLink;
 use net::udp::{LineConfig, SenderConfig, UdpLine, UdpRequest, UdpSender};
 use net::xdp::{QueueConfig, XdpTcp, XdpTcpConfig};
@@ -152,14 +153,33 @@ fn faultless() -> Option<Line> {
     Some((Box::new(tx), Box::new(Faulty::new(rx, FaultConfig::default()))))
 }
 
+/// A line with its folder, which is there for as long.
+struct Filed(CaptureLine, #[allow(dead_code, reason = "held")] tempfile::TempDir);
+
+impl Datagrams for Filed {
+    fn recv(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
+        self.0.recv(buf)
+    }
+}
+
+/// A capture that is followed while it is written.
+fn capture() -> Option<Line> {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, to) = (folder.path().join("day.pcapng"), "239.1.2.3:26001".parse().unwrap());
+    let tx = CaptureSender::create(&path, to).unwrap();
+    let rx = CaptureLine::open(&path, to).unwrap();
+    Some((Box::new(tx), Box::new(Filed(rx, folder))))
+}
+
 fn each_line(check: impl Fn(&str, Line)) {
-    let table: [(&str, OpenLine); 7] = [
+    let table: [(&str, OpenLine); 8] = [
         ("udp unicast", udp_unicast),
         ("udp multicast", udp_multicast),
         ("udp request", udp_request),
         ("xdp unicast", xdp_unicast),
         ("xdp multicast", xdp_multicast),
         ("mem", memory),
+        ("pcap", capture),
         ("fault over mem", faultless),
     ];
     for (name, open) in table {

@@ -134,10 +134,11 @@ impl<P: Protocol> FeedOf<P> {
     /// No descriptor is to be had.
     pub(super) fn watch(&self) -> std::io::Result<LineWatch> {
         let watched = |(line, state): (&Line, &Arc<LineState>)| {
-            let (drops, state) = (line.drop_count()?, Arc::clone(state));
-            Ok(Watched { address: line.local_addr(), drops, state, told: false })
+            let Some(drops) = line.drop_count()? else { return Ok(None) };
+            Ok(Some(Watched { address: line.local_addr(), drops, state: Arc::clone(state), told: false }))
         };
-        let lines = self.lines.iter().zip(&self.line_states).map(watched).collect::<std::io::Result<_>>()?;
+        let lines = self.lines.iter().zip(&self.line_states).filter_map(|line| watched(line).transpose());
+        let lines = lines.collect::<std::io::Result<_>>()?;
         Ok(LineWatch::new(self.id.clone(), lines))
     }
 
@@ -375,7 +376,9 @@ impl<P: Protocol + Send> Agent for FeedOf<P> {
     fn on_close(&mut self) {
         let now = self.clock.now();
         for (line, state) in self.lines.iter().zip(&self.line_states) {
-            if let Ok(drops) = line.drop_count().and_then(|count| count.read()) {
+            if let Ok(Some(count)) = line.drop_count()
+                && let Ok(drops) = count.read()
+            {
                 state.kernel_drops.store(drops.into(), Ordering::Relaxed);
             }
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::{Exit, Failure, Outcome};
-use crate::config::{Config, Secrets};
+use crate::config::{Config, Secrets, Way};
 use crate::doctor::{Focus, Status, rows};
 
 /// Is this host tuned for low latency? Each row with its fix.
@@ -74,7 +74,7 @@ pub fn run(args: &Args) -> Outcome {
 fn focus_of(config: &Config) -> Focus {
     let cores = &config.cores;
     let hot = cores.feeds.iter().chain(&cores.gateways).flatten().copied().chain(cores.strategy);
-    let lines = config.feeds.iter().flat_map(|f| f.bypass.iter().flatten());
+    let lines = config.feeds.iter().flat_map(|f| f.ways.iter().filter_map(Way::queue));
     let queues = lines.chain(config.gateways.iter().filter_map(|g| g.bypass.as_ref()).map(|b| &b.queue));
     let (hot, interfaces): (BTreeSet<_>, BTreeSet<_>) =
         (hot.collect(), queues.map(|q| q.interface.clone()).collect());

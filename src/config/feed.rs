@@ -1,13 +1,14 @@
 //! A feed, resolved, and what its sockets and its channel are told of it: the same for a core, a recording and a look from beside.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 
 use feeds::channel::{ChannelConfig, SnapshotLimits};
 use feeds::framing::Session;
 use model::Nanos;
 use net::udp::{LineConfig, Stamps};
-use net::xdp::QueueConfig;
 
+use super::transport::Way;
 use super::{Account, DepthVenue};
 use crate::protocol::FeedProtocol;
 
@@ -52,8 +53,8 @@ pub struct Feed {
     pub incoming_cpu: Option<u32>,
     /// Who stamps its datagrams.
     pub stamps: Stamps,
-    /// The queue of each line that is heard past the kernel; empty where none is.
-    pub bypass: Vec<Option<QueueConfig>>,
+    /// How each line is heard; empty where all are by the kernel.
+    pub ways: Vec<Way>,
 }
 
 impl Feed {
@@ -66,7 +67,8 @@ impl Feed {
             busy_poll_us: self.busy_poll_us,
             incoming_cpu: self.incoming_cpu,
             stamps: self.stamps,
-            bypass: self.bypass.get(k).cloned().flatten(),
+            bypass: self.ways.get(k).and_then(Way::queue).cloned(),
+            capture: self.ways.get(k).and_then(Way::capture).map(Path::to_owned),
             ..LineConfig::new(*address)
         })
     }

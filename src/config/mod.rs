@@ -33,6 +33,7 @@ pub use options::OrderOptions;
 pub use resolve::Secrets;
 pub use rest::RestVenue;
 pub use start_of_day::Openings;
+pub use transport::Way;
 pub use written::Written;
 
 use crate::agent::IdleStrategy;

@@ -149,6 +149,7 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
         c.problem("strategy.name", format!("{:?}", written.strategy.name), needed);
     }
     transport::queues(&mut c, &feeds, &gateways);
+    transport::captures(&mut c, &feeds, &gateways);
     if topology == Topology::Inline && feeds.iter().any(|f| f.depth.is_some()) {
         let needed = "\"pipelined\", where a feed speaks depth: it has a thread of its own";
         c.problem("topology", "\"inline\"", needed);
@@ -189,7 +190,7 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
     })
 }
 
-/// The feeds alone.
+/// The feeds alone, for whoever listens beside a core: to lines of the market.
 pub(super) fn feeds(written: &[written::Feed], file: &Path) -> Result<Vec<Feed>, ConfigError> {
     let base = file.parent().unwrap_or(Path::new("."));
     let mut c = Checks { problems: Vec::new() };
@@ -197,7 +198,12 @@ pub(super) fn feeds(written: &[written::Feed], file: &Path) -> Result<Vec<Feed>,
     if !(1..=PORTS_MAX).contains(&written.len()) {
         c.problem("feeds", format!("{} entries", written.len()), format!("1 to {PORTS_MAX}"));
     }
-    let feeds = written.iter().enumerate().map(|(k, f)| feed(&mut c, k, f, base, Secrets::Read)).collect();
+    let feeds: Vec<_> =
+        written.iter().enumerate().map(|(k, f)| feed(&mut c, k, f, base, Secrets::Read)).collect();
+    for (k, line) in transport::captured(&feeds) {
+        let needed = "a line of the market: what a capture holds is recorded already";
+        c.problem(format!("feeds[{k}].transports[{line}].transport"), "\"capture\"", needed);
+    }
     match c.problems.is_empty() {
         true => Ok(feeds),
         false => Err(ConfigError { file: file.to_path_buf(), problems: c.problems }),
@@ -295,7 +301,7 @@ fn feed(c: &mut Checks, k: usize, f: &written::Feed, base: &Path, secrets: Secre
         reorder_window: ranged(c, "reorder_window", f.reorder_window as u64, 1, 1 << 20) as usize,
         receive_buffer: ranged(c, "receive_buffer_bytes", f.receive_buffer_bytes as u64, 4_096, 1 << 30)
             as usize,
-        bypass: transport::lines(c, &key("transports"), &f.transports, &lines, busy_poll_us),
+        ways: transport::lines(c, &key("transports"), &f.transports, &lines, (busy_poll_us, base)),
         busy_poll_us,
         incoming_cpu: f.incoming_cpu.map(|cpu| ranged(c, "incoming_cpu", cpu.into(), 0, 4_095) as u32),
         stamps: c.word(&key("timestamps"), &f.timestamps, Stamps::WORDS).unwrap_or_default(),

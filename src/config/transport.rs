@@ -1,8 +1,10 @@
-//! By which way a line is heard and orders leave: the kernel's sockets, or AF_XDP past the kernel.
+//! By which way a line is heard and orders leave: the kernel's sockets, or AF_XDP past the kernel; or a capture, in a line's place.
 //!
 //! ```toml
 //! [[feeds]]
 //! transports = [{ transport = "xdp", interface = "eth1", queue = 0, mode = "zero_copy" }, { transport = "udp" }]   # one for each line
+//! # or, of a day that was recorded:
+//! transports = [{ transport = "capture", file = "20240102.pcapng" }, { transport = "capture", file = "20240102.pcapng" }]
 //!
 //! [[gateways]]
 //! transport = "xdp"
@@ -12,23 +14,26 @@
 //! router = "10.0.0.1"
 //! ```
 //!
+//! What a capture says is not what the market says now, so none is heard where a gateway is one of production.
+//!
 //! A queue of an interface goes to one line or one gateway, whole: that is checked over all of them.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 use net::xdp::{Mode, QueueConfig, XdpTcpConfig};
 use serde::{Deserialize, Serialize};
 
 use super::resolve::Checks;
-use super::{Feed, Gateway};
+use super::{Environment, Feed, Gateway};
 use crate::order_protocol::OrderProtocol;
 
 /// The way of one line, as written.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct LineWay {
-    /// `udp` or `xdp`.
+    /// `udp`, `xdp` or `capture`.
     pub transport: String,
     /// With `xdp`: the interface's name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,6 +44,35 @@ pub struct LineWay {
     /// With `xdp`: `copy`, `zero_copy` or `auto`; the last where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
+    /// With `capture`: the pcap or pcapng that holds what went to the line's address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+}
+
+/// How a line is heard.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// By a socket of the kernel's.
+    #[default]
+    Kernel,
+    /// By a queue of AF_XDP before it.
+    Xdp(QueueConfig),
+    /// Out of this capture.
+    Capture(PathBuf),
+}
+
+impl Way {
+    /// The queue, where it is one.
+    #[must_use]
+    pub fn queue(&self) -> Option<&QueueConfig> {
+        if let Way::Xdp(queue) = self { Some(queue) } else { None }
+    }
+
+    /// The capture, where it is one.
+    #[must_use]
+    pub fn capture(&self) -> Option<&Path> {
+        if let Way::Capture(file) = self { Some(file) } else { None }
+    }
 }
 
 /// The way of a gateway with `transport = "xdp"`, as written.
@@ -80,45 +114,76 @@ fn queue(c: &mut Checks, key: &str, interface: &str, queue: Option<i64>, mode: O
     QueueConfig { mode: mode.unwrap_or_default(), ..QueueConfig::new(interface, number) }
 }
 
-/// The queue of each line, where it is heard by one.
+/// The way of each line; none where all are heard by the kernel.
 pub(super) fn lines(
     c: &mut Checks,
     key: &str,
     ways: &[LineWay],
     lines: &[SocketAddr],
-    busy_poll_us: Option<u32>,
-) -> Vec<Option<QueueConfig>> {
+    (busy_poll_us, base): (Option<u32>, &Path),
+) -> Vec<Way> {
     if !ways.is_empty() && ways.len() != lines.len() {
         c.problem(key, format!("{} transports", ways.len()), "one for each line, or none");
     }
     let mut one = |(k, way): (usize, &LineWay)| {
         let key = format!("{key}[{k}]");
-        let by_xdp = c.word(&format!("{key}.transport"), &way.transport, &[("udp", false), ("xdp", true)])?;
-        if !by_xdp {
-            let given = [
-                ("interface", way.interface.is_some()),
-                ("queue", way.queue.is_some()),
-                ("mode", way.mode.is_some()),
-            ];
-            for (name, _) in given.iter().filter(|(_, given)| *given) {
-                c.problem(format!("{key}.{name}"), "given", "nothing but with transport \"xdp\"");
+        let word = c.word(
+            &format!("{key}.transport"),
+            &way.transport,
+            &[("udp", "udp"), ("xdp", "xdp"), ("capture", "capture")],
+        );
+        let Some(word) = word else { return Way::Kernel };
+        let given = [
+            ("interface", way.interface.is_some(), "xdp"),
+            ("queue", way.queue.is_some(), "xdp"),
+            ("mode", way.mode.is_some(), "xdp"),
+            ("file", way.file.is_some(), "capture"),
+        ];
+        for (name, _, of) in given.iter().filter(|(_, given, of)| *given && *of != word) {
+            c.problem(format!("{key}.{name}"), "given", format!("nothing but with transport {of:?}"));
+        }
+        let anywhere = lines.get(k).is_some_and(|line| line.ip().is_unspecified());
+        if word != "udp" && anywhere {
+            let found = format!("{word:?} for a line at any address");
+            c.problem(format!("{key}.transport"), found, "a line at one address");
+        }
+        match (word, &way.interface, &way.file) {
+            ("xdp", Some(interface), _) => {
+                let queue = queue(c, &key, interface, way.queue, way.mode.as_deref());
+                Way::Xdp(QueueConfig { busy_poll_us, ..queue })
             }
-            return None;
+            ("xdp", None, _) => {
+                let needed = "the name of the line's network interface";
+                c.problem(format!("{key}.interface"), "not given", needed);
+                Way::Kernel
+            }
+            ("capture", _, Some(file)) => Way::Capture(base.join(file)),
+            ("capture", _, None) => {
+                c.problem(format!("{key}.file"), "not given", "the pcap or pcapng to hear the line out of");
+                Way::Kernel
+            }
+            _ => Way::Kernel,
         }
-        if lines.get(k).is_some_and(|line| line.ip().is_unspecified()) {
-            c.problem(
-                format!("{key}.transport"),
-                "\"xdp\" for a line at any address",
-                "a line at one address",
-            );
-        }
-        let Some(interface) = &way.interface else {
-            c.problem(format!("{key}.interface"), "not given", "the name of the line's network interface");
-            return None;
-        };
-        Some(QueueConfig { busy_poll_us, ..queue(c, &key, interface, way.queue, way.mode.as_deref()) })
     };
     ways.iter().enumerate().map(&mut one).collect()
+}
+
+/// That nothing is traded for real on what a capture says.
+pub(super) fn captures(c: &mut Checks, feeds: &[Feed], gateways: &[Gateway]) {
+    let Some(live) = gateways.iter().position(|g| g.environment == Environment::Production) else { return };
+    for (k, line) in captured(feeds) {
+        let needed = format!("a line of the market, for gateways[{live}] is of production");
+        c.problem(format!("feeds[{k}].transports[{line}].transport"), "\"capture\"", needed);
+    }
+}
+
+/// The lines that are heard out of captures: feed and line.
+pub(super) fn captured(feeds: &[Feed]) -> impl Iterator<Item = (usize, usize)> {
+    let of_feed = |(k, feed): (usize, &Feed)| {
+        let lines = feed.ways.iter().enumerate().filter(|(_, way)| way.capture().is_some());
+        lines.map(|(line, _)| (k, line)).collect::<Vec<_>>()
+    };
+    feeds.iter().enumerate().flat_map(of_feed)
 }
 
 /// The stack of a gateway, where its orders leave by one.
@@ -172,8 +237,8 @@ pub(super) fn host(
 pub(super) fn queues(c: &mut Checks, feeds: &[Feed], gateways: &[Gateway]) {
     let of_feed = |(k, feed): (usize, &Feed)| {
         let key = move |line| format!("feeds[{k}].transports[{line}]");
-        let all = feed.bypass.iter().enumerate();
-        all.filter_map(|(line, q)| Some((key(line), q.clone()?))).collect::<Vec<_>>()
+        let all = feed.ways.iter().enumerate();
+        all.filter_map(|(line, way)| Some((key(line), way.queue()?.clone()))).collect::<Vec<_>>()
     };
     let of_gateway =
         |(k, g): (usize, &Gateway)| Some((format!("gateways[{k}].xdp"), g.bypass.as_ref()?.queue.clone()));
@@ -189,8 +254,6 @@ pub(super) fn queues(c: &mut Checks, feeds: &[Feed], gateways: &[Gateway]) {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::super::{Config, Secrets};
     use super::*;
 
@@ -232,6 +295,21 @@ mod tests {
     }
 
     #[test]
+    fn a_capture_is_heard_where_nothing_is_traded_for_real() {
+        let with =
+            "transports = [{ transport = \"capture\", file = \"day.pcapng\" }, { transport = \"udp\" }]\n";
+        let config = resolved(with, "").unwrap();
+        let files: Vec<_> = config.feeds[0].line_configs().map(|line| line.capture).collect();
+        assert_eq!(files, [Some(PathBuf::from("day.pcapng")), None]);
+        let live = CORE.replacen("environment = \"test\"", "environment = \"production\"", 1);
+        let live = live.replacen("[[feeds]]", &format!("[[feeds]]\n{with}"), 1);
+        let written = toml::from_str(&live).unwrap();
+        let refused = Config::resolve(written, Path::new("core.toml"), Secrets::Skip).unwrap_err();
+        let problems: Vec<_> = refused.problems.iter().map(ToString::to_string).collect();
+        assert!(problems.len() == 1 && problems[0].contains("gateways[0] is of production"), "{problems:?}");
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         let line = |with: &str| format!("transports = [{{ {with} }}, {{ transport = \"udp\" }}]\n");
         let host = |with: &str| format!("transport = \"xdp\"\nxdp = {{ {with} }}\n");
@@ -239,6 +317,13 @@ mod tests {
             (line("transport = \"tcp\""), "", "feeds[0].transports[0].transport"),
             (line("transport = \"xdp\""), "", "feeds[0].transports[0].interface"),
             (line("transport = \"udp\", queue = 1"), "", "feeds[0].transports[0].queue"),
+            (line("transport = \"capture\""), "", "feeds[0].transports[0].file"),
+            (
+                line("transport = \"capture\", file = \"a\", mode = \"copy\""),
+                "",
+                "feeds[0].transports[0].mode",
+            ),
+            (line("transport = \"udp\", file = \"a\""), "", "feeds[0].transports[0].file"),
             (line("transport = \"xdp\", interface = \"a/b\""), "", "feeds[0].transports[0].interface"),
             (line("transport = \"xdp\", interface = \"eth1\", queue = 256"), "", "an integer from 0 to 255"),
             (

@@ -34,9 +34,9 @@ use std::mem::offset_of;
 use dbn::decode::dbn::fsm::{DbnFsm, ProcessResult};
 use dbn::{MboMsg, Schema, UNDEF_PRICE, UNDEF_TIMESTAMP};
 use model::{Side, Symbol};
+use net::pcap::window::Window;
 
 use super::made::{Made, STAMP_MAX, Stamp};
-use super::window::Window;
 use super::{Fault, Message, cut_short};
 
 /// What a file begins with.

@@ -30,9 +30,9 @@
 use std::path::Path;
 
 use model::{Side, Symbol};
+use net::pcap::window::Window;
 
 use super::made::{Made, STAMP_MAX, Stamp};
-use super::window::Window;
 use super::{Fault, Message, cut_short};
 
 /// Longest row that is looked at; the longest there can be has under 100 bytes.

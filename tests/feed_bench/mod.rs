@@ -26,13 +26,15 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// The first feed of a configuration, both lines of it on free ports.
+    /// The first feed of a configuration, both lines of it on free ports; but out of captures, where it says so.
     pub fn open(mut config: Config) -> Bench {
         let clock = Clock::new();
         let mut publication = Publication::create(&config, &["feed-f1".into()], clock.now()).unwrap();
         let (out, items) = spsc::channel(4_096);
         let mut feed = config.feeds.remove(0);
-        feed.lines = vec!["127.0.0.1:0".parse().unwrap(); 2];
+        if feed.ways.is_empty() {
+            feed.lines = vec!["127.0.0.1:0".parse().unwrap(); 2];
+        }
         let agent = FeedAgent::open(FeedParts {
             id: FeedId(0),
             config: feed,

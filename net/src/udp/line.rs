@@ -13,6 +13,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -40,6 +41,8 @@ pub struct LineConfig {
     pub stamps: Stamps,
     /// The queue that [`Line::open`](crate::line::Line::open) is to read before the kernel does; a [`UdpLine`] takes no notice.
     pub bypass: Option<QueueConfig>,
+    /// The capture that [`Line::open`](crate::line::Line::open) is to read instead of any socket; a [`UdpLine`] takes no notice.
+    pub capture: Option<PathBuf>,
 }
 
 impl LineConfig {
@@ -55,6 +58,7 @@ impl LineConfig {
             incoming_cpu: None,
             stamps: Stamps::Off,
             bypass: None,
+            capture: None,
         }
     }
 }

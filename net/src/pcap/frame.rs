@@ -2,11 +2,18 @@
 //!
 //! The UDP length says how long the payload is, not the frame's, because short frames are padded and long ones cut by a snap length.
 
+use std::net::{Ipv4Addr, SocketAddrV4};
+
 /// What a frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Carried<'a> {
-    /// A UDP payload, whole.
-    Udp(&'a [u8]),
+pub enum Carried<'a> {
+    /// A UDP datagram, whole.
+    Udp {
+        /// Where it went.
+        to: SocketAddrV4,
+        /// What it carried.
+        payload: &'a [u8],
+    },
     /// UDP, but the capture holds only its beginning.
     Cut,
     /// Part of a datagram that was sent in several.
@@ -17,7 +24,7 @@ pub(super) enum Carried<'a> {
 
 /// How frames begin (`LINKTYPE_` numbers of the pcap family).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Link {
+pub enum Link {
     /// 1.
     Ethernet,
     /// 101 and 228: no link header.
@@ -31,7 +38,9 @@ pub(super) enum Link {
 }
 
 impl Link {
-    pub(super) fn of(number: u16) -> Link {
+    /// The link of a `LINKTYPE_` number.
+    #[must_use]
+    pub fn of(number: u16) -> Link {
         match number {
             1 => Link::Ethernet,
             101 | 228 => Link::Ip,
@@ -48,8 +57,9 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().copied().map(u16::from_be_bytes)
 }
 
-/// The UDP payload of a frame.
-pub(super) fn carried(link: Link, frame: &[u8]) -> Carried<'_> {
+/// The UDP datagram of a frame.
+#[must_use]
+pub fn carried(link: Link, frame: &[u8]) -> Carried<'_> {
     network(link, frame).map_or(Carried::Other, ipv4)
 }
 
@@ -83,9 +93,11 @@ fn ipv4(packet: &[u8]) -> Carried<'_> {
         return Carried::Fragment;
     }
     let Some(udp) = packet.get(header..) else { return Carried::Cut };
-    let Some(len) = u16_at(udp, 4) else { return Carried::Cut };
+    let (Some(port), Some(len)) = (u16_at(udp, 2), u16_at(udp, 4)) else { return Carried::Cut };
+    let Some(&to) = packet.get(16..).and_then(<[u8]>::first_chunk::<4>) else { return Carried::Cut };
+    let to = SocketAddrV4::new(Ipv4Addr::from(to), port);
     match udp.get(8..usize::from(len)) {
-        Some(payload) => Carried::Udp(payload),
+        Some(payload) => Carried::Udp { to, payload },
         None if len < 8 => Carried::Other,
         None => Carried::Cut,
     }
@@ -100,6 +112,7 @@ mod tests {
         p[0] = 0x40 | (5 + options / 4) as u8;
         p[6..8].copy_from_slice(&flags.to_be_bytes());
         p[9] = 17;
+        p[16..20].copy_from_slice(&[239, 0, 0, 7]);
         p.extend_from_slice(&[0, 1, 0, 2]);
         p.extend_from_slice(&(8 + payload.len() as u16).to_be_bytes());
         p.extend_from_slice(&[0, 0]);
@@ -134,7 +147,8 @@ mod tests {
             (Link::Cooked, cooked),
             (Link::Cooked2, cooked2),
         ] {
-            assert_eq!(carried(link, &frame), Carried::Udp(b"mold"), "{link:?} {frame:?}");
+            let to = "239.0.0.7:2".parse().unwrap();
+            assert_eq!(carried(link, &frame), Carried::Udp { to, payload: b"mold" }, "{link:?} {frame:?}");
         }
         assert_eq!(carried(Link::Unknown, &packet), Carried::Other);
     }

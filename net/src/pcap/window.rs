@@ -10,8 +10,10 @@ use std::io::{self, Read};
 /// Bytes of a window: the most that can be wanted at once.
 pub const WINDOW: usize = 1 << 20;
 
-/// See the module.
-pub(super) struct Window {
+/// A stream read front to back through a buffer of fixed size: what is wanted next lies there in one piece.
+///
+/// Where the stream ends for now (a file that is being written), the next call looks again.
+pub struct Window {
     input: Box<dyn Read + Send>,
     buf: Box<[u8]>,
     last: usize,
@@ -21,18 +23,23 @@ pub(super) struct Window {
 }
 
 impl Window {
-    pub(super) fn new(input: impl Read + Send + 'static) -> Window {
+    /// A window on `input`. Allocates [`WINDOW`] bytes.
+    pub fn new(input: impl Read + Send + 'static) -> Window {
         let buf = vec![0; WINDOW].into_boxed_slice();
         Window { input: Box::new(input), buf, last: 0, from: 0, to: 0, offset: 0 }
     }
 
     /// Bytes passed so far.
-    pub(super) fn offset(&self) -> u64 {
+    #[must_use]
+    pub fn offset(&self) -> u64 {
         self.offset
     }
 
     /// What comes next: at least `n` bytes (at most [`WINDOW`]), fewer only where the stream ends before.
-    pub(super) fn want(&mut self, n: usize) -> io::Result<&[u8]> {
+    ///
+    /// # Errors
+    /// The stream's own.
+    pub fn want(&mut self, n: usize) -> io::Result<&[u8]> {
         debug_assert!(n <= WINDOW);
         if self.to - self.from < n {
             self.read_ahead(n)?;
@@ -57,7 +64,7 @@ impl Window {
     }
 
     /// Passes `n` bytes that [`Window::want`] has shown.
-    pub(super) fn pass(&mut self, n: usize) {
+    pub fn pass(&mut self, n: usize) {
         let n = n.min(self.to - self.from);
         self.last = self.from;
         self.from += n;
@@ -65,21 +72,25 @@ impl Window {
     }
 
     /// What the last [`Window::pass`] passed; until the next [`Window::want`].
-    pub(super) fn passed(&self) -> &[u8] {
+    #[must_use]
+    pub fn passed(&self) -> &[u8] {
         &self.buf[self.last..self.from]
     }
 
-    /// Passes `n` bytes, however many; `false` where the stream ends before.
-    pub(super) fn skip(&mut self, mut n: u64) -> io::Result<bool> {
+    /// Passes `n` bytes, however many, and returns how many are left to be passed: some only where the stream ends before.
+    ///
+    /// # Errors
+    /// The stream's own.
+    pub fn skip(&mut self, mut n: u64) -> io::Result<u64> {
         while n > 0 {
             let here = (self.want(1)?.len() as u64).min(n);
             if here == 0 {
-                return Ok(false);
+                break;
             }
             self.pass(here as usize);
             n -= here;
         }
-        Ok(true)
+        Ok(n)
     }
 }
 
@@ -121,9 +132,9 @@ mod tests {
         w.pass(2);
         assert_eq!((w.passed(), w.offset()), (&b"ab"[..], 2));
         assert_eq!(w.want(4).unwrap(), b"cdef");
-        assert!(w.skip(3).unwrap());
+        assert_eq!(w.skip(3).unwrap(), 0);
         assert_eq!(w.want(9).unwrap(), b"fgh");
-        assert!(!w.skip(4).unwrap());
+        assert_eq!(w.skip(4).unwrap(), 1);
         assert_eq!(w.want(1).unwrap(), b"");
         assert_eq!(w.offset(), 8);
     }
