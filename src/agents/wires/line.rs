@@ -1,7 +1,7 @@
 //! One connection for requests: one at a time, for an answer must be that of the request before it.
 //!
 //! Bytes that nobody asked for would be taken for the answer to what is asked next. So a connection that has any when a request is to be made has no further use, nor has
-//! one where more comes behind an answer; which of the two is the answer is not known then.
+//! one where more comes behind an answer; which of the two is the answer is not known then. Nor has one where an answer begins before its request has left whole.
 
 use gateways::apikey::{Lane, Response};
 use model::{Nanos, Token};
@@ -119,13 +119,16 @@ impl Line {
             let n = link.send(&self.output).map_err(drop)?;
             self.output.drain(..n);
             turn.work += n.min(1);
-            if self.output.is_empty() {
-                turn.sent = self.leaving.take();
-            }
+        }
+        let has_left = self.output.is_empty() && link.flush().map_err(drop)?;
+        if has_left {
+            turn.sent = self.leaving.take();
         }
         match link.recv(&mut buffer).map_err(drop)? {
             Received::Nothing => {}
             Received::Closed => return Err(()),
+            // A part of a request is none, so this is no answer to it.
+            Received::Data(_) if self.asked.is_some() && !has_left => return Err(()),
             Received::Data(n) => {
                 turn.work += 1;
                 self.input.extend_from_slice(&buffer[..n]);
@@ -186,6 +189,7 @@ mod tests {
     #[derive(Default)]
     struct Session {
         wanted: Option<u64>,
+        body: String,
         answers: Vec<(u64, String)>,
         unanswered: Vec<u64>,
     }
@@ -194,7 +198,8 @@ mod tests {
         fn next_request(&mut self, _: Nanos, _: Lane) -> Option<Request> {
             let id = self.wanted.take()?;
             let target = format!("/{id}");
-            Some(Request { id, method: "GET", target, headers: Vec::new(), body: String::new(), token: None })
+            let (body, token) = (self.body.clone(), Some(Token(1)));
+            Some(Request { id, method: "GET", target, headers: Vec::new(), body, token })
         }
         fn on_response(&mut self, _: Nanos, id: u64, response: &Response<'_>) {
             self.answers.push((id, String::from_utf8(response.body.to_vec()).unwrap()));
@@ -297,5 +302,25 @@ mod tests {
         venue.write_all(&answer("right")).unwrap();
         w.until(|w, _| w.session.answers.len() == 3);
         assert_eq!(w.session.answers[2], (3, "right".to_owned()));
+    }
+    #[test]
+    fn an_answer_to_a_request_that_has_not_left_whole_is_none() {
+        let mut w = World::new();
+        let mut venue = w.connect();
+        // More than the sockets between us hold, and the venue reads nothing of it.
+        w.session.body = "x".repeat(64 << 20);
+        w.session.wanted = Some(1);
+        w.until(|w, _| w.session.wanted.is_none());
+        venue.write_all(&answer("too soon")).unwrap();
+        w.until(|_, turn| {
+            assert!(turn.sent.is_none());
+            turn.lost
+        });
+        assert_eq!((w.session.answers.len(), &w.session.unanswered[..]), (0, &[1][..]));
+        w.session.body.clear();
+        let mut venue = w.connect();
+        w.ask(&mut venue, 2);
+        venue.write_all(&answer("two")).unwrap();
+        w.until(|w, _| w.session.answers == [(2, "two".to_owned())]);
     }
 }

@@ -16,6 +16,9 @@
 //!
 //! A request that is lost **while** the session stands (the venue asks for it again) ends the connection: at the next one the replay settles what became of it.
 //!
+//! Pending New and Pending Replace are no answers: the venue has the request, and will carry it out or refuse it later (FIX 4.4 volume 4, OrdStatus). They are told as
+//! `Restated`, so that nothing takes the request for one that was never processed.
+//!
 //! # Numbers that are passed over
 //!
 //! What is not sent again is not heard, and the number of the venue's Logon no longer says that all before it has come.
