@@ -265,3 +265,74 @@ fn an_end_with_an_order_open_or_a_goodbye_behind_a_gap_settles_nothing() {
         assert_eq!(lost(&b).len(), 1);
     }
 }
+
+/// A drop copy that has heard of an order.
+fn copy(change: impl Fn(&mut FixConfig)) -> Bench {
+    let mut b = Bench::with(V, |c| {
+        c.drop_copy = true;
+        change(c);
+    });
+    b.connect();
+    b.execution("7", "0", "14=0|38=100|39=0|44=10|151=100|");
+    b.turn();
+    assert_eq!((b.sink.reports().len(), lost(&b).len()), (1, 0));
+    b.sink.all.clear();
+    b
+}
+
+#[test]
+fn what_a_drop_copy_has_not_heard_is_a_loss_for_nobody_can_be_asked() {
+    for filled in [true, false] {
+        let fill = if filled { "43=Y|122=20240102-12:00:01|123=Y|" } else { "" };
+        // While it was away,
+        let mut b = copy(|_| {});
+        let next = b.gateway.session().next_in();
+        b.now = b.now.after(Nanos(SECOND));
+        b.gateway.on_disconnected(b.now, &mut b.sink);
+        b.gateway.on_connected(b.now);
+        b.sink.all.clear();
+        hear(&mut b, "A", next + 3, "98=0|108=30|");
+        hear(&mut b, "4", next, &format!("{fill}36={}|", next + 4));
+        assert_eq!((lost(&b).len(), ready(&b)), (1, Some(false)), "{filled}");
+        // and it is told once.
+        b.gateway.on_disconnected(b.now, &mut b.sink);
+        b.gateway.on_connected(b.now);
+        b.sink.all.clear();
+        hear(&mut b, "A", next + 4, "98=0|108=30|");
+        assert_eq!((lost(&b).len(), ready(&b)), (0, Some(false)), "{filled}");
+        // While it stands.
+        hear(&mut b, "4", next + 5, &format!("{fill}36={}|", next + 9));
+        assert_eq!(lost(&b).len(), 1, "{filled}");
+    }
+    // What was filled before a store's first word is the beginning, and a later process goes on from where the one before came to.
+    let mut b = Bench::with(V, |c| c.drop_copy = true);
+    b.now = b.now.after(Nanos(SECOND));
+    b.gateway.on_connected(b.now);
+    hear(&mut b, "A", 9, "98=0|108=30|");
+    hear(&mut b, "4", 1, "43=Y|122=20240102-12:00:01|123=Y|36=10|");
+    assert_eq!((lost(&b).len(), ready(&b)), (0, Some(false)));
+    let store = left(&b);
+    b.gateway = gateway_of(V, store, |c| c.drop_copy = true);
+    b.sink = Sink::default();
+    b.gateway.on_connected(b.now);
+    hear(&mut b, "A", 14, "98=0|108=30|");
+    hear(&mut b, "4", 1, "43=Y|122=20240102-12:00:01|123=Y|36=15|");
+    assert_eq!(lost(&b).len(), 1);
+}
+
+#[test]
+fn numbers_that_begin_anew_leave_a_drop_copy_in_doubt_but_for_an_end_with_nothing_open() {
+    for (ended, parted, doubts) in [(false, false, 1), (false, true, 1), (true, false, 1), (true, true, 0)] {
+        let mut b = copy(each_logon);
+        if ended {
+            b.execution("7", "4", "14=0|38=100|39=4|151=0|");
+            b.turn();
+        }
+        if parted {
+            part(&mut b);
+        }
+        b.sink.all.clear();
+        b.connect();
+        assert_eq!((lost(&b).len(), ready(&b)), (doubts, Some(false)), "{ended}, {parted}");
+    }
+}

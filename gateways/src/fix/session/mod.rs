@@ -449,9 +449,15 @@ impl<S: Store> Session<S> {
         }
     }
 
+    /// Whether the connection ended by goodbyes, the counterparty's behind all that it had to say.
+    #[must_use]
+    pub fn has_parted(&self) -> bool {
+        self.core.heard_all && self.core.end == Some(End::LoggedOut)
+    }
+
     /// Nothing that was said under the present numbers matters from `from` on: all of it has ended. Nothing but after goodbyes in order.
     pub fn settle(&mut self, from: Nanos) {
-        if self.core.heard_all && self.core.end == Some(End::LoggedOut) {
+        if self.has_parted() {
             // Where it cannot be written the next process asks a person.
             let _ = self.core.store.note(Past { settled: Some(from), forgotten: false });
             self.core.heard_all = false;
