@@ -65,6 +65,6 @@ fn a_new_process_knows_what_is_pending_at_the_venue() {
         b.send(cancel(1, 0)).unwrap();
         b.gateway.logout(b.now);
         b.turn();
-        assert_eq!(b.gateway.session().store().past().settled, None);
+        assert_eq!(b.gateway.session().store().numbers().past.settled, None);
     }
 }

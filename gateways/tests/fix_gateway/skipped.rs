@@ -160,13 +160,13 @@ fn a_goodbye_leaves_no_gap() {
 
 /// The store of a process that was killed.
 fn left(b: &Bench) -> MemoryStore {
-    let (of, mut store) = (b.gateway.session().store(), MemoryStore::new(1 << 20));
-    store.sent(of.next_out() - 1, None).unwrap();
-    for _ in 0..of.reports() {
+    let (of, mut store) = (*b.gateway.session().store().numbers(), MemoryStore::new(1 << 20));
+    store.sent(of.next_out - 1, None).unwrap();
+    for _ in 0..of.reports {
         store.received(1, true).unwrap();
     }
-    store.received(of.next_in(), false).unwrap();
-    store.note(of.past()).unwrap();
+    store.received(of.next_in, false).unwrap();
+    store.note(of.past).unwrap();
     store
 }
 
@@ -240,7 +240,10 @@ fn what_traded_is_settled_by_an_end_in_order_for_the_days_to_come() {
         b.turn();
         part(&mut b);
         let midnight = Nanos(START.0 / day * day + day);
-        assert_eq!(b.gateway.session().store().past(), Past { settled: Some(midnight), forgotten: false });
+        assert_eq!(
+            b.gateway.session().store().numbers().past,
+            Past { settled: Some(midnight), forgotten: false }
+        );
         b.now = b.now.after(Nanos(later));
         again(&mut b, each_logon);
         assert_eq!(lost(&b).len(), doubts);

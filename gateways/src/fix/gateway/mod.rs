@@ -158,9 +158,9 @@ impl<S: Store> FixGateway<S> {
             };
             let next = match event {
                 Event::LoggedOn { reset } => {
-                    self.desk.on_logged_on(reset, self.session.store().next_in() == 1);
+                    self.desk.on_logged_on(reset, self.session.store().numbers().next_in == 1);
                     let continued = self.desk.has_joined() && !reset;
-                    self.desk.join(self.session.store().past().forgotten);
+                    self.desk.join(self.session.store().numbers().past.forgotten);
                     sink.notice(Notice::Session { continued, asked: joined, next: joined });
                     sink.session(SessionEvent::LoggedIn);
                     Next::Nothing

@@ -79,8 +79,8 @@ impl<S: Store> Core<S> {
     fn expect(&mut self, next: u64, report: bool) {
         self.next_in = next;
         // History that is replayed to a new process was counted by an earlier one.
-        if next > self.store.next_in() {
-            let past = self.store.past();
+        if next > self.store.numbers().next_in {
+            let past = self.store.numbers().past;
             let noted =
                 !report || past.settled.is_none() || self.store.note(Past { settled: None, ..past }).is_ok();
             if !noted || self.store.received(next, report).is_err() {
@@ -219,7 +219,7 @@ impl<S: Store> Core<S> {
                 Some(next) => {
                     // Not asked for, its number is its own.
                     let own = u64::from(self.gap.is_none() && self.catch_up.is_none());
-                    self.skip(self.store.next_in().max(seq + own), next, true);
+                    self.skip(self.store.numbers().next_in.max(seq + own), next, true);
                     self.expect(next, false);
                 }
                 None => self.reject(now, m, seq, RejectReason::ValueIncorrect.of(tags::NEW_SEQ_NO)),
@@ -262,7 +262,7 @@ impl<S: Store> Core<S> {
             Some(next) if next >= self.next_in => {
                 self.gap = None;
                 if next > self.next_in {
-                    self.skip(self.next_in.max(self.store.next_in()), next, false);
+                    self.skip(self.next_in.max(self.store.numbers().next_in), next, false);
                     self.expect(next, false);
                 }
             }
@@ -299,7 +299,7 @@ impl<S: Store> Core<S> {
         }
         // A process that has all replayed expects 1, and yet knows how far the counterparty had come.
         let expected = match self.config.replay {
-            Replay::All => self.store.next_in().max(self.next_in),
+            Replay::All => self.store.numbers().next_in.max(self.next_in),
             Replay::Missed => self.next_in,
         };
         if seq < expected {

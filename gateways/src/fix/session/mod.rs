@@ -267,7 +267,7 @@ impl<S: Store> Session<S> {
     /// [`ConfigError`] names the field.
     pub fn new(config: SessionConfig, store: S) -> Result<Session<S>, ConfigError> {
         config.check()?;
-        let history = History { below: store.next_in(), reports: store.reports() };
+        let history = History { below: store.numbers().next_in, reports: store.numbers().reports };
         let history = (config.replay == Replay::All).then_some(history);
         let longest = config.receive_capacity.max(config.transmit_capacity);
         Ok(Session {
@@ -279,7 +279,7 @@ impl<S: Store> Session<S> {
                 state: State::Disconnected,
                 end: None,
                 next_in: match config.replay {
-                    Replay::Missed => store.next_in(),
+                    Replay::Missed => store.numbers().next_in,
                     Replay::All => 1,
                 },
                 store,
@@ -533,7 +533,7 @@ impl<S: Store> Session<S> {
     /// The number of the next message sent.
     #[must_use]
     pub fn next_out(&self) -> u64 {
-        self.core.store.next_out()
+        self.core.store.numbers().next_out
     }
 
     /// Messages that were ignored as garbled.
