@@ -11,7 +11,7 @@
 //! * A number **above** the one expected is a gap: it is asked for (`ResendRequest` to the end), and what came ahead of it is held, as far as there is room.
 //! * A number **below** is a duplicate if it says so (`PossDupFlag`) and is ignored; otherwise one of the two sides has lost its memory, and the session ends.
 //! * Numbers that are **skipped** are told. By a reset anything may be lost; of what a gap fill goes over only the counterparty knows whether it was its own
-//!   heartbeats. A gap fill over what was heard before, by an earlier process too, and over its Logon is not told.
+//!   heartbeats. A gap fill over what was heard before, by an earlier process too, and over its Logon and other messages of its own that came ahead of a gap, is not told.
 //! * What was **garbled** in transport is ignored, and shows as a gap. What is wrong in itself is rejected and counted.
 //! * A message is counted when the next one is polled: a process that dies in between is sent it again.
 //! * A `TestRequest` goes out after 1.2 heartbeats of silence, and after 2 the counterparty is gone.
@@ -32,7 +32,7 @@ use thiserror::Error;
 
 use self::config::DAY_NS;
 use self::held::Held;
-use self::inbound::Verdict;
+use self::inbound::{KNOWN_MAX, Verdict};
 use self::resend::Range as ResendRange;
 use super::compose::{Fields, Outbox};
 use super::dictionary::Dictionary;
@@ -205,6 +205,8 @@ struct Core<S> {
     history: Option<History>,
     held: Held,
     gap: Option<Gap>,
+    /// Numbers at or above the one expected whose messages have come, on this connection or one before, and say nothing of orders.
+    known: VecDeque<u64>,
     /// History below this number was missing when the counterparty logged on.
     catch_up: Option<u64>,
     resend: Option<ResendRange>,
@@ -287,6 +289,7 @@ impl<S: Store> Session<S> {
                 history,
                 held: Held::new(config.held_capacity),
                 gap: None,
+                known: VecDeque::with_capacity(KNOWN_MAX),
                 catch_up: None,
                 resend: None,
                 signals: VecDeque::with_capacity(4),

@@ -61,6 +61,7 @@ impl<S: Store> Core<S> {
         self.next_in = 1;
         self.history = None;
         self.held.clear();
+        self.known.clear();
         (self.gap, self.catch_up, self.resend, self.uncounted) = (None, None, None, None);
         let done = self.store.reset(now).is_ok();
         if !done {
