@@ -31,8 +31,8 @@ fn one_answer_is_enough_where_no_order_is_under_way() {
 
 #[test]
 fn an_order_under_way_may_come_behind_the_cancel_so_it_is_sent_again() {
-    // What becomes of the order, and when its symbol may be swept for good.
-    let outcomes: [(&str, fn(&mut Desk, &Request)); 6] = [
+    type Outcome = fn(&mut Desk, &Request);
+    let outcomes: [(&str, Outcome); 6] = [
         ("accepted", |desk, post| desk.answer(post, 200, &ack(1))),
         ("refused", |desk, post| desk.answer(post, 400, r#"{"code":-2010,"msg":"Insufficient balance."}"#)),
         ("never done", |desk, post| desk.refuse(post, 429, Some(1))),
