@@ -21,7 +21,7 @@
 //!
 //! **Size.** What is needed of the file is some numbers, and the messages that are sent again: of the orders of a session none. So it is written anew, with nothing
 //! else, when it has grown: beyond 1 MiB (`AT_REST`) at the start, before a logon, and with a heartbeat of ours, which is to say that we had nothing to send; beyond
-//! 64 MiB (`IN_ANY_CASE`) at once, which is some ms once in a million messages. Of what is sent again the newest 16 MiB (`AGAIN_MAX`) are kept, and the rest is gap-filled. A new file
+//! 64 MiB (`IN_ANY_CASE`) at once, at the price of two calls of `fsync`. Of what is sent again the newest 16 MiB (`AGAIN_MAX`) are kept, and the rest is gap-filled. A new file
 //! is on the disk before it takes the name of the old one, so there is always a whole one under it. A reset does the same.
 
 use std::fs::{File, OpenOptions};
