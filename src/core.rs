@@ -28,7 +28,7 @@ pub use self::running::{RunReport, Running};
 use crate::agent::{AgentHandle, CoreConfig, Heartbeat, IdleStrategy, Phase, Pulse, spawn};
 use crate::agents::{
     ColdAgent, ColdParts, ControlAgent, ControlParts, Ending, FeedAgent, FeedParts, FeedPort, GatewayAgent,
-    GatewayParts, GatewayPort, Inline, OpenError, StrategyAgent, StrategyParts,
+    GatewayParts, GatewayPort, Inline, OpenError, StrategyAgent, StrategyParts, WORDS,
 };
 use crate::clock::Clock;
 use crate::config::{Config, Topology};
@@ -201,6 +201,7 @@ fn start_with<S: Strategy>(
     begun.region = Some(region_path(&config.name));
     let ending = Arc::new(Ending::default());
 
+    let (say, words) = mpsc::sync_channel(WORDS);
     let mut gateway_agents = Vec::new();
     let mut gateway_ports = Vec::new();
     for (k, g) in config.gateways.iter().enumerate() {
@@ -216,6 +217,7 @@ fn start_with<S: Strategy>(
             clock: clock.clone(),
             sample_every: config.sample_every,
             ending: Arc::clone(&ending),
+            words: say.clone(),
         };
         let agent = GatewayAgent::open(parts, &config.instruments, &mut warnings)
             .map_err(|source| StartError::Gateway { id: g.id.clone(), source })?;
@@ -238,6 +240,7 @@ fn start_with<S: Strategy>(
             publisher: publication.feed(k)?,
             clock: clock.clone(),
             sample_every: config.sample_every,
+            words: say.clone(),
         })
         .map_err(io(format!("feed {}", f.id)))?;
         warnings.extend(agent.warnings());
@@ -286,6 +289,7 @@ fn start_with<S: Strategy>(
         granted,
         grants,
         said: commands,
+        words,
         name: config.name.clone(),
         ending: Arc::clone(&ending),
     });

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::mpsc::sync_channel;
 
 use colo::agent::Agent;
 use colo::agents::{FeedAgent, FeedItem, FeedParts};
@@ -129,6 +130,7 @@ impl World {
             publisher: publication.feed(0).unwrap(),
             clock,
             sample_every: 0,
+            words: sync_channel(1).0,
         })
         .unwrap();
         let venue = Venue {

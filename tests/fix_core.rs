@@ -180,3 +180,37 @@ fn orders_live_through_lost_connections_and_both_sides_have_the_same_figures() {
         assert_eq!((counts.rejected, counts.accepted - counts.canceled), (0, 1), "one traded: {counts:?}");
     }
 }
+
+/// Lines of the runs' logs in `folder` that say this.
+fn logged(folder: &Path, what: &str) -> Vec<serde_json::Value> {
+    let runs = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let logs = runs.filter_map(|run| std::fs::read_to_string(run.path().join("log.jsonl")).ok());
+    let lines = logs.flat_map(|log| log.lines().map(str::to_owned).collect::<Vec<_>>());
+    // The last one may be half written.
+    lines
+        .filter_map(|line| serde_json::from_str(&line).ok())
+        .filter(|l: &serde_json::Value| l["message"] == what)
+        .collect()
+}
+
+#[test]
+fn a_venue_that_does_not_prove_its_name_is_no_venue_and_the_log_says_why_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut venue = ExchangeConfig::from_toml(VENUE, folder.path()).unwrap();
+    let mut written = configured(true, folder.path(), &mut venue);
+    written.name += "-name";
+    let venue = exchange::spawn(venue).unwrap();
+    written.gateways[0].address = venue.fix_tls.unwrap().to_string();
+    written.gateways[0].fix.as_mut().unwrap().tls_name = Some("fix.venue.example".into());
+    written.feeds[0].rerequest = venue.rerequest.iter().map(ToString::to_string).collect();
+    let config = Config::resolve(written, &folder.path().join("core.toml"), Secrets::Read).unwrap();
+    let core = start(&config, &Plan::new(&config, 1), Ladder::default()).unwrap();
+    look("a word about it", || !logged(&config.journal_dir, "no connection").is_empty());
+    let report = ended(&config, core);
+    assert_eq!((report.open_orders, report.failures.clone()), (0, Vec::new()), "{report:#?}");
+    let said = logged(&config.journal_dir, "no connection");
+    assert_eq!((said.len(), &said[0]["connection"]), (1, &"gateway-g1".into()), "{said:?}");
+    let why = said[0]["why"].as_str().unwrap();
+    assert!(why.contains("tls with fix.venue.example") && why.contains("certificate"), "{why}");
+    assert_eq!(venue.stop().unwrap().counts.logins, 0);
+}

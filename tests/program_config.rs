@@ -105,6 +105,11 @@ const VALUES: &[Case] = &[
         &["fix.sign_key_file", "base64", "fix.tls_roots_file", "tls_name"],
     ),
     (
+        "protocol = \"ouch50\"",
+        "protocol = \"fix44\"\nfix = { sender_comp_id = \"A\", target_comp_id = \"B\", tls_name = \"no name\", tls_roots_file = \"pw\" }",
+        &["fix.tls_name", "no name", "fix.tls_roots_file", "no certificate"],
+    ),
+    (
         "firm = \"ABCD\"",
         "firm = \"ABCD\"\norder_tag = \"MM1\"",
         &["gateways[0].order_tag", "MM1", "4 letters"],

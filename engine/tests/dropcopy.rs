@@ -313,3 +313,20 @@ fn more_than_can_be_kept_is_a_mismatch() {
     assert_eq!((order(1), order(2)), (None, None));
     assert_eq!(order(3).unwrap().wrong, Wrong::Backlog);
 }
+
+#[test]
+fn a_stream_that_may_have_missed_something_says_so_and_what_it_did_not_tell_is_waited_for() {
+    let ready = SessionEvent::Ready { next_token: Token(0), proven: false };
+    for stream in [Stream::Ours, Stream::Copy] {
+        let mut r = Reconciler::new(GRACE, 16);
+        for stream in [Stream::Ours, Stream::Copy] {
+            assert!(!r.on_session(Nanos(0), stream, ready));
+        }
+        let (ts_event, gateway, kind) = (Nanos(0), GatewayId(0), accepted(7, Side::Buy, 100, 1_000));
+        let report = ExecutionReport { ts_event, seq: 1, token: Token(7), gateway, kind };
+        assert_eq!(r.on_report(Nanos(MS), Stream::Ours, &report), None);
+        assert!(r.on_session(Nanos(2 * MS), stream, SessionEvent::Doubt));
+        let found = r.on_time(Nanos(MS).after(GRACE)).unwrap();
+        assert_eq!((found.token, found.wrong), (Token(7), Wrong::Unconfirmed));
+    }
+}

@@ -95,7 +95,7 @@ fn the_numbers_begin_anew_once_a_day_at_the_time_agreed() {
     }
     assert!(log_on(at(6), &mut a, &mut b));
     assert!(!log_on(at(7), &mut a, &mut b));
-    assert_eq!(a.store().began(), at(6));
+    assert_eq!(a.store().numbers().began, at(6));
     // A process that comes back the same evening goes on; one that was away at five the next day begins anew, once.
     let again = |began| {
         let mut store = MemoryStore::new(1 << 20);

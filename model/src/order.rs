@@ -214,9 +214,9 @@ pub enum ReportKind {
         /// Displayed price.
         px: Px,
     },
-    /// The order was restated (reserve refresh, displayed price).
+    /// The order was restated (reserve refresh, displayed price). Of a request that the venue has neither taken nor refused it says that the venue has it.
     Restated {
-        /// Reason letter.
+        /// Reason letter; FIX's number; `A` and `E` where FIX has a new order or a replace pending.
         reason: u8,
     },
     /// A message about an order entry session as a whole: S start, E end of day.

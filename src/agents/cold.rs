@@ -11,6 +11,7 @@ use ringbuf::log::{Keeper, LogError, WriterState};
 use serde_json::json;
 
 use super::ending::Ending;
+use super::words::Word;
 use super::{LineWatch, SWEEP_TOKENS};
 use crate::agent::Agent;
 use crate::clock::Discipline;
@@ -45,6 +46,8 @@ pub struct ColdParts {
     pub grants: Sender<Control>,
     /// From the control agent: commands that were carried out.
     pub said: Receiver<(Nanos, Request)>,
+    /// From all agents: connections that do not come about.
+    pub words: Receiver<Word>,
     /// The core's name, to look at its own region.
     pub name: String,
     /// Asked to end when this agent does.
@@ -63,6 +66,7 @@ pub struct ColdAgent {
     tokens: TokenBlocks,
     grants: Sender<Control>,
     said: Receiver<(Nanos, Request)>,
+    words: Receiver<Word>,
     name: String,
     viewer: Option<Viewer>,
     tokens_seen: Nanos,
@@ -87,6 +91,7 @@ impl ColdAgent {
             tokens: p.tokens,
             grants: p.grants,
             said: p.said,
+            words: p.words,
             name: p.name,
             viewer: None,
             tokens_seen: Nanos::ZERO,
@@ -181,8 +186,13 @@ impl ColdAgent {
         self.is_off = is_off;
     }
 
-    fn log_commands(&mut self) -> usize {
+    fn log_words(&mut self) -> usize {
         let mut work = 0;
+        for word in self.words.try_iter() {
+            let fields = json!({"connection": word.who, "why": word.why});
+            self.log.say(word.now, "warn", "no connection", fields);
+            work += 1;
+        }
         for (now, request) in self.said.try_iter() {
             self.log.say(now, "warn", "control command", json!(request));
             work += 1;
@@ -206,13 +216,13 @@ impl Agent for ColdAgent {
         self.tend_tokens(now);
         self.tend_clock(now);
         self.watches.iter_mut().for_each(|w| w.tend(now, &mut self.log));
-        work += self.log_commands();
+        work += self.log_words();
         work + self.log.follow()
     }
 
     /// Last of all threads: the writers have finished, so their logs are closed.
     fn on_close(&mut self) {
-        self.log_commands();
+        self.log_words();
         while self.log.follow() > 0 {}
         for (name, keeper) in std::mem::take(&mut self.keepers) {
             let Some(keeper) = keeper else { continue };
@@ -235,19 +245,20 @@ impl Drop for ColdAgent {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
+    use std::sync::mpsc::{channel, sync_channel};
 
     use super::*;
     use crate::clock::Clock;
     use crate::logs::Names;
 
     #[test]
-    fn a_clock_that_is_off_is_bent_and_it_is_said_once() {
+    fn a_clock_that_is_off_is_bent_and_it_is_said_once_and_so_is_what_an_agent_says() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("log.jsonl");
         let names = Names { feeds: Vec::new(), gateways: Vec::new(), instruments: Vec::new() };
         let (grants, _grants) = channel();
         let (_said, said) = channel();
+        let (say, words) = sync_channel(1);
         // Far more than the uncertainty of a reading on the busiest host.
         let clock = Clock::ahead(3_600_000_000_000);
         let mut cold = ColdAgent::new(ColdParts {
@@ -259,6 +270,7 @@ mod tests {
             granted: (Token(1), Token(1 + TokenBlocks::BLOCK)),
             grants,
             said,
+            words,
             name: "nobody".into(),
             ending: Arc::default(),
         });
@@ -266,9 +278,16 @@ mod tests {
         for ms in [0, 1, 999, 1_000, 2_000] {
             cold.do_work(start.after(Nanos::from_millis(ms)));
         }
+        let (now, who, why) = (start, "gateway-g1".to_owned(), "tls: a reason".to_owned());
+        say.try_send(Word { now, who, why }).unwrap();
+        cold.do_work(start.after(Nanos::from_millis(2_001)));
         drop(cold);
         let log = std::fs::read_to_string(&file).unwrap();
-        let line: serde_json::Value = serde_json::from_str(log.trim()).unwrap();
+        let (log, last) = log.trim().split_once('\n').unwrap();
+        let line: serde_json::Value = serde_json::from_str(last).unwrap();
+        let said = ["message", "connection", "why"].map(|key| line[key].as_str().unwrap());
+        assert_eq!(said, ["no connection", "gateway-g1", "tls: a reason"]);
+        let line: serde_json::Value = serde_json::from_str(log).unwrap();
         // An hour between two readings is no drift: to the discipline the wall clock went back.
         assert_eq!(line["message"], "the wall clock was stepped", "one line: {log}");
         assert!(line["offset_ns"].as_i64().unwrap() < -3_599_000_000_000, "{log}");

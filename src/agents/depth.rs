@@ -22,6 +22,7 @@ use model::{FeedStatus, Nanos, Symbol};
 use super::batch::Outlet;
 use super::feed::{FeedParts, LIVENESS, PUBLISH};
 use super::wires::{Asker, Line, Listener, Stream, endpoints};
+use super::words::Voice;
 use super::{FeedItem, LineWatch};
 use crate::agent::Agent;
 use crate::clock::Clock;
@@ -188,6 +189,7 @@ impl DepthAgent {
         let symbols: Vec<Symbol> = p.instruments.iter().map(|i| i.symbol).collect();
         let wanted = Wanted { instruments: &p.instruments, live_orders: p.config.live_orders };
         let most = venue.weight_per_minute;
+        let voice = |of: &str| Voice::new(format!("feed-{} {of}", p.config.id), p.words.clone());
         let weight = Limit { span: MINUTE, most, reserve: most / 10 };
         Ok(DepthAgent {
             name: format!("feed-{}", p.config.id),
@@ -207,8 +209,8 @@ impl DepthAgent {
                 requests: 0,
                 texts: 0,
             },
-            line: Line::new(Lane::Questions, base),
-            wire: Stream::new(stream_at, p.config.silence),
+            line: Line::new(Lane::Questions, base, voice("questions")),
+            wire: Stream::new(stream_at, p.config.silence, voice("stream")),
             demands: Arc::default(),
             published: Nanos::ZERO,
             id: p.config.id,

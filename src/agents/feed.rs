@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::SyncSender;
 
 use feeds::channel::{Channel, REREQUEST};
 use feeds::protocol::{Protocol, Wanted};
@@ -17,6 +18,7 @@ use ringbuf::spsc::Producer;
 use super::batch::Outlet;
 use super::lines::{LineState, Watched};
 use super::snapshot::SnapshotSession;
+use super::words::Word;
 use super::{FeedItem, LineWatch};
 use crate::agent::Agent;
 use crate::clock::Clock;
@@ -52,6 +54,8 @@ pub struct FeedParts {
     pub clock: Clock,
     /// One packet in this many is timed; 0 none.
     pub sample_every: u32,
+    /// To the log.
+    pub words: SyncSender<Word>,
 }
 
 /// The agent of a feed whose messages `P` reads; see the module.

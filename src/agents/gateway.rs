@@ -30,6 +30,7 @@ mod tests;
 mod upward;
 
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 
 use gateways::gateway::{OrderGateway, ReportSink};
 use gateways::order::EncodeError;
@@ -41,6 +42,7 @@ use self::sweep::Sweep;
 use self::upward::Upward;
 use super::ending::{Ending, Farewell};
 use super::retry::Retry;
+use super::words::{Voice, Word};
 use super::{GatewayItem, OrderItem};
 use crate::agent::Agent;
 use crate::clock::Clock;
@@ -57,6 +59,8 @@ const BATCH: usize = 64;
 const READS: usize = 4;
 /// How long a connection may take to stand. The kernel would go on for two minutes, at intervals that grow beyond [`super::retry::MOST`].
 const CONNECT: Nanos = Nanos::from_millis(5_000);
+/// What is said of one that takes longer.
+const TOO_LATE: &str = "it does not stand in time";
 /// How long a logout may take.
 const LOGOUT: Nanos = Nanos::from_millis(500);
 /// How often counters are published.
@@ -80,6 +84,8 @@ pub struct GatewayParts {
     pub sample_every: u32,
     /// Tells when the session is to be ended, and how.
     pub ending: Arc<Ending>,
+    /// To the log.
+    pub words: SyncSender<Word>,
 }
 
 enum Link<L> {
@@ -113,6 +119,7 @@ pub struct GatewayOf<G, L> {
     sample_every: u32,
     until_sample: u32,
     retry: Retry,
+    voice: Voice,
     /// The venue refused the login for what no time heals, by this code: no further one is tried.
     given_up: Option<u8>,
     /// The highest token sent in a new order or a replace.
@@ -153,9 +160,11 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
         let (kept, refused) = L::prepare(&p.config);
         warnings.extend(refused);
         let up = Upward::new(p.out, p.orders.capacity());
+        let name = format!("gateway-{}", p.config.id);
         GatewayOf {
             id: p.id,
-            name: format!("gateway-{}", p.config.id),
+            voice: Voice::new(name.clone(), p.words),
+            name,
             config: p.config,
             gateway,
             link: Link::Waiting { until: Nanos::ZERO },
@@ -217,7 +226,10 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
                 self.up.refusal = None;
                 match L::start(&self.config, &mut self.kept) {
                     Ok(link) => self.link = Link::Connecting(link, now),
-                    Err(_) => self.drop_link(now),
+                    Err(e) => {
+                        self.voice.failed(now, &e);
+                        self.drop_link(now);
+                    }
                 }
                 1
             }
@@ -229,12 +241,19 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
                         return 0;
                     };
                     self.publisher.counters.add(counter::connects, 1);
+                    self.voice.stands();
                     self.gateway.on_connected(now);
                     self.link = Link::Up(link);
                     1
                 }
                 Ok(false) if now.since(*since) < CONNECT => 0,
-                Ok(false) | Err(_) => {
+                Ok(false) => {
+                    self.voice.failed(now, &TOO_LATE);
+                    self.drop_link(now);
+                    1
+                }
+                Err(e) => {
+                    self.voice.failed(now, &e);
                     self.drop_link(now);
                     1
                 }

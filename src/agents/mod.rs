@@ -35,6 +35,7 @@ pub(crate) mod snapshot;
 mod strategy;
 mod venue;
 mod wires;
+mod words;
 
 pub use cold::{ColdAgent, ColdParts};
 pub use control::{ControlAgent, ControlParts};
@@ -46,6 +47,7 @@ pub use inline::{Inline, Remains};
 pub use lines::LineWatch;
 pub use strategy::{FeedPort, GatewayPort, StrategyAgent, StrategyParts};
 pub use venue::{FeedAgent, GatewayAgent, OpenError};
+pub use words::{WORDS, Word};
 
 use engine::Approved;
 use model::{ExecutionReport, FeedStatus, GatewayId, MarketEvent, Nanos, SessionEvent};

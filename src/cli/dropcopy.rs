@@ -34,7 +34,7 @@ Examples:
   colo dropcopy --ours journal/desk1/run-000007 --copy journal/desk1-copy/run-000007 --json
 
 The drop copy is heard by a core of its own: strategy `observer`, the account of the drop copy. A folder is a run's, or a core's journal folder (its last run is taken).
-With --follow it ends with either run; without, with what the journals hold. Exit code 5: something differs.")]
+With --follow it ends with either run; without, with what the journals hold. Exit code 5: something differs, or one of the two may have missed something.")]
 pub struct Args {
     /// The journal of the core that trades
     #[arg(long, value_name = "DIR")]
@@ -142,6 +142,8 @@ struct Comparison<'a> {
     reconciler: Reconciler,
     args: &'a Args,
     found: u64,
+    /// How often a stream may have missed something.
+    doubts: u64,
 }
 
 impl Comparison<'_> {
@@ -161,7 +163,9 @@ impl Comparison<'_> {
             let (stream, Some((now, record))) = (side.stream, side.next.take()) else { return Ok(()) };
             let mismatch = match record {
                 Record::Session { event, .. } => {
-                    self.reconciler.on_session(now, stream, event);
+                    if self.reconciler.on_session(now, stream, event) {
+                        self.tell_doubt(now, stream, out)?;
+                    }
                     None
                 }
                 Record::Report { report, .. } => {
@@ -191,6 +195,27 @@ impl Comparison<'_> {
         while let Some(m) = self.reconciler.on_time(now) {
             self.tell(now, &m, out)?;
         }
+        Ok(())
+    }
+
+    /// Nothing is shown to be wrong, so nothing is halted; and nothing is clean.
+    fn tell_doubt(&mut self, now: Nanos, stream: Stream, out: &mut Out) -> Result<(), Stop> {
+        self.doubts += 1;
+        if self.args.json {
+            let stream = format!("{stream:?}");
+            out.write(format_args!(
+                "{}\n",
+                json!({"about": "Session", "wrong": "Doubt", "stream": stream, "found": now.0})
+            ))?;
+        } else {
+            let which = match stream {
+                Stream::Ours => "our session",
+                Stream::Copy => "the drop copy",
+            };
+            let at = timestamp(now);
+            out.write(format_args!("{at}  {which} may have missed something: what agrees may not be all\n"))?;
+        }
+        out.flush()?;
         Ok(())
     }
 
@@ -231,6 +256,7 @@ fn run_to(args: &Args, signals: &Signals, out: &mut Out) -> Result<Exit, Stop> {
         reconciler: Reconciler::new(grace, PENDING),
         args,
         found: 0,
+        doubts: 0,
     };
     let clock = Clock::new();
     while args.follow && !signals.raised() {
@@ -247,7 +273,7 @@ fn run_to(args: &Args, signals: &Signals, out: &mut Out) -> Result<Exit, Stop> {
         let both = c.sides[0].now.min(c.sides[1].now);
         c.judge(both, out)?;
     }
-    if c.found > 0 {
+    if c.found > 0 || c.doubts > 0 {
         return Ok(Exit::Difference);
     }
     if !args.json {
@@ -358,6 +384,18 @@ mod tests {
             assert_eq!((exit, said.lines().count()), (Exit::Difference, 1), "{said}");
             assert!(said.contains(what), "{what}: {said}");
         }
+    }
+
+    #[test]
+    fn what_a_stream_may_have_missed_is_told_and_halts_nobody() {
+        let doubt = Record::Session { now: at(905), gateway: GatewayId(0), event: SessionEvent::Doubt };
+        let whole = [ready(0), report(900, 11, accepted(1)), report(901, 12, fill(40)), doubt];
+        let (exit, said) = compare(&[&whole[..], &[Record::Timer { now: at(9_000) }]].concat());
+        assert_eq!((exit, said.lines().count()), (Exit::Difference, 1), "{said}");
+        assert!(
+            said.ends_with("the drop copy may have missed something: what agrees may not be all\n"),
+            "{said}"
+        );
     }
 
     #[test]

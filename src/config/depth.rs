@@ -65,10 +65,7 @@ fn resolve(
     let stream_url = rest::urls(c, key, &depth.base_url, depth.stream_url.as_ref());
     let ca = depth.ca_file.as_ref().map(|file| match secrets {
         Secrets::Skip => Vec::new(),
-        Secrets::Read => std::fs::read(base.join(file)).unwrap_or_else(|e| {
-            c.problem(format!("{key}.ca_file"), format!("{file:?}, unreadable ({e})"), "a readable file");
-            Vec::new()
-        }),
+        Secrets::Read => rest::authorities(c, &format!("{key}.ca_file"), base, file),
     });
     let name = format!("{key}.weight_per_minute");
     let weight = c.range(&name, Some(depth.weight_per_minute.into()), WEIGHT_MIN, WEIGHT_MIN, 1_000_000);

@@ -10,6 +10,7 @@ use model::Nanos;
 use serde::{Deserialize, Serialize};
 
 use super::resolve::{Checks, Secrets};
+use super::rest;
 use crate::fix_store::Sync;
 
 /// As written.
@@ -168,7 +169,11 @@ pub(super) fn resolve(
     }
     let tls = w.tls_name.as_ref().map(|name| {
         let roots = w.tls_roots_file.as_ref().filter(|_| read);
-        Tls { name: name.clone(), roots: roots.map(|name| file(c, at("tls_roots_file"), base, name)) }
+        if let Err(e) = net::tls::check_name(name) {
+            c.problem(at("tls_name"), e, "a DNS name or an IP address, as in the venue's certificate");
+        }
+        let key = at("tls_roots_file");
+        Tls { name: name.clone(), roots: roots.map(|name| rest::authorities(c, &key, base, name)) }
     });
     Fix {
         sender: w.sender_comp_id.clone(),

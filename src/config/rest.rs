@@ -4,9 +4,11 @@ use std::fmt;
 use std::path::Path;
 
 use gateways::apikey::Credentials;
+use net::tls::TlsClient;
 
 use super::resolve::{Checks, Secrets};
 use super::written;
+use crate::web::Address;
 
 /// The venue, resolved.
 #[derive(Clone, PartialEq, Eq)]
@@ -27,6 +29,22 @@ impl fmt::Debug for RestVenue {
     }
 }
 
+/// Reads the certificates of the authorities that are believed, from a file named at `key`; empty, and a problem noted, where there are none in it.
+pub(super) fn authorities(c: &mut Checks, key: &str, base: &Path, file: &str) -> Vec<u8> {
+    match std::fs::read(base.join(file)) {
+        Ok(pem) => {
+            if let Err(e) = TlsClient::trusting(&pem) {
+                c.problem(key, format!("{file:?}: {e}"), "certificates of authorities, in PEM");
+            }
+            pem
+        }
+        Err(e) => {
+            c.problem(key, format!("{file:?}, unreadable ({e})"), "a readable file");
+            Vec::new()
+        }
+    }
+}
+
 /// Longest secret.
 const SECRET_MAX: usize = 1_024;
 
@@ -34,9 +52,12 @@ const SECRET_MAX: usize = 1_024;
 pub(super) fn urls(c: &mut Checks, key: &str, base_url: &String, stream_url: Option<&String>) -> String {
     for (name, url) in [("base_url", Some(base_url)), ("stream_url", stream_url)] {
         let schemes = if name == "base_url" { ["https://", "http://"] } else { ["wss://", "ws://"] };
-        if let Some(url) = url.filter(|url| !schemes.iter().any(|s| url.starts_with(s))) {
-            let allowed = format!("{}host:port, or {} where nobody listens", schemes[0], schemes[1]);
-            c.problem(format!("{key}.{name}"), format!("{url:?}"), allowed);
+        let Some(url) = url else { continue };
+        let allowed = || format!("{}host:port, or {} where nobody listens", schemes[0], schemes[1]);
+        if !schemes.iter().any(|s| url.starts_with(s)) {
+            c.problem(format!("{key}.{name}"), format!("{url:?}"), allowed());
+        } else if let Err(why) = Address::read(url) {
+            c.problem(format!("{key}.{name}"), format!("{url:?}: {why}"), allowed());
         }
     }
     stream_url.cloned().unwrap_or_else(|| base_url.replacen("http", "ws", 1))
@@ -67,13 +88,6 @@ pub(super) fn resolve(
         }
         text
     };
-    let ca = rest.ca_file.as_ref().map(|file| match secrets {
-        Secrets::Skip => Vec::new(),
-        Secrets::Read => match std::fs::read(base.join(file)) {
-            Ok(pem) => pem,
-            Err(_) => read("ca_file", file).into_bytes(),
-        },
-    });
     let credentials =
         match (&rest.api_key_file, &rest.secret_file, &rest.client_id_file, &rest.client_secret_file) {
             (Some(api), Some(secret), None, None) => {
@@ -89,6 +103,10 @@ pub(super) fn resolve(
                 Credentials::Key { key: String::new(), secret: String::new() }
             }
         };
+    let ca = rest.ca_file.as_ref().map(|file| match secrets {
+        Secrets::Skip => Vec::new(),
+        Secrets::Read => authorities(c, &format!("{key}.ca_file"), base, file),
+    });
     RestVenue { base_url: rest.base_url.clone(), stream_url, ca, credentials }
 }
 
@@ -141,6 +159,9 @@ mod tests {
             ("pipelined", with(&TABLE.replace("https", "ftp")), &["rest.base_url", "https://"]),
             ("pipelined", with(&format!("{TABLE}client_id_file = \"key\"")), &["rest", "client_secret_file"]),
             ("pipelined", with(&format!("{TABLE}ca_file = \"none\"")), &["rest.ca_file", "unreadable"]),
+            ("pipelined", with(&format!("{TABLE}ca_file = \"key\"")), &["rest.ca_file", "no certificate"]),
+            ("pipelined", with(&TABLE.replace(":1", ":x")), &["rest.base_url", "\"x\" is no port"]),
+            ("pipelined", with(&TABLE.replace("127.0.0.1", "a..b")), &["rest.base_url", "a..b: invalid"]),
             ("pipelined", "protocol = \"rest_ws\"".into(), &["gateways[0].rest", "not given"]),
             ("pipelined", "protocol = \"ouch50\"".into(), &["address", "firm"]),
             ("pipelined", with(TABLE).replace("rest_ws", "ouch50"), &["gateways[0].rest", "given"]),

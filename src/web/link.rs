@@ -4,7 +4,7 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use net::tcp::TcpLink;
-use net::tls::{TlsClient, TlsStream};
+use net::tls::{TlsClient, TlsStream, check_name};
 use net::{ByteStream, Received};
 
 /// Either.
@@ -52,26 +52,24 @@ impl ByteStream for Link {
     }
 }
 
-/// Where to connect to: from `https://host:port`, resolved once.
+/// `https://host:port`, read and not looked up.
 #[derive(Clone, Debug)]
-pub struct Endpoint {
-    address: SocketAddr,
+pub struct Address {
+    is_secure: bool,
     host: String,
+    port: u16,
     /// As in a `Host` header.
     authority: String,
-    tls: Option<TlsClient>,
 }
 
-impl Endpoint {
-    /// Reads `http://host:port`, `https://...`, `ws://...` or `wss://...`, without a path, and looks the host up.
+impl Address {
+    /// Reads `http://host:port`, `https://...`, `ws://...` or `wss://...`, without a path.
     ///
     /// # Errors
-    /// What is wrong with it, in words for a person; or that the host has no address.
-    ///
-    /// Cost: may ask a name server, and wait for it.
-    pub fn new(url: &str, tls: &TlsClient) -> Result<Endpoint, String> {
+    /// What is wrong with it, in words for a person.
+    pub fn read(url: &str) -> Result<Address, String> {
         let (scheme, rest) = url.split_once("://").ok_or("it has no scheme")?;
-        let secure = match scheme {
+        let is_secure = match scheme {
             "https" | "wss" => true,
             "http" | "ws" => false,
             _ => return Err(format!("scheme {scheme:?} is not http, https, ws or wss")),
@@ -83,16 +81,36 @@ impl Endpoint {
         }
         let (host, port) = match authority.split_once(':') {
             Some((host, port)) => (host, port.parse().map_err(|_| format!("{port:?} is no port"))?),
-            None => (authority, if secure { 443 } else { 80 }),
+            None => (authority, if is_secure { 443 } else { 80 }),
         };
-        let mut found = (host, port).to_socket_addrs().map_err(|e| format!("{host}: {e}"))?;
+        if is_secure {
+            check_name(host).map_err(|e| e.to_string())?;
+        }
+        Ok(Address { is_secure, host: host.to_owned(), port, authority: authority.to_owned() })
+    }
+}
+
+/// Where to connect to, resolved once.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    address: SocketAddr,
+    host: String,
+    authority: String,
+    tls: Option<TlsClient>,
+}
+
+impl Endpoint {
+    /// Reads an [`Address`], and looks its host up.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words for a person; or that the host has no address.
+    ///
+    /// Cost: may ask a name server, and wait for it.
+    pub fn new(url: &str, tls: &TlsClient) -> Result<Endpoint, String> {
+        let Address { is_secure, host, port, authority } = Address::read(url)?;
+        let mut found = (&*host, port).to_socket_addrs().map_err(|e| format!("{host}: {e}"))?;
         let address = found.find(SocketAddr::is_ipv4).ok_or_else(|| format!("{host} has no IPv4 address"))?;
-        Ok(Endpoint {
-            address,
-            host: host.to_owned(),
-            authority: authority.to_owned(),
-            tls: secure.then(|| tls.clone()),
-        })
+        Ok(Endpoint { address, host, authority, tls: is_secure.then(|| tls.clone()) })
     }
 
     /// Begins to connect.
@@ -139,6 +157,7 @@ mod tests {
             ("http://127.0.0.1/path", "host and a port"),
             ("http://a\r\nb", "host and a port"),
             ("http://127.0.0.1:99999", "99999"),
+            ("https://a..b", "server name"),
         ] {
             let why = Endpoint::new(bad, &tls).unwrap_err();
             assert!(why.contains(part), "{bad}: {why}");

@@ -6,4 +6,4 @@ pub mod http;
 pub mod link;
 pub mod socket;
 
-pub use link::{Endpoint, Link};
+pub use link::{Address, Endpoint, Link};

@@ -2,6 +2,7 @@
 //! goes as a test gives it.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::mpsc::sync_channel;
 
 use colo::agents::{FeedAgent, FeedItem, FeedParts};
 use colo::clock::Clock;
@@ -44,6 +45,7 @@ impl Bench {
             publisher: publication.feed(0).unwrap(),
             clock: clock.clone(),
             sample_every: 0,
+            words: sync_channel(1).0,
         })
         .unwrap();
         Bench {

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use colo::agent::Agent;
@@ -214,6 +215,7 @@ impl GatewayThread {
             clock: hands.clock(),
             sample_every: 0,
             ending: Arc::clone(&ending),
+            words: sync_channel(1).0,
         };
         let config = GatewayConfig {
             receive_capacity: 8_192,

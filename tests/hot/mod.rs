@@ -9,6 +9,7 @@ use std::net::UdpSocket;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use colo::agent::{Agent, AgentCounters, AgentHandle, CoreConfig, IdleStrategy, spawn};
@@ -176,6 +177,7 @@ impl World {
             publisher: publication.feed(0).unwrap(),
             clock: clock.clone(),
             sample_every: config.sample_every,
+            words: sync_channel(1).0,
         })
         .unwrap();
 
@@ -191,6 +193,7 @@ impl World {
             clock: clock.clone(),
             sample_every: config.sample_every,
             ending: Arc::clone(&ending),
+            words: sync_channel(1).0,
         };
         let gateway = GatewayAgent::open(parts, &config.instruments, &mut Vec::new()).unwrap();
         let (mut control, controls) = spsc::channel(4);

@@ -16,6 +16,8 @@
 //! * What was told before both sessions first stood is not waited for either: the other one may have begun later, or go on from another day's place.
 //! * While one of the two sessions does not stand nothing is judged, and from its return on each fact has the whole grace again.
 //! * A message counts once, by its number in its stream.
+//! * A stream that may have missed something (`Doubt`: its venue passed over numbers, or said what was not understood) is told as such: what agrees may not be all then. It
+//!   is no mismatch, for nothing is shown to be wrong; and each fact of the other stream is waited for as ever.
 //! * Memory is bounded: more facts than `capacity` that wait is a mismatch too.
 //!
 //! It is a state machine off the hot thread: whoever follows the journal has both streams, and a halt goes the way that any other takes.
@@ -181,15 +183,15 @@ impl Reconciler {
         self.pending.len()
     }
 
-    /// What became of one of the two sessions.
-    pub fn on_session(&mut self, now: Nanos, stream: Stream, event: SessionEvent) {
+    /// What became of one of the two sessions; whether its stream may have missed something.
+    pub fn on_session(&mut self, now: Nanos, stream: Stream, event: SessionEvent) -> bool {
         let ready = match event {
             SessionEvent::Ready { .. } => true,
             SessionEvent::NewSession | SessionEvent::EndOfSession => {
                 self.last_seq[stream as usize] = 0;
                 false
             }
-            SessionEvent::Doubt => return,
+            SessionEvent::Doubt => return true,
             SessionEvent::LoggedIn | SessionEvent::Disconnected | SessionEvent::LoginRejected { .. } => false,
         };
         let stood = self.stands();
@@ -197,6 +199,7 @@ impl Reconciler {
         if self.stands() && !stood && self.since.replace(now).is_none() {
             self.pending.values_mut().for_each(|p| p.live = false);
         }
+        false
     }
 
     fn stands(&self) -> bool {

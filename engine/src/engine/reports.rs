@@ -77,9 +77,11 @@ impl<S: Strategy> Engine<S> {
             ReportKind::Reprioritised { order, px } => {
                 self.move_order(r, out, |o| o.on_reprioritised(order, px));
             }
-            ReportKind::CancelPending | ReportKind::Restated { .. } | ReportKind::System { .. } => {
+            ReportKind::Restated { .. } => {
                 self.stats.late_reports += 1;
+                self.orders.change(r.token, |o| o.on_restated(r.token));
             }
+            ReportKind::CancelPending | ReportKind::System { .. } => self.stats.late_reports += 1,
         }
     }
 

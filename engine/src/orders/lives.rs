@@ -132,10 +132,10 @@ impl Lives {
             ReportKind::Reprioritised { order, px } => {
                 self.hear(r.token, r, ready, |o| o.on_reprioritised(order, px));
             }
+            ReportKind::Restated { .. } => self.turn(r.token, |o| o.on_restated(r.token)),
             ReportKind::Broken { .. }
             | ReportKind::Corrected { .. }
             | ReportKind::CancelPending
-            | ReportKind::Restated { .. }
             | ReportKind::System { .. } => {}
         }
     }

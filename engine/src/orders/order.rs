@@ -135,6 +135,8 @@ pub struct Order {
     pub(super) doubt: Doubt,
     /// The stream that would tell what became of it is gone: only a report about it, or a person, settles it.
     pub(super) orphaned: bool,
+    /// The request that the venue has said it has, and had neither taken nor refused then; 0: none.
+    pub(super) received: Token,
 }
 
 impl Order {
@@ -172,6 +174,7 @@ impl Order {
             phase: OrderState::PendingNew,
             doubt: Doubt::None,
             orphaned: false,
+            received: Token(0),
         }
     }
 
@@ -392,6 +395,13 @@ impl Order {
         Ok(())
     }
 
+    /// The venue has the request with `token`, and has not decided.
+    pub(crate) fn on_restated(&mut self, token: Token) {
+        if self.unanswered() == Some(token) {
+            self.received = token;
+        }
+    }
+
     pub(crate) fn absorb(&self, h: &mut StateHash) {
         h.word(u64::from(self.id.0.0) << 32 | u64::from(self.token.0));
         h.word(u64::from(self.open.0) << 32 | u64::from(self.executed.0));
@@ -408,6 +418,9 @@ impl Order {
         if let Some(r) = self.replace {
             h.word(u64::from(r.token.0) << 32 | u64::from(r.total.0));
             h.signed(r.px.0);
+        }
+        if self.received != Token(0) {
+            h.word(u64::from(self.received.0));
         }
     }
 

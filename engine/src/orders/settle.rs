@@ -17,6 +17,9 @@
 //!   and not this one, this one was not processed before it and will not be after it. The same says the next token of an Account Query's answer.
 //! * The end of the venue's day.
 //!
+//! None of them settles a request of which the venue has said that it has it, and no more (FIX: Pending New, Pending Replace): it is processed later, or refused. Where the
+//! others are settled it is what it was before the disconnect: in flight, and reserved.
+//!
 //! None of them says anything about an order that is *orphaned*: the venue began another session, or a part of its stream is lost, and what was said there of
 //! the order will not be said again. A report of what is open of it, reports that account for every share, or a person's word settles it; until then it keeps its reservation, and trading
 //! is not resumed.
@@ -58,7 +61,7 @@ impl Order {
     }
 
     /// The token of the request that the venue has not answered: the replace in flight, or the order itself.
-    fn unanswered(&self) -> Option<Token> {
+    pub(super) fn unanswered(&self) -> Option<Token> {
         match self.replace {
             Some(r) => Some(r.token),
             None if self.was_seen() => None,
@@ -149,15 +152,20 @@ impl Order {
         self.finish(OrderState::Canceled);
     }
 
-    /// What was sent and not answered was not processed.
+    /// What was sent and not answered was not processed, or lies at the venue.
     fn settle(&mut self) {
         self.doubt = Doubt::None;
-        if !self.was_seen() {
+        let is_at_venue = self.unanswered().is_some_and(|token| token == self.received);
+        if !self.was_seen() && !is_at_venue {
             self.finish(OrderState::Rejected);
             return;
         }
         // A cancel that was in flight is asked for again: a superfluous one is ignored by the venue.
         self.cancel_wanted |= self.phase == OrderState::PendingCancel;
+        if is_at_venue {
+            self.phase = self.phase_without_cancel();
+            return;
+        }
         self.replace = None;
         self.phase = OrderState::Live;
     }
@@ -247,6 +255,46 @@ mod tests {
             OrderState::Rejected,
             "the venue names 6 as the next, and never spoke of 5"
         );
+    }
+
+    #[test]
+    fn what_the_venue_has_and_has_not_decided_stays_in_flight() {
+        for below in [None, Some(Token(5))] {
+            let (mut new, mut replace, mut other) = (sent(5, 10), moving(), sent(5, 10));
+            new.on_sent_cancel();
+            other.on_restated(Token(4));
+            for o in [&mut new, &mut replace, &mut other] {
+                o.on_restated(Token(5));
+                o.on_disconnected();
+                o.on_ready(below);
+                if below.is_some() {
+                    assert_eq!(o.state(), OrderState::Unknown, "nothing proves what else the venue said");
+                    o.on_overtaken(Token(6));
+                }
+            }
+            assert_eq!(
+                (new.state(), new.reserved(), new.cancel_wanted),
+                (OrderState::PendingNew, Qty(10), true)
+            );
+            assert_eq!((replace.state(), replace.reserved()), (OrderState::PendingReplace, Qty(300)));
+            assert_eq!(other.state(), OrderState::PendingNew);
+            // Either may still happen.
+            new.on_accepted(VenueRef(1), (Side::Buy, false), Px(100), Qty(10), false).unwrap();
+            other.on_rejected(Token(5)).unwrap();
+            replace.on_rejected(Token(5)).unwrap();
+            let states = [new, other, replace].map(|o| o.state());
+            assert_eq!(states, [OrderState::Live, OrderState::Rejected, OrderState::Live]);
+            // What was said of one request says nothing of the next.
+            replace.on_sent_replace(PendingReplace {
+                token: Token(7),
+                total: Qty(300),
+                px: Px(90),
+                tif: Tif::Day,
+            });
+            replace.on_disconnected();
+            replace.on_ready(None);
+            assert_eq!((replace.state(), replace.reserved()), (OrderState::Live, Qty(100)));
+        }
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl FillMemory {
     }
 
     /// Takes out one fill with this trade number: that of `token` where there is one, for a trade with ourselves has both sides under
-    /// one number; otherwise any, for a replace may have renamed the order since. Cost: a pass over the memory.
+    /// one number; otherwise the oldest, for a replace may have renamed the order since. Cost: as [`FillMemory::has`].
     pub(super) fn forget(&mut self, gateway: GatewayId, token: Token, match_number: u64) -> Option<Fill> {
         let at = self.find(gateway, token, match_number)?;
         let taken = self.ring[at].fill;
@@ -94,11 +94,16 @@ impl FillMemory {
     }
 
     fn find(&self, gateway: GatewayId, token: Token, match_number: u64) -> Option<usize> {
-        let named = |m: &Remembered| {
-            m.gateway == gateway && m.fill.match_number == match_number && !m.fill.qty.is_zero()
-        };
-        let exact = self.ring.iter().position(|m| named(m) && m.token == token);
-        exact.or_else(|| self.ring.iter().position(named))
+        let (mut exact, mut oldest) = (None, None);
+        // From the newest on.
+        for at in self.matches.of(gateway, match_number) {
+            let m = &self.ring[at];
+            if m.gateway == gateway && m.fill.match_number == match_number && !m.fill.qty.is_zero() {
+                oldest = Some(at);
+                exact = if m.token == token { oldest } else { exact };
+            }
+        }
+        exact.or(oldest)
     }
 
     /// The fills of an instrument that are remembered, oldest first. Cost: a pass over the memory.
@@ -109,5 +114,95 @@ impl FillMemory {
 
     pub(super) fn absorb(&self, h: &mut StateHash) {
         h.word(self.digest.finish());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use model::Side;
+
+    use super::*;
+    use crate::orders::OrderId;
+
+    const RING: usize = 32;
+
+    /// The same memory, looked through from its oldest on.
+    #[derive(Default)]
+    struct Plain(VecDeque<(GatewayId, Token, Fill)>);
+
+    impl Plain {
+        fn find(&mut self, gateway: GatewayId, token: Token, number: u64) -> Option<&mut Fill> {
+            let named = |(g, _, f): &(GatewayId, Token, Fill)| {
+                *g == gateway && f.match_number == number && !f.qty.is_zero()
+            };
+            let exact = self.0.iter().position(|m| named(m) && m.1 == token);
+            let at = exact.or_else(|| self.0.iter().position(named))?;
+            Some(&mut self.0[at].2)
+        }
+    }
+
+    fn draw(seed: &mut u64, below: u64) -> u64 {
+        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (*seed >> 33) % below
+    }
+
+    #[test]
+    fn what_is_taken_back_is_what_a_plain_look_through_all_of_it_finds() {
+        for first in 0..20 {
+            let (mut seed, mut memory, mut plain) = (first, FillMemory::new(RING), Plain::default());
+            let (mut renamed, mut ties) = (0, 0);
+            for n in 0..4_000u32 {
+                // Few of each, so that many fills have one number and some of them one token.
+                let gateway = GatewayId(draw(&mut seed, 2) as u8);
+                let (token, number) = (Token(draw(&mut seed, 4) as u32), draw(&mut seed, 24));
+                let at = format!("seed {first}, step {n}: {gateway:?} {token:?} {number}");
+                match draw(&mut seed, 8) {
+                    0 => {
+                        let wanted = plain.find(gateway, token, number).map(|fill| {
+                            let before = *fill;
+                            fill.qty = Qty::ZERO;
+                            before
+                        });
+                        assert_eq!(memory.forget(gateway, token, number), wanted, "{at}");
+                        renamed += u32::from(wanted.is_some_and(|f| f.order.0 != token));
+                    }
+                    1 => {
+                        let now = (Qty(draw(&mut seed, 5) as u32), Px(i64::from(n)), b'R');
+                        let wanted = plain.find(gateway, token, number).map(|fill| {
+                            let before = *fill;
+                            (fill.qty, fill.px, fill.liquidity) = now;
+                            (before, *fill)
+                        });
+                        assert_eq!(memory.correct(gateway, token, number, now), wanted, "{at}");
+                    }
+                    _ => {
+                        // Each is told from every other by its price.
+                        let fill = Fill {
+                            order: OrderId(token),
+                            instrument: InstrumentId(0),
+                            side: Side::Buy,
+                            qty: Qty(1),
+                            px: Px(i64::from(n)),
+                            match_number: number,
+                            liquidity: b'A',
+                        };
+                        let is_again =
+                            plain.0.iter().any(|m| (m.0, m.1, m.2.match_number) == (gateway, token, number));
+                        assert_eq!(memory.has(gateway, token, number), is_again, "{at}");
+                        ties += u32::from(is_again);
+                        memory.remember(gateway, token, fill);
+                        plain.0.push_back((gateway, token, fill));
+                        if plain.0.len() > RING {
+                            plain.0.pop_front();
+                        }
+                    }
+                }
+                let kept = plain.0.iter().map(|m| m.2).filter(|f| !f.qty.is_zero());
+                assert!(memory.of(InstrumentId(0)).map(|m| m.fill).eq(kept), "{at}");
+            }
+            assert!(renamed > 50 && ties > 200, "seed {first}: {renamed}, {ties}");
+        }
     }
 }

@@ -48,6 +48,19 @@ fn unknown_keeps_its_reservation_until_the_replay_settles_it() {
 }
 
 #[test]
+fn an_order_that_the_venue_has_and_has_not_decided_on_is_not_settled_by_a_replay() {
+    let mut kit = Kit::ready(wide());
+    let (held, lost) = (kit.passes(buy(A, 100, MID)), kit.passes(buy(A, 10, MID - 100)));
+    kit.report(held, ReportKind::Restated { reason: b'A' });
+    kit.session(0, SessionEvent::Disconnected);
+    kit.session(0, READY);
+    assert_eq!((kit.state(held), kit.state(lost)), (Some(OrderState::PendingNew), None));
+    assert_eq!(kit.engine.orders().exposure(A).buy, 100);
+    kit.report(held, accepted(A, Side::Buy, 100, MID));
+    assert_eq!((kit.state(held), kit.engine.halted()), (Some(OrderState::Live), None));
+}
+
+#[test]
 fn a_replace_never_processed_leaves_the_order_as_it_was() {
     let mut kit = Kit::ready(wide());
     let t = kit.live(buy(A, 100, MID));

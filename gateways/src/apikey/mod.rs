@@ -31,6 +31,7 @@ mod requests;
 mod session;
 mod settle;
 mod silence;
+mod sweep;
 pub mod venue_clock;
 mod wire;
 

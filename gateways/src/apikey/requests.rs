@@ -135,9 +135,8 @@ impl Session {
             return None;
         }
         let swept = self.sweep.as_ref().filter(|_| now >= self.hold_until);
-        if let Some(symbol) = swept.and_then(|left| left.last().copied()) {
-            let what = What::CancelAll { symbol };
-            return self.is_idle(what).then_some(what);
+        if let Some(symbol) = swept.and_then(|sweep| sweep.next(|symbol| self.is_under_way(symbol))) {
+            return Some(What::CancelAll { symbol });
         }
         loop {
             let token = *self.cancels.front()?;
@@ -146,6 +145,12 @@ impl Session {
                 Some(_) | None => drop(self.cancels.pop_front()),
             }
         }
+    }
+
+    /// Whether an order of a symbol was sent and may not be at the venue yet.
+    fn is_under_way(&self, symbol: usize) -> bool {
+        let unanswered = |entry| matches!(entry, Entry::Asked | Entry::Unknown);
+        self.orders.iter().any(|(_, o)| o.symbol == symbol && unanswered(o.entry))
     }
 
     fn next_order(&mut self, now: Nanos) -> Option<What> {
@@ -244,6 +249,12 @@ impl Session {
                     order.cancel = Cancel::Asked;
                 }
             }
+            What::CancelAll { symbol } => {
+                let alone = !self.is_under_way(symbol);
+                if let Some(sweep) = &mut self.sweep {
+                    sweep.sent(symbol, alone);
+                }
+            }
             What::Token
             | What::Time
             | What::Info
@@ -254,8 +265,7 @@ impl Session {
             | What::Trades { .. }
             | What::Numbered { .. }
             | What::TradesOf { .. }
-            | What::Query(_)
-            | What::CancelAll { .. } => {}
+            | What::Query(_) => {}
         }
     }
 

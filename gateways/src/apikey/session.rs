@@ -29,6 +29,7 @@ use super::missed::{Due, Frontier, Replay};
 use super::orders::{Cancel, Entry, Order, Orders, Presence};
 use super::reference::{Reference, Unfit};
 use super::requests::{Asked, HEAVIEST};
+use super::sweep::Sweep;
 use super::venue_clock::VenueClock;
 use crate::gateway::ReportSink;
 
@@ -140,8 +141,7 @@ pub struct Session {
     pub(super) out: VecDeque<Out>,
     pub(super) hold_until: Nanos,
     hold: Nanos,
-    /// Symbols that a sweep has still to cancel.
-    pub(super) sweep: Option<Vec<usize>>,
+    pub(super) sweep: Option<Sweep>,
 }
 
 impl Session {
@@ -475,14 +475,14 @@ impl Session {
     /// Cancels everything of ours at the venue, all symbols.
     pub fn begin_sweep(&mut self) {
         if self.sweep.is_none() {
-            self.sweep = Some((0..self.frontiers.len()).collect());
+            self.sweep = Some(Sweep::of(self.frontiers.len()));
         }
     }
 
-    /// Whether the venue has confirmed a sweep.
+    /// Whether the venue has confirmed a sweep: everything was canceled, and nothing that was sent before can come behind that.
     #[must_use]
     pub fn is_swept(&self) -> bool {
-        self.sweep.as_ref().is_some_and(Vec::is_empty)
+        self.sweep.as_ref().is_some_and(Sweep::is_over)
     }
 }
 

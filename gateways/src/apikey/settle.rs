@@ -134,9 +134,12 @@ impl Session {
             What::CancelAll { symbol } => {
                 // That there was nothing to cancel is an answer too.
                 let done = matches!(verdict, Verdict::Done(_) | Verdict::Refused(code::NOT_CANCELED));
-                match &mut self.sweep {
-                    Some(left) if done => left.retain(|s| *s != symbol),
-                    Some(_) | None => self.back_off(now),
+                let Some(sweep) = &mut self.sweep else { return };
+                if done {
+                    sweep.done(symbol);
+                } else {
+                    sweep.failed(symbol);
+                    self.back_off(now);
                 }
             }
             What::Token => {

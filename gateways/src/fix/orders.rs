@@ -16,10 +16,28 @@ pub(super) struct Record {
     pub(super) renamed: u64,
     /// Whether the venue has taken it.
     pub(super) taken: bool,
+    /// Whether it has said that it has it, and not decided.
+    pub(super) received: bool,
     /// Whether a sweep has canceled it.
     pub(super) swept: bool,
     /// Whether the venue was asked where it stands and has not said.
     pub(super) asked: bool,
+}
+
+impl Record {
+    /// As it is sent.
+    pub(super) fn new(token: Token, terms: OrderTerms) -> Record {
+        Record {
+            token,
+            terms,
+            open: terms.qty,
+            renamed: 0,
+            taken: false,
+            received: false,
+            swept: false,
+            asked: false,
+        }
+    }
 }
 
 /// In the order of their tokens. Never grows beyond its capacity.
@@ -71,9 +89,9 @@ impl Orders {
         self.0.get_mut(at)
     }
 
-    /// Those that the venue has not taken were never processed, and never will be.
+    /// Those that the venue has not taken were never processed, and never will be, where it has not said that it has them.
     pub(super) fn drop_void(&mut self) {
-        self.0.retain(|record| record.taken);
+        self.0.retain(|record| record.taken || record.received);
     }
 
     /// Whether the venue owes an answer where one stands.

@@ -36,13 +36,37 @@ impl Past {
     }
 }
 
+/// What is kept beside messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Numbers {
+    /// The number of the next message sent, from 1.
+    pub next_out: u64,
+    /// The number of the next message expected, from 1.
+    pub next_in: u64,
+    /// How many of the messages acted upon were reports, since the numbers began.
+    pub reports: u64,
+    /// When the counterparty last agreed that the numbers begin at 1; zero where it never did. A reset leaves it.
+    pub began: Nanos,
+    /// What is known of what was.
+    pub past: Past,
+}
+
+impl Numbers {
+    /// Of a session in which nothing was said.
+    pub const FIRST: Numbers =
+        Numbers { next_out: 1, next_in: 1, reports: 0, began: Nanos::ZERO, past: Past::NONE };
+
+    /// They begin anew at `now`.
+    #[must_use]
+    pub fn after_reset(self, now: Nanos) -> Numbers {
+        Numbers { began: self.began, past: self.past.after_reset(now), ..Numbers::FIRST }
+    }
+}
+
 /// Durable state of one session.
 pub trait Store {
-    /// The number of the next message sent, from 1.
-    fn next_out(&self) -> u64;
-
-    /// The number of the next message expected, from 1.
-    fn next_in(&self) -> u64;
+    /// The numbers, as they are now.
+    fn numbers(&self) -> &Numbers;
 
     /// The next message sent has this number at least.
     ///
@@ -56,12 +80,6 @@ pub trait Store {
     /// [`StoreError`]: the session must end.
     fn received(&mut self, next: u64, report: bool) -> Result<(), StoreError>;
 
-    /// How many of the messages acted upon were reports, since the numbers began.
-    fn reports(&self) -> u64;
-
-    /// What is known of what was.
-    fn past(&self) -> Past;
-
     /// It is another now.
     ///
     /// # Errors
@@ -74,14 +92,17 @@ pub trait Store {
     /// [`StoreError`]: the session must end.
     fn reset(&mut self, now: Nanos) -> Result<(), StoreError>;
 
-    /// When the counterparty last agreed that the numbers begin at 1; zero where it never did. A reset leaves it.
-    fn began(&self) -> Nanos;
-
     /// It agreed at `at`.
     ///
     /// # Errors
     /// [`StoreError`]: the session must end.
     fn begin(&mut self, at: Nanos) -> Result<(), StoreError>;
+
+    /// A moment in which nothing is said: what can wait for one is done.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the session must end.
+    fn rest(&mut self) -> Result<(), StoreError>;
 
     /// Copies message `seq` into `room` and returns its length; `None` where it is not kept, being none that is sent again.
     ///
@@ -93,11 +114,7 @@ pub trait Store {
 /// A store that ends with the process: for a venue that is simulated, and for tests.
 #[derive(Debug)]
 pub struct MemoryStore {
-    next_out: u64,
-    next_in: u64,
-    began: Nanos,
-    reports: u64,
-    past: Past,
+    numbers: Numbers,
     /// Number, and the message.
     kept: std::collections::VecDeque<(u64, Box<[u8]>)>,
     bytes: usize,
@@ -109,30 +126,17 @@ impl MemoryStore {
     #[must_use]
     pub fn new(capacity: usize) -> MemoryStore {
         let kept = std::collections::VecDeque::new();
-        MemoryStore {
-            next_out: 1,
-            next_in: 1,
-            began: Nanos::ZERO,
-            reports: 0,
-            past: Past::NONE,
-            kept,
-            bytes: 0,
-            capacity,
-        }
+        MemoryStore { numbers: Numbers::FIRST, kept, bytes: 0, capacity }
     }
 }
 
 impl Store for MemoryStore {
-    fn next_out(&self) -> u64 {
-        self.next_out
-    }
-
-    fn next_in(&self) -> u64 {
-        self.next_in
+    fn numbers(&self) -> &Numbers {
+        &self.numbers
     }
 
     fn sent(&mut self, seq: u64, again: Option<&[u8]>) -> Result<(), StoreError> {
-        self.next_out = seq.checked_add(1).ok_or(StoreError)?;
+        self.numbers.next_out = seq.checked_add(1).ok_or(StoreError)?;
         if let Some(message) = again.filter(|message| message.len() <= self.capacity) {
             self.bytes += message.len();
             self.kept.push_back((seq, message.into()));
@@ -145,36 +149,28 @@ impl Store for MemoryStore {
     }
 
     fn received(&mut self, next: u64, report: bool) -> Result<(), StoreError> {
-        self.next_in = next;
-        self.reports += u64::from(report);
+        self.numbers.next_in = next;
+        self.numbers.reports += u64::from(report);
         Ok(())
     }
 
-    fn reports(&self) -> u64 {
-        self.reports
-    }
-
-    fn past(&self) -> Past {
-        self.past
-    }
-
     fn note(&mut self, past: Past) -> Result<(), StoreError> {
-        self.past = past;
+        self.numbers.past = past;
         Ok(())
     }
 
     fn reset(&mut self, now: Nanos) -> Result<(), StoreError> {
-        let past = self.past.after_reset(now);
-        *self = MemoryStore { began: self.began, past, ..MemoryStore::new(self.capacity) };
+        let numbers = self.numbers.after_reset(now);
+        *self = MemoryStore { numbers, ..MemoryStore::new(self.capacity) };
         Ok(())
     }
 
-    fn began(&self) -> Nanos {
-        self.began
+    fn begin(&mut self, at: Nanos) -> Result<(), StoreError> {
+        self.numbers.began = at;
+        Ok(())
     }
 
-    fn begin(&mut self, at: Nanos) -> Result<(), StoreError> {
-        self.began = at;
+    fn rest(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
 

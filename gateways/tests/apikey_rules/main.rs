@@ -2,6 +2,7 @@
 
 mod days;
 mod desk;
+mod sweep;
 
 use desk::{Desk, INFO, ack, fill, order};
 use gateways::apikey::{Lane, Stage, own};

@@ -3,6 +3,7 @@
 mod days;
 #[path = "../fix_support/mod.rs"]
 mod fix_support;
+mod pending;
 mod sessions;
 mod skipped;
 #[path = "../support/mod.rs"]

@@ -25,6 +25,18 @@ fn certificates(pem: &[u8], what: &str) -> io::Result<Vec<CertificateDer<'static
     Ok(read)
 }
 
+fn server_name(name: &str) -> io::Result<ServerName<'static>> {
+    ServerName::try_from(name.to_owned()).map_err(|e| wrong("server name", format!("{name}: {e}")))
+}
+
+/// Whether a peer can be asked to prove to be `name`: before there is one, so that what never can be is said at once.
+///
+/// # Errors
+/// `InvalidData`: it is neither a DNS name nor an IP address.
+pub fn check_name(name: &str) -> io::Result<()> {
+    server_name(name).map(drop)
+}
+
 /// What makes the client's end: the authorities it believes. Made once; each connection shares it, and resumes sessions by it.
 #[derive(Clone, Debug)]
 pub struct TlsClient {
@@ -66,8 +78,7 @@ impl TlsClient {
     /// # Errors
     /// `InvalidData`: `name` is neither.
     pub fn connect<S: ByteStream>(&self, below: S, name: &str) -> io::Result<TlsStream<S>> {
-        let server = ServerName::try_from(name.to_owned())
-            .map_err(|e| wrong("server name", format!("{name}: {e}")))?;
+        let server = server_name(name)?;
         let session = ClientConnection::new(Arc::clone(&self.config), server).map_err(|e| wrong("tls", e))?;
         Ok(TlsStream::new(below, session.into(), name.to_owned()))
     }

@@ -24,7 +24,7 @@ use std::io::{self, ErrorKind, Read, Write};
 
 use rustls::Connection;
 
-pub use self::identity::{TlsClient, TlsServer};
+pub use self::identity::{TlsClient, TlsServer, check_name};
 use crate::tcp::TcpLink;
 use crate::{ByteStream, Received, empty_buffer};
 

@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use gateways::apikey::{Lane, Request, Response, Session, SessionConfig, Stage};
 use gateways::gateway::ReportSink;
@@ -24,6 +25,7 @@ use super::{BATCH, GatewayParts, LOGOUT, PUBLISH, unconfirmed_sweep};
 use crate::agent::Agent;
 use crate::agents::ending::{Ending, Farewell};
 use crate::agents::wires::{Asker, Line, Listener, Stream, endpoints};
+use crate::agents::words::{Voice, Word};
 use crate::agents::{GatewayItem, OrderItem};
 use crate::clock::Clock;
 use crate::config::RestVenue;
@@ -93,12 +95,15 @@ fn wires(
     venue: &RestVenue,
     instruments: &[Instrument],
     day_ms: Option<u64>,
+    (name, words): (&str, &SyncSender<Word>),
 ) -> Result<(Session, [Line; 3], Stream), String> {
     let [base, stream] = endpoints(venue.ca.as_deref(), &venue.base_url, &venue.stream_url)
         .map_err(|wrong| format!("rest.{wrong}"))?;
     let config = SessionConfig { day_ms, ..SessionConfig::new(id, venue.credentials.clone()) };
-    let lines = [Lane::Cancels, Lane::Orders, Lane::Questions].map(|lane| Line::new(lane, base.clone()));
-    let stream = Stream::new(stream, SILENCE);
+    let voice = |of: &str| Voice::new(format!("{name} {of}"), words.clone());
+    let lines = [(Lane::Cancels, "cancels"), (Lane::Orders, "orders"), (Lane::Questions, "questions")];
+    let lines = lines.map(|(lane, of)| Line::new(lane, base.clone(), voice(of)));
+    let stream = Stream::new(stream, SILENCE, voice("stream"));
     Ok((Session::new(config, instruments), lines, stream))
 }
 
@@ -121,7 +126,9 @@ impl RestReader {
         began: Nanos,
     ) -> Result<RestReader, String> {
         let day_ms = began.0 / DAY.0 * (DAY.0 / 1_000_000);
-        let (session, lines, stream) = wires(id, venue, instruments, Some(day_ms))?;
+        // It keeps no log: whoever waits for the day says what did not come.
+        let (words, _) = sync_channel(0);
+        let (session, lines, stream) = wires(id, venue, instruments, Some(day_ms), ("reader", &words))?;
         Ok(RestReader { session, lines, stream })
     }
 
@@ -160,10 +167,11 @@ impl RestAgent {
     /// # Errors
     /// An address that is none, or certificates that are none, in words for a person.
     pub fn open(p: GatewayParts, venue: &RestVenue, instruments: &[Instrument]) -> Result<RestAgent, String> {
-        let (session, lines, stream) = wires(p.id, venue, instruments, None)?;
+        let name = format!("gateway-{}", p.config.id);
+        let (session, lines, stream) = wires(p.id, venue, instruments, None, (&name, &p.words))?;
         Ok(RestAgent {
             id: p.id,
-            name: format!("gateway-{}", p.config.id),
+            name,
             session,
             lines,
             stream,

@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use gateways::gateway::{Barrier, GatewayConfig, OuchGateway};
 use gateways::soupbintcp::ClientConfig;
@@ -79,6 +80,7 @@ struct World {
     agent: GatewayOf<OuchGateway, OrderLink>,
     orders: Producer<OrderItem>,
     items: Consumer<GatewayItem>,
+    said: Receiver<Word>,
     ending: Arc<Ending>,
     clock: Clock,
     /// Added to the clock: time that passes at once.
@@ -99,6 +101,7 @@ impl World {
         session.barrier = Barrier::None;
         session.quiet = Nanos::from_millis(1);
         let (ending, clock) = (Arc::new(Ending::default()), Clock::new());
+        let (words, said) = sync_channel(8);
         let gateway = OuchGateway::new(session, &rig.config.instruments).unwrap();
         let mut config = rig.config.gateways[0].clone();
         config.account.address = venue.listener.local_addr().unwrap();
@@ -111,9 +114,10 @@ impl World {
             clock: clock.clone(),
             sample_every: 0,
             ending: Arc::clone(&ending),
+            words,
         };
         let agent = GatewayOf::new(parts, gateway, &mut Vec::new());
-        World { venue, agent, orders, items, ending, clock, ahead: 0, approved, _rig: rig }
+        World { venue, agent, orders, items, said, ending, clock, ahead: 0, approved, _rig: rig }
     }
 
     fn now(&self) -> Nanos {
@@ -330,4 +334,6 @@ fn a_connection_that_does_not_come_about_is_given_up() {
     assert!(matches!(w.agent.link, Link::Connecting(..)), "it has its time");
     w.agent.connect(now.after(CONNECT));
     assert!(matches!(w.agent.link, Link::Waiting { .. }));
+    let said: Vec<Word> = w.said.try_iter().collect();
+    assert_eq!((said.len(), &*said[0].who, &*said[0].why), (1, "gateway-g1", TOO_LATE));
 }

@@ -1,14 +1,15 @@
 //! One connection for requests: one at a time, for an answer must be that of the request before it.
 //!
 //! Bytes that nobody asked for would be taken for the answer to what is asked next. So a connection that has any when a request is to be made has no further use, nor has
-//! one where more comes behind an answer; which of the two is the answer is not known then.
+//! one where more comes behind an answer; which of the two is the answer is not known then. Nor has one where an answer begins before its request has left whole.
 
 use gateways::apikey::{Lane, Response};
 use model::{Nanos, Token};
 use net::{ByteStream, Received};
 
-use super::Asker;
+use super::{Asker, TOO_LATE};
 use crate::agents::retry::Retry;
+use crate::agents::words::Voice;
 use crate::web::http;
 use crate::web::{Endpoint, Link};
 
@@ -39,6 +40,7 @@ pub(in crate::agents) struct Line {
     /// Of what token it is, until it has left, and whether it cancels.
     leaving: Option<(Token, bool)>,
     retry: Retry,
+    voice: Voice,
 }
 
 /// What a turn did.
@@ -51,7 +53,7 @@ pub(in crate::agents) struct Turn {
 }
 
 impl Line {
-    pub(in crate::agents) fn new(lane: Lane, endpoint: Endpoint) -> Line {
+    pub(in crate::agents) fn new(lane: Lane, endpoint: Endpoint, voice: Voice) -> Line {
         Line {
             lane,
             endpoint,
@@ -61,6 +63,7 @@ impl Line {
             asked: None,
             leaving: None,
             retry: Retry::new(),
+            voice,
         }
     }
 
@@ -74,7 +77,10 @@ impl Line {
         match &mut self.state {
             State::Waiting { until } if *until <= now => match self.endpoint.start() {
                 Ok(link) => self.state = State::Connecting { link, by: now.after(CONNECT) },
-                Err(_) => self.lose(now, asker, &mut turn),
+                Err(e) => {
+                    self.voice.failed(now, &e);
+                    self.lose(now, asker, &mut turn);
+                }
             },
             State::Waiting { .. } => {}
             State::Connecting { link, by } => match link.poll_connected() {
@@ -83,11 +89,19 @@ impl Line {
                         std::mem::replace(&mut self.state, State::Waiting { until: now })
                     {
                         self.state = State::Up(link);
+                        self.voice.stands();
                         turn.connected = true;
                     }
                 }
                 Ok(false) if now < *by => {}
-                Ok(false) | Err(_) => self.lose(now, asker, &mut turn),
+                Ok(false) => {
+                    self.voice.failed(now, &TOO_LATE);
+                    self.lose(now, asker, &mut turn);
+                }
+                Err(e) => {
+                    self.voice.failed(now, &e);
+                    self.lose(now, asker, &mut turn);
+                }
             },
             State::Up(_) => {
                 if self.talk(now, asker, &mut turn).is_err() {
@@ -119,13 +133,16 @@ impl Line {
             let n = link.send(&self.output).map_err(drop)?;
             self.output.drain(..n);
             turn.work += n.min(1);
-            if self.output.is_empty() {
-                turn.sent = self.leaving.take();
-            }
+        }
+        let has_left = self.output.is_empty() && link.flush().map_err(drop)?;
+        if has_left {
+            turn.sent = self.leaving.take();
         }
         match link.recv(&mut buffer).map_err(drop)? {
             Received::Nothing => {}
             Received::Closed => return Err(()),
+            // A part of a request is none, so this is no answer to it.
+            Received::Data(_) if self.asked.is_some() && !has_left => return Err(()),
             Received::Data(n) => {
                 turn.work += 1;
                 self.input.extend_from_slice(&buffer[..n]);
@@ -176,16 +193,19 @@ impl Line {
 mod tests {
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
+    use std::sync::mpsc::{Receiver, sync_channel};
 
     use gateways::apikey::Request;
     use net::tcp::TcpLink;
     use net::tls::TlsClient;
 
     use super::*;
+    use crate::agents::words::Word;
 
     #[derive(Default)]
     struct Session {
         wanted: Option<u64>,
+        body: String,
         answers: Vec<(u64, String)>,
         unanswered: Vec<u64>,
     }
@@ -194,7 +214,8 @@ mod tests {
         fn next_request(&mut self, _: Nanos, _: Lane) -> Option<Request> {
             let id = self.wanted.take()?;
             let target = format!("/{id}");
-            Some(Request { id, method: "GET", target, headers: Vec::new(), body: String::new(), token: None })
+            let (body, token) = (self.body.clone(), Some(Token(1)));
+            Some(Request { id, method: "GET", target, headers: Vec::new(), body, token })
         }
         fn on_response(&mut self, _: Nanos, id: u64, response: &Response<'_>) {
             self.answers.push((id, String::from_utf8(response.body.to_vec()).unwrap()));
@@ -214,6 +235,7 @@ mod tests {
     struct World {
         listener: TcpListener,
         line: Line,
+        said: Receiver<Word>,
         session: Session,
         now: Nanos,
     }
@@ -223,8 +245,13 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let url = format!("http://{}", listener.local_addr().unwrap());
             let endpoint = Endpoint::new(&url, &TlsClient::public().unwrap()).unwrap();
-            let line = Line::new(Lane::Orders, endpoint);
-            World { listener, line, session: Session::default(), now: Nanos(1) }
+            World::of(listener, endpoint)
+        }
+
+        fn of(listener: TcpListener, endpoint: Endpoint) -> World {
+            let (words, said) = sync_channel(8);
+            let line = Line::new(Lane::Orders, endpoint, Voice::new("orders".into(), words));
+            World { listener, line, said, session: Session::default(), now: Nanos(1) }
         }
 
         /// Turns until one did as said.
@@ -297,5 +324,41 @@ mod tests {
         venue.write_all(&answer("right")).unwrap();
         w.until(|w, _| w.session.answers.len() == 3);
         assert_eq!(w.session.answers[2], (3, "right".to_owned()));
+    }
+    #[test]
+    fn an_answer_to_a_request_that_has_not_left_whole_is_none() {
+        let mut w = World::new();
+        let mut venue = w.connect();
+        // More than the sockets between us hold, and the venue reads nothing of it.
+        w.session.body = "x".repeat(64 << 20);
+        w.session.wanted = Some(1);
+        w.until(|w, _| w.session.wanted.is_none());
+        venue.write_all(&answer("too soon")).unwrap();
+        w.until(|_, turn| {
+            assert!(turn.sent.is_none());
+            turn.lost
+        });
+        assert_eq!((w.session.answers.len(), &w.session.unanswered[..]), (0, &[1][..]));
+        w.session.body.clear();
+        let mut venue = w.connect();
+        w.ask(&mut venue, 2);
+        venue.write_all(&answer("two")).unwrap();
+        w.until(|w, _| w.session.answers == [(2, "two".to_owned())]);
+    }
+    #[test]
+    fn a_venue_that_does_not_prove_who_it_is_is_said_to_be_none_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        let endpoint = Endpoint::new(&url, &TlsClient::public().unwrap()).unwrap();
+        let mut w = World::of(listener, endpoint);
+        for _ in 0..2 {
+            w.now = w.now.after(CONNECT);
+            w.until(|w, _| matches!(w.line.state, State::Connecting { .. }));
+            let mut venue = w.listener.accept().unwrap().0;
+            venue.write_all(&answer("in the clear")).unwrap();
+            w.until(|w, _| matches!(w.line.state, State::Waiting { .. }));
+        }
+        let said: Vec<Word> = w.said.try_iter().collect();
+        assert!(said.len() == 1 && said[0].why.contains("tls with 127.0.0.1"), "{said:?}");
     }
 }

@@ -1,9 +1,12 @@
 //! One WebSocket, opened by the path that its listener wants, and closed when it wants another.
 
+use std::fmt::Display;
+
 use model::Nanos;
 
-use super::Listener;
+use super::{Listener, TOO_LATE};
 use crate::agents::retry::Retry;
+use crate::agents::words::Voice;
 use crate::web::socket::{Heard, Opening, Socket};
 use crate::web::{Endpoint, Link};
 
@@ -30,17 +33,19 @@ pub(in crate::agents) struct Stream {
     /// Silence after which the stream is gone; after half of it a sign of life is asked for.
     silence: Nanos,
     retry: Retry,
+    voice: Voice,
 }
 
 impl Stream {
     /// The stream is gone when nothing was heard for `silence`; after half of it a sign of life is asked for.
-    pub(in crate::agents) fn new(endpoint: Endpoint, silence: Nanos) -> Stream {
+    pub(in crate::agents) fn new(endpoint: Endpoint, silence: Nanos, voice: Voice) -> Stream {
         Stream {
             endpoint,
             state: State::Waiting { until: Nanos::ZERO },
             path: String::new(),
             silence,
             retry: Retry::new(),
+            voice,
         }
     }
 
@@ -57,7 +62,7 @@ impl Stream {
                 self.path = path;
                 match self.endpoint.start() {
                     Ok(link) => self.state = State::Connecting { link, by: now.after(OPEN) },
-                    Err(_) => self.lose(now, listener),
+                    Err(e) => self.fail(now, &e, listener),
                 }
                 1
             }
@@ -68,22 +73,32 @@ impl Stream {
                     1
                 }
                 Ok(false) if now < *by => 0,
-                Ok(false) | Err(_) => {
-                    self.lose(now, listener);
+                Ok(false) => {
+                    self.fail(now, &TOO_LATE, listener);
+                    1
+                }
+                Err(e) => {
+                    self.fail(now, &e, listener);
                     1
                 }
             },
             State::Opening { opening, by } => match opening.poll() {
                 Ok(Some(socket)) => {
+                    self.voice.stands();
                     self.state =
                         State::Open { socket: Box::new(socket), since: now, heard: now, pinged: false };
                     listener.on_stream_open(now);
                     1
                 }
                 Ok(None) if now < *by => 0,
-                Ok(None) | Err(_) => {
+                Ok(None) => {
                     listener.on_stream_refused();
-                    self.lose(now, listener);
+                    self.fail(now, &TOO_LATE, listener);
+                    1
+                }
+                Err(e) => {
+                    listener.on_stream_refused();
+                    self.fail(now, &e, listener);
                     1
                 }
             },
@@ -102,8 +117,14 @@ impl Stream {
         let State::Connecting { link, by } = state else { return };
         match Opening::new(link, self.endpoint.authority(), &self.path) {
             Ok(opening) => self.state = State::Opening { opening: Box::new(opening), by },
-            Err(_) => self.lose(now, listener),
+            Err(e) => self.fail(now, &e, listener),
         }
+    }
+
+    #[cold]
+    fn fail(&mut self, now: Nanos, why: &dyn Display, listener: &mut impl Listener) {
+        self.voice.failed(now, why);
+        self.lose(now, listener);
     }
 
     fn listen(&mut self, now: Nanos, listener: &mut impl Listener) -> usize {

@@ -106,6 +106,10 @@ pub(super) struct Desk {
     pub(super) traded: bool,
     /// On this connection something was lost.
     has_lost: bool,
+    /// The store had heard nothing when the present connection began.
+    begins: bool,
+    /// Goodbyes were said with nothing open, and nothing since.
+    parted: bool,
     /// A mass cancel said one by one, until nothing is left of it.
     pub(super) sweep: Option<Token>,
     pub(super) swept: Option<Token>,
@@ -155,6 +159,8 @@ impl Desk {
             knows: false,
             traded: false,
             has_lost: false,
+            begins: false,
+            parted: false,
             sweep: None,
             swept: None,
         })
@@ -178,9 +184,15 @@ impl Desk {
         self.orders.unsweep();
     }
 
-    pub(super) fn on_logged_on(&mut self, reset: bool) {
+    /// `begins`: nothing was ever heard under the store's numbers.
+    pub(super) fn on_logged_on(&mut self, reset: bool, begins: bool) {
         self.phase = Phase::Replaying;
+        self.begins = begins;
         if reset {
+            if self.drop_copy && self.joined && !self.parted {
+                // What was said of others' orders since the last word that came will not be said again.
+                self.forgotten = Some((0, 0));
+            }
             // Numbers begin anew, and no report will tell what became of what was open.
             self.knows &= self.orders.is_empty();
             self.orders.clear();
@@ -188,6 +200,12 @@ impl Desk {
             self.first_out = 1;
             self.unheard = None;
         }
+        self.parted = false;
+    }
+
+    /// Goodbyes were said, and everything before them was heard.
+    pub(super) fn on_parted(&mut self) {
+        self.parted = self.orders.is_empty();
     }
 
     pub(super) fn has_joined(&self) -> bool {
@@ -224,8 +242,7 @@ impl Desk {
     /// The messages from `from` to `to` will not come.
     pub(super) fn on_skipped(&mut self, numbers: (u64, u64), filled: bool, sink: &mut impl ReportSink) {
         match self.phase {
-            // Of others' orders nothing can be asked.
-            _ if filled && self.drop_copy => {}
+            Phase::Replaying if filled && self.drop_copy && self.begins => {}
             Phase::Replaying if filled => {
                 let from = self.unheard.map_or(numbers.0, |(from, _)| from);
                 self.unheard = Some((from, numbers.1));
@@ -243,7 +260,11 @@ impl Desk {
     /// Ends the replay; `answered`: the question was, and with it all that was asked before. At most two calls to the sink.
     pub(super) fn ready(&mut self, answered: bool, sink: &mut impl ReportSink) {
         (self.phase, self.adopted) = (Phase::Ready, true);
-        let unclear = if answered { self.orders.any_asked() } else { !self.orders.is_empty() };
+        // Of others' orders nothing can be asked, and any of them may be new.
+        let unclear = match answered {
+            true => self.orders.any_asked(),
+            false => self.drop_copy || !self.orders.is_empty(),
+        };
         let unheard = self.unheard.take().filter(|_| unclear);
         if let Some(numbers) = self.forgotten.take().or(unheard) {
             self.lose(numbers, sink);

@@ -16,6 +16,9 @@
 //!
 //! A request that is lost **while** the session stands (the venue asks for it again) ends the connection: at the next one the replay settles what became of it.
 //!
+//! Pending New and Pending Replace are no answers: the venue has the request, and will carry it out or refuse it later (FIX 4.4 volume 4, OrdStatus). They are told as
+//! `Restated`, so that nothing takes the request for one that was never processed.
+//!
 //! # Numbers that are passed over
 //!
 //! What is not sent again is not heard, and the number of the venue's Logon no longer says that all before it has come.
@@ -68,6 +71,10 @@
 //!
 //! With [`FixConfig::drop_copy`] the session tells of the orders of others, under the names that their sessions gave them: our prefix and a token, or a number alone. They
 //! become reports like those of own orders, for somebody to compare. Nothing is asked and nothing sent: no command can be encoded.
+//!
+//! So what is passed over there stays unheard: a gap fill over numbers that nobody has heard is [`Notice::Lost`], whatever the venue filled it over, and so is a
+//! Logon that begins the numbers anew behind anything but goodbyes with nothing open. Not told is what was filled in before a store heard its first message:
+//! that is no hole in what it tells but its beginning.
 
 mod config;
 mod desk;
@@ -151,9 +158,9 @@ impl<S: Store> FixGateway<S> {
             };
             let next = match event {
                 Event::LoggedOn { reset } => {
-                    self.desk.on_logged_on(reset);
+                    self.desk.on_logged_on(reset, self.session.store().numbers().next_in == 1);
                     let continued = self.desk.has_joined() && !reset;
-                    self.desk.join(self.session.store().past().forgotten);
+                    self.desk.join(self.session.store().numbers().past.forgotten);
                     sink.notice(Notice::Session { continued, asked: joined, next: joined });
                     sink.session(SessionEvent::LoggedIn);
                     Next::Nothing
@@ -195,7 +202,13 @@ impl<S: Store> FixGateway<S> {
 
     /// After goodbyes with nothing open: what the next process need not know.
     fn close(&mut self, now: Nanos) {
-        if self.session.state() == State::Over && self.desk.is_settled() {
+        if self.session.state() != State::Over {
+            return;
+        }
+        if self.session.has_parted() {
+            self.desk.on_parted();
+        }
+        if self.desk.is_settled() {
             let from = if self.desk.traded { self.session.day_ends(now) } else { Nanos::ZERO };
             self.session.settle(from);
         }

@@ -12,6 +12,9 @@ use super::desk::{CORRECTED_MAX, Desk, Phase, TOLD_MAX};
 use crate::codec::DecodeError;
 use crate::gateway::{Notice, ReportSink};
 
+/// Reasons of a `Restated` that FIX has not as such, by its letters (OrdStatus 39): the venue has a new order, or a replace, and has not decided.
+const PENDING_NEW: u8 = b'A';
+const PENDING_REPLACE: u8 = b'E';
 /// ExecRestatementReason (378): the venue takes a part of the order off.
 const PARTIAL_DECLINE: u8 = 5;
 
@@ -64,7 +67,8 @@ impl Desk {
             return None;
         }
         record.asked = false;
-        let open = if record.taken { record.open } else { Qty::ZERO };
+        let is_there = record.taken || record.received;
+        let open = if is_there { record.open } else { Qty::ZERO };
         Some(e.leaves == open && (record.taken || e.cum.is_zero()))
     }
 
@@ -173,15 +177,7 @@ impl Desk {
                 let (side, short, px) = (e.side, e.short, px?);
                 let terms = OrderTerms { symbol: e.symbol, side, short, qty, px, tif: e.tif };
                 let known = record.map_or(terms, |r| OrderTerms { px, qty, ..r.terms });
-                self.hold(Record {
-                    token: this.token,
-                    terms: known,
-                    open: e.leaves,
-                    renamed: 0,
-                    taken: true,
-                    swept: false,
-                    asked: false,
-                });
+                self.hold(Record { open: e.leaves, taken: true, ..Record::new(this.token, known) });
                 let instrument: Option<InstrumentId> = self.symbols.find(known.symbol);
                 let dead = e.leaves.is_zero();
                 ReportKind::Accepted { order: venue_ref(e.order_id), px, qty, side, short, instrument, dead }
@@ -204,15 +200,7 @@ impl Desk {
                     },
                     |r| OrderTerms { px, qty: e.qty.unwrap_or(r.terms.qty), ..r.terms },
                 );
-                self.hold(Record {
-                    token: this.token,
-                    terms,
-                    open: e.leaves,
-                    renamed: 0,
-                    taken: true,
-                    swept: false,
-                    asked: false,
-                });
+                self.hold(Record { open: e.leaves, taken: true, ..Record::new(this.token, terms) });
                 let dead = e.leaves.is_zero();
                 ReportKind::Replaced { old: old.token, order: venue_ref(e.order_id), px, qty: e.leaves, dead }
             }
@@ -262,7 +250,26 @@ impl Desk {
                 }
                 _ => ReportKind::Restated { reason },
             },
-            What::PendingNew | What::PendingReplace | What::Status | What::Other => return Ok(None),
+            What::PendingNew => {
+                match (self.orders.get(this.token), px) {
+                    (Some(record), _) => record.received = true,
+                    // An earlier process sent it.
+                    (None, Ok(px)) => {
+                        let (side, short, qty) = (e.side, e.short, e.leaves);
+                        let terms = OrderTerms { symbol: e.symbol, side, short, qty, px, tif: e.tif };
+                        self.hold(Record { received: true, ..Record::new(this.token, terms) });
+                    }
+                    (None, Err(_)) => {}
+                }
+                ReportKind::Restated { reason: PENDING_NEW }
+            }
+            What::PendingReplace if this.request.is_none() => {
+                if let Some(record) = self.orders.get(this.token) {
+                    record.received = true;
+                }
+                ReportKind::Restated { reason: PENDING_REPLACE }
+            }
+            What::PendingReplace | What::Status | What::Other => return Ok(None),
         }))
     }
 

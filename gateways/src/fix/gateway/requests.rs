@@ -102,7 +102,7 @@ impl Desk {
         if self.orders.is_full() {
             return Err(EncodeError::Full);
         }
-        Ok(Record { token, terms, open: terms.qty, renamed: 0, taken: false, swept: false, asked: false })
+        Ok(Record::new(token, terms))
     }
 
     fn write_cancel(&mut self, now: Nanos, seq: u64, order: &Record) -> (&'static [u8], Sent) {

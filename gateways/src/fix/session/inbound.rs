@@ -10,6 +10,9 @@ use super::super::value;
 use super::config::HEARTBEAT_MAX_S;
 use super::{Core, End, Gap, Replay, Role, Signal, State, Uncounted};
 
+/// Numbers of the counterparty's own messages that are remembered ahead of a gap.
+pub(super) const KNOWN_MAX: usize = 256;
+
 /// SessionStatus (1409) as later versions have it; venues say it in 4.4 too.
 const SESSION_STATUS: i32 = 1409;
 
@@ -79,8 +82,8 @@ impl<S: Store> Core<S> {
     fn expect(&mut self, next: u64, report: bool) {
         self.next_in = next;
         // History that is replayed to a new process was counted by an earlier one.
-        if next > self.store.next_in() {
-            let past = self.store.past();
+        if next > self.store.numbers().next_in {
+            let past = self.store.numbers().past;
             let noted =
                 !report || past.settled.is_none() || self.store.note(Past { settled: None, ..past }).is_ok();
             if !noted || self.store.received(next, report).is_err() {
@@ -114,10 +117,22 @@ impl<S: Store> Core<S> {
         }
     }
 
-    /// The messages from `from` to below `next` will not come; the counterparty's Logon may be among them, and is known.
+    /// Message `seq` is ahead of a gap, and says nothing of orders: when the connection ends before the gap is filled it need not be heard again.
+    fn know(&mut self, seq: u64) {
+        let next = self.next_in;
+        self.known.retain(|known| *known >= next && *known != seq);
+        if seq > next {
+            if self.known.len() == KNOWN_MAX {
+                self.known.pop_front();
+            }
+            self.known.push_back(seq);
+        }
+    }
+
+    /// The messages from `from` to below `next` will not come; some may be known, as the counterparty's Logon is.
     fn skip(&mut self, from: u64, next: u64, filled: bool) {
-        let logon = u64::from(self.catch_up.is_some_and(|seq| (from..next).contains(&seq)));
-        if next.saturating_sub(from) > logon {
+        let known = self.known.iter().filter(|seq| (from..next).contains(*seq)).count() as u64;
+        if next.saturating_sub(from) > known {
             self.signals.push_back(Signal::Skipped { from, to: next - 1, filled });
         }
     }
@@ -179,6 +194,7 @@ impl<S: Store> Core<S> {
         match kind {
             // A goodbye is heard whatever its number: waiting for what is missing would only end in silence.
             admin::LOGOUT => {
+                self.know(seq);
                 self.heard_all = seq == self.next_in;
                 self.count(seq);
                 self.on_logout(now);
@@ -186,6 +202,7 @@ impl<S: Store> Core<S> {
             }
             // Asked for now, or both sides might wait for each other.
             admin::RESEND_REQUEST => {
+                self.know(seq);
                 self.on_resend_request(now, m, seq);
                 return Verdict::Done;
             }
@@ -196,6 +213,9 @@ impl<S: Store> Core<S> {
             _ => {}
         }
         if seq > self.next_in {
+            if matches!(kind, admin::HEARTBEAT | admin::TEST_REQUEST) {
+                self.know(seq);
+            }
             self.ask_for_gap(now, seq);
             return Verdict::Hold(seq);
         }
@@ -219,7 +239,7 @@ impl<S: Store> Core<S> {
                 Some(next) => {
                     // Not asked for, its number is its own.
                     let own = u64::from(self.gap.is_none() && self.catch_up.is_none());
-                    self.skip(self.store.next_in().max(seq + own), next, true);
+                    self.skip(self.store.numbers().next_in.max(seq + own), next, true);
                     self.expect(next, false);
                 }
                 None => self.reject(now, m, seq, RejectReason::ValueIncorrect.of(tags::NEW_SEQ_NO)),
@@ -262,7 +282,7 @@ impl<S: Store> Core<S> {
             Some(next) if next >= self.next_in => {
                 self.gap = None;
                 if next > self.next_in {
-                    self.skip(self.next_in.max(self.store.next_in()), next, false);
+                    self.skip(self.next_in.max(self.store.numbers().next_in), next, false);
                     self.expect(next, false);
                 }
             }
@@ -299,7 +319,7 @@ impl<S: Store> Core<S> {
         }
         // A process that has all replayed expects 1, and yet knows how far the counterparty had come.
         let expected = match self.config.replay {
-            Replay::All => self.store.next_in().max(self.next_in),
+            Replay::All => self.store.numbers().next_in.max(self.next_in),
             Replay::Missed => self.next_in,
         };
         if seq < expected {
@@ -316,6 +336,7 @@ impl<S: Store> Core<S> {
         }
         self.signals.push_back(Signal::LoggedOn { reset });
         self.catch_up = Some(seq);
+        self.know(seq);
         if seq > self.next_in {
             self.held.push(seq, &[]);
             self.ask_for_gap(now, seq);

@@ -11,7 +11,7 @@
 //! * A number **above** the one expected is a gap: it is asked for (`ResendRequest` to the end), and what came ahead of it is held, as far as there is room.
 //! * A number **below** is a duplicate if it says so (`PossDupFlag`) and is ignored; otherwise one of the two sides has lost its memory, and the session ends.
 //! * Numbers that are **skipped** are told. By a reset anything may be lost; of what a gap fill goes over only the counterparty knows whether it was its own
-//!   heartbeats. A gap fill over what was heard before, by an earlier process too, and over its Logon is not told.
+//!   heartbeats. A gap fill over what was heard before, by an earlier process too, and over its Logon and other messages of its own that came ahead of a gap, is not told.
 //! * What was **garbled** in transport is ignored, and shows as a gap. What is wrong in itself is rejected and counted.
 //! * A message is counted when the next one is polled: a process that dies in between is sent it again.
 //! * A `TestRequest` goes out after 1.2 heartbeats of silence, and after 2 the counterparty is gone.
@@ -32,7 +32,7 @@ use thiserror::Error;
 
 use self::config::DAY_NS;
 use self::held::Held;
-use self::inbound::Verdict;
+use self::inbound::{KNOWN_MAX, Verdict};
 use self::resend::Range as ResendRange;
 use super::compose::{Fields, Outbox};
 use super::dictionary::Dictionary;
@@ -205,6 +205,8 @@ struct Core<S> {
     history: Option<History>,
     held: Held,
     gap: Option<Gap>,
+    /// Numbers at or above the one expected whose messages have come, on this connection or one before, and say nothing of orders.
+    known: VecDeque<u64>,
     /// History below this number was missing when the counterparty logged on.
     catch_up: Option<u64>,
     resend: Option<ResendRange>,
@@ -267,7 +269,7 @@ impl<S: Store> Session<S> {
     /// [`ConfigError`] names the field.
     pub fn new(config: SessionConfig, store: S) -> Result<Session<S>, ConfigError> {
         config.check()?;
-        let history = History { below: store.next_in(), reports: store.reports() };
+        let history = History { below: store.numbers().next_in, reports: store.numbers().reports };
         let history = (config.replay == Replay::All).then_some(history);
         let longest = config.receive_capacity.max(config.transmit_capacity);
         Ok(Session {
@@ -279,7 +281,7 @@ impl<S: Store> Session<S> {
                 state: State::Disconnected,
                 end: None,
                 next_in: match config.replay {
-                    Replay::Missed => store.next_in(),
+                    Replay::Missed => store.numbers().next_in,
                     Replay::All => 1,
                 },
                 store,
@@ -287,6 +289,7 @@ impl<S: Store> Session<S> {
                 history,
                 held: Held::new(config.held_capacity),
                 gap: None,
+                known: VecDeque::with_capacity(KNOWN_MAX),
                 catch_up: None,
                 resend: None,
                 signals: VecDeque::with_capacity(4),
@@ -449,9 +452,15 @@ impl<S: Store> Session<S> {
         }
     }
 
+    /// Whether the connection ended by goodbyes, the counterparty's behind all that it had to say.
+    #[must_use]
+    pub fn has_parted(&self) -> bool {
+        self.core.heard_all && self.core.end == Some(End::LoggedOut)
+    }
+
     /// Nothing that was said under the present numbers matters from `from` on: all of it has ended. Nothing but after goodbyes in order.
     pub fn settle(&mut self, from: Nanos) {
-        if self.core.heard_all && self.core.end == Some(End::LoggedOut) {
+        if self.has_parted() {
             // Where it cannot be written the next process asks a person.
             let _ = self.core.store.note(Past { settled: Some(from), forgotten: false });
             self.core.heard_all = false;
@@ -527,7 +536,7 @@ impl<S: Store> Session<S> {
     /// The number of the next message sent.
     #[must_use]
     pub fn next_out(&self) -> u64 {
-        self.core.store.next_out()
+        self.core.store.numbers().next_out
     }
 
     /// Messages that were ignored as garbled.

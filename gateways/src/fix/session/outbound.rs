@@ -30,11 +30,14 @@ impl<S: Store> Core<S> {
         (self.end, self.gap, self.catch_up, self.resend, self.uncounted) = (None, None, None, None, None);
         (self.last_sent, self.last_heard, self.tested, self.heard_all) = (now, now, false, false);
         self.deadline = Some(now.after(self.config.patience));
+        if !self.rest() {
+            return;
+        }
         match self.config.role {
             Role::Acceptor => self.state = State::AwaitingLogon,
             Role::Initiator => {
                 self.state = State::LogonSent;
-                let reset = self.config.reset.is_due(now, self.store.began());
+                let reset = self.config.reset.is_due(now, self.store.numbers().began);
                 self.asked_reset = reset;
                 if reset && !self.reset(now) {
                     return;
@@ -44,11 +47,21 @@ impl<S: Store> Core<S> {
         }
     }
 
+    /// Nothing is being said.
+    fn rest(&mut self) -> bool {
+        let done = self.store.rest().is_ok();
+        if !done {
+            self.finish(End::Store);
+        }
+        done
+    }
+
     /// Both sequences begin at 1.
     pub(super) fn reset(&mut self, now: Nanos) -> bool {
         self.next_in = 1;
         self.history = None;
         self.held.clear();
+        self.known.clear();
         (self.gap, self.catch_up, self.resend, self.uncounted) = (None, None, None, None);
         let done = self.store.reset(now).is_ok();
         if !done {
@@ -95,7 +108,7 @@ impl<S: Store> Core<S> {
 
     /// A new message, with the next number. It is in the store before anybody can send it.
     fn emit(&mut self, now: Nanos, kind: &[u8], header: &[u8], body: &[u8]) -> Result<u64, SendError> {
-        let seq = self.store.next_out();
+        let seq = self.store.numbers().next_out;
         let again = match self.config.resend {
             Resend::Application => kind == admin::REJECT || !is_admin(kind),
             Resend::NoRequests => kind == admin::REJECT,
@@ -106,7 +119,7 @@ impl<S: Store> Core<S> {
         // An order that goes out: whatever was before, somebody lets it trade.
         let opens = matches!(kind, app::NEW_ORDER_SINGLE | app::ORDER_CANCEL_REPLACE_REQUEST);
         let past = Past { settled: None, forgotten: false };
-        let noted = !opens || self.store.past() == past || self.store.note(past).is_ok();
+        let noted = !opens || self.store.numbers().past == past || self.store.note(past).is_ok();
         let pending = self.out.pending();
         let kept = again.then(|| &pending[pending.len() - length..]);
         if !noted || self.store.sent(seq, kept).is_err() {
@@ -155,7 +168,7 @@ impl<S: Store> Core<S> {
     }
 
     pub(super) fn say_logon(&mut self, now: Nanos, heartbeat: u64, reset: bool) {
-        let seq = self.store.next_out();
+        let seq = self.store.numbers().next_out;
         let config = &self.config;
         let ours = config.role == Role::Initiator;
         let mut body = core::mem::take(&mut self.body);
@@ -272,7 +285,7 @@ impl<S: Store> Core<S> {
     /// When an initiator's session ends for the numbers to begin anew.
     fn scheduled_end(&self) -> Option<Nanos> {
         let initiator = self.config.role == Role::Initiator;
-        initiator.then(|| self.config.reset.next(self.store.began()))?
+        initiator.then(|| self.config.reset.next(self.store.numbers().began))?
     }
 
     /// When silence is next to be judged: 1.2 heartbeats until a TestRequest, 2 until the end.
@@ -313,6 +326,7 @@ impl<S: Store> Core<S> {
                 // Bytes that wait to be sent are a sign of life by themselves, and a blocked socket must not fill the buffer with heartbeats.
                 if self.out.pending().is_empty() && self.resend.is_none() {
                     self.say_heartbeat(now, None);
+                    self.rest();
                 }
                 self.last_sent = now;
             }

@@ -23,7 +23,7 @@ const STEP: u64 = 1024;
 
 impl<S: Store> Core<S> {
     pub(super) fn on_resend_request(&mut self, now: Nanos, m: &Message<'_>, seq: u64) {
-        let last = self.store.next_out() - 1;
+        let last = self.store.numbers().next_out - 1;
         if let Err(fault) = self.dictionary.check(m, self.config.strictness) {
             return self.reject(now, m, seq, fault);
         }
