@@ -30,7 +30,7 @@ fn config(address: Ipv4Addr, port: u16, mode: Mode) -> LineConfig {
 fn open(cables: &Cables, config: &LineConfig) -> Box<XdpLine> {
     match cables.near(|| Line::open(config)).unwrap() {
         Line::Xdp(line) => line,
-        Line::Udp(line) => panic!("by the kernel: {:?}", line.refusals()),
+        other => panic!("not by AF_XDP: {:?}", other.refusals()),
     }
 }
 
