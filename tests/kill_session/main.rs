@@ -7,6 +7,7 @@
 //! | the gateway's thread | what does something in the world: connect, send, a receive that brought something |
 //! | the one thread of an `inline` core, which is strategy, gateway and feed | the same, market data among it |
 //! | the strategy's thread, which asks the kernel for nothing but its turn | each: any place in its work |
+//! | the cold thread, which makes tokens durable before anybody has them, and keeps logs and segments | each but for looks at the clock and waits |
 //!
 //! ```text
 //!   colo run ==TCP==> wire ==TCP==> colo exchange
@@ -45,6 +46,8 @@ const KILLS: usize = 10;
 const STOPS: usize = 160;
 /// Stops of the strategy's thread, and how far apart they are: it comes to one with each look into its rings.
 const STRATEGY_STOPS: (usize, usize) = (100, 401);
+/// Stops of the cold thread, and how far apart: it begins with the process, long before a session stands.
+const COLD_STOPS: (usize, usize) = (100, 11);
 
 /// `None`: all there are.
 fn kills() -> Option<usize> {
@@ -77,6 +80,7 @@ enum Followed {
     Gateway,
     Inline,
     Strategy,
+    Cold,
 }
 
 impl Followed {
@@ -85,6 +89,7 @@ impl Followed {
             Followed::Gateway => "gateway-g1",
             Followed::Inline => "inline",
             Followed::Strategy => "strategy",
+            Followed::Cold => "cold",
         }
     }
 
@@ -97,7 +102,7 @@ impl Followed {
         let core = core.replace(r#"idle = "yield""#, r#"idle = "park""#);
         match self {
             Followed::Inline => core.replace("pipelined", "inline"),
-            Followed::Gateway | Followed::Strategy => core,
+            Followed::Gateway | Followed::Strategy | Followed::Cold => core,
         }
     }
 
@@ -149,7 +154,7 @@ impl Bench {
         };
         // Nobody was there until now, so the session begins before our eyes.
         let wire = self.wire();
-        let (mut seen, mut began) = (0, self.followed == Followed::Strategy);
+        let (mut seen, mut began) = (0, matches!(self.followed, Followed::Strategy | Followed::Cold));
         let stop = loop {
             let stop = tracer
                 .next()
@@ -351,20 +356,27 @@ fn so_is_one_that_is_a_single_thread() {
     println!("{said}");
 }
 
+/// Stops of a thread that makes many: `(how many, how far apart)`.
+fn spread(followed: Followed, (most, apart): (usize, usize)) -> String {
+    let at = |k: usize| 1 + k * apart;
+    match kills() {
+        // The last ones first: before a session stands nothing is at stake.
+        Some(n) => {
+            let few: Vec<_> = (0..n.div_ceil(4).min(most)).map(|k| at(most - 1 - k)).collect();
+            kill_some(followed, false, &few)
+        }
+        None => kill_all(followed, false, &(0..most).map(at).collect::<Vec<_>>()),
+    }
+}
+
 #[test]
 fn so_is_one_killed_anywhere_in_the_work_of_its_strategy() {
-    let (most, apart) = STRATEGY_STOPS;
-    let at = |k: usize| 1 + k * apart;
-    let said = match kills() {
-        // The last ones first: before a session stands nothing is at stake.
-        Some(n) => kill_some(
-            Followed::Strategy,
-            false,
-            &(0..n.div_ceil(4).min(most)).map(|k| at(most - 1 - k)).collect::<Vec<_>>(),
-        ),
-        None => kill_all(Followed::Strategy, false, &(0..most).map(at).collect::<Vec<_>>()),
-    };
-    println!("{said}");
+    println!("{}", spread(Followed::Strategy, STRATEGY_STOPS));
+}
+
+#[test]
+fn so_is_one_whose_cold_thread_was_in_the_middle_of_a_file() {
+    println!("{}", spread(Followed::Cold, COLD_STOPS));
 }
 
 #[test]

@@ -34,6 +34,15 @@ impl std::fmt::Debug for Call {
             (libc::SYS_recvfrom, "recvfrom"),
             (libc::SYS_shutdown, "shutdown"),
             (libc::SYS_close, "close"),
+            (libc::SYS_openat, "openat"),
+            (libc::SYS_write, "write"),
+            (libc::SYS_pread64, "pread"),
+            (libc::SYS_fsync, "fsync"),
+            (libc::SYS_fdatasync, "fdatasync"),
+            (libc::SYS_rename, "rename"),
+            (libc::SYS_mmap, "mmap"),
+            (libc::SYS_munmap, "munmap"),
+            (libc::SYS_fallocate, "fallocate"),
         ];
         match names.into_iter().find(|(number, _)| *number == self.0) {
             Some((_, name)) => f.write_str(name),
