@@ -8,8 +8,6 @@
 //!
 //! A stretch of the day is timed at once, in order; after the last the books are cleared and the opening is applied, untimed.
 
-mod measure;
-
 use std::hint::black_box;
 
 use colo::latency::tape::{self, SYMBOLS, Tape};

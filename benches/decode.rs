@@ -7,8 +7,6 @@
 //! | ours, subscription | the same with count, filter and the configuration's instrument: what a feed does |
 //! | peer, itch5 | framed and cast by the crate `itch5`, then its accessors read to the same `MarketEvent` |
 
-mod measure;
-
 use std::hint::black_box;
 use std::ops::ControlFlow;
 

@@ -9,8 +9,6 @@
 //!
 //! The log lies under `TMPDIR` and is not synced by us.
 
-mod measure;
-
 use std::hint::black_box;
 
 use colo::journal::{Receipt, Record};

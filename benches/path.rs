@@ -7,8 +7,6 @@
 //! | ours, to an order | the packet ends in an order in the transmit buffer, the input and the command journaled before |
 //! | ours, to an order, journal off | the same without the two records |
 
-mod measure;
-
 use std::hint::black_box;
 
 use colo::clock::Clock;

@@ -20,8 +20,6 @@
 //! pinned to the first two cores that the process may use; where these share their execution units, or other work runs on
 //! them, that is what is measured. With one core only there is nothing to see.
 
-mod measure;
-
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

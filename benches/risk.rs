@@ -8,8 +8,6 @@
 //!
 //! There is no peer: no published gate takes the same limits. What ours minus floor leaves is the callback, the gate and the order's state.
 
-mod measure;
-
 use colo::latency::decision::{Decision, TICKS};
 use colo::latency::desk::Taker;
 use criterion::Criterion;

@@ -41,7 +41,6 @@ pub enum Role {
     /// This repository's.
     Ours,
     /// Somebody else's, or the plain way.
-    #[allow(dead_code, reason = "not every file has one")]
     Peer,
 }
 
