@@ -40,7 +40,7 @@ const SESSION: &[u8; 10] = b"LATENCY001";
 /// An OUCH 5.0 order without appendage, in its packet.
 const ORDER_BYTES: usize = 3 + 47;
 
-/// Both topologies beside the floor.
+/// The floor, whose tail is a figure too, and both topologies beside it.
 ///
 /// # Errors
 /// A socket, a folder or a core that is not to be had; an order that did not come.
@@ -50,7 +50,7 @@ pub fn run(n: usize) -> Result<Vec<Row>, String> {
         return Ok(Vec::new());
     }
     let floor = bare(n)?;
-    let mut rows = Vec::new();
+    let mut rows = vec![Row::new("wire_floor", &floor, &floor)];
     for (name, topology) in [("wire_inline", Topology::Inline), ("wire_pipelined", Topology::Pipelined)] {
         rows.push(Row::new(name, &through_core(n, topology)?, &floor));
     }
