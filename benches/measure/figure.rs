@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   $CRITERION_HOME/GROUP/ROLE/NAME/day      LOWEST MEDIAN HIGHEST          ns an item
-//!   $CRITERION_HOME/GROUP/ROLE/NAME/tails    P50 P99 P99.9 COUNT CLOCK      ns an item; CLOCK is what was taken off each
+//!   $CRITERION_HOME/GROUP/ROLE/NAME/tails    P50 P99 P99.9 COUNT CLOCK STEP     ns an item; CLOCK was taken off each, STEP is what the counter moves by
 //! ```
 
 use std::fs;

@@ -74,7 +74,7 @@ impl Shape {
         let messages = if full() { 25_000_000 } else { 8_000_000 };
         Shape {
             messages: unless_test(messages, 50_000),
-            symbols: 6_000,
+            symbols: unless_test(6_000, 300) as u16,
             opening: unless_test(600_000, 6_000),
             twist: Twist::None,
         }

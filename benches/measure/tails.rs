@@ -1,5 +1,7 @@
 //! Single items between two looks at the processor's counter.
 //!
+//! A counter may move in steps of many ticks (on some virtual machines of 10 ns): what is shorter than a step is 0 or one. The step is told with the figures.
+//!
 //! Times are kept in ticks, in the order they were taken, and are looked at afterwards: no histogram is touched between two items.
 
 use std::hint::black_box;
@@ -16,6 +18,8 @@ pub struct Tails {
     ticks: Vec<u32>,
     /// Ticks that a look costs.
     clock: u32,
+    /// Ticks that the counter moves by, as far as the looks show.
+    step: u32,
     ns_per_tick: f64,
 }
 
@@ -39,6 +43,16 @@ impl Tails {
     pub fn clock_ns(&self) -> f64 {
         f64::from(self.clock) * self.ns_per_tick
     }
+
+    /// What the counter tells apart, ns.
+    #[must_use]
+    pub fn step_ns(&self) -> f64 {
+        f64::from(self.step) * self.ns_per_tick
+    }
+}
+
+fn common(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { common(b, a % b) }
 }
 
 /// Times `passes` times `items` items one by one, with `between` before each pass and not timed.
@@ -59,6 +73,7 @@ pub fn each<S>(
         *look = took(start, clock.raw());
     }
     looks.sort_unstable();
+    let step = looks.iter().copied().fold(0, common);
 
     // Written before it is used, or the kernel would map its pages between the items.
     let mut ticks: Vec<u32> = vec![1; items * passes];
@@ -71,5 +86,5 @@ pub fn each<S>(
         }
     }
     ticks.sort_unstable();
-    Tails { ticks, clock: looks[LOOKS / 2], ns_per_tick }
+    Tails { ticks, clock: looks[LOOKS / 2], step, ns_per_tick }
 }
