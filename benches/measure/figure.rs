@@ -46,7 +46,8 @@ impl Place<'_> {
     /// Where the folder of the figures does not take a file.
     pub fn note_tails(self, tails: &Tails) {
         let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|q| tails.quantile(q));
-        self.note("tails", &format!("{p50:.1} {p99:.1} {p999:.1} {} {:.1}", tails.count(), tails.clock_ns()));
+        let (count, clock, step) = (tails.count(), tails.clock_ns(), tails.step_ns());
+        self.note("tails", &format!("{p50:.1} {p99:.1} {p999:.1} {count} {clock:.1} {step:.1}"));
     }
 
     fn note(self, kind: &str, figures: &str) {
