@@ -6,8 +6,6 @@
 //! | ours, Clock::now | ns since the Unix epoch, never going back |
 //! | peers | the standard library's two clocks (`clock_gettime` by the vDSO), `quanta`'s own |
 
-mod measure;
-
 use std::hint::black_box;
 use std::time::{Instant, SystemTime};
 

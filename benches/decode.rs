@@ -6,8 +6,7 @@
 //! | ours, decode | to a `MarketEvent`, the locate as its instrument |
 //! | ours, subscription | the same with count, filter and the configuration's instrument: what a feed does |
 //! | peer, itch5 | framed and cast by the crate `itch5`, then its accessors read to the same `MarketEvent` |
-
-mod measure;
+//! | peer, itchy | read from memory and parsed by the crate `itchy`, then its fields to the same `MarketEvent` |
 
 use std::hint::black_box;
 use std::ops::ControlFlow;
@@ -21,6 +20,7 @@ use itch5::messages::{
     OrderExecuted, OrderExecutedWithPrice, OrderReplace, Printable, Trade,
 };
 use itch5::{MessageHandler, Parser};
+use itchy::{Body, MessageStream};
 use measure::{Role, Stage};
 use model::{InstrumentId, MarketBody, MarketEvent, Nanos, Px, Qty, Side, VenueRef};
 
@@ -34,6 +34,9 @@ fn decode(criterion: &mut Criterion) {
     let tape = Tape::new(1, 20_000, MESSAGES);
     let day = &tape.day[..];
     assert_eq!(theirs(day), ours(day), "both decode to the same events");
+    let mut digest = 0;
+    parsed(day, |event| digest = fold(digest, &event));
+    assert_eq!(digest, ours(day), "and so does the third");
 
     let mut stage = Stage::new(criterion, "decode message");
     stage.time(Role::Floor, "walk", MESSAGES, &mut (), |()| {}, |()| walk(black_box(day)));
@@ -63,6 +66,12 @@ fn decode(criterion: &mut Criterion) {
         black_box(Parser::new(black_box(day)).parse_stream(&mut rebuild).is_ok());
     };
     stage.time(Role::Peer, "itch5", MESSAGES, &mut (), |()| {}, rebuild);
+    let parse = |(): &mut ()| {
+        parsed(black_box(day), |event| {
+            black_box(&event);
+        });
+    };
+    stage.time(Role::Peer, "itchy", MESSAGES, &mut (), |()| {}, parse);
 }
 
 fn walk(day: &[u8]) {
@@ -87,6 +96,53 @@ fn theirs(day: &[u8]) -> u64 {
     let mut rebuild = Rebuild(|event| digest = fold(digest, &event));
     Parser::new(day).parse_stream(&mut rebuild).expect("well-formed");
     digest
+}
+
+/// Every field that `itch50::decode` reads, of what `itchy` has parsed, given on as our event.
+fn parsed(day: &[u8], mut give: impl FnMut(MarketEvent)) {
+    let of = |buy| if buy { Side::Buy } else { Side::Sell };
+    for message in MessageStream::from_reader(day) {
+        let m = message.expect("well-formed");
+        let body = match m.body {
+            Body::AddOrder(a) => MarketBody::Add {
+                order: VenueRef(a.reference),
+                px: Px(a.price.raw().into()),
+                qty: Qty(a.shares),
+                side: of(a.side == itchy::Side::Buy),
+                mpid: a.mpid.map_or(*b"    ", |mpid| mpid.as_bytes().try_into().expect("four letters")),
+            },
+            Body::OrderExecuted { reference, executed, match_number } => {
+                MarketBody::Execute { order: VenueRef(reference), qty: Qty(executed), match_number }
+            }
+            Body::OrderExecutedWithPrice { reference, executed, match_number, printable, price } => {
+                MarketBody::ExecuteAt {
+                    order: VenueRef(reference),
+                    qty: Qty(executed),
+                    match_number,
+                    px: Px(price.raw().into()),
+                    printable,
+                }
+            }
+            Body::OrderCancelled { reference, cancelled } => {
+                MarketBody::Reduce { order: VenueRef(reference), qty: Qty(cancelled) }
+            }
+            Body::DeleteOrder { reference } => MarketBody::Delete { order: VenueRef(reference) },
+            Body::ReplaceOrder(r) => MarketBody::Replace {
+                old: VenueRef(r.old_reference),
+                new: VenueRef(r.new_reference),
+                qty: Qty(r.shares),
+                px: Px(r.price.raw().into()),
+            },
+            Body::NonCrossTrade(t) => MarketBody::Trade {
+                px: Px(t.price.raw().into()),
+                qty: Qty(t.shares),
+                match_number: t.match_number,
+                side: of(t.side == itchy::Side::Buy),
+            },
+            other => panic!("no message of a day in small: {other:?}"),
+        };
+        give(event(m.stock_locate, m.timestamp, body));
+    }
 }
 
 /// The peer's callbacks: every field that `itch50::decode` reads, by the peer's accessors, given on as our event.

@@ -7,8 +7,6 @@
 //! | ours, to an order | the packet ends in an order in the transmit buffer, the input and the command journaled before |
 //! | ours, to an order, journal off | the same without the two records |
 
-mod measure;
-
 use std::hint::black_box;
 
 use colo::clock::Clock;
@@ -18,6 +16,9 @@ use colo::latency::scratch::Scratch;
 use criterion::Criterion;
 use engine::strategy::{Observer, Strategy};
 use measure::{Role, Stage};
+
+/// Passes whose packets are timed one by one.
+const PASSES: usize = 400;
 
 fn main() {
     measure::run(&[path]);
@@ -31,6 +32,10 @@ fn path(criterion: &mut Criterion) {
         }
     };
     stage.time(Role::Floor, "clock read", PACKETS, &mut Clock::new(), |_| {}, read);
+    let read = |clock: &mut Clock, _| {
+        black_box(clock.now());
+    };
+    stage.tails(Role::Floor, "clock read", (PACKETS, PASSES), &mut Clock::new(), |_| {}, read);
     let journal = || Some(Scratch::new().expect("a folder under TMPDIR"));
     time(&mut stage, "to the book", &mut Path::new(Observer, journal()).sending(0));
     time(&mut stage, "to an order", &mut Path::new(Taker { beyond: 0 }, journal()).sending(PACKETS));
@@ -40,4 +45,5 @@ fn path(criterion: &mut Criterion) {
 
 fn time<S: Strategy>(stage: &mut Stage<'_>, name: &str, path: &mut Path<S>) {
     stage.time(Role::Ours, name, PACKETS, path, Path::settle, Path::pass);
+    stage.tails(Role::Ours, name, (PACKETS, PASSES), path, Path::settle, Path::on_packet);
 }

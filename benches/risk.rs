@@ -6,18 +6,64 @@
 //! | ours, approved | an order passes every check, takes its slot and its token, and is in the outbox |
 //! | ours, refused | the price collar refuses it, half way down the checks; the refusal is in the outbox |
 //!
-//! There is no peer: no published gate takes the same limits. What ours minus floor leaves is the callback, the gate and the order's state.
+//! The gate alone, each request that it is asked for:
+//!
+//! | | |
+//! |---|---|
+//! | floor, empty call | a function that does nothing with it |
+//! | ours, gate and order state | by how much longer a tick takes whose callback asks for an order: all checks, token, slot, outbox |
+//!
+//! There is no peer: no published gate takes the same limits.
 
-mod measure;
+use std::hint::black_box;
 
 use colo::latency::decision::{Decision, TICKS};
 use colo::latency::desk::Taker;
 use criterion::Criterion;
-use engine::strategy::Observer;
+use engine::book::BookChange;
+use engine::strategy::{Intents, Observer, ParamError, Params, Strategy, View};
 use measure::{Role, Stage};
 
 fn main() {
-    measure::run(&[risk]);
+    measure::run(&[risk, gate]);
+}
+
+/// Passes whose inputs are timed one by one.
+const PASSES: usize = 400;
+
+/// Looks at what a taker looks at, and asks for an order or does not.
+struct Asker {
+    taker: Taker,
+    asks: bool,
+}
+
+impl Strategy for Asker {
+    const NAME: &'static str = "asker";
+
+    fn new(params: &mut Params) -> Result<Asker, ParamError> {
+        Ok(Asker { taker: Taker::new(params)?, asks: true })
+    }
+
+    fn on_book(&mut self, view: &View<'_>, change: &BookChange, out: &mut Intents) {
+        if black_box(self.asks) {
+            self.taker.on_book(view, change, out);
+        }
+    }
+}
+
+fn gate(criterion: &mut Criterion) {
+    let mut stage = Stage::new(criterion, "risk request");
+    let call = |(): &mut ()| (0..TICKS).for_each(|k| empty(black_box(k)));
+    stage.time(Role::Floor, "empty call", TICKS, &mut (), |()| {}, call);
+    let asker = |asks| Decision::new(Asker { taker: Taker { beyond: 0 }, asks });
+    let mut states = [asker(false).causing(0, 0), asker(true).causing(TICKS, 0)];
+    let name = "gate and order state";
+    stage.difference(Role::Ours, name, TICKS, &mut states, Decision::settle, Decision::pass);
+}
+
+#[inline(never)]
+fn empty(k: usize) {
+    black_box(k);
 }
 
 fn risk(criterion: &mut Criterion) {
@@ -26,6 +72,15 @@ fn risk(criterion: &mut Criterion) {
     let mut approved = Decision::new(Taker { beyond: 0 }).causing(TICKS, 0);
     let mut refused = Decision::new(Taker { beyond: 100_000 }).causing(0, TICKS);
     stage.time(Role::Floor, "no intent", TICKS, &mut wants_nothing, Decision::settle, Decision::pass);
+    stage.tails(
+        Role::Floor,
+        "no intent",
+        (TICKS, PASSES),
+        &mut wants_nothing,
+        Decision::settle,
+        Decision::tick,
+    );
     stage.time(Role::Ours, "approved", TICKS, &mut approved, Decision::settle, Decision::pass);
+    stage.tails(Role::Ours, "approved", (TICKS, PASSES), &mut approved, Decision::settle, Decision::tick);
     stage.time(Role::Ours, "refused by the collar", TICKS, &mut refused, Decision::settle, Decision::pass);
 }

@@ -1,4 +1,4 @@
-# Steps with a name, their seconds and a closing count. Sourced by scripts/test and .ci/run, which set `-euo pipefail`.
+# Steps with a name, their seconds and a closing count. Sourced by scripts/test and others, which set `-euo pipefail`.
 #
 #   step NAME COMMAND...   runs it, notes whether it passed, and goes on either way
 #   skip NAME WHY          notes that it was not run, and why
@@ -85,4 +85,15 @@ use_cargo() {
         /*) ;;
         *) target=$PWD/$target ;;
     esac
+    tools=${TOOLS:-$target/tools}
+    export PATH="$tools/bin:$PATH"
+}
+
+# tool NAME VERSION: a program from crates.io, built once into TOOLS (default: tools in the target folder); after use_cargo. It is used for seconds, so it is built fast rather than
+# to be fast: on two cores without optimisation cargo-deny takes under three minutes, cargo-fuzz two.
+tool() {
+    command -v "$1" >/dev/null && return 0
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_DEBUG=false \
+        CARGO_TARGET_DIR="$tools/build" cargo install --quiet --locked --root "$tools" "$1@$2"
+    rm -rf "$tools/build"
 }

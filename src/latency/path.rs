@@ -196,7 +196,11 @@ fn packet(message: &[u8]) -> Vec<u8> {
 }
 
 /// A gateway whose session takes orders.
-pub(super) fn gateway() -> OuchGateway {
+///
+/// # Panics
+/// When it does not: a fault of the program.
+#[must_use]
+pub fn gateway() -> OuchGateway {
     let session = ClientConfig::new("user01", "secret");
     let mut config = GatewayConfig::new(GATEWAY, *b"FIRM", session);
     config.barrier = Barrier::None;

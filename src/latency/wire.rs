@@ -40,7 +40,7 @@ const SESSION: &[u8; 10] = b"LATENCY001";
 /// An OUCH 5.0 order without appendage, in its packet.
 const ORDER_BYTES: usize = 3 + 47;
 
-/// Both topologies beside the floor.
+/// The floor, whose tail is a figure too, and both topologies beside it; the inline one also without the clock reads that time its own stages.
 ///
 /// # Errors
 /// A socket, a folder or a core that is not to be had; an order that did not come.
@@ -50,9 +50,13 @@ pub fn run(n: usize) -> Result<Vec<Row>, String> {
         return Ok(Vec::new());
     }
     let floor = bare(n)?;
-    let mut rows = Vec::new();
-    for (name, topology) in [("wire_inline", Topology::Inline), ("wire_pipelined", Topology::Pipelined)] {
-        rows.push(Row::new(name, &through_core(n, topology)?, &floor));
+    let mut rows = vec![Row::new("wire_floor", &floor, &floor)];
+    for (name, topology, is_timed) in [
+        ("wire_inline_untimed", Topology::Inline, false),
+        ("wire_inline", Topology::Inline, true),
+        ("wire_pipelined", Topology::Pipelined, true),
+    ] {
+        rows.push(Row::new(name, &through_core(n, topology, is_timed)?, &floor));
     }
     Ok(rows)
 }
@@ -291,7 +295,12 @@ impl Drop for Started {
     }
 }
 
-fn start(topology: Topology, feed: SocketAddr, orders: SocketAddr) -> Result<Started, String> {
+fn start(
+    topology: Topology,
+    is_timed: bool,
+    feed: SocketAddr,
+    orders: SocketAddr,
+) -> Result<Started, String> {
     let word = match topology {
         Topology::Inline => "inline",
         Topology::Pipelined => "pipelined",
@@ -319,19 +328,22 @@ fn start(topology: Topology, feed: SocketAddr, orders: SocketAddr) -> Result<Sta
     let written = parse_toml(&text, file).map_err(|e| e.to_string())?;
     let mut config = Config::resolve(written, file, Secrets::Skip).map_err(|e| e.to_string())?;
     config.gateways[0].account.password = "secret".into();
+    if !is_timed {
+        config.sample_every = 0;
+    }
     let plan = Plan::new(&config, 1);
     let running = core::start(&config, &plan, Taker { beyond: 0 }).map_err(|e| e.to_string())?;
     Ok(Started { running: Some(running), name, folder })
 }
 
-fn through_core(n: usize, topology: Topology) -> Result<Timed, String> {
+fn through_core(n: usize, topology: Topology, is_timed: bool) -> Result<Timed, String> {
     let mut port = Port::open()?;
     let orders = port.listener.local_addr().map_err(said("a TCP port"))?;
     // A port that nobody has now; should somebody take it meanwhile, the core says so.
     let feed =
         UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|s| s.local_addr()).map_err(said("a UDP port"))?;
     let udp = sender(feed)?;
-    let started = start(topology, feed, orders)?;
+    let started = start(topology, is_timed, feed, orders)?;
     let clock = Clock::new();
     let mut seq = 1;
     let mut tell = |messages: &[Vec<u8>]| -> Result<(), String> {

@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("net", &[]),
     ("colo", &["model", "feeds", "gateways", "engine", "ringbuf", "net"]),
     ("ops", &["colo", "model", "ringbuf"]),
+    ("benches", &["colo", "model", "feeds", "gateways", "engine", "ringbuf", "net"]),
     ("fuzz", &["colo", "model", "feeds", "gateways", "engine", "ringbuf", "net"]),
 ];
 
@@ -146,12 +147,15 @@ fn belongs(path: &str, folder: &str, packages: &[(&File, String, Table)]) -> boo
     folders.filter(|folder| path.starts_with(folder)).max_by_key(|folder| folder.len()) == Some(folder)
 }
 
-/// Every crate of the workspace takes the workspace's lints; `fuzz` is outside of it.
+/// Packages outside of the workspace, whose lints they cannot take.
+const OUTSIDE: &[&str] = &["benches", "fuzz"];
+
+/// Every crate of the workspace takes the workspace's lints.
 pub fn lints(checkout: &Checkout) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (file, name, manifest) in packages(checkout) {
         let taken = manifest.get("lints").and_then(|lints| lints.get("workspace")).and_then(Value::as_bool);
-        if name != "fuzz" && taken != Some(true) {
+        if !OUTSIDE.contains(&name.as_str()) && taken != Some(true) {
             findings.push(file.finding(0, "`[lints] workspace = true` is missing"));
         }
     }
