@@ -7,7 +7,7 @@
 //! | the gateway's thread | what does something in the world: connect, send, a receive that brought something |
 //! | the one thread of an `inline` core, which is strategy, gateway and feed | the same, market data among it |
 //! | the strategy's thread, which asks the kernel for nothing but its turn | each: any place in its work |
-//! | the cold thread, which makes tokens durable before anybody has them, and keeps logs and segments | each but for looks at the clock and waits |
+//! | the cold thread, which makes tokens durable before anybody has them, and keeps logs and segments | each but for reads, advice, looks at the clock and waits |
 //!
 //! ```text
 //!   colo run ==TCP==> wire ==TCP==> colo exchange
@@ -47,7 +47,7 @@ const STOPS: usize = 160;
 /// Stops of the strategy's thread, and how far apart they are: it comes to one with each look into its rings.
 const STRATEGY_STOPS: (usize, usize) = (100, 401);
 /// Stops of the cold thread, and how far apart: it begins with the process, long before a session stands.
-const COLD_STOPS: (usize, usize) = (100, 11);
+const COLD_STOPS: (usize, usize) = (100, 1);
 
 /// `None`: all there are.
 fn kills() -> Option<usize> {
@@ -94,7 +94,13 @@ impl Followed {
     }
 
     fn counts(self, stop: Stop) -> bool {
-        self == Followed::Strategy || is_event(stop)
+        match self {
+            Followed::Strategy => true,
+            Followed::Cold => {
+                is_event(stop) && ![libc::SYS_pread64, libc::SYS_madvise].contains(&stop.call().0)
+            }
+            Followed::Gateway | Followed::Inline => is_event(stop),
+        }
     }
 
     /// A core that lets go of the processor when it has nothing to do: what is followed makes the same calls, and does not wait for the other threads' turns.

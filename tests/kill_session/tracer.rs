@@ -17,6 +17,14 @@ pub enum Stop {
     After(Call, i64),
 }
 
+impl Stop {
+    /// The call that it is about.
+    pub fn call(self) -> Call {
+        let (Stop::Before(call) | Stop::After(call, _)) = self;
+        call
+    }
+}
+
 /// A system call, by number.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Call(pub c_long);
@@ -36,7 +44,6 @@ impl std::fmt::Debug for Call {
             (libc::SYS_close, "close"),
             (libc::SYS_openat, "openat"),
             (libc::SYS_write, "write"),
-            (libc::SYS_pread64, "pread"),
             (libc::SYS_fsync, "fsync"),
             (libc::SYS_fdatasync, "fdatasync"),
             (libc::SYS_rename, "rename"),
