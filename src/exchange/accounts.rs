@@ -253,7 +253,7 @@ pub struct Account {
     pub(super) fresh: Vec<u8>,
     /// Until when all new orders are refused, and why.
     pub(super) refusing: Option<(u64, Cause)>,
-    /// The order that was canceled last, with what went as its open shares.
+    /// The order that a cancel ended last, with what went as its open shares. Of one that lives on nobody could tell a late fill from another.
     pub(super) last_canceled: Option<(Name, Order)>,
     pub(super) rates: Rates,
     fills: Vec<Fill>,
@@ -497,9 +497,9 @@ impl Account {
         let (order, open) = (*order, order.open);
         if open.is_zero() {
             self.orders.remove(&key.name());
+            self.last_canceled = Some((key.name(), Order { open: quantity, ..order }));
         }
         self.counts.canceled += 1;
-        self.last_canceled = Some((key.name(), Order { open: quantity, ..order }));
         self.tell(now, &Report::Canceled { name: key.name(), quantity, open, reason });
     }
 
