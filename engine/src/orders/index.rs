@@ -38,7 +38,7 @@ impl TokenIndex {
     fn home(&self, token: u32) -> usize {
         // Fibonacci hashing of the line (Knuth 6.4): its uppermost bits, as many as there are lines.
         let line = u64::from((token / LINE as u32).wrapping_mul(0x9E37_79B1)) >> self.shift;
-        line as usize * LINE | token as usize % LINE
+        (line as usize * LINE) | (token as usize % LINE)
     }
 
     #[inline]
