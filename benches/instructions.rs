@@ -3,7 +3,7 @@
 //! | | one run |
 //! |---|---|
 //! | decode | 16,384 ITCH messages to events |
-//! | book, book by 32 | these events applied to books of 50 symbols, one by one; announced 32 at a time |
+//! | book, book by 32 | these events applied to books of 50 symbols, one by one; to such with some 280,000 orders, announced 32 at a time |
 //! | risk gate | 256 ticks to as many approved orders: book, callback, all checks, order state, outbox |
 //! | ring | 4,096 values of 64 bytes pushed, then popped |
 //! | journal | 4,096 receipts appended |
@@ -15,21 +15,19 @@
 
 use std::hint::black_box;
 
-use colo::journal::{Receipt, Record};
+use colo::journal::Record;
 use colo::latency::decision::{Decision, TICKS};
-use colo::latency::desk::{GATEWAY, START, Taker};
+use colo::latency::desk::{self, RECEIPT, START, Taker};
 use colo::latency::path::{self, PACKETS, Path};
 use colo::latency::rings::Value;
 use colo::latency::scratch::Scratch;
 use colo::latency::tape::{self, SYMBOLS, Tape};
-use engine::book::{AHEAD, BookCapacity, Books, FlatBooks};
+use engine::book::{AHEAD, BookCapacity, Books, FlatBooks, LOOK_FROM};
 use feeds::binaryfile::Messages;
 use feeds::itch50;
 use gateways::gateway::{OrderGateway, OuchGateway};
 use gungraun::prelude::*;
-use model::{
-    CommandKind, GatewayId, InstrumentId, MarketEvent, Nanos, OrderCommand, Px, Qty, Side, Tif, Token,
-};
+use model::MarketEvent;
 use ringbuf::spsc;
 
 const MESSAGES: usize = 16_384;
@@ -52,13 +50,22 @@ fn decode(day: Vec<u8>) -> Vec<u8> {
 type Opened = (FlatBooks, Vec<MarketEvent>);
 
 fn books() -> Opened {
-    let tape = Tape::new(1, RESTING, MESSAGES);
+    opened(RESTING)
+}
+
+/// Books so large that they are looked ahead of.
+fn large_books() -> Opened {
+    opened(LOOK_FROM + MESSAGES)
+}
+
+fn opened(resting: usize) -> Opened {
+    let tape = Tape::new(1, resting, MESSAGES);
     let (mut subscription, opening) = tape.subscribe();
     let events = tape::events(&mut subscription, &tape.day);
     let mut books = FlatBooks::new(&BookCapacity {
         instruments: usize::from(SYMBOLS),
-        live_orders: 1 << 16,
-        levels: 1 << 15,
+        live_orders: 1 << 19,
+        levels: 1 << 17,
         direct_refs: 1 << 20,
     });
     for event in &opening {
@@ -76,7 +83,7 @@ fn book(opened: Opened) -> Opened {
     (books, events)
 }
 
-#[library_benchmark(setup = books)]
+#[library_benchmark(setup = large_books)]
 fn book_by_32(opened: Opened) -> Opened {
     let (mut books, events) = opened;
     for batch in events.chunks(AHEAD) {
@@ -126,14 +133,7 @@ fn log() -> Scratch {
 #[library_benchmark(setup = log)]
 fn journal(log: Scratch) -> Scratch {
     let mut log = log;
-    let receipt = Record::Receipt(Receipt {
-        token: Token(7),
-        gateway: GatewayId(0),
-        received: START,
-        decoded: START.after(Nanos(200)),
-        decided: START.after(Nanos(700)),
-        sent: START.after(Nanos(3_000)),
-    });
+    let receipt = Record::Receipt(RECEIPT);
     for _ in 0..RECORDS {
         log.write(black_box(&receipt));
     }
@@ -144,16 +144,7 @@ fn journal(log: Scratch) -> Scratch {
 fn encode(gateway: OuchGateway) -> OuchGateway {
     let mut gateway = gateway;
     for token in 1..=PACKETS as u32 {
-        let kind = CommandKind::New {
-            token: Token(token),
-            side: Side::Buy,
-            short: false,
-            qty: Qty(100),
-            px: Px(1_000_100),
-            tif: Tif::Ioc,
-        };
-        let command = OrderCommand { gateway: GATEWAY, instrument: InstrumentId(3), kind };
-        black_box(gateway.encode(START, black_box(&command)).is_ok());
+        black_box(gateway.encode(START, black_box(&desk::order(token))).is_ok());
     }
     gateway
 }

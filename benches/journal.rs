@@ -13,11 +13,12 @@
 
 use std::hint::black_box;
 
-use colo::journal::{Receipt, Record};
+use colo::journal::Record;
+use colo::latency::desk::RECEIPT;
 use colo::latency::scratch::Scratch;
 use criterion::Criterion;
 use measure::{Role, Stage};
-use model::{FeedId, GatewayId, Nanos, Token};
+use model::{FeedId, Nanos};
 use tracing_appender::non_blocking::NonBlockingBuilder;
 
 const RECORDS: usize = 4_096;
@@ -25,14 +26,6 @@ const RECORDS: usize = 4_096;
 const PASSES: usize = 64;
 /// Buffer of the floor: as many lines as a segment of the log has.
 const LINES: usize = (16 << 20) / 64;
-const RECEIPT: Receipt = Receipt {
-    token: Token(7),
-    gateway: GatewayId(0),
-    received: Nanos(1_700_000_000_000_000_000),
-    decoded: Nanos(1_700_000_000_000_000_200),
-    decided: Nanos(1_700_000_000_000_000_700),
-    sent: Nanos(1_700_000_000_000_003_000),
-};
 
 fn main() {
     measure::run(&[journal]);

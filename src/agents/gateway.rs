@@ -42,7 +42,7 @@ use self::sweep::Sweep;
 use self::upward::Upward;
 use super::ending::{Ending, Farewell};
 use super::retry::Retry;
-use super::words::{Voice, Word};
+use super::words::{TOO_LATE, Voice, Word};
 use super::{GatewayItem, OrderItem};
 use crate::agent::Agent;
 use crate::clock::Clock;
@@ -59,8 +59,6 @@ const BATCH: usize = 64;
 const READS: usize = 4;
 /// How long a connection may take to stand. The kernel would go on for two minutes, at intervals that grow beyond [`super::retry::MOST`].
 const CONNECT: Nanos = Nanos::from_millis(5_000);
-/// What is said of one that takes longer.
-const TOO_LATE: &str = "it does not stand in time";
 /// How long a logout may take.
 const LOGOUT: Nanos = Nanos::from_millis(500);
 /// How often counters are published.

@@ -8,6 +8,9 @@ use model::Nanos;
 /// Words that wait for the log. One that finds no room is not said, and comes again with the next attempt.
 pub const WORDS: usize = 256;
 
+/// What is said of a connection that takes too long.
+pub(in crate::agents) const TOO_LATE: &str = "it does not stand in time";
+
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word {

@@ -307,6 +307,12 @@ mod tests {
         let refused = Config::resolve(written, Path::new("core.toml"), Secrets::Skip).unwrap_err();
         let problems: Vec<_> = refused.problems.iter().map(ToString::to_string).collect();
         assert!(problems.len() == 1 && problems[0].contains("gateways[0] is of production"), "{problems:?}");
+        // Who records, or counts what lines say, is not given them either: the market's would be opened in their place.
+        let alone: super::super::Written =
+            toml::from_str(&CORE.replacen("[[feeds]]", &format!("[[feeds]]\n{with}"), 1)).unwrap();
+        let refused = super::super::resolve::feeds(&alone.feeds, Path::new("core.toml")).unwrap_err();
+        let problems: Vec<_> = refused.problems.iter().map(ToString::to_string).collect();
+        assert!(problems.len() == 1 && problems[0].contains("recorded already"), "{problems:?}");
     }
 
     #[test]

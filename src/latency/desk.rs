@@ -4,12 +4,13 @@
 //! instrument ticks once, so no order meets another of its own instrument; between passes the venue refuses all that is open.
 
 use crate::exchange::itch::{self, Stamp};
+use crate::journal::Receipt;
 use engine::book::{BookCapacity, BookChange};
 use engine::strategy::{Intent, Intents, ParamError, Params, Strategy, View};
 use engine::{BookSanity, Engine, EngineConfig, Outbox, RiskLimits};
 use model::{
-    Control, ExecutionReport, FeedId, FeedStatus, GatewayId, Input, Instrument, InstrumentId, Nanos, Px, Qty,
-    ReportKind, SessionEvent, Side, Symbol, Tif, Token, Usd,
+    CommandKind, Control, ExecutionReport, FeedId, FeedStatus, GatewayId, Input, Instrument, InstrumentId,
+    Nanos, OrderCommand, Px, Qty, ReportKind, SessionEvent, Side, Symbol, Tif, Token, Usd,
 };
 
 /// Instruments, and ticks in a pass.
@@ -22,6 +23,24 @@ pub const GATEWAY: GatewayId = GatewayId(0);
 pub const STEP: u64 = 20_000;
 /// The engine's time at the start.
 pub const START: Nanos = Nanos(1_700_000_000_000_000_000);
+
+/// A receipt as an order leaves it.
+pub const RECEIPT: Receipt = Receipt {
+    token: Token(7),
+    gateway: GATEWAY,
+    received: START,
+    decoded: START.after(Nanos(200)),
+    decided: START.after(Nanos(700)),
+    sent: START.after(Nanos(3_000)),
+};
+
+/// A new order to be encoded.
+#[must_use]
+pub fn order(token: u32) -> OrderCommand {
+    let (side, qty, px) = (Side::Buy, Qty(100), Px(1_000_100));
+    let kind = CommandKind::New { token: Token(token), side, short: false, qty, px, tif: Tif::Ioc };
+    OrderCommand { gateway: GATEWAY, instrument: InstrumentId(3), kind }
+}
 
 const BID: i64 = 999_900;
 const OFFER: i64 = 1_000_100;

@@ -18,18 +18,16 @@ use engine::strategy::Observer;
 use feeds::binaryfile::Messages;
 use feeds::itch50;
 use gateways::gateway::{OrderGateway, OuchGateway};
-use model::{
-    CommandKind, GatewayId, InstrumentId, MarketEvent, Nanos, OrderCommand, Px, Qty, Side, Tif, Token,
-};
+use model::{MarketEvent, Nanos};
 
 use super::Row;
 use super::decision::{Decision, TICKS};
-use super::desk::{GATEWAY, START, Taker};
+use super::desk::{self, RECEIPT, START, Taker};
 use super::open_loop::open_loop;
 use super::path::{self, PACKETS, Path};
 use super::scratch::Scratch;
 use super::tape::{self, SYMBOLS, Tape};
-use crate::journal::{Receipt, Record};
+use crate::journal::Record;
 
 /// Between two operations: much more than one takes.
 const EVERY: Nanos = Nanos(2_000);
@@ -104,14 +102,7 @@ fn journal(n: usize) -> Result<Row, String> {
         black_box(lines);
     };
     let floor = open_loop(&mut lines, n, RECORDS, EVERY, |_| {}, copy);
-    let receipt = Record::Receipt(Receipt {
-        token: Token(7),
-        gateway: GatewayId(0),
-        received: START,
-        decoded: START.after(Nanos(200)),
-        decided: START.after(Nanos(700)),
-        sent: START.after(Nanos(3_000)),
-    });
+    let receipt = Record::Receipt(RECEIPT);
     let append = |log: &mut Scratch, _| log.write(black_box(&receipt));
     let timed = open_loop(&mut Scratch::new()?, n, RECORDS, EVERY, Scratch::tend, append);
     Ok(Row::new("journal_append", &timed, &floor))
@@ -129,16 +120,7 @@ fn encode(n: usize) -> Row {
     let leave = |(gateway, _): &mut (OuchGateway, u32)| gateway.transmitted(gateway.transmit().len());
     let encode = |(gateway, token): &mut (OuchGateway, u32), _| {
         *token += 1;
-        let kind = CommandKind::New {
-            token: Token(*token),
-            side: Side::Buy,
-            short: false,
-            qty: Qty(100),
-            px: Px(1_000_100),
-            tif: Tif::Ioc,
-        };
-        let command = OrderCommand { gateway: GATEWAY, instrument: InstrumentId(3), kind };
-        black_box(gateway.encode(START, black_box(&command)).is_ok());
+        black_box(gateway.encode(START, black_box(&desk::order(*token))).is_ok());
     };
     Row::new("encode", &open_loop(&mut state, n, PACKETS, EVERY, leave, encode), &floor)
 }

@@ -43,7 +43,7 @@ mod naive;
 mod stats;
 
 pub use change::{BookChange, Effect, Level, QueuePosition, RestingOrder, Top, Traded};
-pub use flat::FlatBooks;
+pub use flat::{FlatBooks, LOOK_FROM};
 pub use naive::NaiveBooks;
 pub use stats::{BookStats, UnknownRefs};
 

@@ -52,7 +52,8 @@ pub enum Intent {
         /// The new limit.
         px: Px,
     },
-    /// Fewer shares of a live order, which keeps its place in the queue. Like a cancel it passes whatever the limits say.
+    /// Fewer shares of a live order, which keeps its place in the queue. Like a cancel it passes whatever the limits say; one that waits for room in its
+    /// venue's message rate was never sent, and is checked anew with what it asks for now.
     Reduce {
         /// The order.
         order: OrderId,

@@ -7,9 +7,9 @@ use gateways::apikey::{Lane, Response};
 use model::{Nanos, Token};
 use net::{ByteStream, Received};
 
-use super::{Asker, TOO_LATE};
+use super::Asker;
 use crate::agents::retry::Retry;
-use crate::agents::words::Voice;
+use crate::agents::words::{TOO_LATE, Voice};
 use crate::web::http;
 use crate::web::{Endpoint, Link};
 

@@ -12,9 +12,6 @@ pub(in crate::agents) use self::line::Line;
 pub(in crate::agents) use self::stream::Stream;
 use crate::web::Endpoint;
 
-/// What is said of a connection that takes too long.
-const TOO_LATE: &str = "it does not stand in time";
-
 /// Who asks by a [`Line`].
 pub(in crate::agents) trait Asker {
     /// What is to be asked now, if anything.

@@ -4,9 +4,9 @@ use std::fmt::Display;
 
 use model::Nanos;
 
-use super::{Listener, TOO_LATE};
+use super::Listener;
 use crate::agents::retry::Retry;
-use crate::agents::words::Voice;
+use crate::agents::words::{TOO_LATE, Voice};
 use crate::web::socket::{Heard, Opening, Socket};
 use crate::web::{Endpoint, Link};
 

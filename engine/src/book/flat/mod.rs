@@ -36,6 +36,7 @@ use super::{
     BookCapacity, BookChange, BookStats, Books, Effect, LevelDigest, QueuePosition, RestingOrder, Top,
     price_bits,
 };
+pub use ahead::LOOK_FROM;
 use ladder::Ladders;
 use levels::{Level, Levels, NONE, WINDOW, key, price};
 use queue::Queues;
