@@ -194,7 +194,7 @@ fn start_with<S: Strategy>(
         config_hash: config_hash(&toml),
         now: clock.now(),
     };
-    begin.encode(|kind, bytes| journal.append(kind, bytes)).expect("an empty segment takes a record");
+    begin.append(&mut journal).expect("an empty segment takes a record");
 
     let names = agent_names(config, plan.topology);
     let mut publication = Publication::create(config, &names, clock.now())?;

@@ -335,7 +335,7 @@ impl<S: Strategy> Core<S> {
     #[inline]
     fn write(&mut self, record: &Record) {
         let Some(journal) = self.journal.as_mut().filter(|_| !self.blind) else { return };
-        if record.encode(|kind, bytes| journal.append(kind, bytes)).is_err() {
+        if record.append(journal).is_err() {
             self.refused();
         }
     }

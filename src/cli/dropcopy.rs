@@ -300,7 +300,7 @@ mod tests {
         let log = LogConfig { dir, segment_bytes: 1 << 16, reserve_bytes: 4_096, sync };
         let (mut writer, keeper) = log::create(log).unwrap();
         for r in records {
-            r.encode(|kind, bytes| writer.append(kind, bytes)).unwrap();
+            r.append(&mut writer).unwrap();
         }
         writer.finish();
         keeper.close().unwrap();

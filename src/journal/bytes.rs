@@ -1,55 +1,73 @@
-//! Fixed-layout little-endian fields in a small buffer on the stack.
+//! Fixed-layout little-endian fields, put together in whole words on the stack.
 
-/// Largest encoded record.
-pub(super) const MAX: usize = 96;
+/// Largest encoded record, words.
+const WORDS: usize = 12;
 
-/// Writes fields one after another.
+/// Writes fields one after another. They are put together in whole words, which is how the log copies them: a word read from bytes that were stored one field
+/// at a time waits until all of these have left the store buffer, and there they stand behind the last record's way to memory.
 pub(super) struct Put {
-    buf: [u8; MAX],
+    words: [u64; WORDS],
+    /// Bytes put.
     len: usize,
 }
 
 impl Put {
-    #[inline]
+    #[inline(always)]
     pub(super) fn new() -> Put {
-        Put { buf: [0; MAX], len: 0 }
+        Put { words: [0; WORDS], len: 0 }
     }
 
-    #[inline]
-    pub(super) fn bytes<const N: usize>(&mut self, b: [u8; N]) -> &mut Put {
-        self.buf[self.len..self.len + N].copy_from_slice(&b);
+    /// The low `N` bytes of `v`, whose other bytes are zero.
+    #[inline(always)]
+    fn low<const N: usize>(&mut self, v: u64) -> &mut Put {
+        let (at, bits) = (self.len / 8, self.len % 8 * 8);
+        self.words[at] |= v << bits;
+        if bits + N * 8 > 64 {
+            self.words[at + 1] = v >> (64 - bits);
+        }
         self.len += N;
         self
     }
 
     #[inline]
+    pub(super) fn bytes<const N: usize>(&mut self, b: [u8; N]) -> &mut Put {
+        for part in b.chunks(8) {
+            for byte in part {
+                self.low::<1>(u64::from(*byte));
+            }
+        }
+        self
+    }
+
+    #[inline(always)]
     pub(super) fn u8(&mut self, v: u8) -> &mut Put {
-        self.bytes([v])
+        self.low::<1>(v.into())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn u16(&mut self, v: u16) -> &mut Put {
-        self.bytes(v.to_le_bytes())
+        self.low::<2>(v.into())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn u32(&mut self, v: u32) -> &mut Put {
-        self.bytes(v.to_le_bytes())
+        self.low::<4>(v.into())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn u64(&mut self, v: u64) -> &mut Put {
-        self.bytes(v.to_le_bytes())
+        self.low::<8>(v)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn i64(&mut self, v: i64) -> &mut Put {
-        self.bytes(v.to_le_bytes())
+        self.u64(v as u64)
     }
 
-    #[inline]
-    pub(super) fn done(&self) -> &[u8] {
-        &self.buf[..self.len]
+    /// The words, the last filled up with zeros, and how many bytes of them are fields.
+    #[inline(always)]
+    pub(super) fn done(&self) -> (&[u64], usize) {
+        (&self.words[..self.len.div_ceil(8)], self.len)
     }
 }
 

@@ -27,6 +27,8 @@ use model::{
     OrderCommand, PortRequest, Px, Qty, ReportKind, SessionEvent, Side, Tif, Token, Validity, VenueRef,
 };
 
+use ringbuf::log::{AppendError, Writer};
+
 use super::bytes::{Malformed, Put, Take};
 
 /// Version of the record layouts.
@@ -187,9 +189,28 @@ impl Record {
         )
     }
 
-    /// Encodes it and gives kind and bytes to `f`. No allocation.
+    /// Appends it to a log. No allocation.
+    ///
+    /// # Errors
+    /// [`AppendError`]; nothing is written then.
     #[inline]
-    pub fn encode<R>(&self, f: impl FnOnce(u16, &[u8]) -> R) -> R {
+    pub fn append(&self, log: &mut Writer) -> Result<u64, AppendError> {
+        self.encode(|kind, words, len| log.append_words(kind, words, len))
+    }
+
+    /// Its kind and payload.
+    #[must_use]
+    pub fn to_bytes(&self) -> (u16, Vec<u8>) {
+        self.encode(|kind, words, len| {
+            let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            bytes.truncate(len);
+            (kind, bytes)
+        })
+    }
+
+    /// Gives kind, payload and the payload's length in bytes to `f`; the payload is in whole words, the last filled up with zeros. No allocation.
+    #[inline]
+    fn encode<R>(&self, f: impl FnOnce(u16, &[u64], usize) -> R) -> R {
         let mut p = Put::new();
         let kind = match self {
             Record::Start { format, run, config_hash, now } => {
@@ -264,7 +285,8 @@ impl Record {
                 22
             }
         };
-        f(kind, p.done())
+        let (words, len) = p.done();
+        f(kind, words, len)
     }
 
     /// Decodes a record.

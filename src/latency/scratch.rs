@@ -69,6 +69,6 @@ impl Scratch {
     /// When a pass writes more than [`Scratch::tend`] made room for.
     #[inline]
     pub fn write(&mut self, record: &Record) {
-        record.encode(|kind, bytes| self.writer.append(kind, bytes)).expect("room was made");
+        record.append(&mut self.writer).expect("room was made");
     }
 }

@@ -201,7 +201,7 @@ impl Run {
         };
         let (mut writer, mut keeper) = open(RunDir::core(&run));
         for r in &self.records {
-            r.encode(|kind, bytes| writer.append(kind, bytes)).unwrap();
+            r.append(&mut writer).unwrap();
             keeper.tend().unwrap();
         }
         writer.finish();

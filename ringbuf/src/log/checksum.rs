@@ -20,6 +20,17 @@ pub(super) fn copy(crc: u32, index: u64, head: u64, payload: &[u8], to: &[Atomic
     copy_portable(crc, index, head, payload, to)
 }
 
+/// As [`copy`], of a payload in whole words already.
+#[inline(always)]
+pub(super) fn copy_words(crc: u32, index: u64, head: u64, payload: &[u64], to: &[AtomicU64]) -> u32 {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("sse4.2") {
+        // SAFETY: the feature that the function is compiled for was just detected.
+        return unsafe { copy_words_sse42(crc, index, head, payload, to) };
+    }
+    run_words(crc, index, head, payload, to, step_portable)
+}
+
 /// As [`copy`], of parts that follow one another without gaps.
 #[inline]
 pub(super) fn join(crc: u32, index: u64, head: u64, parts: &[&[u8]], to: &[AtomicU64]) -> u32 {
@@ -37,6 +48,14 @@ pub(super) fn join(crc: u32, index: u64, head: u64, parts: &[&[u8]], to: &[Atomi
 fn copy_sse42(crc: u32, index: u64, head: u64, payload: &[u8], to: &[AtomicU64]) -> u32 {
     let step = |state, word| std::arch::x86_64::_mm_crc32_u64(state, word);
     !(run(u64::from(!crc), index, head, payload, to, step) as u32)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "sse4.2")]
+#[inline]
+fn copy_words_sse42(crc: u32, index: u64, head: u64, payload: &[u64], to: &[AtomicU64]) -> u32 {
+    let step = |state, word| std::arch::x86_64::_mm_crc32_u64(state, word);
+    !(run_words(u64::from(!crc), index, head, payload, to, step) as u32)
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -84,6 +103,22 @@ fn run<S>(
         state = step(state, word);
     }
     state
+}
+
+/// The pass of [`copy_words`].
+#[inline(always)]
+fn run_words<S>(
+    state: S,
+    index: u64,
+    head: u64,
+    payload: &[u64],
+    to: &[AtomicU64],
+    step: impl Fn(S, u64) -> S,
+) -> S {
+    payload.iter().zip(to).fold(step(step(state, index), head), |state, (word, place)| {
+        place.store(*word, Ordering::Relaxed);
+        step(state, *word)
+    })
 }
 
 /// The pass of [`join`].
@@ -169,12 +204,16 @@ mod tests {
             let bytes = [&index.to_le_bytes(), &head.to_le_bytes(), &padded[..]].concat();
             let expected = crc32c::crc32c_append(crc, &bytes);
             let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-            for way in 0..4 {
+            let words: Vec<u64> =
+                padded.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
+            for way in 0..6 {
                 let to = Words::zeroed(padded.len() / 8);
                 let sum = match way {
                     0 => copy(crc, index, head, &payload, &to),
                     1 => copy_portable(crc, index, head, &payload, &to),
                     2 => join(crc, index, head, &parts, &to),
+                    3 => copy_words(crc, index, head, &words, &to),
+                    4 => run_words(crc, index, head, &words, &to, step_portable),
                     _ => join_portable(crc, index, head, &parts, &to),
                 };
                 prop_assert_eq!(sum, expected, "way {}", way);

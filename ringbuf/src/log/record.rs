@@ -84,6 +84,14 @@ pub fn publish(place: &[AtomicU64], seed: u32, index: u64, kind: u16, flags: u16
     });
 }
 
+/// As [`publish`], of a payload of `len` bytes in whole words, the last filled up with zeros.
+#[inline(always)]
+pub fn publish_words(place: &[AtomicU64], seed: u32, index: u64, kind: u16, payload: &[u64], len: usize) {
+    commit(place, index, u64::from(kind), len, |head, body| {
+        super::checksum::copy_words(seed, index, head, payload, body)
+    });
+}
+
 /// As [`publish`], of a payload in parts that follow one another.
 pub fn publish_parts(place: &[AtomicU64], seed: u32, index: u64, kind: u16, parts: &[&[u8]]) {
     let len = parts.iter().map(|part| part.len()).sum();

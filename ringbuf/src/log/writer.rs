@@ -1,7 +1,7 @@
 //! The hot side of a log: appends with plain stores.
 use super::error::AppendError;
 use super::format::{HEADER_BYTES, RECORD_HEADER_BYTES, open_segment, record_bytes, record_bytes_max};
-use super::record::{END, PADDING, publish, publish_parts};
+use super::record::{END, PADDING, publish, publish_parts, publish_words};
 use super::segment::Prepared;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::Words;
@@ -87,6 +87,23 @@ impl Writer {
     #[inline]
     pub fn append(&mut self, kind: u16, payload: &[u8]) -> Result<u64, AppendError> {
         self.append_with(payload.len(), |place, seed, index| publish(place, seed, index, kind, 0, payload))
+    }
+
+    /// As [`append`](Self::append), of a payload whose fields were put together in whole words: its first `len` bytes, little-endian; what is beyond them
+    /// in the last word has to be zero. Cheaper than bytes that were stored field by field, for these have to reach the cache before they can be
+    /// read as words.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError`]; nothing is written then.
+    ///
+    /// # Panics
+    ///
+    /// When there are not as many words as `len` bytes take.
+    #[inline]
+    pub fn append_words(&mut self, kind: u16, words: &[u64], len: usize) -> Result<u64, AppendError> {
+        assert!(words.len() == len.div_ceil(8), "as many words as the bytes take");
+        self.append_with(len, |place, seed, index| publish_words(place, seed, index, kind, words, len))
     }
 
     /// As [`append`](Self::append), of a payload in several parts, which are joined without a copy between.

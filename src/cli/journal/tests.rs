@@ -24,7 +24,7 @@ fn write(dir: &Path, records: &[Record], finish: bool) {
         LogConfig { dir: dir.into(), segment_bytes: 16_384, reserve_bytes: 4_096, sync: SyncPolicy::Off };
     let (mut writer, mut keeper) = log::create(cfg).unwrap();
     for r in records {
-        r.encode(|kind, bytes| writer.append(kind, bytes)).unwrap();
+        r.append(&mut writer).unwrap();
         keeper.tend().unwrap();
     }
     if finish {
@@ -173,7 +173,7 @@ fn a_record_that_is_none_is_named_though_its_checksum_is_right() {
     let cfg =
         LogConfig { dir: core.clone(), segment_bytes: 16_384, reserve_bytes: 4_096, sync: SyncPolicy::Off };
     let (mut writer, _keeper) = log::create(cfg).unwrap();
-    start().encode(|kind, bytes| writer.append(kind, bytes)).unwrap();
+    start().append(&mut writer).unwrap();
     writer.append(99, b"from another version").unwrap();
     for tool in [Tool::Verify { dir: core.clone(), json: false }, dump(&core, Show::default())] {
         let (exit, text) = ran(&dir, tool);
@@ -215,7 +215,7 @@ fn a_growing_log_is_followed_to_its_end() {
     let cfg =
         LogConfig { dir: core.clone(), segment_bytes: 16_384, reserve_bytes: 4_096, sync: SyncPolicy::Off };
     let (mut writer, mut keeper) = log::create(cfg).unwrap();
-    let append = |w: &mut Writer, r: Record| r.encode(|kind, bytes| w.append(kind, bytes)).unwrap();
+    let append = |w: &mut Writer, r: Record| r.append(w).unwrap();
     append(&mut writer, start());
     let file = dir.path().join("followed.txt");
     let shown = |n: usize| loop {
