@@ -10,8 +10,8 @@ use std::time::Instant;
 use engine::book::{BookCapacity, BookChange};
 use engine::strategy::{Intent, Intents, ParamError, Params, Strategy, View};
 use engine::{
-    BackOff, BookSanity, BucketLimit, Engine, EngineConfig, Outbox, QueueLimit, RiskLimits, Throttle,
-    WindowLimit,
+    BackOff, BookSanity, Breakers, BucketLimit, Engine, EngineConfig, Outbox, QueueLimit, RiskLimits, Scopes,
+    Throttle, WindowLimit,
 };
 use model::{
     Control, ExecutionReport, FeedId, FeedStatus, GatewayId, Input, Instrument, InstrumentId, MarketBody,
@@ -67,6 +67,8 @@ fn engine(throttles: Vec<Throttle>) -> Engine<Taker> {
             duplicate_window: Nanos::ZERO,
             ..RiskLimits::default()
         },
+        scopes: Scopes::default(),
+        breakers: Breakers::default(),
         drop_copies: Vec::new(),
         throttles,
         fees: Vec::new(),

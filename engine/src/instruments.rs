@@ -1,7 +1,9 @@
 //! What is known of each instrument beside its book: may its book be trusted, does the venue let it trade, and at what price would one
 //! value it. [`crate::facts`] has what else the venue says of it.
 
-use model::{FeedId, FeedStatus, Instrument, InstrumentId, MarketBody, Nanos, Px, TradingState, Validity};
+use model::{
+    BreakerLevel, FeedId, FeedStatus, Instrument, InstrumentId, MarketBody, Nanos, Px, TradingState, Validity,
+};
 
 use crate::book::Top;
 use crate::facts::{Fact, Facts, MarketFacts};
@@ -127,6 +129,16 @@ pub enum InstrumentChange {
         /// Halted.
         halted: bool,
     },
+    /// Trading is restrained as a whole.
+    Breaker {
+        /// How far.
+        level: BreakerLevel,
+    },
+    /// A person took the strategy off trading, or let it in again.
+    Clutch {
+        /// Whether it may trade.
+        engaged: bool,
+    },
 }
 
 /// A state that the strategy has still to be told of.
@@ -139,6 +151,8 @@ pub(crate) fn absorb(change: InstrumentChange, h: &mut StateHash) {
         InstrumentChange::Halt { halted } => 0x500 | u64::from(halted),
         InstrumentChange::Market => 0x600,
         InstrumentChange::Cleared => 0x700,
+        InstrumentChange::Breaker { level } => 0x800 | level as u64,
+        InstrumentChange::Clutch { engaged } => 0x900 | u64::from(engaged),
         InstrumentChange::Fact(_) => unreachable!("a fact is told as it comes"),
     });
 }

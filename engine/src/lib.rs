@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod book;
+mod breaker;
 pub mod dropcopy;
 pub mod engine;
 pub mod facts;
@@ -17,14 +18,16 @@ mod sanity;
 pub mod strategy;
 mod validity;
 
+pub use breaker::{Alarm, BreakerError, BreakerRule, Breakers, LossLimits, Measure, RATIO_FROM, Trigger};
 pub use engine::{Engine, EngineConfig, EngineStats, Outbox, Refusal};
 pub use hash::StateHash;
 pub use instruments::{InstrumentChange, InstrumentState, Instruments};
 pub use orders::{Exposure, Lives, Order, OrderId, OrderState, Orders, PendingReplace, Turn};
 pub use position::{FEE_MAX, Fees, Opening, Overflow, Position, Positions};
 pub use risk::{
-    Approved, BackOff, BucketLimit, DropReason, Dropped, LimitsError, Pace, QueueLimit, RiskLimits,
-    RiskReject, Throttle, ThrottleError, Weights, WindowLimit,
+    AdvLimits, Approved, BackOff, BucketLimit, DriftLimit, DropReason, Dropped, LimitsError, Pace,
+    QueueLimit, RepeatLimit, RiskLimits, RiskReject, ScopeLimits, Scopes, ScopesError, SymbolLimits,
+    Throttle, ThrottleError, Weights, WindowLimit,
 };
 pub use sanity::{BookSanity, SanityError};
 pub use validity::{Phase, Reason, Scope, Soundness, Transition, Transitions};

@@ -38,6 +38,12 @@ pub const DROPPED_PER_INPUT: usize = 64;
 /// New orders that the duplicate check can remember: what the message rate lets pass in its window may not be more.
 pub const DUPLICATE_MEMORY_MAX: usize = 131_072;
 
+/// Rules of circuit breakers that a configuration may name.
+pub const BREAKERS_MAX: usize = 32;
+
+/// Alarms kept of one input; all are counted.
+pub const ALARMS_PER_INPUT: usize = 32;
+
 const _: () = assert!(SWEEP_PER_INPUT + 2 * INTENTS_PER_CALLBACK <= COMMANDS_PER_INPUT);
 const _: () = assert!(OPEN_ORDERS_MAX.is_power_of_two());
 const _: () =

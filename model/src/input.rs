@@ -1,7 +1,10 @@
 //! Everything that can move the engine, as one type: the engine's commands and its `state_hash` are a function of the
 //! configuration and the ordered list of `(now, Input)`.
 
-use crate::{ExecutionReport, FeedId, GatewayId, MarketEvent, PortRequest, Token};
+use crate::{
+    BreakerCause, BreakerLevel, ExecutionReport, FeedId, GatewayId, InstrumentId, MarketEvent, PortRequest,
+    Token,
+};
 
 /// One input of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +118,10 @@ pub enum HaltReason {
     Overflow = 6,
     /// A venue refuses too much of what it is sent.
     RejectRate = 7,
+    /// Too much was lost since the day's best.
+    Drawdown = 8,
+    /// A circuit breaker: its cause is told beside.
+    Breaker = 9,
 }
 
 /// The control plane's inputs.
@@ -138,6 +145,26 @@ pub enum Control {
     },
     /// Cancel every open order once.
     CancelAll,
+    /// Restrain trading to a level where it is not restrained more already: a person's word, or that of whoever sees what the engine does not (its own latency, the
+    /// clock, the disk). [`Control::Resume`] takes it back.
+    Trip {
+        /// The level.
+        level: BreakerLevel,
+        /// Why.
+        cause: BreakerCause,
+    },
+    /// A person takes the strategy off trading while it goes on observing, or lets it in again.
+    Clutch {
+        /// Whether it may trade.
+        engaged: bool,
+    },
+    /// An instrument, or where none is named every one, is on the restricted list or not any more.
+    Restrict {
+        /// Which.
+        instrument: Option<InstrumentId>,
+        /// Whether it is.
+        on: bool,
+    },
     /// Halt, cancel everything, and end when the venue has confirmed.
     Shutdown,
     /// Tokens `[first, end)` may be used; they are durable, so no restart uses them again.

@@ -8,6 +8,7 @@
 //! pointers, so that a message can be copied between threads, journaled and replayed as it is.
 #![forbid(unsafe_code)]
 
+mod breaker;
 mod decimal;
 mod ids;
 mod input;
@@ -16,6 +17,7 @@ mod market;
 mod order;
 mod units;
 
+pub use breaker::{BreakerCause, BreakerLevel};
 pub use decimal::{Decimal, ParseDecimalError, Unit};
 pub use ids::{FeedId, GatewayId, InstrumentId, Symbol, Token, VenueRef};
 pub use input::{Control, FeedStatus, HaltReason, Input, SessionEvent};

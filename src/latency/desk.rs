@@ -7,7 +7,7 @@ use crate::exchange::itch::{self, Stamp};
 use crate::journal::Receipt;
 use engine::book::{BookCapacity, BookChange};
 use engine::strategy::{Intent, Intents, ParamError, Params, Strategy, View};
-use engine::{BookSanity, Engine, EngineConfig, Outbox, RiskLimits};
+use engine::{BookSanity, Breakers, Engine, EngineConfig, Outbox, RiskLimits, Scopes};
 use model::{
     CommandKind, Control, ExecutionReport, FeedId, FeedStatus, GatewayId, Input, Instrument, InstrumentId,
     Nanos, OrderCommand, Px, Qty, ReportKind, SessionEvent, Side, Symbol, Tif, Token, Usd,
@@ -131,6 +131,8 @@ pub fn engine<S: Strategy>(strategy: S) -> Engine<S> {
             duplicate_window: Nanos::from_millis(1),
             max_market_age: Nanos::from_millis(3_000),
         },
+        scopes: Scopes::default(),
+        breakers: Breakers::default(),
         drop_copies: Vec::new(),
         throttles: Vec::new(),
         fees: Vec::new(),

@@ -9,8 +9,8 @@ use colo::agents::{GatewayItem, OrderItem, SWEEP_TOKENS};
 use engine::book::BookCapacity;
 use engine::strategy::{Intent, Intents, ParamError, Params, Strategy, View};
 use engine::{
-    Approved, BookSanity, Engine, EngineConfig, InstrumentChange, OrderState, Outbox, QueueLimit, RiskLimits,
-    RiskReject, Throttle, WindowLimit,
+    Approved, BookSanity, Breakers, Engine, EngineConfig, InstrumentChange, OrderState, Outbox, QueueLimit,
+    RiskLimits, RiskReject, Scopes, Throttle, WindowLimit,
 };
 use model::{
     CommandKind, Control, ExecutionReport, FeedId, FeedStatus, GatewayId, Input, Instrument, InstrumentId,
@@ -164,6 +164,8 @@ impl Core {
                 duplicate_window: Nanos::ZERO,
                 max_market_age: Nanos(u64::MAX),
             },
+            scopes: Scopes::default(),
+            breakers: Breakers::default(),
             drop_copies: Vec::new(),
             throttles: if start.slow { vec![slow_venue()] } else { Vec::new() },
             fees: Vec::new(),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use colo::exchange::Venue;
 use engine::book::BookCapacity;
 
-use engine::{BookSanity, Engine, EngineConfig, Outbox, RiskLimits, Soundness};
+use engine::{BookSanity, Breakers, Engine, EngineConfig, Outbox, RiskLimits, Scopes, Soundness};
 use feeds::channel::{Sink, Taken};
 use feeds::itch50::Subscription;
 use model::{FeedId, FeedStatus, GatewayId, Input, Instrument, InstrumentId, Nanos};
@@ -62,6 +62,8 @@ impl Core {
             feeds: 1,
             gateways: 1,
             limits: RiskLimits::default(),
+            scopes: Scopes::default(),
+            breakers: Breakers::default(),
             drop_copies: Vec::new(),
             throttles: Vec::new(),
             fees: Vec::new(),

@@ -1,8 +1,9 @@
 //! Control, halts, and the work that one input leaves over for the next ones: cancel sweeps, and telling the strategy.
 
-use model::{Control, GatewayId, HaltReason, InstrumentId, PortRequest, Token};
+use model::{BreakerCause, BreakerLevel, Control, GatewayId, HaltReason, InstrumentId, PortRequest, Token};
 
 use super::{Engine, Outbox};
+use crate::breaker::Alarm;
 use crate::instruments::InstrumentChange;
 use crate::limits::{INTENTS_PER_CALLBACK, SWEEP_PER_INPUT};
 use crate::orders::{Order, OrderState};
@@ -22,7 +23,12 @@ pub(super) struct Sweep {
 const fn gravity(reason: HaltReason) -> u8 {
     match reason {
         HaltReason::Operator => 0,
-        HaltReason::Loss | HaltReason::Reconciliation | HaltReason::Overflow | HaltReason::RejectRate => 1,
+        HaltReason::Loss
+        | HaltReason::Drawdown
+        | HaltReason::Reconciliation
+        | HaltReason::Overflow
+        | HaltReason::RejectRate
+        | HaltReason::Breaker => 1,
         HaltReason::Journal => 2,
         HaltReason::Shutdown => 3,
     }
@@ -50,6 +56,9 @@ impl<S: Strategy> Engine<S> {
                 self.sweep_all();
             }
             Control::Tokens { first, end } => self.gate.grant(first, end),
+            Control::Trip { level, cause } => self.trip(level, cause),
+            Control::Clutch { engaged } => self.clutch(engaged),
+            Control::Restrict { instrument, on } => self.restrict(instrument, on),
         }
     }
 
@@ -69,20 +78,42 @@ impl<S: Strategy> Engine<S> {
     }
 
     fn resume(&mut self) {
-        let Some(standing) = self.halt else { return };
+        let is_restrained = self.breaker.level() != BreakerLevel::Normal || self.gate.has_disabled();
+        if self.halt.is_none() && !is_restrained {
+            return;
+        }
         // What cannot trade on does not: the journal is full, or the process is about to end. Nor does what may hold orders of which nothing will be heard:
         // they count, and a person has to ask the venue and write them off.
-        let for_good = matches!(standing, HaltReason::Shutdown | HaltReason::Journal);
+        let for_good = matches!(self.halt, Some(HaltReason::Shutdown | HaltReason::Journal));
         if for_good || self.orders.iter().any(Order::is_orphaned) {
             self.stats.controls_refused += 1;
             return;
         }
-        self.halt = None;
-        self.check_loss();
-        if self.halt.is_none() {
-            self.tell_all(None, InstrumentChange::Halt { halted: false });
-        } else {
+        let pnl = self.positions.pnl();
+        if self.loss.is_lost(pnl) {
             self.stats.controls_refused += 1;
+            self.halt = None;
+            return self.halt(HaltReason::Loss);
+        }
+        self.halt = None;
+        self.breaker.resume();
+        self.gate.resume();
+        self.loss.resume(pnl);
+        self.alarm(Alarm::Breaker { level: BreakerLevel::Normal, cause: BreakerCause::Operator });
+        self.tell_all(None, InstrumentChange::Halt { halted: false });
+    }
+
+    fn clutch(&mut self, engaged: bool) {
+        if self.breaker.declutched == engaged {
+            self.breaker.declutched = !engaged;
+            self.tell_all(None, InstrumentChange::Clutch { engaged });
+        }
+    }
+
+    fn restrict(&mut self, instrument: Option<InstrumentId>, on: bool) {
+        match instrument.filter(|id| id.index() >= self.untold.len()) {
+            Some(_) => self.stats.controls_refused += 1,
+            None => self.gate.restrict(instrument, on),
         }
     }
 
@@ -91,6 +122,7 @@ impl<S: Strategy> Engine<S> {
     pub(super) fn halt(&mut self, reason: HaltReason) {
         if self.halt.is_none_or(|standing| gravity(reason) > gravity(standing)) {
             self.halt = Some(reason);
+            self.alarm_of_halt(reason);
         }
         self.gate.flush_all(DropReason::Halted);
         if reason != HaltReason::Operator {
@@ -103,14 +135,6 @@ impl<S: Strategy> Engine<S> {
     #[inline]
     pub(super) fn must_be_flat_of_orders(&self) -> bool {
         self.halt.is_some_and(|reason| reason != HaltReason::Operator)
-    }
-
-    #[inline]
-    pub(super) fn check_loss(&mut self) {
-        let limit = self.gate.limits().max_daily_loss;
-        if self.positions.pnl().0 <= -limit.0 && !self.must_be_flat_of_orders() {
-            self.halt(HaltReason::Loss);
-        }
     }
 
     /// Begins to cancel all that is open now; what a strategy sends while the sweep is under way is not part of it.

@@ -14,7 +14,8 @@ impl<S: Strategy> Engine<S> {
         let view = View {
             sessions: &self.sessions,
             now: self.now,
-            halted: self.halt.is_some(),
+            level: self.level(),
+            declutched: self.breaker.declutched,
             books: &self.books,
             instruments: &self.instruments,
             orders: &self.orders,
@@ -53,6 +54,9 @@ impl<S: Strategy> Engine<S> {
     fn refuse(&mut self, intent: Intent, why: RiskReject, out: &mut Outbox) {
         self.stats.refusals += 1;
         out.refuse(intent, why);
+        if matches!(why, RiskReject::Impact | RiskReject::Repeated) {
+            self.on_grave_refusal(&intent, why);
+        }
         let (strategy, view, _) = self.parts();
         strategy.on_refused(&view, &intent, why);
     }
@@ -128,6 +132,9 @@ impl<S: Strategy> Engine<S> {
     }
 
     pub(super) fn world(&mut self, id: InstrumentId) -> (World<'_>, &mut Gate, &mut Orders) {
+        if self.orders.has_touched() {
+            self.look_at_touched();
+        }
         let i = self.instruments.of(id).instrument;
         let world = World {
             now: self.now,
@@ -135,6 +142,8 @@ impl<S: Strategy> Engine<S> {
             positions: &self.positions,
             best_bid: self.books[i.feed.index()].top(id).bid_px,
             halted: self.halt.is_some(),
+            level: self.breaker.level(),
+            declutched: self.breaker.declutched,
             ready: self.sessions[i.gateway.index()].ready,
         };
         (world, &mut self.gate, &mut self.orders)

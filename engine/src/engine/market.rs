@@ -6,6 +6,7 @@ use model::{FeedId, FeedStatus, HaltReason, InstrumentId, MarketBody, MarketEven
 
 use super::{Engine, Outbox};
 use crate::book::{Books, Effect};
+use crate::breaker::Trigger;
 use crate::instruments::InstrumentChange;
 use crate::position::Overflow;
 use crate::strategy::{Strategy, TradePrint};
@@ -132,6 +133,9 @@ impl<S: Strategy> Engine<S> {
         if matches!(status, FeedStatus::NewSession | FeedStatus::SnapshotBegin) {
             self.books[feed.index()].clear();
         }
+        if matches!(status, FeedStatus::Recovering { .. }) {
+            self.trigger(Trigger::Gaps);
+        }
         self.instruments.on_feed(feed, status);
         for k in 0..self.untold.len() {
             let Some(id) = self.id_of(k, feed) else { continue };
@@ -178,6 +182,12 @@ impl<S: Strategy> Engine<S> {
             None => out.turn(id, to, reason),
         }
         self.tell(id, Some(InstrumentChange::Validity { to, reason }));
+        if to == Validity::Stale {
+            self.trigger(Trigger::Market);
+        }
+        if to != Validity::Valid && self.pull_quotes {
+            self.pull(id);
+        }
         if to == Validity::Valid {
             // A book that is crossed as it begins to trade is watched from here on.
             self.refer(id, out);
@@ -198,10 +208,19 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
+    fn is_exposed(&self, id: InstrumentId) -> bool {
+        self.positions.of(id).shares != 0 || self.orders.exposure(id).orders != 0
+    }
+
     #[inline]
     pub(super) fn mark(&mut self, id: InstrumentId, px: Px) {
         match self.positions.on_mark(id, px) {
-            Ok(()) => self.check_loss(),
+            Ok(()) => {
+                if self.gate.measures_money() && self.is_exposed(id) {
+                    self.orders.touch(id);
+                }
+                self.check_loss();
+            }
             Err(Overflow) => self.halt(HaltReason::Overflow),
         }
     }

@@ -24,8 +24,10 @@
 //! | `sessions` | what a session's state says of its orders |
 //! | `halt` | control, halts, and the work left over for later inputs |
 //! | `release` | requests that waited for room: sent, or dropped |
+//! | `guard` | circuit breakers, losses and warnings |
 //! | `intents` | strategy callbacks and what becomes of their intents |
 
+mod guard;
 mod halt;
 mod intents;
 mod market;
@@ -35,18 +37,23 @@ mod reports;
 mod sessions;
 mod stats;
 
-use model::{FeedId, GatewayId, HaltReason, Input, Instrument, InstrumentId, Nanos, Usd, VenueRef};
+use model::{
+    BreakerCause, BreakerLevel, FeedId, GatewayId, HaltReason, Input, Instrument, InstrumentId, Nanos, Usd,
+    VenueRef,
+};
 
+use self::guard::Warned;
 use self::halt::Sweep;
 pub use self::outbox::{Outbox, Refusal};
 pub use self::stats::EngineStats;
 use crate::book::{Book, BookCapacity, BookStats, Books};
+use crate::breaker::{Alarm, Breaker, Breakers, LossWatch};
 use crate::hash::StateHash;
 use crate::instruments::{InstrumentChange, Instruments};
-use crate::limits::INSTRUMENTS_MAX;
+use crate::limits::{ALARMS_PER_INPUT, INSTRUMENTS_MAX};
 use crate::orders::{OrderId, Orders};
 use crate::position::{Fees, Opening, Positions};
-use crate::risk::{Gate, Pace, RiskLimits, Throttle};
+use crate::risk::{Gate, Pace, RiskLimits, Scopes, Throttle};
 use crate::sanity::BookSanity;
 use crate::strategy::{Intents, Strategy};
 
@@ -71,6 +78,10 @@ pub struct EngineConfig {
     pub openings: Vec<Opening>,
     /// What a book may show while its instrument trades.
     pub sanity: BookSanity,
+    /// Limits by scope, beside those that are the strategy's.
+    pub scopes: Scopes,
+    /// What restrains trading by itself.
+    pub breakers: Breakers,
     /// Room for books, for each feed.
     pub book: BookCapacity,
 }
@@ -99,6 +110,12 @@ pub struct Engine<S> {
     gate: Gate,
     sessions: Vec<Session>,
     halt: Option<HaltReason>,
+    breaker: Breaker,
+    loss: LossWatch,
+    pull_quotes: bool,
+    warned: Warned,
+    /// Of this input, as far as they have room; the outbox takes them.
+    alarms: Vec<Alarm>,
     wake: Option<Nanos>,
     /// Where a sweep that cancels everything has come to.
     sweep: Option<Sweep>,
@@ -127,6 +144,9 @@ impl<S: Strategy> Engine<S> {
         if let Err(why) = config.sanity.check() {
             panic!("whoever reads a configuration checks its limits: {why}");
         }
+        if let Err(why) = config.breakers.check() {
+            panic!("whoever reads a configuration checks its breakers: {why}");
+        }
         assert!(config.throttles.len() <= config.gateways, "a throttle is a gateway's");
         assert!(n <= INSTRUMENTS_MAX && n <= config.book.instruments, "every instrument has a book");
         let session = |g| Session { is_copy: config.drop_copies.contains(&g), ..Session::default() };
@@ -139,9 +159,20 @@ impl<S: Strategy> Engine<S> {
             instruments: Instruments::new(&config.instruments, config.feeds, config.sanity),
             orders: Orders::new(config.limits.max_open_orders as usize, n),
             positions: Positions::new(n, &config.openings, &config.fees),
-            gate: Gate::new(config.limits, &config.throttles),
+            gate: Gate::new(
+                config.limits,
+                &config.scopes,
+                &config.throttles,
+                &config.instruments,
+                config.gateways,
+            ),
             sessions: (0..config.gateways).map(|g| session(GatewayId(g as u8))).collect(),
             halt: None,
+            breaker: Breaker::new(&config.breakers),
+            loss: LossWatch::new(config.limits.max_daily_loss, config.breakers.loss),
+            pull_quotes: config.breakers.pull_quotes,
+            warned: Warned::new(n),
+            alarms: Vec::with_capacity(ALARMS_PER_INPUT),
             wake: None,
             sweep: None,
             cancels_waiting: false,
@@ -180,8 +211,18 @@ impl<S: Strategy> Engine<S> {
         if self.gate.due() <= self.now {
             self.release(out);
         }
+        if self.loss.is_unconfirmed() {
+            self.check_loss();
+        }
         if self.has_backlog() {
             self.work_off(out);
+        }
+        if self.orders.has_touched() {
+            self.look_at_touched();
+        }
+        self.count_messages(out);
+        if !self.alarms.is_empty() {
+            out.alarm(&mut self.alarms);
         }
     }
 
@@ -207,6 +248,24 @@ impl<S: Strategy> Engine<S> {
     #[must_use]
     pub fn halted(&self) -> Option<HaltReason> {
         self.halt
+    }
+
+    /// How far trading is restrained: [`BreakerLevel::Halted`] while it is halted.
+    #[must_use]
+    pub fn level(&self) -> BreakerLevel {
+        if self.halt.is_some() { BreakerLevel::Halted } else { self.breaker.level() }
+    }
+
+    /// What restrained it, where it is restrained and not halted.
+    #[must_use]
+    pub fn restrained_by(&self) -> Option<BreakerCause> {
+        self.breaker.cause()
+    }
+
+    /// Whether a person has taken the strategy off trading.
+    #[must_use]
+    pub fn is_declutched(&self) -> bool {
+        self.breaker.declutched
     }
 
     /// Tokens left before new orders are refused for want of one.
@@ -301,6 +360,8 @@ impl<S: Strategy> Engine<S> {
             h.word(self.books[i.instrument.feed.index()].hash(i.instrument.id));
         }
         h.word(self.halt.map_or(0, |r| r as u64));
+        self.breaker.absorb(&mut h);
+        self.loss.absorb(&mut h);
         h.word(self.wake.map_or(u64::MAX, |w| w.0));
         h.word(u64::from(self.sweep.is_some()) << 1 | u64::from(self.cancels_waiting));
         if let Some(s) = self.sweep {

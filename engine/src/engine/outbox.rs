@@ -1,6 +1,7 @@
 //! What one input caused: approved commands and refusals, bounded and allocated once.
 
-use crate::limits::{COMMANDS_PER_INPUT, DROPPED_PER_INPUT};
+use crate::breaker::Alarm;
+use crate::limits::{ALARMS_PER_INPUT, COMMANDS_PER_INPUT, DROPPED_PER_INPUT};
 use crate::risk::{Approved, Dropped, RiskReject};
 use crate::strategy::Intent;
 use crate::validity::{Reason, Scope, Transition};
@@ -22,6 +23,7 @@ pub struct Outbox {
     refusals: Vec<Refusal>,
     transitions: Vec<Transition>,
     dropped: Vec<Dropped>,
+    alarms: Vec<Alarm>,
 }
 
 /// Requests dropped of one input: what a release drops, one for each intent that puts another in its place or cancels it, and one whose token is not ours.
@@ -37,6 +39,7 @@ impl Default for Outbox {
             refusals: Vec::with_capacity(COMMANDS_PER_INPUT),
             transitions: Vec::with_capacity(TRANSITIONS_MAX),
             dropped: Vec::with_capacity(DROPPED_MAX),
+            alarms: Vec::with_capacity(ALARMS_PER_INPUT),
         }
     }
 }
@@ -65,6 +68,12 @@ impl Outbox {
         &self.dropped
     }
 
+    /// What a person has to hear of, in order: at most [`ALARMS_PER_INPUT`] an input; [`EngineStats::alarms`](super::EngineStats::alarms) counts all.
+    #[must_use]
+    pub fn alarms(&self) -> &[Alarm] {
+        &self.alarms
+    }
+
     /// Whether there is nothing in it.
     #[inline]
     #[must_use]
@@ -73,6 +82,7 @@ impl Outbox {
             && self.refusals.is_empty()
             && self.transitions.is_empty()
             && self.dropped.is_empty()
+            && self.alarms.is_empty()
     }
 
     /// Empties it.
@@ -82,6 +92,7 @@ impl Outbox {
         self.refusals.clear();
         self.transitions.clear();
         self.dropped.clear();
+        self.alarms.clear();
     }
 
     /// How many intents may still be carried out: each is a command at most, and drops one request at most.
@@ -116,6 +127,13 @@ impl Outbox {
         if self.transitions.len() < TRANSITIONS_MAX {
             self.transitions.push(t);
         }
+    }
+
+    /// Takes over the alarms of an input.
+    #[cold]
+    pub(super) fn alarm(&mut self, alarms: &mut Vec<Alarm>) {
+        let room = ALARMS_PER_INPUT - self.alarms.len();
+        self.alarms.extend(alarms.drain(..).take(room));
     }
 
     pub(super) fn drop(&mut self, d: Dropped) {

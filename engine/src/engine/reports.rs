@@ -3,6 +3,7 @@
 use model::{ExecutionReport, HaltReason, InstrumentId, Px, Qty, ReportKind, Side, Tif, Token};
 
 use super::{Engine, Outbox};
+use crate::breaker::Trigger;
 use crate::orders::{Contradiction, Order};
 use crate::position::Overflow;
 use crate::strategy::{Fill, Strategy};
@@ -61,8 +62,11 @@ impl<S: Strategy> Engine<S> {
                 self.stats.rejected += 1;
                 // What is replayed was refused long ago.
                 let live = self.sessions[r.gateway.index()].ready;
-                if live && self.gate.on_rejected(r.gateway, self.now, reason) {
-                    self.halt(HaltReason::RejectRate);
+                if live {
+                    self.trigger(Trigger::Rejects);
+                    if self.gate.on_rejected(r.gateway, self.now, reason) {
+                        self.halt(HaltReason::RejectRate);
+                    }
                 }
                 self.move_order(r, out, |o| o.on_rejected(r.token));
             }
@@ -158,6 +162,8 @@ impl<S: Strategy> Engine<S> {
         };
         self.stats.fills += 1;
         self.stats.shares += u64::from(qty.0);
+        self.gate.on_fill(order.instrument, order.side);
+        self.trigger(Trigger::Fills);
         let Order { id, instrument, side, .. } = order;
         let fill = Fill { order: id, instrument, side, qty, px, match_number, liquidity };
         let booked = self.positions.on_fill(r.gateway, r.token, fill);
@@ -184,6 +190,7 @@ impl<S: Strategy> Engine<S> {
         let Some((fill, booked)) = self.positions.on_broken(r.gateway, r.token, match_number) else {
             return self.anomaly();
         };
+        self.orders.touch(fill.instrument);
         self.on_booked(booked);
         self.call(out, |s, view, intents| s.on_broken(view, &fill, intents));
     }
@@ -199,6 +206,7 @@ impl<S: Strategy> Engine<S> {
         let corrected = self.positions.on_corrected(r.gateway, r.token, match_number, now);
         let Some((was, is, booked)) = corrected else { return self.anomaly() };
         self.stats.corrected += 1;
+        self.orders.touch(is.instrument);
         self.on_booked(booked);
         self.call(out, |s, view, intents| s.on_corrected(view, &was, &is, intents));
     }

@@ -23,6 +23,8 @@ pub struct EngineStats {
     pub dropped: u64,
     /// Intents refused by risk.
     pub refusals: u64,
+    /// Breakers that tripped or were taken back, instruments disabled, warnings.
+    pub alarms: u64,
     /// Reports applied.
     pub reports: u64,
     /// Orders the venue accepted.

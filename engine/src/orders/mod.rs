@@ -50,6 +50,9 @@ pub struct Orders {
     exposure: Vec<Exposure>,
     by_token: TokenIndex,
     open: usize,
+    /// Instruments whose exposure changed, or of which something else did that limits look at; each once.
+    touched: Vec<InstrumentId>,
+    is_touched: Vec<bool>,
 }
 
 impl Orders {
@@ -64,7 +67,31 @@ impl Orders {
             // An order is known by up to three tokens: its first, its current, and that of a replace in flight.
             by_token: TokenIndex::new(capacity * 3),
             open: 0,
+            touched: Vec::with_capacity(instruments),
+            is_touched: vec![false; instruments],
         }
+    }
+
+    /// Notes that limits have to be looked at again of an instrument.
+    #[inline]
+    pub(crate) fn touch(&mut self, id: InstrumentId) {
+        if !core::mem::replace(&mut self.is_touched[id.index()], true) {
+            self.touched.push(id);
+        }
+    }
+
+    /// Whether there is one.
+    #[inline]
+    pub(crate) fn has_touched(&self) -> bool {
+        !self.touched.is_empty()
+    }
+
+    /// One of them, and it is none any more.
+    #[inline]
+    pub(crate) fn take_touched(&mut self) -> Option<InstrumentId> {
+        let id = self.touched.pop()?;
+        self.is_touched[id.index()] = false;
+        Some(id)
     }
 
     /// How many are open.
@@ -138,6 +165,7 @@ impl Orders {
         self.open += 1;
         self.exposure[i].orders += 1;
         add(&mut self.exposure[i], order.side, i64::from(order.reserved().0));
+        self.touch(order.instrument);
         self.slots[slot as usize] = Some(order);
     }
 
@@ -152,6 +180,7 @@ impl Orders {
         let e = &mut self.exposure[after.instrument.index()];
         add(e, before.side, -i64::from(before.reserved().0));
         add(e, after.side, i64::from(after.reserved().0));
+        self.touch(after.instrument);
         let tokens = |o: &Order| [o.id.0, o.token, o.replace.map_or(Token(0), |r| r.token)];
         let (old, new) = (tokens(&before), tokens(&after));
         if old != new {

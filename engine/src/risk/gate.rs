@@ -1,119 +1,24 @@
 //! The gate itself: one function for each kind of request, in the order cheapest refusal first.
 
 use model::{
-    CommandKind, GatewayId, InstrumentId, Nanos, OrderCommand, PortRequest, Px, Qty, Side, Tif, Token,
-    Validity,
+    BreakerLevel, CommandKind, GatewayId, Instrument, InstrumentId, Nanos, OrderCommand, PortRequest, Px,
+    Qty, Side, Tif, Token, Validity,
 };
 
 use super::approved::Approved;
 use super::limits::RiskLimits;
 use super::rate::{NEVER, RollingWindow};
 use super::recent::{Key, Recent};
+use super::reject::RiskReject;
+use super::repeat::Repeats;
+use super::scopes::{Bounds, Drift, Scopes};
 use super::throttle::{Meter, Request, Throttle};
+use super::worth::{Value, Worth};
 use crate::hash::StateHash;
 use crate::instruments::Instruments;
-use crate::orders::{Order, OrderState, Orders};
-use crate::position::Positions;
+use crate::orders::{Exposure, Order, OrderState, Orders};
+use crate::position::{Overflow, Positions};
 use crate::validity::Soundness;
-
-/// Why a request was refused. The codes are stable: journals, logs and alerts carry them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum RiskReject {
-    /// Trading is halted (SEC 15c3-5(c); RTS 6 art. 12 kill functionality).
-    Halted = 1,
-    /// The order entry session is not ready, or its orders are not settled after a reconnect.
-    SessionDown = 2,
-    /// No durable token is left: one may never be used twice.
-    NoToken = 3,
-    /// Zero shares, or more than the limit (RTS 6 art. 15(1)(c); 15c3-5(c)(1)(ii)).
-    Quantity = 4,
-    /// The limit price is not one that an order may carry.
-    Price = 5,
-    /// Money at the limit price above the limit (RTS 6 art. 15(1)(b)).
-    Notional = 6,
-    /// The venue does not let the instrument trade (halt, pause, quotation only, unknown).
-    NotTrading = 7,
-    /// The book may be wrong, or the market data is old.
-    StaleMarket = 8,
-    /// There is no validated reference price to collar with.
-    NoReference = 9,
-    /// Too far from the reference (RTS 6 art. 15(1)(a) price collar; 15c3-5(c)(1)(ii)).
-    Collar = 10,
-    /// The position with everything open filled would pass the limit (15c3-5(c)(1)(i)).
-    Position = 11,
-    /// Too many orders open.
-    OpenOrders = 12,
-    /// Too many messages in a second, or more than the gateway's throttle lets pass (RTS 6 art. 15(1)(d)).
-    MessageRate = 13,
-    /// The same order again within the window (FIA; RTS 6 art. 15(3) repeated execution).
-    Duplicate = 14,
-    /// It would trade against our own order (FINRA 5210.02; RTS 6 art. 12).
-    SelfTrade = 15,
-    /// The order named is not open.
-    UnknownOrder = 16,
-    /// Another request for the order is in flight.
-    Busy = 17,
-    /// The instrument is not in the configuration.
-    UnknownInstrument = 18,
-    /// Arithmetic would leave 64 bits.
-    Overflow = 19,
-    /// More intents than one callback may leave.
-    TooManyIntents = 20,
-    /// The short sale restriction forbids it at this price (Reg SHO Rule 201).
-    ShortSale = 21,
-    /// A replace would make a sale short that was sent as long; the mark cannot be changed (Reg SHO Rule 200(g)). Cancel and send anew.
-    ShortMark = 22,
-    /// Not a multiple of the round lot, of an instrument that takes nothing else.
-    OddLot = 23,
-    /// Outside market hours, or after the end of the venue's session.
-    MarketClosed = 24,
-    /// The book is whole but cannot be: locked or crossed for too long, or its best prices have jumped.
-    BookSanity = 25,
-    /// The venue has refused for its own message rate, and new orders stay back for a while.
-    BackOff = 26,
-}
-
-impl RiskReject {
-    /// Whether there may be room a little later: what is refused so may wait.
-    #[must_use]
-    pub const fn is_of_pace(self) -> bool {
-        matches!(self, RiskReject::MessageRate | RiskReject::BackOff)
-    }
-
-    /// Every one, by code.
-    pub const ALL: [RiskReject; 26] = {
-        use RiskReject::*;
-        [
-            Halted,
-            SessionDown,
-            NoToken,
-            Quantity,
-            Price,
-            Notional,
-            NotTrading,
-            StaleMarket,
-            NoReference,
-            Collar,
-            Position,
-            OpenOrders,
-            MessageRate,
-            Duplicate,
-            SelfTrade,
-            UnknownOrder,
-            Busy,
-            UnknownInstrument,
-            Overflow,
-            TooManyIntents,
-            ShortSale,
-            ShortMark,
-            OddLot,
-            MarketClosed,
-            BookSanity,
-            BackOff,
-        ]
-    };
-}
 
 /// A new order as asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,8 +48,12 @@ pub(crate) struct World<'a> {
     pub(crate) positions: &'a Positions,
     /// The best bid, for the short sale restriction; zero when there is none.
     pub(crate) best_bid: Px,
-    /// Whether trading is allowed at all.
+    /// Whether trading is halted.
     pub(crate) halted: bool,
+    /// How far it is restrained otherwise.
+    pub(crate) level: BreakerLevel,
+    /// Whether a person has taken the strategy off trading.
+    pub(crate) declutched: bool,
     /// Whether the instrument's gateway takes orders.
     pub(crate) ready: bool,
 }
@@ -152,6 +61,13 @@ pub(crate) struct World<'a> {
 /// Limits and the counts that go with them.
 pub(crate) struct Gate {
     limits: RiskLimits,
+    /// By instrument.
+    bounds: Vec<Bounds>,
+    /// Instruments that a person has to let in again.
+    disabled: Vec<bool>,
+    worth: Option<Worth>,
+    drift: Drift,
+    repeats: Repeats,
     pub(super) rate: RollingWindow,
     /// By gateway; empty where none has a throttle.
     pub(super) meters: Vec<Meter>,
@@ -164,12 +80,27 @@ pub(crate) struct Gate {
 
 impl Gate {
     /// `throttles` is by gateway; those left out have none.
-    pub(crate) fn new(limits: RiskLimits, throttles: &[Throttle]) -> Gate {
+    pub(crate) fn new(
+        limits: RiskLimits,
+        scopes: &Scopes,
+        throttles: &[Throttle],
+        instruments: &[Instrument],
+        gateways: usize,
+    ) -> Gate {
         if let Err(why) = limits.check() {
             panic!("whoever reads a configuration checks its limits: {why}");
         }
+        if let Err(why) = scopes.check(instruments.len(), gateways) {
+            panic!("whoever reads a configuration checks its scopes: {why}");
+        }
+        let n = instruments.len();
         Gate {
             limits,
+            bounds: instruments.iter().map(|i| Bounds::of(i, &limits, scopes)).collect(),
+            disabled: vec![false; n],
+            worth: Worth::new(scopes, n, gateways),
+            drift: Drift::new(scopes.drift, n),
+            repeats: Repeats::new(scopes.repeat, n),
             rate: RollingWindow::new(limits.max_messages_per_second, Nanos::from_millis(1_000)),
             meters: throttles.iter().map(Meter::new).collect(),
             recent: Recent::new(&limits),
@@ -181,6 +112,70 @@ impl Gate {
 
     pub(crate) fn limits(&self) -> &RiskLimits {
         &self.limits
+    }
+
+    /// What holds for an instrument: the tightest of all scopes.
+    #[inline]
+    pub(crate) fn bounds(&self, id: InstrumentId) -> &Bounds {
+        &self.bounds[id.index()]
+    }
+
+    /// Puts an instrument, or all of them, on the restricted list or takes it off.
+    pub(crate) fn restrict(&mut self, instrument: Option<InstrumentId>, on: bool) {
+        match instrument {
+            Some(id) => self.bounds[id.index()].restricted = on,
+            None => self.bounds.iter_mut().for_each(|b| b.restricted = on),
+        }
+    }
+
+    /// Has an instrument wait for a person; returns whether it did not yet.
+    pub(crate) fn disable(&mut self, id: InstrumentId) -> bool {
+        !std::mem::replace(&mut self.disabled[id.index()], true)
+    }
+
+    /// Whether one does.
+    pub(crate) fn has_disabled(&self) -> bool {
+        self.disabled.contains(&true)
+    }
+
+    /// A person lets everything in again.
+    pub(crate) fn resume(&mut self) {
+        self.drift.resume();
+        self.repeats.resume();
+        self.disabled.fill(false);
+    }
+
+    /// One of our orders traded.
+    #[inline]
+    pub(crate) fn on_fill(&mut self, id: InstrumentId, side: Side) {
+        self.repeats.on_fill(id, side);
+    }
+
+    /// Takes in what became of an instrument's orders, position or mark.
+    ///
+    /// # Errors
+    /// Where it cannot be counted.
+    #[inline]
+    pub(crate) fn refresh(
+        &mut self,
+        i: &Instrument,
+        (shares, mark): (i64, Px),
+        e: Exposure,
+    ) -> Result<(), Overflow> {
+        let Some(worth) = &mut self.worth else { return Ok(()) };
+        let value = Value::of(shares, (e.buy, e.sell), mark, e.orders).ok_or(Overflow)?;
+        worth.refresh(i.id, i.gateway, value)
+    }
+
+    /// Whether any limit is of money over several positions.
+    #[inline]
+    pub(crate) fn measures_money(&self) -> bool {
+        self.worth.is_some()
+    }
+
+    /// The worst cases of all positions and what they may be, gross and net; `None` where neither is limited.
+    pub(crate) fn worth(&self) -> Option<[(i64, i64); 2]> {
+        self.worth.as_ref().map(Worth::used)
     }
 
     /// The token that the next request would take; none at or above it was ever used.
@@ -233,7 +228,7 @@ impl Gate {
     ) -> Result<Approved, RiskReject> {
         self.passable(world)?;
         self.has_token()?;
-        self.sound(n.qty, n.px)?;
+        self.sound(n.instrument, n.qty, n.px)?;
         if orders.open() >= self.limits.max_open_orders as usize || !orders.has_room() {
             return Err(RiskReject::OpenOrders);
         }
@@ -242,9 +237,11 @@ impl Gate {
         if self.recent.holds(&key, world.now) {
             return Err(RiskReject::Duplicate);
         }
+        if self.repeats.is_beyond(n.instrument, n.side, n.qty, world.now) {
+            return Err(RiskReject::Repeated);
+        }
         self.room(world.now, gateway, Request::New)?;
-        self.count(world.now, gateway, Request::New);
-        self.recent.remember(key, world.now);
+        self.on_new(world, gateway, &n);
         let token = self.take_token();
         let mut order = Order::new(token, n.instrument, gateway, n.side, n.tif, n.px, n.qty, world.now);
         order.short = short;
@@ -266,7 +263,11 @@ impl Gate {
         let e = orders.exposure(n.instrument);
         let others = exposure_of(e.buy, e.sell, n.side) - own;
         let shares = world.positions.of(n.instrument).shares;
-        self.position(shares, n.side, others, n.qty)?;
+        self.position(n.instrument, shares, n.side, others, n.qty)?;
+        self.reducing(world, shares, n.side, others, n.qty)?;
+        let orders_then = e.orders + u32::from(own == 0);
+        self.money(world, n.instrument, (e, orders_then), n.side, others, n.qty)?;
+        self.drifts(world, n.instrument, n.side, n.px)?;
         let short = n.side == Side::Sell && is_short(shares, others, n.qty)?;
         if short {
             self.short_sale(world, n.instrument, n.px)?;
@@ -308,7 +309,7 @@ impl Gate {
         if !order.is_quiet() {
             return Err(RiskReject::Busy);
         }
-        self.sound(open, px)?;
+        self.sound(order.instrument, open, px)?;
         let total = chain_total(order, open)?.0;
         if total > Qty::MAX_ORDER.0 {
             return Err(RiskReject::Quantity);
@@ -319,8 +320,11 @@ impl Gate {
         let shares = world.positions.of(order.instrument).shares;
         // A replace that takes shares off is never refused for the position's size, whatever brought it there.
         if open > order.reserved() {
-            self.position(shares, order.side, others, open)?;
+            self.position(order.instrument, shares, order.side, others, open)?;
+            self.money(world, order.instrument, (e, e.orders), order.side, others, open)?;
         }
+        self.reducing(world, shares, order.side, others, open)?;
+        self.drifts(world, order.instrument, order.side, px)?;
         if order.short {
             self.short_sale(world, order.instrument, px)?;
         } else if order.side == Side::Sell && open > order.reserved() && is_short(shares, others, open)? {
@@ -388,6 +392,12 @@ impl Gate {
         if world.halted {
             return Err(RiskReject::Halted);
         }
+        if world.level >= BreakerLevel::CancelOnly {
+            return Err(RiskReject::CancelOnly);
+        }
+        if world.declutched {
+            return Err(RiskReject::Clutch);
+        }
         if !world.ready {
             return Err(RiskReject::SessionDown);
         }
@@ -400,8 +410,15 @@ impl Gate {
     }
 
     #[inline]
-    pub(super) fn sound(&self, qty: Qty, px: Px) -> Result<(), RiskReject> {
-        if qty.is_zero() || qty > self.limits.max_order_quantity || qty > Qty::MAX_ORDER {
+    pub(super) fn sound(&self, id: InstrumentId, qty: Qty, px: Px) -> Result<(), RiskReject> {
+        let bounds = self.bounds(id);
+        if bounds.restricted {
+            return Err(RiskReject::Restricted);
+        }
+        if self.disabled[id.index()] {
+            return Err(RiskReject::Disabled);
+        }
+        if qty.is_zero() || qty > bounds.order || qty > Qty::MAX_ORDER {
             return Err(RiskReject::Quantity);
         }
         if !px.is_orderable() {
@@ -409,7 +426,7 @@ impl Gate {
         }
         match px.notional(qty) {
             None => Err(RiskReject::Overflow),
-            Some(n) if n > self.limits.max_order_notional => Err(RiskReject::Notional),
+            Some(n) if n > bounds.notional => Err(RiskReject::Notional),
             Some(_) => Ok(()),
         }
     }
@@ -442,7 +459,14 @@ impl Gate {
     }
 
     #[inline]
-    fn position(&self, shares: i64, side: Side, open: u64, qty: Qty) -> Result<(), RiskReject> {
+    fn position(
+        &self,
+        id: InstrumentId,
+        shares: i64,
+        side: Side,
+        open: u64,
+        qty: Qty,
+    ) -> Result<(), RiskReject> {
         let toward = i64::try_from(open)
             .ok()
             .and_then(|o| o.checked_add(i64::from(qty.0)))
@@ -450,11 +474,69 @@ impl Gate {
             .and_then(|o| shares.checked_add(o))
             .ok_or(RiskReject::Overflow)?;
         // Only what the order's own side can bring: an order that takes a position down is never refused for the position's size.
+        let most = self.bounds(id).position;
         let over = match side {
-            Side::Buy => toward > self.limits.max_position,
-            Side::Sell => toward < -self.limits.max_position,
+            Side::Buy => toward > most,
+            Side::Sell => toward < -most,
         };
         if over { Err(RiskReject::Position) } else { Ok(()) }
+    }
+
+    /// Under [`BreakerLevel::ReduceOnly`]: whatever fills of the `open` and of this brings the position towards nothing, and not beyond it.
+    #[inline]
+    fn reducing(
+        &self,
+        world: &World<'_>,
+        shares: i64,
+        side: Side,
+        open: u64,
+        qty: Qty,
+    ) -> Result<(), RiskReject> {
+        if world.level < BreakerLevel::ReduceOnly {
+            return Ok(());
+        }
+        let opposite = shares.signum() * side.sign() < 0;
+        let within = open.checked_add(qty.0.into()).is_some_and(|all| all <= shares.unsigned_abs());
+        if opposite && within { Ok(()) } else { Err(RiskReject::ReduceOnly) }
+    }
+
+    /// What all positions could come to in money, with `qty` open beside the side's `others` and so many orders in all.
+    #[inline]
+    fn money(
+        &self,
+        world: &World<'_>,
+        id: InstrumentId,
+        (e, orders): (Exposure, u32),
+        side: Side,
+        others: u64,
+        qty: Qty,
+    ) -> Result<(), RiskReject> {
+        let Some(worth) = &self.worth else { return Ok(()) };
+        let i = world.instruments.of(id);
+        let p = world.positions.of(id);
+        let with = others.checked_add(qty.0.into()).ok_or(RiskReject::Overflow)?;
+        let open = match side {
+            Side::Buy => (with, e.sell),
+            Side::Sell => (e.buy, with),
+        };
+        // Where nothing was held or open the mark may be old: the reference is what the order is measured by.
+        let px = if p.shares == 0 && e.orders == 0 { i.reference } else { p.mark };
+        let then = Value::of(p.shares, open, px, orders).ok_or(RiskReject::Overflow)?;
+        worth.fits(id, i.instrument.gateway, side, then)
+    }
+
+    #[inline]
+    fn drifts(&self, world: &World<'_>, id: InstrumentId, side: Side, px: Px) -> Result<(), RiskReject> {
+        if self.drift.is_beyond(id, side, px, world.now) { Err(RiskReject::Impact) } else { Ok(()) }
+    }
+
+    /// A new order goes.
+    #[inline]
+    pub(super) fn on_new(&mut self, world: &World<'_>, gateway: GatewayId, n: &NewOrder) {
+        self.count(world.now, gateway, Request::New);
+        self.recent.remember(n.key(), world.now);
+        self.repeats.on_sent(n.instrument, n.side, n.qty, world.now);
+        self.drift.on_sent(n.instrument, world.instruments.of(n.instrument).reference, world.now);
     }
 
     /// Rule 201: under the restriction a short sale must be above the national best bid; our book's bid is the nearest that is known.
@@ -479,6 +561,11 @@ impl Gate {
         self.rate.absorb(h);
         self.meters.iter().for_each(|m| m.absorb(h));
         self.recent.absorb(h);
+        self.drift.absorb(h);
+        self.repeats.absorb(h);
+        for (bounds, disabled) in self.bounds.iter().zip(&self.disabled) {
+            h.word(u64::from(bounds.restricted) << 1 | u64::from(*disabled));
+        }
     }
 }
 

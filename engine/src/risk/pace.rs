@@ -3,8 +3,9 @@
 use model::{CommandKind, GatewayId, Nanos, OrderCommand, Px, Qty, Tif, Token};
 
 use super::approved::Approved;
-use super::gate::{Gate, NewOrder, RiskReject, World, seal_replace};
+use super::gate::{Gate, NewOrder, World, seal_replace};
 use super::rate::NEVER;
+use super::reject::RiskReject;
 use super::throttle::{Meter, Pace, Request};
 use super::waiting::{DropReason, Entry, Flush, Waiting, Want};
 use crate::orders::{Order, OrderId, Orders};
@@ -102,7 +103,7 @@ impl Gate {
         (open, px): (Qty, Px),
     ) -> Result<(), RiskReject> {
         self.passable(world)?;
-        self.sound(open, px)?;
+        self.sound(order.instrument, open, px)?;
         let n = NewOrder { qty: open, px, ..NewOrder::of(order) };
         self.fits(world, orders, &n, order.reserved().0.into())?;
         if let Some(w) = self.waiting(order.gateway) {
@@ -173,10 +174,9 @@ impl Gate {
     ) -> Result<Approved, RiskReject> {
         self.passable(world)?;
         let n = NewOrder::of(order);
-        self.sound(n.qty, n.px)?;
+        self.sound(n.instrument, n.qty, n.px)?;
         let short = self.fits(world, orders, &n, order.reserved().0.into())?;
-        self.count(world.now, order.gateway, Request::New);
-        self.recent.remember(n.key(), world.now);
+        self.on_new(world, order.gateway, &n);
         orders.change(order.token, |o| o.on_released(short));
         let NewOrder { instrument, side, qty, px, tif } = n;
         let kind = CommandKind::New { token: order.token, side, short, qty, px, tif };

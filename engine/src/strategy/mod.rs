@@ -25,7 +25,7 @@ use crate::limits::INTENTS_PER_CALLBACK;
 use crate::orders::{Order, OrderId, Orders};
 use crate::position::{Position, Positions};
 use crate::risk::{Dropped, RiskReject};
-use model::{ReportKind, Usd};
+use model::{BreakerLevel, ReportKind, Usd};
 
 /// A request of a strategy, before risk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,7 +186,8 @@ pub struct Fill {
 #[derive(Clone, Copy)]
 pub struct View<'a> {
     pub(crate) now: Nanos,
-    pub(crate) halted: bool,
+    pub(crate) level: BreakerLevel,
+    pub(crate) declutched: bool,
     pub(crate) sessions: &'a [Session],
     pub(crate) books: &'a [Book],
     pub(crate) instruments: &'a Instruments,
@@ -204,15 +205,28 @@ impl<'a> View<'a> {
     /// Whether trading is halted: intents for new risk would be refused.
     #[must_use]
     pub fn is_halted(&self) -> bool {
-        self.halted
+        self.level == BreakerLevel::Halted
     }
 
-    /// Whether an order in this instrument has a chance: trading is not halted, its book is valid, the venue lets it trade, and its session takes
+    /// How far trading is restrained.
+    #[must_use]
+    pub fn level(&self) -> BreakerLevel {
+        self.level
+    }
+
+    /// Whether a person has taken the strategy off trading: it sees everything, and intents for new risk would be refused.
+    #[must_use]
+    pub fn is_declutched(&self) -> bool {
+        self.declutched
+    }
+
+    /// Whether an order in this instrument has a chance: trading is neither halted nor restrained to cancels, its book is valid, the venue lets it trade, and its session takes
     /// orders. Risk looks again; this spares an intent that it would refuse.
     #[must_use]
     pub fn can_trade(&self, id: InstrumentId) -> bool {
         let i = self.instruments.of(id);
-        !self.halted && i.is_tradable() && self.sessions[i.instrument.gateway.index()].ready
+        let may = self.level < BreakerLevel::CancelOnly && !self.declutched;
+        may && i.is_tradable() && self.sessions[i.instrument.gateway.index()].ready
     }
 
     /// An instrument's validity and its reason, trading state, short sale restriction, reference and last price.

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use engine::book::{BookCapacity, BookChange};
 use engine::strategy::{Fill, Intent, Intents, ParamError, Params, Strategy, TradePrint, View};
 use engine::{
-    BookSanity, DropReason, Dropped, Engine, EngineConfig, InstrumentChange, Order, OrderId, OrderState,
-    Outbox, Refusal, RiskLimits, RiskReject, Throttle,
+    BookSanity, Breakers, DropReason, Dropped, Engine, EngineConfig, InstrumentChange, Order, OrderId,
+    OrderState, Outbox, Refusal, RiskLimits, RiskReject, Scopes, Throttle,
 };
 use model::{
     CommandKind, Control, ExecutionReport, FeedId, FeedStatus, GatewayId, Input, Instrument, InstrumentId,
@@ -133,6 +133,8 @@ pub fn config(limits: RiskLimits) -> EngineConfig {
         fees: Vec::new(),
         openings: Vec::new(),
         sanity: BookSanity::default(),
+        scopes: Scopes::default(),
+        breakers: Breakers::default(),
         book: BookCapacity { instruments: 3, live_orders: 1_000, levels: 100, direct_refs: 1_000 },
     }
 }
@@ -411,6 +413,12 @@ impl Kit<Hand> {
     /// A new order or replace that passes; its token.
     pub fn passes(&mut self, intent: Intent) -> u32 {
         self.ask(intent).expect("passes").expect("sends").token().0
+    }
+
+    /// A cancel that passes.
+    pub fn passes_cancel(&mut self, token: u32) {
+        let command = self.ask(cancel(token)).expect("a cancel passes always").expect("at once");
+        assert!(matches!(command.kind, CommandKind::Cancel { .. }));
     }
 
     /// A new order that passes and that the venue accepts as asked; its token.

@@ -2,6 +2,7 @@
 //!
 //! `kit` holds the scripted strategy and the hand-made world; everything else is tests.
 
+mod breakers;
 mod fills;
 mod grounds;
 mod halts;
@@ -16,6 +17,7 @@ mod risk;
 mod sanity;
 mod scenarios;
 mod scene;
+mod scopes;
 mod sessions;
 mod simulation;
 mod strategies;

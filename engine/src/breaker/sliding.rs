@@ -1,0 +1,100 @@
+//! How much came lately, in constant memory.
+
+use model::Nanos;
+
+use crate::hash::StateHash;
+
+const SLOTS: usize = 17;
+
+/// Counts what came within a span of time. It is kept in sixteenths of the span, and the one under way counts beside sixteen whole ones: never less than the
+/// span, and at most a sixteenth more.
+#[derive(Clone, Debug)]
+pub(crate) struct Sliding {
+    width: u64,
+    slots: [u32; SLOTS],
+    /// The number of the newest slot since the epoch.
+    at: u64,
+    total: u64,
+}
+
+impl Sliding {
+    pub(crate) fn new(span: Nanos) -> Sliding {
+        Sliding { width: span.0.div_ceil(16).max(1), slots: [0; SLOTS], at: 0, total: 0 }
+    }
+
+    fn go_to(&mut self, now: Nanos) {
+        let at = now.0 / self.width;
+        // A step back in time is no step.
+        let passed = at.saturating_sub(self.at);
+        for k in 0..passed.min(SLOTS as u64) {
+            let slot = &mut self.slots[((self.at + 1 + k) % SLOTS as u64) as usize];
+            self.total -= u64::from(core::mem::take(slot));
+        }
+        self.at += passed;
+    }
+
+    /// One more; returns how many there are now.
+    pub(crate) fn count(&mut self, now: Nanos) -> u64 {
+        self.go_to(now);
+        let slot = &mut self.slots[(self.at % SLOTS as u64) as usize];
+        let before = *slot;
+        *slot = before.saturating_add(1);
+        self.total += u64::from(*slot - before);
+        self.total
+    }
+
+    /// How many there are. Moves nothing, so that a question leaves no trace in a state.
+    pub(crate) fn total(&self, now: Nanos) -> u64 {
+        let passed = (now.0 / self.width).saturating_sub(self.at);
+        if passed == 0 {
+            return self.total;
+        }
+        let left = (SLOTS as u64).saturating_sub(passed);
+        // Backwards from the newest.
+        (0..left).map(|k| u64::from(self.slots[((self.at + SLOTS as u64 - k) % SLOTS as u64) as usize])).sum()
+    }
+
+    /// Begins anew.
+    pub(crate) fn clear(&mut self) {
+        self.slots = [0; SLOTS];
+        self.total = 0;
+    }
+
+    pub(crate) fn absorb(&self, h: &mut StateHash) {
+        h.word(self.at);
+        self.slots.iter().for_each(|n| h.word(u64::from(*n)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_counts_at_least_the_span_and_at_most_a_sixteenth_more() {
+        let span = 1_600u64;
+        let mut sliding = Sliding::new(Nanos(span));
+        let (mut all, mut now, mut draw) = (Vec::new(), 1_000_000u64, 7u64);
+        for _ in 0..20_000 {
+            draw = draw.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            now += (draw >> 33) % 90;
+            if draw >> 60 == 0 {
+                now += 5 * span;
+            }
+            let total = sliding.count(Nanos(now));
+            all.push(now);
+            let within = |span: u64| all.iter().rev().take_while(|at| now - **at < span).count() as u64;
+            assert!(within(span) <= total && total <= within(span + span / 16), "{total} at {now}");
+            let later = now + (draw >> 40) % (2 * span);
+            let mut moved = sliding.clone();
+            moved.go_to(Nanos(later));
+            assert_eq!(sliding.total(Nanos(later)), moved.total, "asking is as moving there");
+        }
+        // Back in time is no step, and a slot that is full stays so.
+        assert!(sliding.total(Nanos(0)) > 0);
+        assert_eq!(sliding.total(Nanos(now + 2 * span)), 0);
+        sliding.count(Nanos(now + 2 * span));
+        sliding.clear();
+        assert_eq!(sliding.total(Nanos(now + 2 * span)), 0);
+    }
+}

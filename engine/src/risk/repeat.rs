@@ -1,0 +1,92 @@
+//! Repeated executions: the same order again and again, each behind a fill of the one before (RTS 6 art. 15(3)).
+//!
+//! ```text
+//!   order of 100 -> filled -> order of 100 -> filled -> order of 100 ...      every arrow back is one repetition
+//! ```
+//!
+//! Knight 2012 sent child orders whose fills nobody counted. A strategy that follows its own fills repeats itself without end; a person has to say that it
+//! may go on.
+
+use model::{InstrumentId, Nanos, Qty, Side};
+
+use super::scopes::RepeatLimit;
+use crate::breaker::Sliding;
+use crate::hash::StateHash;
+
+/// One side of one instrument.
+#[derive(Clone)]
+struct Cycle {
+    /// The size of its last order.
+    qty: Qty,
+    /// Whether an order of it has traded since.
+    filled: bool,
+    repeats: Sliding,
+}
+
+/// See the module.
+pub(crate) struct Repeats {
+    limit: u64,
+    /// Two for each instrument; none without a limit.
+    cycles: Vec<Cycle>,
+}
+
+impl Repeats {
+    pub(crate) fn new(limit: Option<RepeatLimit>, instruments: usize) -> Repeats {
+        let cycle = |l: RepeatLimit| Cycle { qty: Qty::ZERO, filled: false, repeats: Sliding::new(l.window) };
+        Repeats {
+            limit: limit.map_or(0, |l| l.count.into()),
+            cycles: limit.map_or(Vec::new(), |l| vec![cycle(l); instruments * 2]),
+        }
+    }
+
+    #[inline]
+    fn of(&mut self, id: InstrumentId, side: Side) -> Option<&mut Cycle> {
+        self.cycles.get_mut(place(id, side))
+    }
+
+    /// One of our orders traded.
+    #[inline]
+    pub(crate) fn on_fill(&mut self, id: InstrumentId, side: Side) {
+        if let Some(c) = self.of(id, side) {
+            c.filled = true;
+        }
+    }
+
+    /// Whether such an order would be one repetition too many.
+    #[inline]
+    pub(crate) fn is_beyond(&self, id: InstrumentId, side: Side, qty: Qty, now: Nanos) -> bool {
+        let cycle = self.cycles.get(place(id, side));
+        cycle.is_some_and(|c| c.filled && c.qty == qty && c.repeats.total(now) >= self.limit)
+    }
+
+    /// A new order goes.
+    #[inline]
+    pub(crate) fn on_sent(&mut self, id: InstrumentId, side: Side, qty: Qty, now: Nanos) {
+        if let Some(c) = self.of(id, side) {
+            if c.filled && c.qty == qty {
+                c.repeats.count(now);
+            }
+            (c.qty, c.filled) = (qty, false);
+        }
+    }
+
+    /// A person has looked at it.
+    pub(crate) fn resume(&mut self) {
+        self.cycles.iter_mut().for_each(|c| {
+            c.filled = false;
+            c.repeats.clear();
+        });
+    }
+
+    pub(crate) fn absorb(&self, h: &mut StateHash) {
+        for c in &self.cycles {
+            h.word(u64::from(c.qty.0) << 1 | u64::from(c.filled));
+            c.repeats.absorb(h);
+        }
+    }
+}
+
+#[inline]
+fn place(id: InstrumentId, side: Side) -> usize {
+    id.index() * 2 + usize::from(side == Side::Sell)
+}

@@ -1,0 +1,203 @@
+//! Limits by scope: the firm's, an account's, the strategy's, a symbol's. The tightest wins.
+//!
+//! | limit | firm | account | strategy | symbol |
+//! |---|---|---|---|---|
+//! | order, shares and money | x | x | [`RiskLimits`] | x, and a part of the average daily volume |
+//! | position | x | x | [`RiskLimits`] | x, and a part of the average daily volume |
+//! | orders open | x | x | [`RiskLimits`] | |
+//! | gross and net notional | x | x | x | |
+//!
+//! An account is a gateway: what one session's orders can come to. One engine runs one strategy, so what the firm and the strategy may do together is added up over
+//! the same orders; the firm's numbers are its own all the same, for they are another person's to set (SEC 15c3-5(d): limits under the broker's direct and exclusive
+//! control).
+
+use model::{Instrument, InstrumentId, Nanos, Px, Qty, Side, Usd};
+use thiserror::Error;
+
+use super::RiskLimits;
+use crate::hash::StateHash;
+
+/// Limits of one scope; what is `None` is not limited there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScopeLimits {
+    /// Largest order, shares.
+    pub max_order_quantity: Option<Qty>,
+    /// Largest order, money at its limit price.
+    pub max_order_notional: Option<Usd>,
+    /// Largest position of an instrument either way with everything open filled, shares.
+    pub max_position: Option<i64>,
+    /// Orders open at once.
+    pub max_open_orders: Option<u32>,
+    /// The worst cases of all positions added, long and short alike, at their marks.
+    pub max_gross_notional: Option<Usd>,
+    /// The worst cases of all positions, long against short, either way, at their marks.
+    pub max_net_notional: Option<Usd>,
+}
+
+/// Limits of one instrument.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SymbolLimits {
+    /// Largest order, shares.
+    pub max_order_quantity: Option<Qty>,
+    /// Largest order, money at its limit price.
+    pub max_order_notional: Option<Usd>,
+    /// Largest position either way with everything open filled, shares.
+    pub max_position: Option<i64>,
+    /// Average daily volume, shares: what the parts of [`AdvLimits`] are taken of.
+    pub adv: Option<u64>,
+    /// May not be traded (restricted list).
+    pub restricted: bool,
+}
+
+/// Parts of an instrument's average daily volume, 1/100 of a percent; one whose volume is not known may not be traded (Merrill 2016: a cap of 5,000,000 shares
+/// on a stock that traded 79,000 a day).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AdvLimits {
+    /// Largest order.
+    pub max_order_bps: Option<u32>,
+    /// Largest position.
+    pub max_position_bps: Option<u32>,
+}
+
+/// How far a row of orders may lead away from where the price was (Everbright 2013; RTS 6 art. 15(1)(a) over time).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DriftLimit {
+    /// Furthest limit price beyond the reference at the window's begin, 1/100 of a percent.
+    pub bps: u32,
+    /// The window; it begins with an order.
+    pub window: Nanos,
+}
+
+/// How often the same order may follow its own fill (RTS 6 art. 15(3); Knight 2012).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RepeatLimit {
+    /// Orders of the same instrument, side and size, each behind a fill of the one before.
+    pub count: u32,
+    /// In so much time, counted in sixteenths.
+    pub window: Nanos,
+}
+
+/// Limits beside [`RiskLimits`], which are the strategy's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scopes {
+    /// The firm's.
+    pub firm: ScopeLimits,
+    /// The strategy's, as far as [`RiskLimits`] has no word for them.
+    pub strategy: ScopeLimits,
+    /// By gateway; those left out have none.
+    pub accounts: Vec<ScopeLimits>,
+    /// By instrument; those left out have none.
+    pub symbols: Vec<SymbolLimits>,
+    /// Parts of the average daily volume.
+    pub adv: AdvLimits,
+    /// Over time.
+    pub drift: Option<DriftLimit>,
+    /// Of repeated executions.
+    pub repeat: Option<RepeatLimit>,
+}
+
+/// Scopes that contradict the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ScopesError {
+    /// More accounts than gateways, or more symbols than instruments.
+    #[error("{0} of them, and there are {1}")]
+    TooMany(usize, usize),
+    /// A window of no span.
+    #[error("a window of no span limits nothing")]
+    NoTime,
+}
+
+impl Scopes {
+    /// Whether an engine can keep them. [`Engine::new`](crate::Engine::new) panics where not.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check(&self, instruments: usize, gateways: usize) -> Result<(), ScopesError> {
+        for (of, there) in [(self.accounts.len(), gateways), (self.symbols.len(), instruments)] {
+            if of > there {
+                return Err(ScopesError::TooMany(of, there));
+            }
+        }
+        let windows = [self.drift.map(|d| d.window), self.repeat.map(|r| r.window)];
+        if windows.into_iter().flatten().any(|w| w.0 == 0) { Err(ScopesError::NoTime) } else { Ok(()) }
+    }
+}
+
+/// What holds for one instrument: the tightest of all scopes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    pub(crate) order: Qty,
+    pub(crate) notional: Usd,
+    pub(crate) position: i64,
+    pub(crate) restricted: bool,
+}
+
+impl Bounds {
+    pub(crate) fn of(i: &Instrument, limits: &RiskLimits, scopes: &Scopes) -> Bounds {
+        let account = scopes.accounts.get(i.gateway.index()).copied().unwrap_or_default();
+        let symbol = scopes.symbols.get(i.id.index()).copied().unwrap_or_default();
+        let part = |bps: Option<u32>| -> Option<u64> {
+            let adv = symbol.adv.unwrap_or(0);
+            Some(u64::try_from(u128::from(adv) * u128::from(bps?) / 10_000).unwrap_or(u64::MAX))
+        };
+        let adv_order = part(scopes.adv.max_order_bps).map(|n| Qty(u32::try_from(n).unwrap_or(u32::MAX)));
+        let adv_position = part(scopes.adv.max_position_bps).map(|n| i64::try_from(n).unwrap_or(i64::MAX));
+        let of = [scopes.firm, scopes.strategy, account];
+        let order = of.iter().map(|s| s.max_order_quantity).chain([symbol.max_order_quantity, adv_order]);
+        let notional = of.iter().map(|s| s.max_order_notional).chain([symbol.max_order_notional]);
+        let position = of.iter().map(|s| s.max_position).chain([symbol.max_position, adv_position]);
+        Bounds {
+            order: order.flatten().fold(limits.max_order_quantity, Ord::min),
+            notional: Usd(notional.flatten().map(|m| m.0).fold(limits.max_order_notional.0, Ord::min)),
+            position: position.flatten().fold(limits.max_position, Ord::min),
+            restricted: symbol.restricted,
+        }
+    }
+}
+
+/// The price of the window's begin, for each instrument.
+pub(crate) struct Drift {
+    limit: Option<DriftLimit>,
+    begun: Vec<(Px, Nanos)>,
+}
+
+impl Drift {
+    pub(crate) fn new(limit: Option<DriftLimit>, instruments: usize) -> Drift {
+        let begun = if limit.is_some() { instruments } else { 0 };
+        Drift { limit, begun: vec![(Px::ZERO, Nanos::ZERO); begun] }
+    }
+
+    /// Whether an order at `px` leads too far; `reference` is today's word of the price.
+    #[inline]
+    pub(crate) fn is_beyond(&self, i: InstrumentId, side: Side, px: Px, now: Nanos) -> bool {
+        let Some(limit) = self.limit else { return false };
+        let (from, at) = self.begun[i.index()];
+        if from == Px::ZERO || now.since(at) >= limit.window {
+            return false;
+        }
+        // Only where it pays more or takes less: that is how an order moves a price.
+        (px - from).0 * side.sign() > from.bps(i64::from(limit.bps)).0
+    }
+
+    /// An order goes.
+    #[inline]
+    pub(crate) fn on_sent(&mut self, i: InstrumentId, reference: Px, now: Nanos) {
+        let Some(limit) = self.limit else { return };
+        let (from, at) = &mut self.begun[i.index()];
+        if *from == Px::ZERO || now.since(*at) >= limit.window {
+            (*from, *at) = (reference, now);
+        }
+    }
+
+    /// A person trades on: every window begins anew.
+    pub(crate) fn resume(&mut self) {
+        self.begun.iter_mut().for_each(|b| b.0 = Px::ZERO);
+    }
+
+    pub(crate) fn absorb(&self, h: &mut StateHash) {
+        for (px, at) in &self.begun {
+            h.signed(px.0);
+            h.word(at.0);
+        }
+    }
+}
