@@ -7,8 +7,11 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use engine::Scope;
-use model::{CommandKind, FeedStatus, Instrument, Nanos, OrderCommand, ReportKind, SessionEvent, Validity};
+use engine::{Alarm, Scope};
+use model::{
+    BreakerLevel, CommandKind, FeedStatus, Instrument, Nanos, OrderCommand, ReportKind, SessionEvent, Usd,
+    Validity,
+};
 use ringbuf::log::{LogError, Reader};
 use serde_json::{Map, Value, json};
 
@@ -209,6 +212,18 @@ impl LogWriter {
                     let asked = format!("{request:?}");
                     ("warn", "asked of a port", json!({"request": asked, "colo.gateway": to}))
                 }
+                model::Control::Trip { level, cause } => {
+                    let fields = json!({"level": level.word(), "cause": cause.word()});
+                    ("warn", "asked to restrain trading", fields)
+                }
+                model::Control::Clutch { engaged: true } => ("warn", "strategy let in again", json!({})),
+                model::Control::Clutch { engaged: false } => {
+                    ("warn", "strategy taken off trading", json!({}))
+                }
+                model::Control::Restrict { instrument, on } => {
+                    let symbol = instrument.map(|id| self.symbol(id));
+                    ("warn", "restricted list", json!({"symbol": symbol, "restricted": on}))
+                }
                 model::Control::Shutdown => ("info", "shutdown", json!({})),
                 model::Control::Tokens { first, end } => {
                     ("info", "tokens granted", json!({"first": first.0, "end": end.0}))
@@ -267,6 +282,7 @@ impl LogWriter {
                 let message = format!("{scope} {turn}");
                 return self.say(self.now, level, &message, fields);
             }
+            Record::Alarm(a) => self.alarm(&a),
             Record::End { hash } => ("info", "run ended", json!({"colo.state_hash": format!("{hash:016x}")})),
             Record::Market { .. }
             | Record::Snapshot { .. }
@@ -275,6 +291,29 @@ impl LogWriter {
             | Record::Hash { .. } => return,
         };
         self.say(self.now, level, message, fields);
+    }
+
+    fn alarm(&self, alarm: &Alarm) -> (&'static str, &'static str, Value) {
+        match *alarm {
+            Alarm::Breaker { level: BreakerLevel::Normal, .. } => {
+                ("warn", "trading resumed", json!({"level": BreakerLevel::Normal.word()}))
+            }
+            Alarm::Breaker { level, cause } => {
+                ("error", "trading restrained", json!({"level": level.word(), "cause": cause.word()}))
+            }
+            Alarm::Disabled { instrument, cause } => {
+                let fields = json!({"symbol": self.symbol(instrument), "cause": cause.word()});
+                ("error", "instrument disabled until a resume", fields)
+            }
+            Alarm::Warning { measure, instrument, percent, value, limit } => {
+                let said = |v: i64| if measure.is_money() { json!(Usd(v).to_string()) } else { json!(v) };
+                let mut fields = json!({"limit_of": measure.word(), "percent": percent, "value": said(value), "limit": said(limit)});
+                if let Some(id) = instrument {
+                    fields["symbol"] = self.symbol(id).into();
+                }
+                ("warn", "limit nearly used", fields)
+            }
+        }
     }
 
     fn command(&self, c: &OrderCommand) -> Value {

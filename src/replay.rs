@@ -317,7 +317,11 @@ impl<S: Strategy> Player<S> {
             Record::Session { now, gateway, event } => self.one(now, &Input::Session(gateway, event), found),
             Record::Control { now, control } => self.one(now, &Input::Control(control), found),
             Record::Timer { now } => self.one(now, &Input::Timer, found),
-            Record::Command(_) | Record::Refusal(_) | Record::Validity(_) | Record::Dropped(_) => {
+            Record::Command(_)
+            | Record::Refusal(_)
+            | Record::Validity(_)
+            | Record::Dropped(_)
+            | Record::Alarm(_) => {
                 let engine = self.expected.get(self.taken);
                 if engine != Some(record) {
                     let engine = engine.map_or("nothing more".into(), |e| format!("{e:?}"));
@@ -366,6 +370,7 @@ impl<S: Strategy> Player<S> {
         self.expected.extend(self.outbox.commands().iter().map(|a| Record::Command(*a.command())));
         self.expected.extend(self.outbox.refusals().iter().map(|r| Record::Refusal(*r)));
         self.expected.extend(self.outbox.dropped().iter().map(|d| Record::Dropped(*d)));
+        self.expected.extend(self.outbox.alarms().iter().map(|a| Record::Alarm(*a)));
         self.outbox.clear();
     }
 }

@@ -411,6 +411,10 @@ impl<S: Strategy> Core<S> {
             let dropped = self.outbox.dropped()[k];
             self.write(&Record::Dropped(dropped));
         }
+        for k in 0..self.outbox.alarms().len() {
+            let alarm = self.outbox.alarms()[k];
+            self.write(&Record::Alarm(alarm));
+        }
         self.outbox.clear();
     }
 

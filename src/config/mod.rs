@@ -10,6 +10,7 @@ pub mod fix;
 mod options;
 mod resolve;
 mod rest;
+mod risk;
 mod start_of_day;
 mod throttle;
 mod transport;
@@ -20,7 +21,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use engine::strategy::Params;
-use engine::{BookSanity, RiskLimits};
+use engine::{BookSanity, Breakers, RiskLimits, Scopes};
 use gateways::gateway::Barrier;
 use gateways::order::ClOrdId;
 use gateways::ouch50::appendage::Options;
@@ -201,6 +202,10 @@ pub struct Config {
     pub params: Params,
     /// Limits.
     pub limits: RiskLimits,
+    /// Limits by scope.
+    pub scopes: Scopes,
+    /// What restrains trading by itself.
+    pub breakers: Breakers,
     /// What a book may show.
     pub sanity: BookSanity,
     /// Journal policy.
@@ -239,6 +244,8 @@ impl Config {
             feeds: self.feeds.len(),
             gateways: self.gateways.len(),
             limits: self.limits,
+            scopes: self.scopes.clone(),
+            breakers: self.breakers.clone(),
             drop_copies: self.drop_copies().collect(),
             throttles: self.gateways.iter().map(|g| g.throttle.clone()).collect(),
             fees: self.gateways.iter().map(|g| g.fees.clone()).collect(),

@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use engine::limits::{INSTRUMENTS_MAX, MESSAGES_PER_SECOND_MAX, OPEN_ORDERS_MAX};
+use engine::limits::INSTRUMENTS_MAX;
 use engine::strategy::{ParamValue, Params};
 use engine::{BookSanity, RiskLimits};
 use gateways::gateway::Barrier;
 use gateways::order::ClOrdId;
-use model::{FeedId, GatewayId, Instrument, InstrumentId, Nanos, Qty, Symbol, Usd};
+use model::{FeedId, GatewayId, Instrument, InstrumentId, Nanos, Symbol};
 use net::udp::Stamps;
 use ringbuf::log::SyncPolicy;
 
 use super::written::{self, Written};
 use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Journal, Problem, Topology};
-use super::{depth, fees, fix, options, rest, start_of_day, throttle, transport};
+use super::{depth, fees, fix, options, rest, risk, start_of_day, throttle, transport};
 use crate::agent::IdleStrategy;
 use crate::order_protocol::OrderProtocol;
 use crate::protocol::FeedProtocol;
@@ -155,7 +155,9 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
         c.problem("topology", "\"inline\"", needed);
     }
     let instruments = instruments(&mut c, &written);
-    let limits = limits(&mut c, &written.risk);
+    risk::read_restricted(&mut c, &mut written.risk, base);
+    let risk = risk::resolve(&mut c, &written.risk, &instruments, &gateways);
+    let limits = risk.limits;
     if let Some(day) = &mut written.start_of_day {
         start_of_day::read(&mut c, day, base);
     }
@@ -182,6 +184,8 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
         strategy: written.strategy.name.clone(),
         params,
         limits,
+        scopes: risk.scopes,
+        breakers: risk.breakers,
         sanity,
         journal,
         capacity: written.capacity.clone(),
@@ -534,51 +538,6 @@ fn instruments(c: &mut Checks, w: &Written) -> Vec<Instrument> {
         }
     }
     out
-}
-
-fn limits(c: &mut Checks, r: &written::Risk) -> RiskLimits {
-    let d = RiskLimits::default();
-    let max_qty = i64::from(Qty::MAX_ORDER.0);
-    let dollars = |c: &mut Checks, key: &str, v: Option<i64>, default: Usd| {
-        let v = c.range(key, v, default.0 / 10_000, 0, 100_000_000_000);
-        Usd::from_dollars(v).unwrap_or(default)
-    };
-    let quantity =
-        c.range("risk.max_order_quantity", r.max_order_quantity, d.max_order_quantity.0.into(), 0, max_qty);
-    let open = i64::from(d.max_open_orders);
-    let rate = i64::from(d.max_messages_per_second);
-    let limits = RiskLimits {
-        max_order_quantity: Qty(quantity as u32),
-        max_order_notional: dollars(
-            c,
-            "risk.max_order_notional_usd",
-            r.max_order_notional_usd,
-            d.max_order_notional,
-        ),
-        max_position: c.range("risk.max_position", r.max_position, d.max_position, 0, 1_000_000_000),
-        max_open_orders: c.range("risk.max_open_orders", r.max_open_orders, open, 0, OPEN_ORDERS_MAX as i64)
-            as u32,
-        max_messages_per_second: c.range(
-            "risk.max_messages_per_second",
-            r.max_messages_per_second,
-            rate,
-            0,
-            MESSAGES_PER_SECOND_MAX as i64,
-        ) as u32,
-        price_collar_bps: c.range("risk.price_collar_bps", r.price_collar_bps, d.price_collar_bps, 1, 10_000),
-        max_daily_loss: dollars(c, "risk.max_daily_loss_usd", r.max_daily_loss_usd, d.max_daily_loss),
-        duplicate_window: c.millis(
-            "risk.duplicate_window_ms",
-            r.duplicate_window_ms,
-            d.duplicate_window,
-            60_000,
-        ),
-        max_market_age: c.millis("risk.max_market_age_ms", r.max_market_age_ms, d.max_market_age, 600_000),
-    };
-    if let Err(e) = limits.check() {
-        c.problem("risk.duplicate_window_ms", limits.duplicate_window.0 / 1_000_000, e.to_string());
-    }
-    limits
 }
 
 fn sanity(c: &mut Checks, s: &written::Sanity) -> BookSanity {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use super::options::OrderOptions;
+pub use super::risk::Risk;
 pub use super::start_of_day::StartOfDay;
 pub use super::throttle::Throttle;
 
@@ -322,30 +323,6 @@ pub struct Strategy {
     /// Its parameters.
     #[serde(default)]
     pub params: BTreeMap<String, toml::Value>,
-}
-
-/// Limits, with units in their names.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Risk {
-    /// Shares.
-    pub max_order_quantity: Option<i64>,
-    /// Whole dollars.
-    pub max_order_notional_usd: Option<i64>,
-    /// Shares either way.
-    pub max_position: Option<i64>,
-    /// Orders.
-    pub max_open_orders: Option<i64>,
-    /// Messages in any second.
-    pub max_messages_per_second: Option<i64>,
-    /// 1/100 of a percent.
-    pub price_collar_bps: Option<i64>,
-    /// Whole dollars.
-    pub max_daily_loss_usd: Option<i64>,
-    /// Milliseconds.
-    pub duplicate_window_ms: Option<i64>,
-    /// Milliseconds.
-    pub max_market_age_ms: Option<i64>,
 }
 
 /// What a book may show while its instrument trades; 0 switches a check off.

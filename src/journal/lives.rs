@@ -48,6 +48,7 @@ impl OrderLives {
             Record::Refusal(_)
             | Record::Receipt(_)
             | Record::Validity(_)
+            | Record::Alarm(_)
             | Record::Hash { .. }
             | Record::End { .. } => &[],
         }

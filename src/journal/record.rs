@@ -17,11 +17,14 @@
 //! | 20 | End | hash u64 |
 //! | 21 | Validity | scope, to u8, reason u8 |
 //! | 22 | Dropped | order u32, why u8, refusal u8, intent |
+//! | 23 | Alarm | 1, level u8, cause u8; or 2, instrument u16, cause u8; or 3, measure u8, instrument u16 (65,535: none), percent u8, value i64, limit i64 |
 //!
 //! Kinds below 16 are inputs, in the order the engine saw them; 16 and above are what came of them.
 
+mod alarm;
+
 use engine::strategy::Intent;
-use engine::{DropReason, Dropped, OrderId, Reason, Refusal, RiskReject, Scope, Transition};
+use engine::{Alarm, DropReason, Dropped, OrderId, Reason, Refusal, RiskReject, Scope, Transition};
 use model::{
     CommandKind, Control, ExecutionReport, FeedId, FeedStatus, GatewayId, HaltReason, InstrumentId, Nanos,
     OrderCommand, PortRequest, Px, Qty, ReportKind, SessionEvent, Side, Tif, Token, Validity, VenueRef,
@@ -32,7 +35,7 @@ use ringbuf::log::{AppendError, Writer};
 use super::bytes::{Malformed, Put, Take};
 
 /// Version of the record layouts.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// When an order was where. All ns since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -155,6 +158,8 @@ pub enum Record {
     Validity(Transition),
     /// A request waited for room in its venue's rate and will not be sent.
     Dropped(Dropped),
+    /// A breaker tripped or was taken back, an instrument was disabled, or a limit is nearly used.
+    Alarm(Alarm),
     /// The run ended in order.
     End {
         /// The last hash.
@@ -284,6 +289,10 @@ impl Record {
                 put_intent(p.u32(d.order.0.0).u8(why).u8(refusal), &d.intent);
                 22
             }
+            Record::Alarm(a) => {
+                alarm::put(&mut p, a);
+                23
+            }
         };
         let (words, len) = p.done();
         f(kind, words, len)
@@ -294,7 +303,7 @@ impl Record {
     /// # Errors
     /// [`RecordError`] for a kind or fields that this version does not write.
     pub fn decode(kind: u16, payload: &[u8]) -> Result<Record, RecordError> {
-        if !matches!(kind, 1..=8 | 16..=22) {
+        if !matches!(kind, 1..=8 | 16..=23) {
             return Err(RecordError::UnknownKind(kind));
         }
         let mut t = Take(payload);
@@ -330,6 +339,7 @@ fn decode(kind: u16, t: &mut Take<'_>) -> Result<Record, Malformed> {
         19 => Record::Hash { inputs: t.u64()?, hash: t.u64()? },
         20 => Record::End { hash: t.u64()? },
         21 => Record::Validity(transition(t)?),
+        23 => Record::Alarm(alarm::take(t)?),
         _ => {
             let (order, code) = (OrderId(Token(t.u32()?)), (t.u8()?, t.u8()?));
             let why = DropReason::of_code(code).ok_or(Malformed)?;
@@ -428,6 +438,11 @@ fn put_control(p: &mut Put, c: Control) {
         Control::Tokens { first, end } => p.u8(5).u32(first.0).u32(end.0),
         Control::WriteOff { token } => p.u8(6).u32(token.0),
         Control::Port { gateway, request } => p.u8(7).u8(gateway.0).u8(request as u8),
+        Control::Trip { level, cause } => p.u8(8).u8(level as u8).u8(cause as u8),
+        Control::Clutch { engaged } => p.u8(9).u8(engaged.into()),
+        Control::Restrict { instrument, on } => {
+            p.u8(10).u16(instrument.map_or(alarm::NO_INSTRUMENT, |id| id.0)).u8(on.into())
+        }
     };
 }
 
@@ -441,6 +456,8 @@ fn control(t: &mut Take<'_>) -> Result<Control, Malformed> {
             5 => HaltReason::Reconciliation,
             6 => HaltReason::Overflow,
             7 => HaltReason::RejectRate,
+            8 => HaltReason::Drawdown,
+            9 => HaltReason::Breaker,
             _ => return Err(Malformed),
         }),
         2 => Control::Resume,
@@ -449,6 +466,9 @@ fn control(t: &mut Take<'_>) -> Result<Control, Malformed> {
         5 => Control::Tokens { first: Token(t.u32()?), end: Token(t.u32()?) },
         6 => Control::WriteOff { token: Token(t.u32()?) },
         7 => Control::Port { gateway: GatewayId(t.u8()?), request: port_request(t)? },
+        8 => Control::Trip { level: alarm::level(t)?, cause: alarm::cause(t)? },
+        9 => Control::Clutch { engaged: t.bool()? },
+        10 => Control::Restrict { instrument: alarm::instrument(t)?, on: t.bool()? },
         _ => return Err(Malformed),
     })
 }

@@ -7,10 +7,13 @@ use crate::exchange::itch::{self, Stamp};
 use crate::journal::Receipt;
 use engine::book::{BookCapacity, BookChange};
 use engine::strategy::{Intent, Intents, ParamError, Params, Strategy, View};
-use engine::{BookSanity, Breakers, Engine, EngineConfig, Outbox, RiskLimits, Scopes};
+use engine::{
+    AdvLimits, BookSanity, BreakerRule, Breakers, DriftLimit, Engine, EngineConfig, LossLimits, Outbox,
+    RepeatLimit, RiskLimits, ScopeLimits, Scopes, SymbolLimits, Trigger,
+};
 use model::{
-    CommandKind, Control, ExecutionReport, FeedId, FeedStatus, GatewayId, Input, Instrument, InstrumentId,
-    Nanos, OrderCommand, Px, Qty, ReportKind, SessionEvent, Side, Symbol, Tif, Token, Usd,
+    BreakerLevel, CommandKind, Control, ExecutionReport, FeedId, FeedStatus, GatewayId, Input, Instrument,
+    InstrumentId, Nanos, OrderCommand, Px, Qty, ReportKind, SessionEvent, Side, Symbol, Tif, Token, Usd,
 };
 
 /// Instruments, and ticks in a pass.
@@ -40,6 +43,43 @@ pub fn order(token: u32) -> OrderCommand {
     let (side, qty, px) = (Side::Buy, Qty(100), Px(1_000_100));
     let kind = CommandKind::New { token: Token(token), side, short: false, qty, px, tif: Tif::Ioc };
     OrderCommand { gateway: GATEWAY, instrument: InstrumentId(3), kind }
+}
+
+/// Every limit there is, none of which an order of a pass comes near.
+fn scopes() -> Scopes {
+    let wide = ScopeLimits {
+        max_order_quantity: Some(Qty(10_000)),
+        max_order_notional: Some(Usd(i64::MAX)),
+        max_position: Some(1_000_000),
+        max_open_orders: Some(8_192),
+        max_gross_notional: Some(Usd(i64::MAX)),
+        max_net_notional: Some(Usd(i64::MAX)),
+    };
+    let symbol = SymbolLimits { adv: Some(100_000_000), ..SymbolLimits::default() };
+    let minute = Nanos::from_millis(60_000);
+    Scopes {
+        firm: wide,
+        strategy: wide,
+        accounts: vec![wide],
+        symbols: vec![symbol; usize::from(INSTRUMENTS)],
+        adv: AdvLimits { max_order_bps: Some(100), max_position_bps: Some(1_000) },
+        drift: Some(DriftLimit { bps: 100, window: minute }),
+        repeat: Some(RepeatLimit { count: 100, window: minute }),
+    }
+}
+
+/// A rule of each kind, and a drawdown.
+fn breakers() -> Breakers {
+    use Trigger::{Fills, Gaps, Market, MessagesPerFill, Rejects};
+    let rule = |trigger| BreakerRule {
+        trigger,
+        limit: u32::MAX,
+        window: Nanos::from_millis(1_000),
+        level: BreakerLevel::Halted,
+    };
+    let loss = LossLimits { max_drawdown: Some(Usd(1_000_000 * 10_000)), confirm: 3 };
+    let rules = [Fills, Rejects, MessagesPerFill, Market, Gaps].map(rule).to_vec();
+    Breakers { rules, loss, pull_quotes: true }
 }
 
 const BID: i64 = 999_900;
@@ -131,8 +171,8 @@ pub fn engine<S: Strategy>(strategy: S) -> Engine<S> {
             duplicate_window: Nanos::from_millis(1),
             max_market_age: Nanos::from_millis(3_000),
         },
-        scopes: Scopes::default(),
-        breakers: Breakers::default(),
+        scopes: scopes(),
+        breakers: breakers(),
         drop_copies: Vec::new(),
         throttles: Vec::new(),
         fees: Vec::new(),

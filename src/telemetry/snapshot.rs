@@ -541,6 +541,8 @@ fn halt_name(code: u64) -> Option<&'static str> {
         HaltReason::Reconciliation,
         HaltReason::Overflow,
         HaltReason::RejectRate,
+        HaltReason::Drawdown,
+        HaltReason::Breaker,
     ]
     .into_iter()
     .find(|r| *r as u64 == code);
@@ -570,5 +572,7 @@ pub fn halt_word(r: HaltReason) -> &'static str {
         HaltReason::Reconciliation => "reconciliation",
         HaltReason::Overflow => "overflow",
         HaltReason::RejectRate => "reject_rate",
+        HaltReason::Drawdown => "drawdown",
+        HaltReason::Breaker => "breaker",
     }
 }

@@ -105,6 +105,7 @@ impl Core {
 
     fn apply(&mut self, input: &Input) {
         self.engine.apply(self.now, input, &mut self.outbox);
+        self.run.records.extend(self.outbox.alarms().iter().map(|a| Record::Alarm(*a)));
         self.run.records.extend(self.outbox.transitions().iter().map(|t| Record::Validity(*t)));
         for a in self.outbox.commands() {
             self.run.records.push(Record::Command(*a.command()));

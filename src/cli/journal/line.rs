@@ -1,10 +1,10 @@
 //! A record as a line: the same fields as text for a person and as JSON for a program.
 
 use engine::strategy::Intent;
-use engine::{Dropped, Refusal, Scope, Transition, Turn};
+use engine::{Alarm, Dropped, Refusal, Scope, Transition, Turn};
 use model::{
     CommandKind, Control, ExecutionReport, FeedStatus, InstrumentId, Nanos, OrderCommand, PortRequest,
-    ReportKind, SessionEvent, Side, Tif,
+    ReportKind, SessionEvent, Side, Tif, Usd,
 };
 use serde_json::{Map, Value, json};
 
@@ -41,6 +41,8 @@ pub enum Kind {
     Receipt,
     /// What may be traded, and why not.
     Validity,
+    /// Trading restrained or resumed, instruments disabled, limits nearly used.
+    Alarm,
     /// A hash of the engine's state.
     Hash,
     /// The run ended.
@@ -64,6 +66,7 @@ impl Kind {
             Record::Dropped(_) => Kind::Dropped,
             Record::Receipt(_) => Kind::Receipt,
             Record::Validity(_) => Kind::Validity,
+            Record::Alarm(_) => Kind::Alarm,
             Record::Hash { .. } => Kind::Hash,
             Record::End { .. } => Kind::End,
         }
@@ -84,6 +87,7 @@ impl Kind {
             Kind::Dropped => "dropped",
             Kind::Receipt => "receipt",
             Kind::Validity => "validity",
+            Kind::Alarm => "alarm",
             Kind::Hash => "hash",
             Kind::End => "end",
         }
@@ -164,6 +168,7 @@ pub(super) fn of_record(index: u64, record: &Record, names: &Names) -> Line {
         | Record::Dropped(_)
         | Record::Receipt(_)
         | Record::Validity(_)
+        | Record::Alarm(_)
         | Record::Hash { .. }
         | Record::End { .. } => None,
     };
@@ -192,13 +197,14 @@ pub(super) fn of_record(index: u64, record: &Record, names: &Names) -> Line {
             f.extend(of_session(*event));
             f
         }
-        Record::Control { control, .. } => of_control(*control),
+        Record::Control { control, .. } => of_control(*control, names),
         Record::Timer { .. } => Vec::new(),
         Record::Command(c) => of_command(c, names),
         Record::Refusal(r) => of_refusal(r, names),
         Record::Dropped(d) => of_dropped(d, names),
         Record::Receipt(r) => of_receipt(r, names),
         Record::Validity(t) => of_transition(t, names),
+        Record::Alarm(a) => of_alarm(a, names),
         Record::Hash { inputs, hash } => vec![("inputs", json!(inputs)), ("hash", hex(*hash))],
         Record::End { hash } => vec![("hash", hex(*hash))],
     };
@@ -273,7 +279,7 @@ fn of_session(event: SessionEvent) -> Fields {
     }
 }
 
-fn of_control(control: Control) -> Fields {
+fn of_control(control: Control, names: &Names) -> Fields {
     let word = |w| vec![("control", json!(w))];
     match control {
         Control::Halt(reason) => vec![("control", json!("halt")), ("reason", json!(halt_word(reason)))],
@@ -286,6 +292,34 @@ fn of_control(control: Control) -> Fields {
         Control::Shutdown => word("shutdown"),
         Control::Tokens { first, end } => {
             vec![("control", json!("tokens")), ("first", json!(first.0)), ("end", json!(end.0))]
+        }
+        Control::Trip { level, cause } => {
+            vec![("control", json!("trip")), ("level", json!(level.word())), ("cause", json!(cause.word()))]
+        }
+        Control::Clutch { engaged } => vec![("control", json!("clutch")), ("engaged", json!(engaged))],
+        Control::Restrict { instrument, on } => {
+            let of = instrument.map_or_else(|| json!("all"), |id| symbol(names, id));
+            vec![("control", json!("restrict")), ("symbol", of), ("on", json!(on))]
+        }
+    }
+}
+
+fn of_alarm(alarm: &Alarm, names: &Names) -> Fields {
+    match *alarm {
+        Alarm::Breaker { level, cause } => {
+            vec![("alarm", json!("breaker")), ("level", json!(level.word())), ("cause", json!(cause.word()))]
+        }
+        Alarm::Disabled { instrument, cause } => vec![
+            ("alarm", json!("disabled")),
+            ("symbol", symbol(names, instrument)),
+            ("cause", json!(cause.word())),
+        ],
+        Alarm::Warning { measure, instrument, percent, value, limit } => {
+            let said = |v: i64| if measure.is_money() { json!(Usd(v).to_string()) } else { json!(v) };
+            let mut fields = vec![("alarm", json!("warning")), ("limit_of", json!(measure.word()))];
+            fields.extend(instrument.map(|id| ("symbol", symbol(names, id))));
+            fields.extend([("percent", json!(percent)), ("value", said(value)), ("limit", said(limit))]);
+            fields
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Every record comes back as it went, and what is none is refused.
 
+use engine::Measure;
+use model::{BreakerCause, BreakerLevel};
+
 use super::*;
 
 fn samples() -> Vec<Record> {
@@ -25,6 +28,13 @@ fn samples() -> Vec<Record> {
         let order = OrderId(Token(7));
         Record::Dropped(Dropped { order, intent: Intent::Replace { order, qty: Qty(1), px: Px(2) }, why })
     };
+    let warning = |measure, instrument| Alarm::Warning {
+        measure,
+        instrument,
+        percent: 75,
+        value: i64::MIN,
+        limit: i64::MAX,
+    };
     let (order, px, qty, side) = (VenueRef(5), Px(i64::MIN), Qty(u32::MAX), Side::Sell);
     vec![
         Record::Start { format: FORMAT, run: 3, config_hash: 4, now },
@@ -49,6 +59,16 @@ fn samples() -> Vec<Record> {
         session(SessionEvent::NewSession),
         session(SessionEvent::Doubt),
         control(Control::Halt(HaltReason::Journal)),
+        control(Control::Trip { level: BreakerLevel::ReduceOnly, cause: BreakerCause::Clock }),
+        control(Control::Clutch { engaged: true }),
+        control(Control::Restrict { instrument: None, on: true }),
+        control(Control::Restrict { instrument: Some(InstrumentId(3)), on: false }),
+        control(Control::Halt(HaltReason::Drawdown)),
+        control(Control::Halt(HaltReason::Breaker)),
+        Record::Alarm(Alarm::Breaker { level: BreakerLevel::Halted, cause: BreakerCause::Shutdown }),
+        Record::Alarm(Alarm::Disabled { instrument: InstrumentId(9), cause: BreakerCause::Repeated }),
+        Record::Alarm(warning(Measure::Position, Some(InstrumentId(4)))),
+        Record::Alarm(warning(Measure::NetNotional, None)),
         control(Control::Halt(HaltReason::RejectRate)),
         control(Control::Resume),
         control(Control::CancelAll),
@@ -137,7 +157,7 @@ fn every_reject_code_is_known() {
         assert_eq!(reject(r as u8), Ok(r));
         assert_eq!(r as usize, k + 1, "codes are stable and dense");
     }
-    assert_eq!(RiskReject::ALL.last(), Some(&RiskReject::BackOff), "a new code goes into the list too");
+    assert_eq!(RiskReject::ALL.last(), Some(&RiskReject::Disabled), "a new code goes into the list too");
 }
 
 #[test]

@@ -1,0 +1,48 @@
+//! Alarms as fields of a record.
+
+use engine::{Alarm, Measure};
+use model::{BreakerCause, BreakerLevel, InstrumentId};
+
+use super::super::bytes::{Malformed, Put, Take};
+
+/// Where no instrument is named.
+pub(super) const NO_INSTRUMENT: u16 = u16::MAX;
+
+pub(super) fn put(p: &mut Put, alarm: &Alarm) {
+    match *alarm {
+        Alarm::Breaker { level, cause } => p.u8(1).u8(level as u8).u8(cause as u8),
+        Alarm::Disabled { instrument, cause } => p.u8(2).u16(instrument.0).u8(cause as u8),
+        Alarm::Warning { measure, instrument, percent, value, limit } => {
+            let instrument = instrument.map_or(NO_INSTRUMENT, |id| id.0);
+            p.u8(3).u8(measure as u8).u16(instrument).u8(percent).i64(value).i64(limit)
+        }
+    };
+}
+
+pub(super) fn take(t: &mut Take<'_>) -> Result<Alarm, Malformed> {
+    Ok(match t.u8()? {
+        1 => Alarm::Breaker { level: level(t)?, cause: cause(t)? },
+        2 => Alarm::Disabled { instrument: InstrumentId(t.u16()?), cause: cause(t)? },
+        3 => Alarm::Warning {
+            measure: *Measure::ALL.get(usize::from(t.u8()?)).ok_or(Malformed)?,
+            instrument: instrument(t)?,
+            percent: t.u8()?,
+            value: t.i64()?,
+            limit: t.i64()?,
+        },
+        _ => return Err(Malformed),
+    })
+}
+
+pub(super) fn level(t: &mut Take<'_>) -> Result<BreakerLevel, Malformed> {
+    BreakerLevel::ALL.get(usize::from(t.u8()?)).copied().ok_or(Malformed)
+}
+
+pub(super) fn cause(t: &mut Take<'_>) -> Result<BreakerCause, Malformed> {
+    let code = t.u8()?;
+    BreakerCause::ALL.into_iter().find(|c| *c as u8 == code).ok_or(Malformed)
+}
+
+pub(super) fn instrument(t: &mut Take<'_>) -> Result<Option<InstrumentId>, Malformed> {
+    Ok(Some(t.u16()?).filter(|id| *id != NO_INSTRUMENT).map(InstrumentId))
+}
