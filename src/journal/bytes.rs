@@ -29,16 +29,6 @@ impl Put {
         self
     }
 
-    #[inline]
-    pub(super) fn bytes<const N: usize>(&mut self, b: [u8; N]) -> &mut Put {
-        for part in b.chunks(8) {
-            for byte in part {
-                self.low::<1>(u64::from(*byte));
-            }
-        }
-        self
-    }
-
     #[inline(always)]
     pub(super) fn u8(&mut self, v: u8) -> &mut Put {
         self.low::<1>(v.into())

@@ -163,7 +163,7 @@ fn every_reject_code_is_known() {
 #[test]
 fn a_drop_of_codes_that_are_none_is_refused() {
     let cancel = [3, 0, 0, 0, 1];
-    for code in [[0, 0], [1, 1], [8, 0], [8, 27], [9, 0]] {
+    for code in [[0, 0], [1, 1], [8, 0], [8, RiskReject::ALL.len() as u8 + 1], [9, 0]] {
         let bytes = [&[0, 0, 0, 7][..], &code, &cancel].concat();
         assert_eq!(Record::decode(22, &bytes), Err(RecordError::Malformed(22)), "{code:?}");
     }
