@@ -17,7 +17,7 @@ mod sanity;
 pub mod strategy;
 mod validity;
 
-pub use engine::{Engine, EngineConfig, EngineStats, Outbox, Refusal};
+pub use engine::{Engine, EngineConfig, EngineStats, KillState, Outbox, Refusal};
 pub use hash::StateHash;
 pub use instruments::{InstrumentChange, InstrumentState, Instruments};
 pub use orders::{Exposure, Lives, Order, OrderId, OrderState, Orders, PendingReplace, Turn};

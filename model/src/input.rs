@@ -1,7 +1,7 @@
 //! Everything that can move the engine, as one type: the engine's commands and its `state_hash` are a function of the
 //! configuration and the ordered list of `(now, Input)`.
 
-use crate::{ExecutionReport, FeedId, GatewayId, MarketEvent, PortRequest, Token};
+use crate::{ExecutionReport, FeedId, GatewayId, InstrumentId, MarketEvent, PortRequest, Token};
 
 /// One input of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +115,8 @@ pub enum HaltReason {
     Overflow = 6,
     /// A venue refuses too much of what it is sent.
     RejectRate = 7,
+    /// The kill switch.
+    Killed = 32,
 }
 
 /// The control plane's inputs.
@@ -146,5 +148,20 @@ pub enum Control {
         first: Token,
         /// The first not granted.
         end: Token,
+    },
+    /// The kill switch (RTS 6 art. 12): no new risk, and everything within its scope canceled, until [`Control::Unkill`] of the same scope. Said again it cancels again.
+    Kill {
+        /// One instrument; all, and the ports with it, without.
+        instrument: Option<InstrumentId>,
+    },
+    /// Takes a kill of this scope back. What was killed as a whole stays halted until [`Control::Resume`].
+    Unkill {
+        /// One instrument; all without.
+        instrument: Option<InstrumentId>,
+    },
+    /// A new order or replace never left its gateway: the kill switch held it back there.
+    NeverSent {
+        /// The request's token.
+        token: Token,
     },
 }

@@ -48,6 +48,7 @@ impl OrderLives {
             Record::Refusal(_)
             | Record::Receipt(_)
             | Record::Validity(_)
+            | Record::Operator { .. }
             | Record::Hash { .. }
             | Record::End { .. } => &[],
         }

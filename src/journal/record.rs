@@ -17,6 +17,7 @@
 //! | 20 | End | hash u64 |
 //! | 21 | Validity | scope, to u8, reason u8 |
 //! | 22 | Dropped | order u32, why u8, refusal u8, intent |
+//! | 32 | Operator | now u64, uid u32, pid u32, then command, operator and reason: each a length u8 and its bytes |
 //!
 //! Kinds below 16 are inputs, in the order the engine saw them; 16 and above are what came of them.
 
@@ -27,6 +28,7 @@ use model::{
     OrderCommand, PortRequest, Px, Qty, ReportKind, SessionEvent, Side, Tif, Token, Validity, VenueRef,
 };
 
+use super::by::By;
 use super::bytes::{Malformed, Put, Take};
 
 /// Version of the record layouts.
@@ -158,6 +160,13 @@ pub enum Record {
         /// The last hash.
         hash: u64,
     },
+    /// Somebody asked for something over the control plane; where it is an input, that follows.
+    Operator {
+        /// When it reached the strategy thread.
+        now: Nanos,
+        /// Who, what and why.
+        by: By,
+    },
 }
 
 /// A payload that is no record of its kind.
@@ -192,6 +201,7 @@ impl Record {
     pub fn encode<R>(&self, f: impl FnOnce(u16, &[u8]) -> R) -> R {
         let mut p = Put::new();
         let kind = match self {
+            Record::Operator { now, by } => return by.encode(now.0, |bytes| f(32, bytes)),
             Record::Start { format, run, config_hash, now } => {
                 p.u32(*format).u32(*run).u64(*config_hash).u64(now.0);
                 1
@@ -272,7 +282,7 @@ impl Record {
     /// # Errors
     /// [`RecordError`] for a kind or fields that this version does not write.
     pub fn decode(kind: u16, payload: &[u8]) -> Result<Record, RecordError> {
-        if !matches!(kind, 1..=8 | 16..=22) {
+        if !matches!(kind, 1..=8 | 16..=22 | 32) {
             return Err(RecordError::UnknownKind(kind));
         }
         let mut t = Take(payload);
@@ -308,6 +318,7 @@ fn decode(kind: u16, t: &mut Take<'_>) -> Result<Record, Malformed> {
         19 => Record::Hash { inputs: t.u64()?, hash: t.u64()? },
         20 => Record::End { hash: t.u64()? },
         21 => Record::Validity(transition(t)?),
+        32 => Record::Operator { now: now(t)?, by: By::take(t)? },
         _ => {
             let (order, code) = (OrderId(Token(t.u32()?)), (t.u8()?, t.u8()?));
             let why = DropReason::of_code(code).ok_or(Malformed)?;
@@ -406,6 +417,9 @@ fn put_control(p: &mut Put, c: Control) {
         Control::Tokens { first, end } => p.u8(5).u32(first.0).u32(end.0),
         Control::WriteOff { token } => p.u8(6).u32(token.0),
         Control::Port { gateway, request } => p.u8(7).u8(gateway.0).u8(request as u8),
+        Control::Kill { instrument } => put_scope(p.u8(32), instrument),
+        Control::Unkill { instrument } => put_scope(p.u8(33), instrument),
+        Control::NeverSent { token } => p.u8(34).u32(token.0),
     };
 }
 
@@ -419,6 +433,7 @@ fn control(t: &mut Take<'_>) -> Result<Control, Malformed> {
             5 => HaltReason::Reconciliation,
             6 => HaltReason::Overflow,
             7 => HaltReason::RejectRate,
+            32 => HaltReason::Killed,
             _ => return Err(Malformed),
         }),
         2 => Control::Resume,
@@ -427,8 +442,21 @@ fn control(t: &mut Take<'_>) -> Result<Control, Malformed> {
         5 => Control::Tokens { first: Token(t.u32()?), end: Token(t.u32()?) },
         6 => Control::WriteOff { token: Token(t.u32()?) },
         7 => Control::Port { gateway: GatewayId(t.u8()?), request: port_request(t)? },
+        32 => Control::Kill { instrument: scope(t)? },
+        33 => Control::Unkill { instrument: scope(t)? },
+        34 => Control::NeverSent { token: Token(t.u32()?) },
         _ => return Err(Malformed),
     })
+}
+
+/// What a kill is of.
+fn put_scope(p: &mut Put, instrument: Option<InstrumentId>) -> &mut Put {
+    p.u8(instrument.is_some().into()).u16(instrument.map_or(0, |id| id.0))
+}
+
+fn scope(t: &mut Take<'_>) -> Result<Option<InstrumentId>, Malformed> {
+    let (one, id) = (t.bool()?, t.u16()?);
+    Ok(one.then_some(InstrumentId(id)))
 }
 
 fn port_request(t: &mut Take<'_>) -> Result<PortRequest, Malformed> {

@@ -15,6 +15,7 @@ impl<S: Strategy> Engine<S> {
             sessions: &self.sessions,
             now: self.now,
             halted: self.halt.is_some(),
+            kills: &self.kills,
             books: &self.books,
             instruments: &self.instruments,
             orders: &self.orders,
@@ -134,7 +135,7 @@ impl<S: Strategy> Engine<S> {
             instruments: &self.instruments,
             positions: &self.positions,
             best_bid: self.books[i.feed.index()].top(id).bid_px,
-            halted: self.halt.is_some(),
+            halted: self.halt.is_some() || self.kills.holds(id),
             ready: self.sessions[i.gateway.index()].ready,
         };
         (world, &mut self.gate, &mut self.orders)

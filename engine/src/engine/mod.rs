@@ -23,11 +23,13 @@
 //! | `reports` | the venue's reports to orders and positions |
 //! | `sessions` | what a session's state says of its orders |
 //! | `halt` | control, halts, and the work left over for later inputs |
+//! | `kill` | the kill switch |
 //! | `release` | requests that waited for room: sent, or dropped |
 //! | `intents` | strategy callbacks and what becomes of their intents |
 
 mod halt;
 mod intents;
+mod kill;
 mod market;
 mod outbox;
 mod release;
@@ -38,6 +40,8 @@ mod stats;
 use model::{FeedId, GatewayId, HaltReason, Input, Instrument, InstrumentId, Nanos, Usd, VenueRef};
 
 use self::halt::Sweep;
+pub use self::kill::KillState;
+pub(crate) use self::kill::Kills;
 pub use self::outbox::{Outbox, Refusal};
 pub use self::stats::EngineStats;
 use crate::book::{Book, BookCapacity, BookStats, Books};
@@ -79,6 +83,8 @@ pub struct EngineConfig {
 pub(crate) struct Session {
     pub(crate) ready: bool,
     is_copy: bool,
+    /// What a kill has still to ask of the port.
+    asks: u8,
     last_seq: u64,
     /// Some of its orders may be unsettled: to be looked at when the venue has processed a token. Follows from the orders.
     unsettled: bool,
@@ -99,6 +105,7 @@ pub struct Engine<S> {
     gate: Gate,
     sessions: Vec<Session>,
     halt: Option<HaltReason>,
+    kills: Kills,
     wake: Option<Nanos>,
     /// Where a sweep that cancels everything has come to.
     sweep: Option<Sweep>,
@@ -142,6 +149,7 @@ impl<S: Strategy> Engine<S> {
             gate: Gate::new(config.limits, &config.throttles),
             sessions: (0..config.gateways).map(|g| session(GatewayId(g as u8))).collect(),
             halt: None,
+            kills: Kills::new(n),
             wake: None,
             sweep: None,
             cancels_waiting: false,
@@ -301,10 +309,13 @@ impl<S: Strategy> Engine<S> {
             h.word(self.books[i.instrument.feed.index()].hash(i.instrument.id));
         }
         h.word(self.halt.map_or(0, |r| r as u64));
+        self.kills.absorb(&mut h);
+        self.sessions.iter().filter(|s| s.asks != 0).for_each(|s| h.word(u64::from(s.asks)));
         h.word(self.wake.map_or(u64::MAX, |w| w.0));
         h.word(u64::from(self.sweep.is_some()) << 1 | u64::from(self.cancels_waiting));
         if let Some(s) = self.sweep {
             h.word((s.from as u64) << 32 | u64::from(s.before.0));
+            h.word(u64::from(s.only_killed));
         }
         h.word(self.untold_count as u64);
         for (k, change) in self.untold.iter().enumerate().filter_map(|(k, c)| Some((k, (*c)?))) {

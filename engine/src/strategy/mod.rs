@@ -18,7 +18,7 @@ pub use params::{ParamError, ParamValue, Params};
 pub use quoter::Quoter;
 
 use crate::book::{Book, BookChange, Books, Level, Top};
-use crate::engine::Session;
+use crate::engine::{Kills, Session};
 use crate::facts::{Facts, MarketFacts};
 use crate::instruments::{InstrumentChange, InstrumentState, Instruments};
 use crate::limits::INTENTS_PER_CALLBACK;
@@ -187,6 +187,7 @@ pub struct Fill {
 pub struct View<'a> {
     pub(crate) now: Nanos,
     pub(crate) halted: bool,
+    pub(crate) kills: &'a Kills,
     pub(crate) sessions: &'a [Session],
     pub(crate) books: &'a [Book],
     pub(crate) instruments: &'a Instruments,
@@ -212,7 +213,10 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn can_trade(&self, id: InstrumentId) -> bool {
         let i = self.instruments.of(id);
-        !self.halted && i.is_tradable() && self.sessions[i.instrument.gateway.index()].ready
+        !self.halted
+            && !self.kills.holds(id)
+            && i.is_tradable()
+            && self.sessions[i.instrument.gateway.index()].ready
     }
 
     /// An instrument's validity and its reason, trading state, short sale restriction, reference and last price.

@@ -1,6 +1,7 @@
 //! Every record comes back as it went, and what is none is refused.
 
 use super::*;
+use crate::journal::Text;
 
 fn samples() -> Vec<Record> {
     let now = Nanos(u64::MAX - 1);
@@ -50,6 +51,21 @@ fn samples() -> Vec<Record> {
         session(SessionEvent::Doubt),
         control(Control::Halt(HaltReason::Journal)),
         control(Control::Halt(HaltReason::RejectRate)),
+        control(Control::Halt(HaltReason::Killed)),
+        control(Control::Kill { instrument: None }),
+        control(Control::Kill { instrument: Some(InstrumentId(u16::MAX)) }),
+        control(Control::Unkill { instrument: Some(InstrumentId(0)) }),
+        control(Control::NeverSent { token: Token(7) }),
+        Record::Operator {
+            now,
+            by: By {
+                uid: u32::MAX,
+                pid: 1,
+                command: Text::escaped("halt-for-reconciliation"),
+                operator: Text::escaped(&"o".repeat(99)),
+                reason: Text::escaped(&"r".repeat(999)),
+            },
+        },
         control(Control::Resume),
         control(Control::CancelAll),
         control(Control::Shutdown),
