@@ -1,34 +1,52 @@
-//! The control socket of a running core: `/dev/shm/colo-<name>.sock`, for its owner only (mode 0600), one JSON object a line each way.
+//! The control socket of a running core: `/dev/shm/colo-<name>.sock`, for its owner only (mode 0600) unless `[control]` names other users, one JSON object a line
+//! each way. Who a client is the kernel says; `roles` has what that allows.
 //!
-//! Request: `{"command": "status" | "halt" | "halt-for-reconciliation" | "resume" | "cancel-all" | "shutdown"}`, `{"command": "write-off", "token": N}`,
-//! `{"command": "feed-resync" | "feed-reconnect", "feed": ID}`, of all feeds without an id, or `{"command": "mass-cancel" | "entry-off" | "entry-on", "gateway": ID}`.
-//! Answer: `{"ok": true, ...}` or `{"ok": false, "error": "..."}`.
+//! Request: `{"command": WORD, ...}` with a word of [`Command`], and beside it `operator` and `reason`; some commands want them. `{"command": "write-off", "token": N}`,
+//! `{"command": "kill" | "unkill", "symbol": TICKER}`, of all without one, `{"command": "feed-resync" | "feed-reconnect", "feed": ID}`, of all feeds without an id, or
+//! `{"command": "mass-cancel" | "entry-off" | "entry-on", "gateway": ID}`. Answer: `{"ok": true, ...}` or `{"ok": false, "error": "..."}`.
 //!
 //! The server is polled by the control thread, which serves nothing else, through `mio`. It never waits for a client that is there: one that is slow, silent or
-//! talks nonsense is dropped. With none it waits in the kernel, for some milliseconds at most.
+//! talks nonsense is dropped. With none it waits in the kernel, for some milliseconds at most. A kill takes effect at once and is answered when it is latched on disk.
 
 mod feeds;
+mod kill;
 pub mod lines;
+mod request;
+pub mod roles;
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
-use model::{Control, GatewayId, HaltReason, Nanos, PortRequest};
+use model::{Control, GatewayId, HaltReason, InstrumentId, Nanos, PortRequest};
 use ringbuf::spsc::Producer;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use self::feeds::Demand;
 pub use self::feeds::{FeedDemands, FeedDoor};
-use self::lines::LineServer;
+pub use self::kill::KillParts;
+use self::kill::{Done, KillDesk, Outcome, instrument_of};
+use self::lines::{Heard, LineServer};
+pub use self::request::{Command, Request};
+use self::roles::Roles;
+use crate::agents::ControlItem;
+use crate::clock::Clock;
+use crate::journal::By;
+use crate::latch::{Latch, Release, Scope};
 use crate::order_protocol::OrderProtocol;
 use crate::telemetry::snapshot::Viewer;
 
 /// Wait for a client where there is none.
 const IDLE: Duration = Duration::from_millis(5);
 const LISTENER: Token = Token(usize::MAX);
+/// How often the kill switch is looked at while something is killed, ...
+const KILL_LOOK: Nanos = Nanos::from_millis(10);
+/// ... and how often what lives is canceled again.
+const KILL_AGAIN: Nanos = Nanos::from_millis(1_000);
+/// Refusals that the log tells in a second; a client that only wants to fill it does not.
+const REFUSALS_SAID: u32 = 10;
 
 /// Where the socket of a core is.
 #[must_use]
@@ -36,57 +54,33 @@ pub fn socket_path(name: &str) -> PathBuf {
     PathBuf::from(format!("/dev/shm/colo-{name}.sock"))
 }
 
-/// What a client may ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Command {
-    /// The whole snapshot.
-    Status,
-    /// No new risk.
-    Halt,
-    /// No new risk, and cancel all: the venue's word differs from ours.
-    HaltForReconciliation,
-    /// Trade again.
-    Resume,
-    /// Cancel every open order.
-    CancelAll,
-    /// Give up an order of which the venue will not tell what became.
-    WriteOff,
-    /// Cancel all of a gateway's orders by the venue's own request.
-    MassCancel,
-    /// The venue takes no more orders of the firm; trading is halted.
-    EntryOff,
-    /// The venue takes orders of the firm again.
-    EntryOn,
-    /// Make a feed's books anew.
-    FeedResync,
-    /// Join a feed's groups again and begin its session with the snapshot server anew.
-    FeedReconnect,
-    /// End in order.
-    Shutdown,
+/// A line for the log.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Its level.
+    pub level: &'static str,
+    /// What happened.
+    pub message: &'static str,
+    /// Its fields.
+    pub fields: Value,
 }
 
-/// A request.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Request {
-    /// What is asked.
-    pub command: Command,
-    /// With [`Command::WriteOff`] and only there: the order's token.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<u32>,
-    /// With the commands to a feed and only there: which; all without.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub feed: Option<String>,
-    /// With the requests of a port and only there: which.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gateway: Option<String>,
-}
-
-impl From<Command> for Request {
-    fn from(command: Command) -> Request {
-        Request { command, token: None, feed: None, gateway: None }
-    }
+/// What a server is made from.
+pub struct ServerParts {
+    /// The core's name.
+    pub name: String,
+    /// To the strategy.
+    pub ring: Producer<ControlItem>,
+    /// The feeds.
+    pub feeds: Vec<FeedDoor>,
+    /// Gateways by their number: name and protocol.
+    pub ports: Vec<(String, OrderProtocol)>,
+    /// Who may do what.
+    pub roles: Roles,
+    /// The kill switch.
+    pub kill: KillParts,
+    /// The clock.
+    pub clock: Clock,
 }
 
 /// The serving end.
@@ -95,44 +89,63 @@ pub struct ControlServer {
     poll: Poll,
     events: Events,
     lines: LineServer,
-    ring: Producer<Control>,
+    ring: Producer<ControlItem>,
+    /// What must reach the strategy and found no room: kills and their ends.
+    undelivered: VecDeque<ControlItem>,
     feeds: Vec<FeedDoor>,
-    /// Gateways by their number: name and protocol.
     ports: Vec<(String, OrderProtocol)>,
+    roles: Roles,
+    kill: KillDesk,
+    clock: Clock,
     viewer: Option<Viewer>,
-    /// Requests that changed something, for the log.
-    pub carried_out: Vec<Request>,
+    kill_looked: Nanos,
+    kill_again: Nanos,
+    /// Of which kill it was said that all is flat.
+    flat_said: Nanos,
+    refused: (u64, u32),
+    commands: u64,
+    /// For the log.
+    pub said: Vec<Said>,
 }
 
 impl ControlServer {
-    /// Binds the socket. One that a dead process left is replaced; the caller holds the lock of the name, so no living one is.
+    /// Binds the socket. One that a dead process left is replaced; the caller holds the lock of the name, so no living one is. What is latched is tripped, and on its
+    /// way to the strategy in front of everything else.
     ///
     /// # Errors
-    /// The socket's.
-    pub fn bind(
-        name: &str,
-        ring: Producer<Control>,
-        feeds: Vec<FeedDoor>,
-        ports: Vec<(String, OrderProtocol)>,
-    ) -> io::Result<ControlServer> {
+    /// The socket's, or that of a thread.
+    pub fn bind(p: ServerParts) -> io::Result<ControlServer> {
         let poll = Poll::new()?;
-        let lines = LineServer::bind(socket_path(name), poll.registry(), LISTENER)?;
-        Ok(ControlServer {
-            name: name.into(),
+        let others = [&p.roles.operators[..], &p.roles.viewers].concat();
+        let lines = LineServer::bind(socket_path(&p.name), poll.registry(), LISTENER, others)?;
+        let mut server = ControlServer {
+            name: p.name,
             poll,
             events: Events::with_capacity(64),
             lines,
-            ring,
-            feeds,
-            ports,
+            ring: p.ring,
+            undelivered: VecDeque::new(),
+            feeds: p.feeds,
+            ports: p.ports,
+            roles: p.roles,
+            kill: KillDesk::open(p.kill)?,
+            clock: p.clock,
             viewer: None,
-            carried_out: Vec::new(),
-        })
+            kill_looked: Nanos::ZERO,
+            kill_again: Nanos::ZERO,
+            flat_said: Nanos::ZERO,
+            refused: (0, 0),
+            commands: 0,
+            said: Vec::new(),
+        };
+        let latch = server.kill.parts.latch.clone();
+        server.trip_all(&latch, server.clock.now());
+        Ok(server)
     }
 
     /// Puts a control input on the ring to the strategy. `false`: no room now.
-    pub fn send(&mut self, control: Control) -> bool {
-        self.ring.push(control).is_ok()
+    pub fn send(&mut self, item: impl Into<ControlItem>) -> bool {
+        self.undelivered.is_empty() && self.ring.push(item.into()).is_ok()
     }
 
     /// Clients that are connected.
@@ -147,6 +160,12 @@ impl ControlServer {
         self.ring.full_count()
     }
 
+    /// Commands that were carried out.
+    #[must_use]
+    pub fn commands(&self) -> u64 {
+        self.commands
+    }
+
     /// Serves whoever is there; with nobody there waits for one, some milliseconds at most.
     ///
     /// # Errors
@@ -157,51 +176,116 @@ impl ControlServer {
             Err(e) if e.kind() == ErrorKind::Interrupted => return Ok(0),
             other => other?,
         }
-        let lines = self.lines.hear(now);
-        for (client, line) in &lines {
-            let answer = self.answer(line);
-            self.lines.say(now, *client, &answer);
+        let heard = self.lines.hear(now);
+        for h in &heard {
+            if let Some(answer) = self.answer(h) {
+                self.lines.say(now, h.client, &answer);
+            }
         }
+        for done in self.kill.poll() {
+            self.on_done(now, done);
+        }
+        self.deliver();
+        self.tend_kill(now);
         self.lines.flush();
-        Ok(lines.len())
+        Ok(heard.len())
     }
 
-    fn answer(&mut self, line: &[u8]) -> Value {
-        let request: Request = match serde_json::from_slice(line) {
+    /// What must not be lost goes as soon as there is room.
+    fn deliver(&mut self) {
+        while let Some(item) = self.undelivered.front() {
+            if self.ring.push(*item).is_err() {
+                return;
+            }
+            self.undelivered.pop_front();
+        }
+    }
+
+    fn must_send(&mut self, control: Control, by: Option<By>) {
+        // Said twice it is done no better.
+        if !self.undelivered.iter().any(|waits| waits.control == Some(control)) {
+            self.undelivered.push_back(ControlItem { control: Some(control), by });
+        }
+        self.deliver();
+    }
+
+    /// Answers a line; `None`: later, when the disk has it.
+    fn answer(&mut self, heard: &Heard) -> Option<Value> {
+        let refusal = |error: String| Some(json!({"ok": false, "error": error}));
+        let request: Request = match serde_json::from_slice(&heard.line) {
             Ok(r) => r,
-            Err(e) => return json!({"ok": false, "error": format!("not a request: {e}")}),
+            Err(e) => return refusal(format!("not a request: {e}")),
         };
+        if !self.roles.of(heard.peer.uid).is_some_and(|role| role.allows(request.command)) {
+            let error = format!("user {} may not {}", heard.peer.uid, request.command.word());
+            self.say_refused(heard, &request, &error);
+            return refusal(error);
+        }
+        if request.command == Command::Status {
+            return Some(self.status());
+        }
+        let outcome = request.by(heard.peer).and_then(|by| self.carry_out(heard, &request, by));
+        match outcome {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.say_refused(heard, &request, &error);
+                refusal(error)
+            }
+        }
+    }
+
+    /// Does what is asked. The answer, or none where it comes later.
+    fn carry_out(&mut self, heard: &Heard, request: &Request, by: By) -> Result<Option<Value>, String> {
         let control = match request.command {
-            Command::Status => return self.status(),
+            Command::Status => return Ok(Some(self.status())),
             Command::Halt => Control::Halt(HaltReason::Operator),
             Command::HaltForReconciliation => Control::Halt(HaltReason::Reconciliation),
-            Command::Resume => Control::Resume,
+            Command::Resume => {
+                if let Some(kill) = self.kill.parts.latch.kills.iter().find(|k| k.scope == Scope::All) {
+                    return Err(format!(
+                        "killed by {} ({}): resume is refused until `unkill`",
+                        kill.by.operator, kill.by.reason
+                    ));
+                }
+                Control::Resume
+            }
+            Command::Kill => {
+                let (scope, instrument) = self.kill.scope(request.symbol.as_deref())?;
+                let at = self.clock.now();
+                self.kill.parts.ending.kill().trip(instrument, at);
+                self.must_send(Control::Kill { instrument }, Some(by));
+                self.kill_again = at;
+                self.kill.add(heard.client, by, scope, at);
+                self.note(request, &by);
+                return Ok(None);
+            }
+            Command::Unkill => {
+                let (scope, _) = self.kill.scope(request.symbol.as_deref())?;
+                self.kill.release(heard.client, by, scope, self.clock.now());
+                self.note(request, &by);
+                return Ok(None);
+            }
             Command::CancelAll => Control::CancelAll,
-            Command::WriteOff => match request.token {
-                Some(token) => Control::WriteOff { token: model::Token(token) },
-                None => return json!({"ok": false, "error": "write-off wants the order's `token`"}),
-            },
-            Command::MassCancel => match self.of_port(&request, PortRequest::MassCancel) {
-                Ok(control) => control,
-                Err(error) => return json!({"ok": false, "error": error}),
-            },
-            Command::EntryOff => match self.of_port(&request, PortRequest::EntryOff) {
-                Ok(control) => control,
-                Err(error) => return json!({"ok": false, "error": error}),
-            },
-            Command::EntryOn => match self.of_port(&request, PortRequest::EntryOn) {
-                Ok(control) => control,
-                Err(error) => return json!({"ok": false, "error": error}),
-            },
+            Command::WriteOff => {
+                let token = request.token.ok_or("write-off wants the order's `token`")?;
+                Control::WriteOff { token: model::Token(token) }
+            }
+            Command::MassCancel => self.of_port(request, PortRequest::MassCancel)?,
+            Command::EntryOff => self.of_port(request, PortRequest::EntryOff)?,
+            Command::EntryOn => self.of_port(request, PortRequest::EntryOn)?,
             // Asked of the strategy thread without the ring, so that no full ring refuses it.
-            Command::Shutdown => return self.done(request),
-            Command::FeedResync => return self.ask_feeds(request, Demand::Resync),
-            Command::FeedReconnect => return self.ask_feeds(request, Demand::Reconnect),
+            Command::Shutdown => {
+                self.send(ControlItem { control: None, by: Some(by) });
+                self.kill.parts.ending.ask();
+                return Ok(Some(self.done(request, &by)));
+            }
+            Command::FeedResync => return self.ask_feeds(request, by, Demand::Resync).map(Some),
+            Command::FeedReconnect => return self.ask_feeds(request, by, Demand::Reconnect).map(Some),
         };
-        if !self.send(control) {
-            return json!({"ok": false, "error": "the strategy thread does not take commands: it is stopped or overloaded"});
+        if !self.send(ControlItem { control: Some(control), by: Some(by) }) {
+            return Err("the strategy thread does not take commands: it is stopped or overloaded".into());
         }
-        self.done(request)
+        Ok(Some(self.done(request, &by)))
     }
 
     /// What is asked of a port, where it is one and its venue knows such a request.
@@ -215,32 +299,169 @@ impl ControlServer {
         Ok(Control::Port { gateway: GatewayId(k), request: port })
     }
 
-    fn done(&mut self, request: Request) -> Value {
-        let answer = json!({"ok": true, "command": request.command});
-        self.carried_out.push(request);
-        answer
+    fn done(&mut self, request: &Request, by: &By) -> Value {
+        self.note(request, by);
+        json!({"ok": true, "command": request.command})
     }
 
-    fn ask_feeds(&mut self, request: Request, demand: Demand) -> Value {
-        match feeds::ask(&self.feeds, request.feed.as_deref(), demand) {
-            Ok(feeds) => {
-                let mut answer = self.done(request);
-                answer["feeds"] = feeds.into();
-                answer
-            }
-            Err(error) => json!({"ok": false, "error": error}),
+    /// Has the log say what was asked, by whom and why.
+    fn note(&mut self, request: &Request, by: &By) {
+        self.commands += 1;
+        self.said.push(Said { level: "warn", message: "control command", fields: fields_of(request, by) });
+    }
+
+    /// Has the log say what was refused, some times a second at most.
+    fn say_refused(&mut self, heard: &Heard, request: &Request, error: &str) {
+        let second = self.clock.now().0 / 1_000_000_000;
+        let said = if self.refused.0 == second { self.refused.1 } else { 0 };
+        self.refused = (second, said.saturating_add(1));
+        if said < REFUSALS_SAID {
+            let fields = json!({"command": request.command, "uid": heard.peer.uid, "pid": heard.peer.pid, "error.message": error});
+            self.said.push(Said { level: "warn", message: "control command refused", fields });
         }
     }
 
-    fn status(&mut self) -> Value {
+    fn ask_feeds(&mut self, request: &Request, by: By, demand: Demand) -> Result<Value, String> {
+        let feeds = feeds::ask(&self.feeds, request.feed.as_deref(), demand)?;
+        self.send(ControlItem { control: None, by: Some(by) });
+        let mut answer = self.done(request, &by);
+        answer["feeds"] = feeds.into();
+        Ok(answer)
+    }
+
+    fn on_done(&mut self, now: Nanos, done: Done) {
+        let answer = match &done.outcome {
+            Outcome::Latched(_) => json!({"ok": true, "command": Command::Kill, "latched": true}),
+            Outcome::Failed(why) => {
+                let fields = json!({"error.message": why});
+                self.said.push(Said { level: "error", message: "the latch cannot be written", fields });
+                let error = format!(
+                    "the latch cannot be written: {why}. What was killed is killed, but a restart will not know of it"
+                );
+                json!({"ok": false, "error": error})
+            }
+            Outcome::Released(scope, release, _) => self.on_released(scope, release, done.client.as_ref()),
+            Outcome::Found(latch) => {
+                self.on_found(&latch.clone());
+                return;
+            }
+        };
+        if let Some((client, _)) = done.client {
+            self.lines.say(now, client, &answer);
+        }
+    }
+
+    fn on_released(&mut self, scope: &Scope, release: &Release, client: Option<&(u64, By)>) -> Value {
+        let by = client.map(|(_, by)| *by);
+        match release {
+            Release::Cleared => {
+                let instrument = instrument_of(&self.kill.parts.instruments, scope).unwrap_or_default();
+                if *scope == Scope::All || instrument.is_some() {
+                    self.kill.parts.ending.kill().clear(instrument);
+                    self.must_send(Control::Unkill { instrument }, by);
+                }
+                json!({"ok": true, "command": Command::Unkill, "released": true, "latched": self.kill.status()})
+            }
+            Release::Noted(missing) => {
+                self.send(ControlItem { control: None, by });
+                json!({"ok": true, "command": Command::Unkill, "released": false, "operators_missing": missing})
+            }
+            Release::SameOperator => {
+                json!({"ok": false, "error": "this operator has released it already: another one is needed"})
+            }
+            Release::NotLatched => json!({"ok": false, "error": format!("not killed ({scope})")}),
+        }
+    }
+
+    /// Somebody else has changed the latch: what it kills is killed here, and what is gone from it is put back, for a release has a name and a reason.
+    fn on_found(&mut self, latch: &Latch) {
+        let now = self.clock.now();
+        let fields = json!({"latched": latch.kills});
+        self.said.push(Said { level: "error", message: "the latch was changed from outside", fields });
+        self.trip_all(latch, now);
+        let missing: Vec<_> = self.kill.tripped(latch);
+        missing.into_iter().for_each(|kill| self.kill.put_back(kill));
+    }
+
+    /// Trips the switch for all that is latched.
+    fn trip_all(&mut self, latch: &Latch, now: Nanos) {
+        for kill in &latch.kills {
+            match instrument_of(&self.kill.parts.instruments, &kill.scope) {
+                Ok(instrument) => {
+                    self.kill.parts.ending.kill().trip(instrument, now);
+                    self.must_send(Control::Kill { instrument }, None);
+                }
+                // Nothing of it can be sent, so nothing is to be stopped. It stays latched.
+                Err(error) => {
+                    let fields = json!({"error.message": error});
+                    self.said.push(Said { level: "warn", message: "latched, and not traded here", fields });
+                }
+            }
+            self.kill.remember(kill);
+        }
+        self.kill_again = now;
+    }
+
+    /// Looks whether what is killed is flat, and has it canceled again where it is not.
+    fn tend_kill(&mut self, now: Nanos) {
+        let at = self.kill.parts.ending.kill().at();
+        if at == Nanos::ZERO || now.since(self.kill_looked).0 < KILL_LOOK.0 {
+            return;
+        }
+        self.kill_looked = now;
+        let Some(figures) = self.viewer().map(|v| v.kill().figures(at)) else { return };
+        if let Some(flat_after) = figures.flat_after_ns {
+            if self.flat_said != at {
+                self.flat_said = at;
+                let mut fields = json!(figures);
+                fields["flat_after_ms"] = (flat_after / 1_000_000).into();
+                let message = "killed: the venue has confirmed that nothing lives";
+                self.said.push(Said { level: "warn", message, fields });
+            }
+        } else if now.since(self.kill_again).0 >= KILL_AGAIN.0 && self.undelivered.is_empty() {
+            self.kill_again = now;
+            for instrument in self.killed() {
+                self.must_send(Control::Kill { instrument }, None);
+            }
+        }
+    }
+
+    /// The scopes that are killed.
+    fn killed(&self) -> Vec<Option<InstrumentId>> {
+        let kills = self.kill.parts.latch.kills.iter();
+        kills.filter_map(|k| instrument_of(&self.kill.parts.instruments, &k.scope).ok()).collect()
+    }
+
+    fn viewer(&mut self) -> Option<&Viewer> {
         if self.viewer.is_none() {
             self.viewer = Viewer::open(&self.name).ok();
         }
-        match &self.viewer {
-            Some(v) => json!({"ok": true, "status": v.read()}),
-            None => json!({"ok": false, "error": "the shared-memory region cannot be read"}),
-        }
+        self.viewer.as_ref()
     }
+
+    fn status(&mut self) -> Value {
+        let at = self.kill.parts.ending.kill().at();
+        let latched = self.kill.status();
+        let Some(viewer) = self.viewer() else {
+            return json!({"ok": false, "error": "the shared-memory region cannot be read"});
+        };
+        let mut status = json!(viewer.read());
+        if at != Nanos::ZERO {
+            status["kill"] = json!(viewer.kill().figures(at));
+            status["kill"]["latched"] = latched;
+        }
+        json!({"ok": true, "status": status})
+    }
+}
+
+/// A request as the log has it: what a person wrote is escaped and bounded.
+fn fields_of(request: &Request, by: &By) -> Value {
+    let mut fields = json!(request);
+    fields["operator"] = by.operator.as_str().into();
+    fields["reason"] = by.reason.as_str().into();
+    fields["uid"] = by.uid.into();
+    fields["pid"] = by.pid.into();
+    fields
 }
 
 /// Asks a running core and waits for its answer, a few seconds at most.

@@ -16,26 +16,28 @@ use std::time::Duration;
 
 use engine::Engine;
 use engine::strategy::Strategy;
-use model::{Control, FeedId, GatewayId};
+use model::{FeedId, GatewayId, Nanos};
 use ringbuf::counters::Counters;
 use ringbuf::log::{self, LogConfig, LogError};
 use ringbuf::region::RegionError;
 use ringbuf::spsc;
+use serde_json::json;
 
 pub use self::plan::Plan;
 use self::running::Hot;
 pub use self::running::{RunReport, Running};
 use crate::agent::{AgentHandle, CoreConfig, Heartbeat, IdleStrategy, Phase, Pulse, spawn};
 use crate::agents::{
-    ColdAgent, ColdParts, ControlAgent, ControlParts, Ending, FeedAgent, FeedParts, FeedPort, GatewayAgent,
-    GatewayParts, GatewayPort, Inline, OpenError, StrategyAgent, StrategyParts, WORDS,
+    ColdAgent, ColdParts, ControlAgent, ControlItem, ControlParts, Ending, FeedAgent, FeedParts, FeedPort,
+    GatewayAgent, GatewayParts, GatewayPort, Inline, OpenError, StrategyAgent, StrategyParts, WORDS,
 };
 use crate::clock::Clock;
 use crate::config::{Config, Topology};
-use crate::control::ControlServer;
+use crate::control::{ControlServer, KillParts, ServerParts};
 use crate::host;
 use crate::journal::{Record, RunDir, RunError, TokenBlocks, give_up_name, record, take_name};
-use crate::logs::{LogWriter, Names};
+use crate::latch::{Latch, Word};
+use crate::logs::{LogWriter, Names, timestamp};
 use crate::telemetry::counters::agent as counter;
 use crate::telemetry::publish::Publication;
 use crate::telemetry::region_path;
@@ -180,7 +182,7 @@ fn start_with<S: Strategy>(
     let core_dir = RunDir::core(&run.path);
     let mut journal = open_log("core journal", core_dir.clone())?;
     let mut captures = Vec::new();
-    for f in &config.feeds {
+    for f in config.feeds.iter().filter(|_| plan.hears) {
         let dir = RunDir::capture(&run.path, &f.id);
         captures.push(if config.journal.capture {
             Some(open_log(&format!("capture of {}", f.id), dir)?)
@@ -196,7 +198,7 @@ fn start_with<S: Strategy>(
     };
     begin.append(&mut journal).expect("an empty segment takes a record");
 
-    let names = agent_names(config, plan.topology);
+    let names = agent_names(config, plan);
     let mut publication = Publication::create(config, &names, clock.now())?;
     begun.region = Some(region_path(&config.name));
     let ending = Arc::new(Ending::default());
@@ -249,7 +251,7 @@ fn start_with<S: Strategy>(
         feed_agents.push(agent);
         feed_ports.push(FeedPort::new(id, items));
     }
-    let (control_ring, control) = spsc::channel::<Control>(CONTROL_RING);
+    let (control_ring, control) = spsc::channel::<ControlItem>(CONTROL_RING);
     let strategy_agent = StrategyAgent::new(StrategyParts {
         engine: Engine::new(&config.engine(), strategy),
         feeds: feed_ports,
@@ -260,17 +262,43 @@ fn start_with<S: Strategy>(
         clock: clock.clone(),
         ending: Arc::clone(&ending),
     });
+    let latch = Latch::read(&config.journal_dir);
+    for kill in &latch.kills {
+        let Word { operator, reason, at_ns, .. } = &kill.by;
+        let since = timestamp(Nanos(*at_ns));
+        warnings.push(format!(
+            "KILLED ({}) since {since} by {operator}: {reason}; nothing new is sent and what the venue replays is canceled, until `colo ctl unkill`",
+            kill.scope
+        ));
+    }
     let log_file = run.path.join("log.jsonl");
     let log_names = Names {
         feeds: config.feeds.iter().map(|f| f.id.clone()).collect(),
         gateways: config.gateways.iter().map(|g| g.id.clone()).collect(),
         instruments: config.instruments.clone(),
     };
-    let log =
+    let mut log =
         LogWriter::create(&log_file, &core_dir, log_names).map_err(io(log_file.display().to_string()))?;
+    if !latch.is_empty() {
+        log.say(clock.now(), "error", "the core starts killed", json!({"latched": latch.kills}));
+    }
     let ports = config.gateways.iter().map(|g| (g.id.clone(), g.protocol)).collect();
-    let server =
-        ControlServer::bind(&config.name, control_ring, doors, ports).map_err(io("control socket"))?;
+    let server = ControlServer::bind(ServerParts {
+        name: config.name.clone(),
+        ring: control_ring,
+        feeds: doors,
+        ports,
+        roles: config.roles.clone(),
+        kill: KillParts {
+            folder: config.journal_dir.clone(),
+            latch: latch.clone(),
+            ending: Arc::clone(&ending),
+            instruments: config.instruments.clone(),
+            operators_needed: config.operators_needed(),
+        },
+        clock: clock.clone(),
+    })
+    .map_err(io("control socket"))?;
     let (grants, tokens_granted) = mpsc::channel();
     let (said, commands) = mpsc::channel();
     let control_agent = ControlAgent::new(ControlParts {
@@ -391,12 +419,12 @@ fn note<A>(warnings: &mut Vec<String>, handle: &AgentHandle<A>) {
     }
 }
 
-fn agent_names(config: &Config, topology: Topology) -> Vec<String> {
-    let mut names = match topology {
+fn agent_names(config: &Config, plan: &Plan) -> Vec<String> {
+    let mut names = match plan.topology {
         Topology::Inline => vec!["inline".to_string()],
         Topology::Pipelined => {
             let gateways = config.gateways.iter().map(|g| format!("gateway-{}", g.id));
-            let feeds = config.feeds.iter().map(|f| format!("feed-{}", f.id));
+            let feeds = config.feeds.iter().filter(|_| plan.hears).map(|f| format!("feed-{}", f.id));
             gateways.chain(["strategy".to_string()]).chain(feeds).collect()
         }
     };

@@ -20,6 +20,8 @@
 #![allow(unsafe_code, reason = "the one module of this crate that calls the kernel directly")]
 
 mod memory;
+mod peer;
+mod process;
 mod syscalls;
 
 use std::fmt;
@@ -28,6 +30,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 pub use memory::{Backed, STACK_PREFAULT_MAX, back_memory, lock_memory, prefault_stack};
+pub use peer::{Peer, own_uid, peer_of};
+pub use process::{Process, started_ticks};
 pub use syscalls::{CALLS_MAX, Violation, allow_only};
 
 /// Cores that a `cpu_set_t` can name.

@@ -16,6 +16,7 @@ mod fix_link;
 pub mod fix_store;
 pub mod host;
 pub mod journal;
+pub mod latch;
 pub mod latency;
 pub mod logs;
 mod order_link;
@@ -27,6 +28,7 @@ pub mod replay;
 mod session_file;
 pub mod source;
 pub mod telemetry;
+pub mod watchdog;
 pub mod web;
 
 pub use {engine, model};

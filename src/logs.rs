@@ -13,6 +13,8 @@ use model::{
     Validity,
 };
 use ringbuf::log::{LogError, Reader};
+use serde::Serialize as _;
+use serde_json::ser::{Formatter, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::journal::{OrderLives, Record};
@@ -30,6 +32,25 @@ pub struct Names {
     pub gateways: Vec<String>,
     /// Instruments.
     pub instruments: Vec<Instrument>,
+}
+
+/// JSON in printable ASCII alone: what a venue or a person wrote can neither end a line nor move a cursor.
+struct Ascii;
+
+impl Formatter for Ascii {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        for c in fragment.chars() {
+            match c {
+                ' '..='~' => out.write_all(&[c as u8])?,
+                _ => {
+                    for unit in c.encode_utf16(&mut [0; 2]) {
+                        write!(out, "\\u{unit:04x}")?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Writes a core's log.
@@ -67,8 +88,8 @@ impl LogWriter {
         if let Value::Object(more) = fields {
             line.extend(more);
         }
-        // A log that cannot be written stops nothing: the journal is the record. serde_json escapes control characters.
-        let _ = serde_json::to_writer(&mut self.out, &line);
+        // A log that cannot be written stops nothing: the journal is the record.
+        let _ = line.serialize(&mut Serializer::with_formatter(&mut self.out, Ascii));
         let _ = self.out.write_all(b"\n");
     }
 
@@ -126,11 +147,17 @@ impl LogWriter {
         self.names.instruments.get(id.index()).map_or_else(|| id.to_string(), |i| i.symbol.to_string())
     }
 
+    /// What a kill is of.
+    fn scope(&self, instrument: Option<model::InstrumentId>) -> String {
+        instrument.map_or_else(|| "all".into(), |id| self.symbol(id))
+    }
+
     fn tell(&mut self, record: &Record) {
         if let Record::Feed { now, .. }
         | Record::Report { now, .. }
         | Record::Session { now, .. }
         | Record::Control { now, .. }
+        | Record::Operator { now, .. }
         | Record::Timer { now }
         | Record::Market { now, .. }
         | Record::Snapshot { now, .. } = record
@@ -224,6 +251,15 @@ impl LogWriter {
                     let symbol = instrument.map(|id| self.symbol(id));
                     ("warn", "restricted list", json!({"symbol": symbol, "restricted": on}))
                 }
+                model::Control::Kill { instrument } => {
+                    ("error", "killed", json!({"scope": self.scope(instrument)}))
+                }
+                model::Control::Unkill { instrument } => {
+                    ("warn", "asked to end a kill", json!({"scope": self.scope(instrument)}))
+                }
+                model::Control::NeverSent { token } => {
+                    ("warn", "request held back by the kill switch", json!({"colo.order.token": token.0}))
+                }
                 model::Control::Shutdown => ("info", "shutdown", json!({})),
                 model::Control::Tokens { first, end } => {
                     ("info", "tokens granted", json!({"first": first.0, "end": end.0}))
@@ -288,7 +324,9 @@ impl LogWriter {
             | Record::Snapshot { .. }
             | Record::Timer { .. }
             | Record::Receipt(_)
-            | Record::Hash { .. } => return,
+            | Record::Hash { .. }
+            // The control agent has told it, with all that was asked.
+            | Record::Operator { .. } => return,
         };
         self.say(self.now, level, message, fields);
     }
@@ -431,6 +469,21 @@ mod tests {
         assert_eq!(said.len(), 2, "{text}");
         assert_eq!(of(0), (12.into(), Value::Null, "pending_new".into(), "command 12".into()));
         assert_eq!(of(1), (12.into(), "pending_new".into(), "live".into(), "report 88".into()));
+    }
+
+    #[test]
+    fn no_text_of_others_leaves_its_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("log.jsonl");
+        let mut log = LogWriter::create(&file, dir.path(), Names::default()).unwrap();
+        let text = "a\n{\"message\": \"run ended\"}\r\u{1b}[2J\u{7f}\u{85}\u{9b}\u{2028}\u{202e}\u{10ffff}é";
+        log.say(Nanos(1), "warn", "no connection", json!({ "why": text, text: "key" }));
+        drop(log);
+        let bytes = std::fs::read(file).unwrap();
+        let (last, line) = bytes.split_last().unwrap();
+        assert!(*last == b'\n' && line.iter().all(|b| matches!(b, b' '..=b'~')), "{bytes:?}");
+        let said: Value = serde_json::from_slice(line).unwrap();
+        assert_eq!((&said["why"], &said[text]), (&text.into(), &"key".into()));
     }
 
     #[test]

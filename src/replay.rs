@@ -290,7 +290,7 @@ impl<S: Strategy> Player<S> {
             return Err(ReplayError::Difference { index, journal: format!("{record:?}"), engine });
         }
         match *record {
-            Record::Start { .. } | Record::Receipt(_) => {}
+            Record::Start { .. } | Record::Receipt(_) | Record::Operator { .. } => {}
             Record::Market { now, feed, count, first } | Record::Snapshot { now, feed, count, first } => {
                 let is_snapshot = matches!(record, Record::Snapshot { .. });
                 let mut events = std::mem::take(&mut self.events);

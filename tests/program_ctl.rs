@@ -108,9 +108,7 @@ fn cancel_all_cancels_what_is_open_once() {
 #[test]
 fn a_person_can_speak_to_the_venue_about_a_port() {
     let mut t = Trading::begin();
-    let ask = |t: &Trading, verb: &str, gateway: &str| {
-        colo(["ctl", "--name", &t.desk.name, verb, "--gateway", gateway])
-    };
+    let ask = |t: &Trading, verb: &str, gateway: &str| t.desk.ctl_with(verb, &["--gateway", gateway]);
     ask(&t, "mass-cancel", "g1").exits(0);
     t.until("the venue's word", |s| s.count("/gateways/0/mass_canceled") == 1 && halted(s).is_none());
     ask(&t, "entry-off", "g1").exits(0);
@@ -156,7 +154,7 @@ fn what_was_asked_is_in_the_log() {
 fn a_name_that_does_not_run_is_said_in_a_sentence() {
     for verb in ["status", "halt", "resume", "cancel-all", "shutdown"] {
         let name = format!("nobody{}", std::process::id());
-        colo(["ctl", "--name", &name, verb]).exits(1).says(&["no core named", &name]);
+        colo(["ctl", "--name", &name, verb, "--reason", "a test"]).exits(1).says(&["no core named", &name]);
     }
     // A name is no path.
     colo(["ctl", "--name", "../shm/x", "status"]).exits(1).says(&["../shm/x"]);
@@ -179,9 +177,16 @@ fn hostile_clients_disturb_nobody() {
         kept.push(garbage);
     }
     // Lines that are no requests are answered, and change nothing.
-    for line in
-        ["", "{}", "null", "[1]", "halt", r#"{"command":"kill"}"#, r#"{"command":"halt","x":1}"#, "\u{fffd}"]
-    {
+    for line in [
+        "",
+        "{}",
+        "null",
+        "[1]",
+        "halt",
+        r#"{"command":"kill -9"}"#,
+        r#"{"command":"halt","x":1}"#,
+        "\u{fffd}",
+    ] {
         let answer = ask(&t, line);
         assert_eq!(answer["ok"], false, "{line:?}: {answer}");
         assert!(answer["error"].as_str().is_some_and(|e| e.contains("not a request")), "{answer}");

@@ -233,7 +233,7 @@ fn orders_that_nobody_knows_of_are_written_off_before_trading_goes_on() {
     let lost: Vec<u64> =
         status.at("/orders").as_array().expect("a list").iter().filter_map(|o| o["token"].as_u64()).collect();
     assert!(!lost.is_empty(), "{status:?}");
-    let write_off = |token: &str| colo(["ctl", "--name", &desk.name, "write-off", "--token", token]);
+    let write_off = |token: &str| desk.ctl_with("write-off", &["--token", token]);
     for token in &lost {
         write_off(&token.to_string()).exits(0);
     }

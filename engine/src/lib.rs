@@ -19,7 +19,7 @@ pub mod strategy;
 mod validity;
 
 pub use breaker::{Alarm, BreakerError, BreakerRule, Breakers, LossLimits, Measure, RATIO_FROM, Trigger};
-pub use engine::{Engine, EngineConfig, EngineStats, Outbox, Refusal};
+pub use engine::{Engine, EngineConfig, EngineStats, KillState, Outbox, Refusal};
 pub use hash::StateHash;
 pub use instruments::{InstrumentChange, InstrumentState, Instruments};
 pub use orders::{Exposure, Lives, Order, OrderId, OrderState, Orders, PendingReplace, Turn};

@@ -122,6 +122,8 @@ pub enum HaltReason {
     Drawdown = 8,
     /// A circuit breaker: its cause is told beside.
     Breaker = 9,
+    /// The kill switch.
+    Killed = 32,
 }
 
 /// The control plane's inputs.
@@ -173,5 +175,20 @@ pub enum Control {
         first: Token,
         /// The first not granted.
         end: Token,
+    },
+    /// The kill switch (RTS 6 art. 12): no new risk, and everything within its scope canceled, until [`Control::Unkill`] of the same scope. Said again it cancels again.
+    Kill {
+        /// One instrument; all, and the ports with it, without.
+        instrument: Option<InstrumentId>,
+    },
+    /// Takes a kill of this scope back. What was killed as a whole stays halted until [`Control::Resume`].
+    Unkill {
+        /// One instrument; all without.
+        instrument: Option<InstrumentId>,
+    },
+    /// A new order or replace never left its gateway: the kill switch held it back there.
+    NeverSent {
+        /// The request's token.
+        token: Token,
     },
 }

@@ -15,7 +15,7 @@ use super::words::Word;
 use super::{LineWatch, SWEEP_TOKENS};
 use crate::agent::Agent;
 use crate::clock::Discipline;
-use crate::control::Request;
+use crate::control::Said;
 use crate::journal::{RunError, TokenBlocks};
 use crate::logs::LogWriter;
 use crate::telemetry::snapshot::Viewer;
@@ -44,8 +44,8 @@ pub struct ColdParts {
     pub granted: (Token, Token),
     /// To the control agent: what the engine may use of them.
     pub grants: Sender<Control>,
-    /// From the control agent: commands that were carried out.
-    pub said: Receiver<(Nanos, Request)>,
+    /// From the control agent: lines for the log.
+    pub said: Receiver<(Nanos, Said)>,
     /// From all agents: connections that do not come about.
     pub words: Receiver<Word>,
     /// The core's name, to look at its own region.
@@ -65,7 +65,7 @@ pub struct ColdAgent {
     is_off: bool,
     tokens: TokenBlocks,
     grants: Sender<Control>,
-    said: Receiver<(Nanos, Request)>,
+    said: Receiver<(Nanos, Said)>,
     words: Receiver<Word>,
     name: String,
     viewer: Option<Viewer>,
@@ -193,8 +193,8 @@ impl ColdAgent {
             self.log.say(word.now, "warn", "no connection", fields);
             work += 1;
         }
-        for (now, request) in self.said.try_iter() {
-            self.log.say(now, "warn", "control command", json!(request));
+        for (now, said) in self.said.try_iter() {
+            self.log.say(now, said.level, said.message, said.fields);
             work += 1;
         }
         work

@@ -8,9 +8,11 @@
 //!          └── not flat in time, or blind ──► Sweep ──► GatewayAgent: [mass cancel, its answer,] log out
 //! ```
 //!
-//! Invariant: both only ever go up. Cost of looking: one load of a cache line that is written at the end of a core's life.
+//! Invariant: `ask` and `raise` only ever go up. Cost of looking: one load of a cache line that is written at the end of a core's life.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+use super::kill::KillSwitch;
 
 /// What a gateway is to do about its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +32,7 @@ pub enum Farewell {
 pub struct Ending {
     asked: AtomicBool,
     farewell: AtomicU8,
+    kill: KillSwitch,
 }
 
 impl Ending {
@@ -48,6 +51,13 @@ impl Ending {
     /// Tells the gateways what to do; a lesser word than one said before changes nothing. What the caller pushed before is in their rings.
     pub fn raise(&self, farewell: Farewell) {
         self.farewell.fetch_max(farewell as u8, Ordering::Release);
+    }
+
+    /// The kill switch: it stands beside all rings as this does, and unlike it can be taken back.
+    #[inline]
+    #[must_use]
+    pub fn kill(&self) -> &KillSwitch {
+        &self.kill
     }
 
     /// What gateways are to do.

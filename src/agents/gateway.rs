@@ -123,6 +123,8 @@ pub struct GatewayOf<G, L> {
     /// The highest token sent in a new order or a replace.
     last_token: Token,
     ending: Arc<Ending>,
+    /// When the kill came that was acted on.
+    kill_seen: Nanos,
     parting: Parting,
     published: Nanos,
 }
@@ -179,6 +181,7 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
             given_up: None,
             last_token: Token(0),
             ending: p.ending,
+            kill_seen: Nanos::ZERO,
             parting: Parting::Staying,
             published: Nanos::ZERO,
         }
@@ -273,6 +276,10 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
                 self.publisher.counters.add(counter::unsent, 1);
                 continue;
             }
+            if self.ending.kill().blocks(command) {
+                self.hold_back(now, command.token());
+                continue;
+            }
             if popped == Nanos::ZERO {
                 popped = self.clock.now();
             }
@@ -306,6 +313,24 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
             }
         }
         work
+    }
+
+    /// What is killed does not leave.
+    #[cold]
+    fn hold_back(&mut self, now: Nanos, token: Token) {
+        self.publisher.counters.add(counter::held_back, 1);
+        self.up.push_never_sent(now, token);
+    }
+
+    /// A kill has come. What of it is in the transmit buffer and not in the socket must not go out later: the connection is given up, and the next one says what the
+    /// venue has.
+    #[cold]
+    fn on_kill(&mut self, now: Nanos, at: Nanos) {
+        self.kill_seen = at;
+        let blocked = |item: &OrderItem| self.ending.kill().blocks(item.approved.command());
+        if self.in_transmit.iter().any(blocked) {
+            self.drop_link(now);
+        }
     }
 
     /// What a person asks of the port itself.
@@ -352,6 +377,12 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
     fn on_sent(&mut self) {
         let sent = self.clock.now();
         self.publisher.counters.add(counter::sent, self.in_transmit.len() as u64);
+        let adds = |item: &OrderItem| {
+            matches!(item.approved.command().kind, CommandKind::New { .. } | CommandKind::Replace { .. })
+        };
+        if self.in_transmit.iter().any(adds) {
+            self.publisher.counters.set(counter::last_order_ns, sent.0);
+        }
         for k in 0..self.in_transmit.len() {
             let receipt = self.in_transmit[k].receipt(self.id, sent);
             self.publisher.tick_to_order.record(sent.since(receipt.received).0);
@@ -432,6 +463,10 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
     /// Looks at how the core ends. Before orders are taken: what the strategy pushed before it said so is then in the ring.
     #[inline]
     fn heed(&mut self, now: Nanos) {
+        let killed = self.ending.kill().at();
+        if killed != self.kill_seen {
+            self.on_kill(now, killed);
+        }
         match self.ending.farewell() {
             Farewell::Stay => {}
             Farewell::LogOut if matches!(self.parting, Parting::Staying) => {

@@ -5,7 +5,7 @@
 //!   FeedAgent ==============> StrategyAgent ===========> GatewayAgent
 //!                                  ^                          |
 //!                                  +====== GatewayItem ring ==+
-//!   ControlAgent -- Control ring --^          Ending: beside all rings, how the core ends
+//!   ControlAgent -- Control ring --^          Ending: beside all rings, how the core ends, and the kill switch
 //!        |
 //!   ColdAgent: logs, tokens
 //! ```
@@ -27,6 +27,7 @@ mod ending;
 mod feed;
 mod gateway;
 mod inline;
+mod kill;
 mod lines;
 mod retry;
 #[cfg(test)]
@@ -44,15 +45,31 @@ pub use feed::{FeedOf, FeedParts};
 pub(crate) use gateway::rest::RestReader;
 pub use gateway::{GatewayOf, GatewayParts, SWEEP_TOKENS};
 pub use inline::{Inline, Remains};
+pub use kill::KillSwitch;
 pub use lines::LineWatch;
 pub use strategy::{FeedPort, GatewayPort, StrategyAgent, StrategyParts};
 pub use venue::{FeedAgent, GatewayAgent, OpenError};
 pub use words::{WORDS, Word};
 
 use engine::Approved;
-use model::{ExecutionReport, FeedStatus, GatewayId, MarketEvent, Nanos, SessionEvent};
+use model::{Control, ExecutionReport, FeedStatus, GatewayId, MarketEvent, Nanos, SessionEvent, Token};
 
-use crate::journal::Receipt;
+use crate::journal::{By, Receipt};
+
+/// From the control plane to the strategy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ControlItem {
+    /// The input; none where what was asked is not the engine's.
+    pub control: Option<Control>,
+    /// Who asked, for the journal; nobody where no person did.
+    pub by: Option<By>,
+}
+
+impl From<Control> for ControlItem {
+    fn from(control: Control) -> ControlItem {
+        ControlItem { control: Some(control), by: None }
+    }
+}
 
 /// From a feed to the strategy: a packet's head is followed by its events.
 #[derive(Clone, Copy, Debug)]
@@ -156,6 +173,13 @@ pub enum GatewayItem {
     },
     /// An order left.
     Sent(Receipt),
+    /// A new order or replace was held back by the kill switch, and never leaves.
+    NeverSent {
+        /// When.
+        received: Nanos,
+        /// Its token.
+        token: Token,
+    },
 }
 
 const _: () = assert!(size_of::<GatewayItem>() <= 80);

@@ -13,7 +13,10 @@ use model::{
 use ringbuf::log::{self, Keeper, LogConfig, SyncPolicy};
 use ringbuf::spsc::{self, Consumer, Producer};
 
-use super::{Ending, FeedItem, FeedPort, GatewayItem, GatewayPort, OrderItem, StrategyAgent, StrategyParts};
+use super::{
+    ControlItem, Ending, FeedItem, FeedPort, GatewayItem, GatewayPort, OrderItem, StrategyAgent,
+    StrategyParts,
+};
 use crate::agent::Agent;
 use crate::clock::Clock;
 use crate::config::{Config, Secrets, Written, parse_toml};
@@ -50,7 +53,7 @@ pub struct Rig {
     pub feed: Producer<FeedItem>,
     pub reports: Producer<GatewayItem>,
     pub orders: Consumer<OrderItem>,
-    pub control: Producer<Control>,
+    pub control: Producer<ControlItem>,
     pub ending: Arc<Ending>,
     pub config: Config,
     pub publication: Publication,
@@ -129,7 +132,7 @@ impl Rig {
             _keeper: keeper,
             next: 1,
         };
-        rig.control.push(Control::Tokens { first: Token(1), end: Token(100_000) }).unwrap();
+        rig.control.push(Control::Tokens { first: Token(1), end: Token(100_000) }.into()).unwrap();
         let ready = SessionEvent::Ready { next_token: Token(0), proven: true };
         rig.reports.push(GatewayItem::Session { received: now, event: ready }).unwrap();
         rig.feed.push(FeedItem::Status { received: now, status: FeedStatus::Synced { next: 1 } }).unwrap();

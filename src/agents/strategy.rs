@@ -26,13 +26,13 @@ use std::sync::Arc;
 use engine::book::AHEAD;
 use engine::limits::COMMANDS_PER_INPUT;
 use engine::strategy::Strategy;
-use engine::{Engine, Outbox};
+use engine::{Engine, KillState, Outbox};
 use model::{Control, FeedId, FeedStatus, GatewayId, HaltReason, Input, Nanos, SessionEvent};
 use ringbuf::log::Writer;
 use ringbuf::spsc::{Consumer, Producer};
 
 use super::ending::{Ending, Farewell};
-use super::{FeedItem, GatewayItem, OrderItem};
+use super::{ControlItem, FeedItem, GatewayItem, OrderItem};
 use crate::agent::Agent;
 use crate::clock::Clock;
 use crate::journal::Record;
@@ -96,7 +96,7 @@ pub struct StrategyParts<S> {
     /// Gateways, by number.
     pub gateways: Vec<GatewayPort>,
     /// The control plane.
-    pub control: Consumer<Control>,
+    pub control: Consumer<ControlItem>,
     /// The core journal.
     pub journal: Writer,
     /// Shared memory.
@@ -110,7 +110,7 @@ pub struct StrategyParts<S> {
 /// See the module.
 pub struct StrategyAgent<S> {
     feeds: Vec<FeedPort>,
-    control: Consumer<Control>,
+    control: Consumer<ControlItem>,
     core: Core<S>,
     published: Nanos,
     hashed: Nanos,
@@ -150,6 +150,8 @@ struct Core<S> {
     skipping: bool,
     /// The journal refused a record: nothing more is taken.
     blind: bool,
+    /// When the venue had confirmed that nothing lives of what is killed; zero while it has not.
+    kill_flat: Nanos,
 }
 
 impl<S: Strategy> StrategyAgent<S> {
@@ -179,6 +181,7 @@ impl<S: Strategy> StrategyAgent<S> {
                 latched: false,
                 skipping: false,
                 blind: false,
+                kill_flat: Nanos::ZERO,
             },
             published: Nanos::ZERO,
             hashed: Nanos::ZERO,
@@ -225,10 +228,19 @@ impl<S: Strategy> StrategyAgent<S> {
             return 0;
         }
         let control = match self.control.pop() {
-            Some(control) => control,
+            Some(ControlItem { control, by }) => {
+                if let Some(by) = by {
+                    self.core.write(&Record::Operator { now, by });
+                }
+                let Some(control) = control else { return 1 };
+                control
+            }
             None if self.shutdown_due => Control::Shutdown,
             None => return 0,
         };
+        if matches!(control, Control::Kill { .. }) {
+            self.core.kill_flat = Nanos::ZERO;
+        }
         if control == Control::Shutdown {
             self.shut_down(now);
             self.shutdown_due = false;
@@ -500,7 +512,31 @@ impl<S: Strategy> Core<S> {
                 );
             }
             GatewayItem::Sent(receipt) => self.write(&Record::Receipt(receipt)),
+            GatewayItem::NeverSent { received: now, token } => {
+                let control = Control::NeverSent { token };
+                self.input(now, &Record::Control { now, control }, &Input::Control(control), now);
+            }
         }
+    }
+
+    /// Notes when nothing lives any more of what is killed, and shows it.
+    #[inline]
+    fn watch_kill(&mut self) {
+        let state = self.engine.kill_state();
+        if state != KillState::Off || self.kill_flat != Nanos::ZERO {
+            self.show_kill(state);
+        }
+    }
+
+    #[cold]
+    fn show_kill(&mut self, state: KillState) {
+        self.kill_flat = match state {
+            KillState::Flat if self.kill_flat == Nanos::ZERO => self.clock.now(),
+            KillState::Flat => self.kill_flat,
+            KillState::Off | KillState::Canceling => Nanos::ZERO,
+        };
+        self.publisher.counters.set(counter::kill_flat_ns, self.kill_flat.0);
+        self.publisher.counters.set(counter::kill, state as u64);
     }
 
     /// Halts trading for good, once.
@@ -555,6 +591,7 @@ impl<S: Strategy> Agent for StrategyAgent<S> {
                 work += self.core.keep_time(now);
             }
         }
+        self.core.watch_kill();
         self.tidy_up(now, work);
         if self.is_done() {
             self.take_leave();

@@ -1,4 +1,8 @@
-//! `colo ctl`: the control socket of a running core.
+//! `colo ctl`: the control socket of a running core, and the latch of one that does not run.
+
+mod kill;
+
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -13,8 +17,14 @@ pub enum Verb {
     Status,
     /// No new orders until `resume`; the strategy pulls its quotes.
     Halt,
-    /// Trade again after a halt.
+    /// Trade again after a halt. Wants `--reason`.
     Resume,
+    /// The kill switch: nothing new is sent from now on and everything is canceled, or what is of one instrument (`--symbol`), also by the next start, until `unkill`.
+    /// Wants `--reason`. Waits until the venue has confirmed that nothing lives.
+    Kill,
+    /// Release the kill switch. Wants `--reason` and `--operator`; where a gateway leads to production it takes two operators. With `--journal` of a core that does not
+    /// run. Trading stays halted until `resume`.
+    Unkill,
     /// Cancel every open order once.
     CancelAll,
     /// Give up an order of which the venue will not tell what became (`--token`): it counts for nothing any more. For when the venue's desk has said
@@ -47,12 +57,15 @@ pub enum FeedVerb {
 /// Asks a running core through its control socket.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  colo ctl --name desk1 halt\n  colo ctl --name desk1 status --json\n  colo ctl --name desk1 feed resync --feed f1"
+    after_help = "Example:\n  colo ctl --name desk1 halt\n  colo ctl --name desk1 kill --reason \"wrong prices\" --operator anna\n  colo ctl --name desk1 status --json\n  colo ctl --name desk1 feed resync --feed f1"
 )]
 pub struct Args {
     /// The core's name.
-    #[arg(long)]
-    name: String,
+    #[arg(long, required_unless_present = "journal")]
+    name: Option<String>,
+    /// With `kill` and `unkill`: the folder of its journals (`journal_dir/NAME`), where no core runs that could be asked.
+    #[arg(long, conflicts_with = "name")]
+    journal: Option<PathBuf>,
     /// What to ask.
     #[arg(value_enum)]
     verb: Verb,
@@ -68,6 +81,21 @@ pub struct Args {
     /// The order, as `status --json` names it.
     #[arg(long, required_if_eq("verb", "write-off"))]
     token: Option<u32>,
+    /// With `kill` and `unkill`: the one instrument that it is of.
+    #[arg(long)]
+    symbol: Option<String>,
+    /// Why: kept in the journal and the log.
+    #[arg(
+        long,
+        required_if_eq_any([("verb", "resume"), ("verb", "kill"), ("verb", "unkill"), ("verb", "write-off"), ("verb", "entry-on")])
+    )]
+    reason: Option<String>,
+    /// Who asks, by name: kept beside the reason. The user's number where it is left out.
+    #[arg(long, required_if_eq("verb", "unkill"))]
+    operator: Option<String>,
+    /// With `kill`: how long to wait for the venue's confirmation.
+    #[arg(long, default_value = "10", value_parser = clap::value_parser!(u64).range(0..=3_600))]
+    wait_s: u64,
     /// Prints the answer as JSON.
     #[arg(long)]
     json: bool,
@@ -82,6 +110,8 @@ pub fn run(args: &Args) -> Outcome {
         Verb::Status => Command::Status,
         Verb::Halt => Command::Halt,
         Verb::Resume => Command::Resume,
+        Verb::Kill => Command::Kill,
+        Verb::Unkill => Command::Unkill,
         Verb::CancelAll => Command::CancelAll,
         Verb::WriteOff => Command::WriteOff,
         Verb::MassCancel => Command::MassCancel,
@@ -97,23 +127,44 @@ pub fn run(args: &Args) -> Outcome {
     if args.verb != Verb::Feed && (args.of_feed.is_some() || args.feed.is_some()) {
         return Err(Failure::with(Exit::Usage, "only `feed` takes a second verb or --feed"));
     }
+    let kills = matches!(args.verb, Verb::Kill | Verb::Unkill);
+    if !kills && (args.symbol.is_some() || args.journal.is_some()) {
+        return Err(Failure::with(Exit::Usage, "only `kill` and `unkill` take --symbol or --journal"));
+    }
+    let name = match (&args.name, &args.journal) {
+        (Some(name), _) => name,
+        (None, Some(folder)) => return kill::offline(args, folder),
+        (None, None) => return Err(Failure::with(Exit::Usage, "--name or --journal is needed")),
+    };
     let token = args.token.filter(|_| args.verb == Verb::WriteOff);
     let asks_port = matches!(args.verb, Verb::MassCancel | Verb::EntryOff | Verb::EntryOn);
     let gateway = args.gateway.clone().filter(|_| asks_port);
     let feed = args.feed.clone().filter(|_| command != Command::Status);
-    let mut answer =
-        control::ask(&args.name, Request { command, token, feed, gateway }).map_err(Failure::new)?;
+    let request = Request {
+        token,
+        feed,
+        gateway,
+        symbol: args.symbol.clone(),
+        operator: args.operator.clone(),
+        reason: args.reason.clone(),
+        ..command.into()
+    };
+    let mut answer = control::ask(name, request).map_err(Failure::new)?;
     if args.verb == Verb::Feed && command == Command::Status {
         answer = feeds_of(answer, args.feed.as_deref())?;
     }
-    if args.json {
+    if args.json && args.verb != Verb::Kill {
         super::print(&format!("{answer}\n"));
     }
     if answer["ok"] != Value::Bool(true) {
         return Err(Failure::new(answer["error"].as_str().unwrap_or("the core refused without a reason")));
     }
+    if args.verb == Verb::Kill {
+        return kill::await_flat(args, name);
+    }
     if !args.json {
         match args.verb {
+            Verb::Unkill => super::print(&kill::released(&answer)),
             Verb::Status => super::print(&status(&answer["status"])),
             Verb::Feed if command == Command::Status => super::print(&feed_status(&answer)),
             Verb::Feed => super::print(&feeds_asked(&answer)),
@@ -127,6 +178,7 @@ pub fn run(args: &Args) -> Outcome {
 fn status(s: &Value) -> String {
     let text = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_string);
     let mut out = format!("{}  pid {}\n", text(&s["name"]), s["pid"]);
+    out.push_str(&kill::status(&s["kill"]));
     let risk = &s["risk"];
     let halted = risk["halted"].as_str().map_or_else(|| "trading".to_string(), |h| format!("HALTED ({h})"));
     out.push_str(&format!(

@@ -17,7 +17,7 @@ use super::signals::{self, Signals};
 use super::{Exit, Failure, Outcome};
 use crate::clock::Clock;
 use crate::config::{Config, Secrets};
-use crate::control::{self, Command};
+use crate::control::{self, Command, Request};
 use crate::journal::{Record, RunDir};
 use crate::logs::timestamp;
 
@@ -237,7 +237,9 @@ impl Comparison<'_> {
         out.flush()?;
         let Some(name) = self.args.halt.as_ref().filter(|_| self.found == 1) else { return Ok(()) };
         // What was found is told whether or not the core can be.
-        match control::ask(name, Command::HaltForReconciliation.into()) {
+        let reason = Some("the drop copy differs from what the session told".to_owned());
+        let request = Request { reason, ..Command::HaltForReconciliation.into() };
+        match control::ask(name, request) {
             Ok(answer) if answer["ok"] == true => super::warn(&format!("{name} is halted: reconciliation")),
             Ok(answer) => super::warn(&format!("{name} was NOT HALTED: {}", answer["error"])),
             Err(why) => super::warn(&format!("{name} was NOT HALTED: {why}")),

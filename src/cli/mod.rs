@@ -28,6 +28,7 @@ mod report;
 mod run;
 mod signals;
 mod strategies;
+mod watchdog;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -100,6 +101,7 @@ enum Command {
     Journal(journal::Args),
     Dropcopy(dropcopy::Args),
     Ctl(ctl::Args),
+    Watchdog(watchdog::Args),
     Config(config::Args),
     Latency(latency::Args),
     Doctor(doctor::Args),
@@ -122,6 +124,7 @@ pub fn main(own: &[Entry]) -> ExitCode {
         Command::Journal(a) => journal::run(a),
         Command::Dropcopy(a) => dropcopy::run(a),
         Command::Ctl(a) => ctl::run(a),
+        Command::Watchdog(a) => watchdog::run(a),
         Command::Config(a) => config::run(a, &registry),
         Command::Latency(a) => latency::run(a),
         Command::Doctor(a) => doctor::run(a),

@@ -3,6 +3,7 @@
 //! Every problem is found before any socket opens or any file is made, and names the file, the key, what stands there and what is allowed.
 //! Nothing reads the file or the environment after the start.
 
+mod control;
 mod depth;
 mod feed;
 mod fees;
@@ -14,6 +15,7 @@ mod risk;
 mod start_of_day;
 mod throttle;
 mod transport;
+mod watchdog;
 mod written;
 
 use std::fmt;
@@ -38,6 +40,7 @@ pub use transport::Way;
 pub use written::Written;
 
 use crate::agent::IdleStrategy;
+use crate::control::roles::Roles;
 use crate::order_protocol::OrderProtocol;
 
 /// One thing wrong with a configuration.
@@ -208,6 +211,10 @@ pub struct Config {
     pub breakers: Breakers,
     /// What a book may show.
     pub sanity: BookSanity,
+    /// Who may ask what of the running core.
+    pub roles: Roles,
+    /// When a watchdog cuts it off.
+    pub watchdog: crate::watchdog::Limits,
     /// Journal policy.
     pub journal: Journal,
     /// Sizes.
@@ -258,6 +265,13 @@ impl Config {
                 direct_refs: self.capacity.direct_refs,
             },
         }
+    }
+
+    /// How many operators have to release a kill: two where real money is traded.
+    #[must_use]
+    pub fn operators_needed(&self) -> usize {
+        let is_real = self.gateways.iter().any(|g| g.environment == Environment::Production);
+        1 + usize::from(is_real)
     }
 
     /// The gateways that are drop copies.

@@ -15,7 +15,7 @@ use ringbuf::log::SyncPolicy;
 
 use super::written::{self, Written};
 use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Journal, Problem, Topology};
-use super::{depth, fees, fix, options, rest, risk, start_of_day, throttle, transport};
+use super::{control, depth, fees, fix, options, rest, risk, start_of_day, throttle, transport, watchdog};
 use crate::agent::IdleStrategy;
 use crate::order_protocol::OrderProtocol;
 use crate::protocol::FeedProtocol;
@@ -166,6 +166,8 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
     let sanity = sanity(&mut c, &written.sanity);
     let cores = cores(&mut c, &written);
     let journal = journal(&mut c, &written.journal);
+    let roles = control::resolve(&mut c, &written.control);
+    let watchdog = watchdog::resolve(&mut c, &written.watchdog);
     capacity(&mut c, &written.capacity, &limits);
     let params = params(&mut c, &written.strategy);
     if !c.problems.is_empty() {
@@ -187,6 +189,8 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
         scopes: risk.scopes,
         breakers: risk.breakers,
         sanity,
+        roles,
+        watchdog,
         journal,
         capacity: written.capacity.clone(),
         sample_every: written.telemetry.sample_every,

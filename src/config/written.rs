@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::control::Control;
 pub use super::options::OrderOptions;
 pub use super::risk::Risk;
 pub use super::start_of_day::StartOfDay;
 pub use super::throttle::Throttle;
+pub use super::watchdog::Watchdog;
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -47,6 +49,12 @@ pub struct Written {
     /// What a book may show.
     #[serde(default)]
     pub sanity: Sanity,
+    /// Who may ask what of the running core.
+    #[serde(default)]
+    pub control: Control,
+    /// When a watchdog cuts it off.
+    #[serde(default)]
+    pub watchdog: Watchdog,
     /// Journal policy.
     #[serde(default)]
     pub journal: Journal,

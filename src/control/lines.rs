@@ -1,4 +1,5 @@
-//! Lines of JSON over a Unix socket that is its owner's alone (mode 0600): the serving end, which never waits for a client, and the asking end.
+//! Lines of JSON over a Unix socket that is its owner's alone (mode 0600), or of some users more, by what the kernel says a client is: the serving end, which never
+//! waits for a client, and the asking end.
 //!
 //! ```text
 //!   hear: accept, read ──► whole lines ──► the program ──► say: an answer a line ──► flush: write
@@ -19,9 +20,11 @@ use model::Nanos;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::host::{self, Peer};
+
 /// Longest request.
 const REQUEST: usize = 4_096;
-/// Clients at once; another takes the place of the oldest.
+/// Clients at once; another takes the place of the oldest of the user who has most of them.
 const CLIENTS: usize = 16;
 /// A client that has said nothing whole for so long is dropped.
 const PATIENCE: Nanos = Nanos::from_millis(5_000);
@@ -31,6 +34,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 struct Client {
     id: u64,
+    peer: Peer,
     stream: UnixStream,
     request: Vec<u8>,
     answer: Vec<u8>,
@@ -39,21 +43,39 @@ struct Client {
     open: bool,
 }
 
+/// A whole line of a client's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// The client's number, for [`LineServer::say`].
+    pub client: u64,
+    /// Who it is.
+    pub peer: Peer,
+    /// The line.
+    pub line: Vec<u8>,
+}
+
 /// The serving end. Dropping it removes the socket's file, so that nobody finds one that is not served.
 #[derive(Debug)]
 pub struct LineServer {
     path: PathBuf,
     listener: UnixListener,
+    /// Users who may connect beside the owner and root.
+    others: Vec<u32>,
     clients: Vec<Client>,
     next: u64,
 }
 
 impl LineServer {
-    /// Binds the socket; `registry` wakes by `token` when a client comes. A socket that a dead process left is replaced, a living one and any other file is not.
+    /// Binds the socket; `registry` wakes by `token` when a client comes. `others` may connect beside its owner and root. A socket that a dead process left is replaced, a living one and any other file is not.
     ///
     /// # Errors
     /// The socket's; `AddrInUse` where a process listens there, `AlreadyExists` where something else is.
-    pub fn bind(path: PathBuf, registry: &Registry, token: Token) -> io::Result<LineServer> {
+    pub fn bind(
+        path: PathBuf,
+        registry: &Registry,
+        token: Token,
+        others: Vec<u32>,
+    ) -> io::Result<LineServer> {
         match std::fs::symlink_metadata(&path) {
             Ok(there) if !there.file_type().is_socket() => {
                 return Err(io::Error::new(ErrorKind::AlreadyExists, "there is a file that is no socket"));
@@ -66,9 +88,10 @@ impl LineServer {
             Err(e) => return Err(e),
         }
         let mut listener = UnixListener::bind(&path)?;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        let mode = if others.is_empty() { 0o600 } else { 0o666 };
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))?;
         registry.register(&mut listener, token, Interest::READABLE)?;
-        Ok(LineServer { path, listener, clients: Vec::new(), next: 0 })
+        Ok(LineServer { path, listener, others, clients: Vec::new(), next: 0 })
     }
 
     /// Clients that are connected.
@@ -77,8 +100,8 @@ impl LineServer {
         self.clients.len()
     }
 
-    /// Takes in who comes and what they say: whole lines, each with the number of its client for [`LineServer::say`].
-    pub fn hear(&mut self, now: Nanos) -> Vec<(u64, Vec<u8>)> {
+    /// Takes in who comes and what they say.
+    pub fn hear(&mut self, now: Nanos) -> Vec<Heard> {
         self.accept(now);
         let mut lines = Vec::new();
         self.clients.retain_mut(|c| c.hear(now, &mut lines));
@@ -89,19 +112,34 @@ impl LineServer {
         loop {
             match self.listener.accept() {
                 Ok((stream, _)) => {
+                    // Whoever may not be here hears nothing, and is not heard.
+                    let Some(peer) = host::peer_of(&stream).ok().filter(|p| self.admits(p.uid)) else {
+                        continue;
+                    };
                     if self.clients.len() == CLIENTS {
-                        self.clients.remove(0);
+                        self.clients.remove(self.one_too_many());
                     }
                     self.next += 1;
                     let (request, answer) = (Vec::new(), Vec::new());
                     let (id, since, open) = (self.next, now, true);
-                    self.clients.push(Client { id, stream, request, answer, since, open });
+                    self.clients.push(Client { id, peer, stream, request, answer, since, open });
                 }
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 // Nobody else waits; or the process is out of descriptors, and the next turn tries again.
                 Err(_) => return,
             }
         }
+    }
+
+    fn admits(&self, uid: u32) -> bool {
+        uid == host::own_uid() || uid == 0 || self.others.contains(&uid)
+    }
+
+    /// The oldest client of the user who has most: nobody's clients can take the places of all others.
+    fn one_too_many(&self) -> usize {
+        let of = |uid: u32| self.clients.iter().filter(|c| c.peer.uid == uid).count();
+        let most = self.clients.iter().map(|c| of(c.peer.uid)).max().unwrap_or(0);
+        self.clients.iter().position(|c| of(c.peer.uid) == most).unwrap_or(0)
     }
 
     /// Answers a line. A client that is gone is not told.
@@ -127,7 +165,7 @@ impl Drop for LineServer {
 
 impl Client {
     /// Reads. `false`: it is done with.
-    fn hear(&mut self, now: Nanos, lines: &mut Vec<(u64, Vec<u8>)>) -> bool {
+    fn hear(&mut self, now: Nanos, lines: &mut Vec<Heard>) -> bool {
         if now.since(self.since).0 > PATIENCE.0 {
             return false;
         }
@@ -149,7 +187,8 @@ impl Client {
             }
         }
         while let Some(end) = self.request.iter().position(|b| *b == b'\n') {
-            lines.push((self.id, self.request.drain(..=end).collect()));
+            let line = self.request.drain(..=end).collect();
+            lines.push(Heard { client: self.id, peer: self.peer, line });
         }
         true
     }
@@ -173,13 +212,26 @@ impl Client {
 /// # Errors
 /// In words: nobody serves there, or there is no answer.
 pub fn ask(path: &Path, request: &impl Serialize, nobody: &str) -> Result<Value, String> {
+    ask_within(path, request, nobody, ANSWER)
+}
+
+/// As [`ask`], and waits for so long.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_within(
+    path: &Path,
+    request: &impl Serialize,
+    nobody: &str,
+    patience: Duration,
+) -> Result<Value, String> {
     let mut stream = Blocking::connect(path).map_err(|e| match e.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => format!("{nobody} ({}: {e})", path.display()),
         _ => format!("{}: {e}", path.display()),
     })?;
     let mut exchange = || -> io::Result<String> {
-        stream.set_read_timeout(Some(ANSWER))?;
-        stream.set_write_timeout(Some(ANSWER))?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
         let mut request = serde_json::to_vec(request)?;
         request.push(b'\n');
         stream.write_all(&request)?;

@@ -18,6 +18,8 @@ pub struct Plan {
     pub idle: IdleStrategy,
     /// Priority of the hot threads under `SCHED_FIFO`, if any.
     pub realtime: Option<u8>,
+    /// Whether its feeds are heard. What only ends what another core left hears no market.
+    pub hears: bool,
     /// What the person should know, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -39,6 +41,7 @@ impl Plan {
             topology: config.topology,
             idle: config.idle,
             realtime: config.cores.realtime,
+            hears: true,
             warnings: Vec::new(),
         };
         // Threads that yield under the default policy share with the cold ones.

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicUsize;
 use engine::OrderState;
 use engine::book::BookChange;
 use engine::strategy::{Intents, ParamError, Params, View};
-use model::{Px, Qty};
+use model::{Control, Px, Qty};
 use ringbuf::log::DiskOp;
 
 use super::*;

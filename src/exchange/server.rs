@@ -209,7 +209,7 @@ pub fn spawn(config: ExchangeConfig) -> Result<Running, ExchangeError> {
 
     let mut control = None;
     if let Some(path) = &config.control {
-        let bound = LineServer::bind(path.clone(), poll.registry(), CONTROL);
+        let bound = LineServer::bind(path.clone(), poll.registry(), CONTROL, Vec::new());
         control = Some(bound.map_err(|source| ExchangeError::Control { path: path.clone(), source })?);
     }
 
@@ -401,12 +401,12 @@ impl Server {
         }
         if let Some(control) = &mut self.control {
             let now = self.clock.now();
-            for (client, line) in control.hear(Nanos(now)) {
-                let mut answer = self.venue.on_control(now, &line);
+            for heard in control.hear(Nanos(now)) {
+                let mut answer = self.venue.on_control(now, &heard.line);
                 if let Some(counts) = answer.get_mut("counts") {
                     counts["rest"] = self.rest.as_ref().map(|doors| doors.desk().counts().json()).into();
                 }
-                control.say(Nanos(now), client, &answer);
+                control.say(Nanos(now), heard.client, &answer);
             }
             control.flush();
         }

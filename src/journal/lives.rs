@@ -49,6 +49,7 @@ impl OrderLives {
             | Record::Receipt(_)
             | Record::Validity(_)
             | Record::Alarm(_)
+            | Record::Operator { .. }
             | Record::Hash { .. }
             | Record::End { .. } => &[],
         }

@@ -13,6 +13,7 @@
 //!
 //! Market data is journaled by reference (feed, first sequence, count) and found in the feed's capture; everything else whole.
 
+mod by;
 mod bytes;
 mod capture;
 mod examine;
@@ -20,6 +21,7 @@ mod lives;
 pub mod record;
 mod run;
 
+pub use by::{By, OPERATOR_MAX, REASON_MAX, Text};
 pub use capture::{Batch, CaptureError, CaptureReader};
 pub use examine::examine;
 pub use lives::OrderLives;

@@ -18,6 +18,7 @@
 //! | 21 | Validity | scope, to u8, reason u8 |
 //! | 22 | Dropped | order u32, why u8, refusal u8, intent |
 //! | 23 | Alarm | 1, level u8, cause u8; or 2, instrument u16, cause u8; or 3, measure u8, instrument u16 (65,535: none), percent u8, value i64, limit i64 |
+//! | 32 | Operator | now u64, uid u32, pid u32, then command, operator and reason: each a length u8 and its bytes |
 //!
 //! Kinds below 16 are inputs, in the order the engine saw them; 16 and above are what came of them.
 
@@ -32,6 +33,7 @@ use model::{
 
 use ringbuf::log::{AppendError, Writer};
 
+use super::by::By;
 use super::bytes::{Malformed, Put, Take};
 
 /// Version of the record layouts.
@@ -165,6 +167,13 @@ pub enum Record {
         /// The last hash.
         hash: u64,
     },
+    /// Somebody asked for something over the control plane; where it is an input, that follows.
+    Operator {
+        /// When it reached the strategy thread.
+        now: Nanos,
+        /// Who, what and why.
+        by: By,
+    },
 }
 
 /// A payload that is no record of its kind.
@@ -176,6 +185,14 @@ pub enum RecordError {
     /// The fields do not fit the kind.
     #[error("record of kind {0} is malformed")]
     Malformed(u16),
+}
+
+/// A record's fields, encoded.
+enum Payload<'a> {
+    /// In whole words, the last filled up with zeros, and how many bytes they are.
+    Words(&'a [u64], usize),
+    /// As they are: a person's text.
+    Bytes(&'a [u8]),
 }
 
 impl Record {
@@ -200,24 +217,31 @@ impl Record {
     /// [`AppendError`]; nothing is written then.
     #[inline]
     pub fn append(&self, log: &mut Writer) -> Result<u64, AppendError> {
-        self.encode(|kind, words, len| log.append_words(kind, words, len))
+        self.encode(|kind, payload| match payload {
+            Payload::Words(words, len) => log.append_words(kind, words, len),
+            Payload::Bytes(bytes) => log.append(kind, bytes),
+        })
     }
 
     /// Its kind and payload.
     #[must_use]
     pub fn to_bytes(&self) -> (u16, Vec<u8>) {
-        self.encode(|kind, words, len| {
-            let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-            bytes.truncate(len);
-            (kind, bytes)
+        self.encode(|kind, payload| match payload {
+            Payload::Words(words, len) => {
+                let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+                bytes.truncate(len);
+                (kind, bytes)
+            }
+            Payload::Bytes(bytes) => (kind, bytes.to_vec()),
         })
     }
 
-    /// Gives kind, payload and the payload's length in bytes to `f`; the payload is in whole words, the last filled up with zeros. No allocation.
+    /// Gives kind and payload to `f`. No allocation.
     #[inline]
-    fn encode<R>(&self, f: impl FnOnce(u16, &[u64], usize) -> R) -> R {
+    fn encode<R>(&self, f: impl FnOnce(u16, Payload<'_>) -> R) -> R {
         let mut p = Put::new();
         let kind = match self {
+            Record::Operator { now, by } => return by.encode(now.0, |bytes| f(32, Payload::Bytes(bytes))),
             Record::Start { format, run, config_hash, now } => {
                 p.u32(*format).u32(*run).u64(*config_hash).u64(now.0);
                 1
@@ -295,7 +319,7 @@ impl Record {
             }
         };
         let (words, len) = p.done();
-        f(kind, words, len)
+        f(kind, Payload::Words(words, len))
     }
 
     /// Decodes a record.
@@ -303,7 +327,7 @@ impl Record {
     /// # Errors
     /// [`RecordError`] for a kind or fields that this version does not write.
     pub fn decode(kind: u16, payload: &[u8]) -> Result<Record, RecordError> {
-        if !matches!(kind, 1..=8 | 16..=23) {
+        if !matches!(kind, 1..=8 | 16..=23 | 32) {
             return Err(RecordError::UnknownKind(kind));
         }
         let mut t = Take(payload);
@@ -340,6 +364,7 @@ fn decode(kind: u16, t: &mut Take<'_>) -> Result<Record, Malformed> {
         20 => Record::End { hash: t.u64()? },
         21 => Record::Validity(transition(t)?),
         23 => Record::Alarm(alarm::take(t)?),
+        32 => Record::Operator { now: now(t)?, by: By::take(t)? },
         _ => {
             let (order, code) = (OrderId(Token(t.u32()?)), (t.u8()?, t.u8()?));
             let why = DropReason::of_code(code).ok_or(Malformed)?;
@@ -443,6 +468,9 @@ fn put_control(p: &mut Put, c: Control) {
         Control::Restrict { instrument, on } => {
             p.u8(10).u16(instrument.map_or(alarm::NO_INSTRUMENT, |id| id.0)).u8(on.into())
         }
+        Control::Kill { instrument } => put_scope(p.u8(32), instrument),
+        Control::Unkill { instrument } => put_scope(p.u8(33), instrument),
+        Control::NeverSent { token } => p.u8(34).u32(token.0),
     };
 }
 
@@ -458,6 +486,7 @@ fn control(t: &mut Take<'_>) -> Result<Control, Malformed> {
             7 => HaltReason::RejectRate,
             8 => HaltReason::Drawdown,
             9 => HaltReason::Breaker,
+            32 => HaltReason::Killed,
             _ => return Err(Malformed),
         }),
         2 => Control::Resume,
@@ -469,8 +498,21 @@ fn control(t: &mut Take<'_>) -> Result<Control, Malformed> {
         8 => Control::Trip { level: alarm::level(t)?, cause: alarm::cause(t)? },
         9 => Control::Clutch { engaged: t.bool()? },
         10 => Control::Restrict { instrument: alarm::instrument(t)?, on: t.bool()? },
+        32 => Control::Kill { instrument: scope(t)? },
+        33 => Control::Unkill { instrument: scope(t)? },
+        34 => Control::NeverSent { token: Token(t.u32()?) },
         _ => return Err(Malformed),
     })
+}
+
+/// What a kill is of.
+fn put_scope(p: &mut Put, instrument: Option<InstrumentId>) -> &mut Put {
+    p.u8(instrument.is_some().into()).u16(instrument.map_or(0, |id| id.0))
+}
+
+fn scope(t: &mut Take<'_>) -> Result<Option<InstrumentId>, Malformed> {
+    let (one, id) = (t.bool()?, t.u16()?);
+    Ok(one.then_some(InstrumentId(id)))
 }
 
 fn port_request(t: &mut Take<'_>) -> Result<PortRequest, Malformed> {

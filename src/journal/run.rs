@@ -66,6 +66,14 @@ impl RunDir {
         Ok(RunDir { path, number, _lock: lock })
     }
 
+    /// Holds a folder of journals, so that no core runs there, until the file is dropped.
+    ///
+    /// # Errors
+    /// [`RunError::Locked`] where one does.
+    pub fn hold(journal_dir: &Path) -> Result<File, RunError> {
+        lock(journal_dir.join("lock"))
+    }
+
     /// Where the core's log is.
     #[must_use]
     pub fn core(run: &Path) -> PathBuf {

@@ -117,6 +117,8 @@ counters! {
         mass_cancels: "1", "Mass cancels sent at an end in disorder";
         mass_canceled: "1", "Mass cancels that the venue has taken, a person's among them";
         entry_off: "1", "1 while the venue's last word is that it takes no orders of the firm";
+        last_order_ns: "ns", "When the socket took the last new order or replace, since the Unix epoch; 0 for never";
+        held_back: "1", "New orders and replaces that the kill switch kept from leaving";
     }
 }
 
@@ -124,8 +126,9 @@ counters! {
     /// Of the control plane.
     control {
         clients: "1", "Clients of the control socket";
-        commands: "1", "Commands passed to the strategy thread";
+        commands: "1", "Commands carried out";
         ring_full: "1", "Control inputs that found no room in the ring to the strategy: commands are refused, tokens wait";
+        killed_at_ns: "ns", "When the last kill came that stands, since the Unix epoch; 0 while nothing is killed";
     }
 }
 
@@ -159,6 +162,8 @@ counters! {
         dropped: "1", "Of these, what was not sent";
         corrected: "1", "Fills that the venue corrected";
         lots_merged: "1", "Fills that found no room for a lot of their own (first in, first out): their shares leave at the average of the lot that they joined";
+        kill: "1", "0 nothing is killed, 1 orders within a kill may live, 2 the venue has confirmed that none does";
+        kill_flat_ns: "ns", "When the venue had confirmed that nothing lives of what is killed, since the Unix epoch; 0 while it has not";
     }
 }
 

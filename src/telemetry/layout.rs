@@ -1,7 +1,7 @@
 //! Where everything lies in the region, in words of 64 bits behind the region's own header.
 //!
 //! ```text
-//!   word 0          SHAPE     agents | feeds | gateways | instruments | orders | max open orders | name (4 words) | 6 spare
+//!   word 0          SHAPE     agents | feeds | gateways | instruments | orders | max open orders | name (4 words) | process start | 5 spare
 //!        16         AGENTS    for each: name (4 words), counters::agent, padding
 //!                   FEEDS     for each: name (4 words), counters::feed, counters::line for each of 4 lines, histograms `decode`, `wire`, padding
 //!                   GATEWAYS  for each: name (4 words), counters::gateway, histograms `order_ring`, `encode`, `tick_to_order`, padding
@@ -30,7 +30,7 @@ use ringbuf::histogram;
 use super::counters;
 
 /// Version of this layout.
-pub const VERSION: u32 = 8;
+pub const VERSION: u32 = 9;
 
 /// Words of a name: 32 bytes, padded with NUL.
 pub const NAME: usize = 4;

@@ -11,6 +11,7 @@ use ringbuf::region::{Region, RegionError, RegionMut};
 use super::counters;
 use super::layout::{self, LINES_MAX, Layout, ORDERS_SHOWN_MAX, Shape, Span};
 use crate::config::Config;
+use crate::host;
 
 /// A region being handed out to its writers.
 pub struct Publication {
@@ -42,6 +43,8 @@ impl Publication {
         for (k, w) in name_words(&config.name).into_iter().enumerate() {
             head.set(6 + k, w);
         }
+        // With the region's process id it names one process for good.
+        head.set(10, host::started_ticks(std::process::id()).unwrap_or(0));
         let mut p = Publication { region, layout };
         for (k, name) in agents.iter().enumerate() {
             p.name(layout.agent_name(k), name)?;

@@ -277,14 +277,14 @@ fn json_field_names_are_stable() {
     );
     assert_eq!(
         keys(&json["gateways"][0]),
-        "connects disconnects entry_off given_up id last_sequence login_rejects mass_canceled mass_cancels \
+        "connects disconnects entry_off given_up held_back id last_order_ns last_sequence login_rejects mass_canceled mass_cancels \
          protocol_errors receipts_lost reports ring_full sent spilled state throttle undecodable unsent"
     );
-    assert_eq!(keys(&json["control"]), "clients commands ring_full");
+    assert_eq!(keys(&json["control"]), "clients commands killed_at_ns ring_full");
     assert_eq!(
         keys(&json["engine"]),
         "accepted adopted anomalies broken_prints cancels controls_refused corrected dropped duplicate_reports fills held inputs journal_records \
-         journal_refused late_reports lots_merged market_events new_orders order_ring_full refusals rejected replaces reports \
+         journal_refused kill kill_flat_ns late_reports lots_merged market_events new_orders order_ring_full refusals rejected replaces reports \
          shares unknown_refs unsettled written_off"
     );
     assert_eq!(

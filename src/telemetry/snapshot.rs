@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use engine::{OrderState, Position, Reason};
-use model::{HaltReason, Px, Symbol, Usd, Validity};
+use model::{HaltReason, Nanos, Px, Symbol, Usd, Validity};
 use ringbuf::cell::CellReader;
 use ringbuf::counters::CounterReader;
 use ringbuf::histogram::{BUCKETS, HistogramReader, RANGE, Snapshot as Counts};
@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use super::counters::{self, Entry};
 use super::layout::{self, LINES_MAX, Layout, Shape, Span};
+use crate::watchdog::Beat;
 
 /// Why there is nothing to show.
 #[derive(Debug, thiserror::Error)]
@@ -261,6 +262,47 @@ pub struct Snapshot {
     pub latency_ns: BTreeMap<&'static str, Percentiles>,
 }
 
+/// Where the kill switch stands.
+#[derive(Clone, Copy, Debug)]
+pub struct KillView {
+    /// As [`counters::engine::kill`].
+    pub state: u64,
+    /// When all within it was flat; 0 while it is not.
+    pub flat_ns: u64,
+    /// When the last new order or replace left, by any gateway.
+    pub last_order_ns: u64,
+}
+
+/// What a kill took, from the command's arrival on.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct KillFigures {
+    /// `off`, `canceling` or `flat`.
+    pub state: &'static str,
+    /// When the command came, ns since the Unix epoch.
+    pub at_ns: u64,
+    /// Until the venue had confirmed that nothing lives; none while it has not.
+    pub flat_after_ns: Option<u64>,
+    /// Until the last new order or replace left, of whatever instrument; 0 where none left after it.
+    pub last_order_after_ns: u64,
+}
+
+impl KillView {
+    /// As a kill that came `at` sees it.
+    #[must_use]
+    pub fn figures(&self, at: Nanos) -> KillFigures {
+        let flat = (self.flat_ns >= at.0).then(|| self.flat_ns - at.0);
+        KillFigures {
+            state: match (self.state, flat) {
+                (2, Some(_)) => "flat",
+                _ => "canceling",
+            },
+            at_ns: at.0,
+            flat_after_ns: flat.filter(|_| self.state == 2),
+            last_order_after_ns: self.last_order_ns.saturating_sub(at.0),
+        }
+    }
+}
+
 /// A region open for reading again and again.
 pub struct Viewer {
     region: Region,
@@ -365,6 +407,38 @@ impl Viewer {
     #[must_use]
     pub fn tokens_left(&self) -> Option<u64> {
         self.risk().map(|r| r.tokens_left)
+    }
+
+    /// The process that writes it: its id, and when it was started in clock ticks since the host was.
+    #[must_use]
+    pub fn process(&self) -> (u32, u64) {
+        (u32::try_from(self.region.writer_pid()).unwrap_or(0), self.word(10))
+    }
+
+    /// Whether each agent beats.
+    #[must_use]
+    pub fn beats(&self) -> Vec<Beat> {
+        let of = |k: usize| {
+            let at = self.layout.agent(k).at;
+            Beat {
+                name: self.name(self.layout.agent_name(k).at),
+                cycles: self.word(at + counters::agent::cycles),
+                phase: self.word(at + counters::agent::phase),
+            }
+        };
+        (0..self.layout.shape.agents).map(of).collect()
+    }
+
+    /// Where the kill switch stands. Reads some words.
+    #[must_use]
+    pub fn kill(&self) -> KillView {
+        let engine = self.layout.engine().at;
+        let last = |k: usize| self.word(self.layout.gateway(k).at + counters::gateway::last_order_ns);
+        KillView {
+            state: self.word(engine + counters::engine::kill),
+            flat_ns: self.word(engine + counters::engine::kill_flat_ns),
+            last_order_ns: (0..self.layout.shape.gateways).map(last).max().unwrap_or(0),
+        }
     }
 
     fn word(&self, at: usize) -> u64 {
@@ -543,6 +617,7 @@ fn halt_name(code: u64) -> Option<&'static str> {
         HaltReason::RejectRate,
         HaltReason::Drawdown,
         HaltReason::Breaker,
+        HaltReason::Killed,
     ]
     .into_iter()
     .find(|r| *r as u64 == code);
@@ -574,5 +649,6 @@ pub fn halt_word(r: HaltReason) -> &'static str {
         HaltReason::RejectRate => "reject_rate",
         HaltReason::Drawdown => "drawdown",
         HaltReason::Breaker => "breaker",
+        HaltReason::Killed => "killed",
     }
 }

@@ -291,6 +291,7 @@ impl Core {
                 GatewayItem::Session { event, .. } => eprintln!("{} hears {event:?}", self.now.0),
                 GatewayItem::Doubt { .. } => eprintln!("{} doubts", self.now.0),
                 GatewayItem::Sent(_) => {}
+                GatewayItem::NeverSent { token, .. } => eprintln!("{} was held back: {token:?}", self.now.0),
             }
         }
         match item {
@@ -298,6 +299,8 @@ impl Core {
             GatewayItem::Session { event, .. } => self.hear_of_session(event),
             GatewayItem::Doubt { .. } => self.apply(&Input::Session(GATEWAY, SessionEvent::Doubt)),
             GatewayItem::Sent(_) => {}
+            // Nobody kills here.
+            GatewayItem::NeverSent { token, .. } => unreachable!("{token:?} was held back"),
         }
         match cut {
             Some(before) if before != self.reserved() => {

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use colo::agent::{Agent, AgentCounters, AgentHandle, CoreConfig, IdleStrategy, spawn};
 use colo::agents::{
-    Ending, FeedAgent, FeedParts, FeedPort, GatewayAgent, GatewayParts, GatewayPort, Inline, StrategyAgent,
-    StrategyParts,
+    ControlItem, Ending, FeedAgent, FeedParts, FeedPort, GatewayAgent, GatewayParts, GatewayPort, Inline,
+    StrategyAgent, StrategyParts,
 };
 use colo::clock::Clock;
 use colo::config::{Config, Secrets, Written, parse_toml};
@@ -126,7 +126,7 @@ pub struct World {
     viewer: Viewer,
     keepers: Vec<Keeper>,
     segments: u64,
-    _control: Producer<Control>,
+    _control: Producer<ControlItem>,
     _venue: exchange::Running,
 }
 
@@ -197,7 +197,7 @@ impl World {
         };
         let gateway = GatewayAgent::open(parts, &config.instruments, &mut Vec::new()).unwrap();
         let (mut control, controls) = spsc::channel(4);
-        control.push(Control::Tokens { first: Token(1), end: Token(1_000_000) }).unwrap();
+        control.push(Control::Tokens { first: Token(1), end: Token(1_000_000) }.into()).unwrap();
         let strategy = StrategyAgent::new(StrategyParts {
             engine: Engine::new(&config.engine(), Quoter::new(&mut config.params.clone()).unwrap()),
             feeds: vec![FeedPort::new(FeedId(0), items)],

@@ -188,7 +188,17 @@ messages_per_second = 2000
 
     /// Runs `colo ctl` for this core.
     pub fn ctl(&self, verb: &str) -> Ended {
-        colo(["ctl", "--name", &self.name, verb])
+        self.ctl_with(verb, &[])
+    }
+
+    /// As [`Desk::ctl`], with more arguments. What wants a reason has one.
+    pub fn ctl_with(&self, verb: &str, more: &[&str]) -> Ended {
+        let mut arguments = vec!["ctl", "--name", &self.name, verb];
+        if ["resume", "kill", "unkill", "write-off", "entry-on"].contains(&verb) {
+            arguments.extend(["--reason", "a test", "--operator", "tester"]);
+        }
+        arguments.extend(more);
+        colo(arguments)
     }
 
     /// The status of the running core; none while it does not answer.

@@ -17,6 +17,8 @@ pub(super) struct Sweep {
     pub(super) from: usize,
     /// Orders with a first token below this were open when it began.
     pub(super) before: Token,
+    /// Only of what is killed; else of all.
+    pub(super) only_killed: bool,
 }
 
 /// How hard a halt is to leave: a person may resume from the first two.
@@ -29,8 +31,9 @@ const fn gravity(reason: HaltReason) -> u8 {
         | HaltReason::Overflow
         | HaltReason::RejectRate
         | HaltReason::Breaker => 1,
-        HaltReason::Journal => 2,
-        HaltReason::Shutdown => 3,
+        HaltReason::Killed => 2,
+        HaltReason::Journal => 3,
+        HaltReason::Shutdown => 4,
     }
 }
 
@@ -59,6 +62,9 @@ impl<S: Strategy> Engine<S> {
             Control::Trip { level, cause } => self.trip(level, cause),
             Control::Clutch { engaged } => self.clutch(engaged),
             Control::Restrict { instrument, on } => self.restrict(instrument, on),
+            Control::Kill { .. } | Control::Unkill { .. } | Control::NeverSent { .. } => {
+                self.on_kill_control(control, out);
+            }
         }
     }
 
@@ -85,7 +91,7 @@ impl<S: Strategy> Engine<S> {
         // What cannot trade on does not: the journal is full, or the process is about to end. Nor does what may hold orders of which nothing will be heard:
         // they count, and a person has to ask the venue and write them off.
         let for_good = matches!(self.halt, Some(HaltReason::Shutdown | HaltReason::Journal));
-        if for_good || self.orders.iter().any(Order::is_orphaned) {
+        if for_good || self.kills.all() || self.orders.iter().any(Order::is_orphaned) {
             self.stats.controls_refused += 1;
             return;
         }
@@ -139,23 +145,35 @@ impl<S: Strategy> Engine<S> {
 
     /// Begins to cancel all that is open now; what a strategy sends while the sweep is under way is not part of it.
     fn sweep_all(&mut self) {
-        self.sweep = Some(Sweep { from: 0, before: self.gate.next_token() });
+        self.sweep = Some(Sweep { from: 0, before: self.gate.next_token(), only_killed: false });
+    }
+
+    /// As [`Engine::sweep_all`], of the instruments that are killed. A sweep of all that is under way begins anew.
+    pub(super) fn sweep_killed(&mut self) {
+        let only_killed = self.sweep.is_none_or(|s| s.only_killed);
+        self.sweep = Some(Sweep { from: 0, before: self.gate.next_token(), only_killed });
     }
 
     /// Whether work is left over for the inputs to come: cancels to send, strategies to tell. A strategy's own wake-up is none.
     #[inline]
     #[must_use]
     pub fn has_backlog(&self) -> bool {
-        self.sweep.is_some() || self.cancels_waiting || self.untold_count != 0
+        self.sweep.is_some() || self.cancels_waiting || self.untold_count != 0 || self.has_asks()
     }
 
     /// Does a bounded part of what is left over.
     pub(super) fn work_off(&mut self, out: &mut Outbox) {
         let mut budget = SWEEP_PER_INPUT.min(out.room());
-        if let Some(Sweep { from, before }) = self.sweep {
-            let part = |o: &Order| o.id.0 < before && !o.is_being_canceled() && !o.is_waiting();
+        if self.has_asks() {
+            self.ask_ports(out, &mut budget);
+        }
+        if let Some(Sweep { from, before, only_killed }) = self.sweep {
+            let kills = core::mem::take(&mut self.kills);
+            let within = |o: &Order| !only_killed || kills.holds(o.instrument);
+            let part = |o: &Order| o.id.0 < before && within(o) && !o.is_being_canceled() && !o.is_waiting();
             let left = self.cancel_where(out, from, &mut budget, part);
-            self.sweep = left.map(|from| Sweep { from, before });
+            self.kills = kills;
+            self.sweep = left.map(|from| Sweep { from, before, only_killed });
         }
         if self.cancels_waiting {
             let wanted = |o: &Order| o.cancel_wanted && (o.state() == OrderState::Live || o.is_unsettled());

@@ -23,6 +23,7 @@
 //! | `reports` | the venue's reports to orders and positions |
 //! | `sessions` | what a session's state says of its orders |
 //! | `halt` | control, halts, and the work left over for later inputs |
+//! | `kill` | the kill switch |
 //! | `release` | requests that waited for room: sent, or dropped |
 //! | `guard` | circuit breakers, losses and warnings |
 //! | `intents` | strategy callbacks and what becomes of their intents |
@@ -30,6 +31,7 @@
 mod guard;
 mod halt;
 mod intents;
+mod kill;
 mod market;
 mod outbox;
 mod release;
@@ -44,6 +46,8 @@ use model::{
 
 use self::guard::Warned;
 use self::halt::Sweep;
+pub use self::kill::KillState;
+pub(crate) use self::kill::Kills;
 pub use self::outbox::{Outbox, Refusal};
 pub use self::stats::EngineStats;
 use crate::book::{Book, BookCapacity, BookStats, Books};
@@ -90,6 +94,8 @@ pub struct EngineConfig {
 pub(crate) struct Session {
     pub(crate) ready: bool,
     is_copy: bool,
+    /// What a kill has still to ask of the port.
+    asks: u8,
     last_seq: u64,
     /// Some of its orders may be unsettled: to be looked at when the venue has processed a token. Follows from the orders.
     unsettled: bool,
@@ -116,6 +122,7 @@ pub struct Engine<S> {
     warned: Warned,
     /// Of this input, as far as they have room; the outbox takes them.
     alarms: Vec<Alarm>,
+    kills: Kills,
     wake: Option<Nanos>,
     /// Where a sweep that cancels everything has come to.
     sweep: Option<Sweep>,
@@ -173,6 +180,7 @@ impl<S: Strategy> Engine<S> {
             pull_quotes: config.breakers.pull_quotes,
             warned: Warned::new(n),
             alarms: Vec::with_capacity(ALARMS_PER_INPUT),
+            kills: Kills::new(n),
             wake: None,
             sweep: None,
             cancels_waiting: false,
@@ -362,10 +370,13 @@ impl<S: Strategy> Engine<S> {
         h.word(self.halt.map_or(0, |r| r as u64));
         self.breaker.absorb(&mut h);
         self.loss.absorb(&mut h);
+        self.kills.absorb(&mut h);
+        self.sessions.iter().filter(|s| s.asks != 0).for_each(|s| h.word(u64::from(s.asks)));
         h.word(self.wake.map_or(u64::MAX, |w| w.0));
         h.word(u64::from(self.sweep.is_some()) << 1 | u64::from(self.cancels_waiting));
         if let Some(s) = self.sweep {
             h.word((s.from as u64) << 32 | u64::from(s.before.0));
+            h.word(u64::from(s.only_killed));
         }
         h.word(self.untold_count as u64);
         for (k, change) in self.untold.iter().enumerate().filter_map(|(k, c)| Some((k, (*c)?))) {

@@ -228,7 +228,7 @@ impl<S: Strategy> Engine<S> {
         order.adopted = true;
         order.short = short;
         order.foreign = self.sessions[r.gateway.index()].is_copy;
-        order.cancel_wanted = self.must_be_flat_of_orders() && !order.foreign;
+        order.cancel_wanted = (self.must_be_flat_of_orders() || self.kills.holds(id)) && !order.foreign;
         // Come by replay, it may be gone further on in the stream.
         if !self.sessions[r.gateway.index()].ready {
             order.on_disconnected();

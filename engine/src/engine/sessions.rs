@@ -50,7 +50,9 @@ impl<S: Strategy> Engine<S> {
             }
         };
         self.sessions[gateway.index()].ready = ready;
-        if !ready {
+        if ready {
+            self.on_ready_killed(gateway);
+        } else {
             self.gate.flush(gateway, Flush { before: self.gate.next_token(), why: DropReason::SessionDown });
         }
         self.tell_all(Some(gateway), InstrumentChange::Session { ready });

@@ -179,6 +179,11 @@ impl Lives {
         {
             self.turn(token, Order::on_written_off);
         }
+        if let Control::NeverSent { token } = control {
+            self.turn(token, |o| {
+                let _ = o.on_rejected(token);
+            });
+        }
         &self.turns
     }
 

@@ -18,7 +18,7 @@ pub use params::{ParamError, ParamValue, Params};
 pub use quoter::Quoter;
 
 use crate::book::{Book, BookChange, Books, Level, Top};
-use crate::engine::Session;
+use crate::engine::{Kills, Session};
 use crate::facts::{Facts, MarketFacts};
 use crate::instruments::{InstrumentChange, InstrumentState, Instruments};
 use crate::limits::INTENTS_PER_CALLBACK;
@@ -188,6 +188,7 @@ pub struct View<'a> {
     pub(crate) now: Nanos,
     pub(crate) level: BreakerLevel,
     pub(crate) declutched: bool,
+    pub(crate) kills: &'a Kills,
     pub(crate) sessions: &'a [Session],
     pub(crate) books: &'a [Book],
     pub(crate) instruments: &'a Instruments,
@@ -225,7 +226,7 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn can_trade(&self, id: InstrumentId) -> bool {
         let i = self.instruments.of(id);
-        let may = self.level < BreakerLevel::CancelOnly && !self.declutched;
+        let may = self.level < BreakerLevel::CancelOnly && !self.declutched && !self.kills.holds(id);
         may && i.is_tradable() && self.sessions[i.instrument.gateway.index()].ready
     }
 

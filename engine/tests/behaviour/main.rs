@@ -7,6 +7,7 @@ mod fills;
 mod grounds;
 mod halts;
 mod hostile;
+mod kills;
 mod kit;
 mod market;
 mod orders;

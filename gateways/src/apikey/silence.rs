@@ -31,7 +31,8 @@ impl Session {
         }
     }
 
-    pub(super) fn drop_all_unsent(&mut self, now: Nanos) {
+    /// Refuses every new order and replace whose request has not left.
+    pub fn drop_all_unsent(&mut self, now: Nanos) {
         while let Some(&token) = self.fresh.front() {
             self.drop_unsent(now, token, own::UNSENT);
         }

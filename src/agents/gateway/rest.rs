@@ -157,6 +157,8 @@ pub struct RestAgent {
     publisher: GatewayPublisher,
     clock: Clock,
     ending: Arc<Ending>,
+    /// When the kill came that was acted on.
+    kill_seen: Nanos,
     parting: Parting,
     published: Nanos,
 }
@@ -181,6 +183,7 @@ impl RestAgent {
             publisher: p.publisher,
             clock: p.clock,
             ending: p.ending,
+            kill_seen: Nanos::ZERO,
             parting: Parting::Staying,
             published: Nanos::ZERO,
         })
@@ -209,6 +212,11 @@ impl RestAgent {
             let command = item.approved.command();
             let cancel = matches!(command.kind, CommandKind::Cancel { .. });
             let wanted = cancel || matches!(self.parting, Parting::Staying | Parting::Leaving { .. });
+            if item.epoch == self.up.epoch && self.ending.kill().blocks(command) {
+                self.publisher.counters.add(counter::held_back, 1);
+                self.up.push_never_sent(now, command.token());
+                continue;
+            }
             if item.epoch != self.up.epoch || !wanted || !self.session.submit(now, command) {
                 self.publisher.counters.add(counter::unsent, 1);
                 continue;
@@ -226,6 +234,9 @@ impl RestAgent {
         let Some(item) = self.unsent.remove(&(token, cancel)) else { return };
         let receipt = item.receipt(self.id, self.clock.now());
         self.publisher.counters.add(counter::sent, 1);
+        if !cancel {
+            self.publisher.counters.set(counter::last_order_ns, receipt.sent.0);
+        }
         self.publisher.tick_to_order.record(receipt.sent.since(receipt.received).0);
         self.up.push_receipt(GatewayItem::Sent(receipt));
     }
@@ -319,6 +330,17 @@ impl Agent for RestAgent {
     }
 
     fn do_work(&mut self, now: Nanos) -> usize {
+        let killed = self.ending.kill().at();
+        if killed != self.kill_seen {
+            self.kill_seen = killed;
+            if killed != Nanos::ZERO {
+                self.session.drop_all_unsent(now);
+            }
+        }
+        // What waits for room in the venue's limits does not go any more, nor does what the venue asks to have said again.
+        if self.ending.kill().holds_all() {
+            self.session.drop_all_unsent(now);
+        }
         self.pump(now);
         let mut work = self.take_orders(now);
         self.part(now);

@@ -89,6 +89,11 @@ impl Upward {
         }
     }
 
+    /// A request that the kill switch held back; the engine must hear of it.
+    pub(super) fn push_never_sent(&mut self, received: Nanos, token: Token) {
+        self.push(GatewayItem::NeverSent { received, token });
+    }
+
     /// Passes on what waits; whether nothing does any more.
     pub(super) fn flush(&mut self) -> bool {
         let n = self.waiting.len().min(self.out.free());

@@ -33,11 +33,11 @@ fn stalled(test: &str, each: u64) -> Rig {
 #[test]
 fn control_is_taken_where_market_data_has_to_wait() {
     let mut rig = stalled("halt", 1);
-    rig.control.push(Control::Halt(HaltReason::Operator)).unwrap();
+    rig.control.push(Control::Halt(HaltReason::Operator).into()).unwrap();
     rig.step();
     assert_eq!(halted(&rig), Some(HaltReason::Operator));
     let sent = rig.orders.len();
-    rig.control.push(Control::Halt(HaltReason::Loss)).unwrap();
+    rig.control.push(Control::Halt(HaltReason::Loss).into()).unwrap();
     rig.settle();
     assert_eq!(halted(&rig), Some(HaltReason::Loss));
     assert!(rig.orders.len() > sent, "and its cancels go out, as far as there is room");
@@ -50,7 +50,7 @@ fn a_ring_that_is_full_to_the_last_holds_and_drains() {
     let mut rig = stalled("full", 1);
     // Cancels for all, until not even a control input has room.
     for _ in 0..8 {
-        let _ = rig.control.push(Control::CancelAll);
+        let _ = rig.control.push(Control::CancelAll.into());
     }
     rig.settle();
     assert!(rig.orders.len() <= 1_024 && rig.orders.len() > 1_024 - INPUT_NEEDS, "{}", rig.orders.len());
@@ -127,7 +127,7 @@ fn a_gateway_that_is_gone_keeps_nothing_from_the_others() {
     drop(std::mem::replace(&mut rig.orders, orders));
     rig.settle();
     assert!(rig.agent.engine().stats().market_events >= 200);
-    rig.control.push(Control::Shutdown).unwrap();
+    rig.control.push(Control::Shutdown.into()).unwrap();
     rig.settle();
     assert_eq!(halted(&rig), Some(HaltReason::Shutdown));
     assert_eq!(rig.now.since(Nanos(1_000_000_000)).0 / 1_000_000_000, 0, "at once");

@@ -47,6 +47,8 @@ pub enum Kind {
     Hash,
     /// The run ended.
     End,
+    /// Who asked for something, and why.
+    Operator,
 }
 
 impl Kind {
@@ -69,6 +71,7 @@ impl Kind {
             Record::Alarm(_) => Kind::Alarm,
             Record::Hash { .. } => Kind::Hash,
             Record::End { .. } => Kind::End,
+            Record::Operator { .. } => Kind::Operator,
         }
     }
 
@@ -90,6 +93,7 @@ impl Kind {
             Kind::Alarm => "alarm",
             Kind::Hash => "hash",
             Kind::End => "end",
+            Kind::Operator => "operator",
         }
     }
 }
@@ -122,6 +126,10 @@ impl Line {
             text.push_str(&match (*name, value) {
                 ("now" | "received", Value::Number(n)) => {
                     format!(" {name}={}", timestamp(Nanos(n.as_u64().unwrap_or(0))))
+                }
+                // A person's text must not look like further fields.
+                ("reason" | "operator", Value::String(s)) if s.contains([' ', '=', '"']) => {
+                    format!(" {name}={s:?}")
                 }
                 (_, Value::String(s)) => format!(" {name}={s}"),
                 (_, value) => format!(" {name}={value}"),
@@ -162,6 +170,7 @@ pub(super) fn of_record(index: u64, record: &Record, names: &Names) -> Line {
         | Record::Report { now, .. }
         | Record::Session { now, .. }
         | Record::Control { now, .. }
+        | Record::Operator { now, .. }
         | Record::Timer { now } => Some(now),
         Record::Command(_)
         | Record::Refusal(_)
@@ -207,6 +216,13 @@ pub(super) fn of_record(index: u64, record: &Record, names: &Names) -> Line {
         Record::Alarm(a) => of_alarm(a, names),
         Record::Hash { inputs, hash } => vec![("inputs", json!(inputs)), ("hash", hex(*hash))],
         Record::End { hash } => vec![("hash", hex(*hash))],
+        Record::Operator { by, .. } => vec![
+            ("command", json!(by.command.as_str())),
+            ("operator", json!(by.operator.as_str())),
+            ("reason", json!(by.reason.as_str())),
+            ("uid", json!(by.uid)),
+            ("pid", json!(by.pid)),
+        ],
     };
     fields.extend(more);
     Line { index, kind: Kind::of(record).word(), fields }
@@ -279,6 +295,11 @@ fn of_session(event: SessionEvent) -> Fields {
     }
 }
 
+/// A kill or its end, and what it is of.
+fn of_scope(what: &'static str, instrument: Option<InstrumentId>, names: &Names) -> Fields {
+    vec![("control", json!(what)), ("scope", instrument.map_or(json!("all"), |id| symbol(names, id)))]
+}
+
 fn of_control(control: Control, names: &Names) -> Fields {
     let word = |w| vec![("control", json!(w))];
     match control {
@@ -290,6 +311,9 @@ fn of_control(control: Control, names: &Names) -> Fields {
             vec![("control", json!(port_word(request))), ("gateway", json!(gateway.0))]
         }
         Control::Shutdown => word("shutdown"),
+        Control::Kill { instrument } => of_scope("kill", instrument, names),
+        Control::Unkill { instrument } => of_scope("unkill", instrument, names),
+        Control::NeverSent { token } => vec![("control", json!("never_sent")), ("token", json!(token.0))],
         Control::Tokens { first, end } => {
             vec![("control", json!("tokens")), ("first", json!(first.0)), ("end", json!(end.0))]
         }

@@ -4,6 +4,7 @@ use engine::Measure;
 use model::{BreakerCause, BreakerLevel};
 
 use super::*;
+use crate::journal::Text;
 
 fn samples() -> Vec<Record> {
     let now = Nanos(u64::MAX - 1);
@@ -70,6 +71,21 @@ fn samples() -> Vec<Record> {
         Record::Alarm(warning(Measure::Position, Some(InstrumentId(4)))),
         Record::Alarm(warning(Measure::NetNotional, None)),
         control(Control::Halt(HaltReason::RejectRate)),
+        control(Control::Halt(HaltReason::Killed)),
+        control(Control::Kill { instrument: None }),
+        control(Control::Kill { instrument: Some(InstrumentId(u16::MAX)) }),
+        control(Control::Unkill { instrument: Some(InstrumentId(0)) }),
+        control(Control::NeverSent { token: Token(7) }),
+        Record::Operator {
+            now,
+            by: By {
+                uid: u32::MAX,
+                pid: 1,
+                command: Text::escaped("halt-for-reconciliation"),
+                operator: Text::escaped(&"o".repeat(99)),
+                reason: Text::escaped(&"r".repeat(999)),
+            },
+        },
         control(Control::Resume),
         control(Control::CancelAll),
         control(Control::Shutdown),
