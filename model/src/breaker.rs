@@ -89,6 +89,8 @@ causes! {
     Overflow = 17 "overflow",
     /// The process was told to end.
     Shutdown = 18 "shutdown",
+    /// The kill switch.
+    Kill = 19 "kill",
 }
 
 #[cfg(test)]

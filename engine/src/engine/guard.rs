@@ -33,6 +33,7 @@ const fn cause_of(reason: HaltReason) -> BreakerCause {
         HaltReason::Drawdown => BreakerCause::Drawdown,
         HaltReason::Reconciliation => BreakerCause::Reconciliation,
         HaltReason::Overflow => BreakerCause::Overflow,
+        HaltReason::Killed => BreakerCause::Kill,
         HaltReason::RejectRate | HaltReason::Breaker => BreakerCause::Rejects,
     }
 }

@@ -107,6 +107,7 @@ impl<S: Strategy> Engine<S> {
         self.loss.resume(pnl);
         self.alarm(Alarm::Breaker { level: BreakerLevel::Normal, cause: BreakerCause::Operator });
         self.tell_all(None, InstrumentChange::Halt { halted: false });
+        self.tell_killed();
     }
 
     fn clutch(&mut self, engaged: bool) {
