@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
-use model::{Control, GatewayId, HaltReason, InstrumentId, Nanos, PortRequest};
+use model::{BreakerCause, BreakerLevel, Control, GatewayId, HaltReason, InstrumentId, Nanos, PortRequest};
 use ringbuf::spsc::Producer;
 use serde_json::{Value, json};
 
@@ -52,6 +52,10 @@ const REFUSALS_SAID: u32 = 10;
 #[must_use]
 pub fn socket_path(name: &str) -> PathBuf {
     PathBuf::from(format!("/dev/shm/colo-{name}.sock"))
+}
+
+const fn trip(level: BreakerLevel) -> Control {
+    Control::Trip { level, cause: BreakerCause::Operator }
 }
 
 /// A line for the log.
@@ -240,6 +244,10 @@ impl ControlServer {
             Command::Status => return Ok(Some(self.status())),
             Command::Halt => Control::Halt(HaltReason::Operator),
             Command::HaltForReconciliation => Control::Halt(HaltReason::Reconciliation),
+            Command::ReduceOnly => trip(BreakerLevel::ReduceOnly),
+            Command::CancelOnly => trip(BreakerLevel::CancelOnly),
+            Command::ClutchOut => Control::Clutch { engaged: false },
+            Command::ClutchIn => Control::Clutch { engaged: true },
             Command::Resume => {
                 if let Some(kill) = self.kill.parts.latch.kills.iter().find(|k| k.scope == Scope::All) {
                     return Err(format!(

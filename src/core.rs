@@ -319,6 +319,7 @@ fn start_with<S: Strategy>(
         said: commands,
         words,
         name: config.name.clone(),
+        outside: (config.outside.clone(), config.journal_dir.clone()),
         ending: Arc::clone(&ending),
     });
 

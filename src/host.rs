@@ -19,6 +19,7 @@
 
 #![allow(unsafe_code, reason = "the one module of this crate that calls the kernel directly")]
 
+mod disk;
 mod memory;
 mod peer;
 mod process;
@@ -29,6 +30,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
+pub use disk::free_bytes;
 pub use memory::{Backed, STACK_PREFAULT_MAX, back_memory, lock_memory, prefault_stack};
 pub use peer::{Peer, own_uid, peer_of};
 pub use process::{Process, started_ticks};

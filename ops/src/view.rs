@@ -155,6 +155,10 @@ fn risk(s: &Snapshot) -> [String; 2] {
     };
     let state = match r.halted {
         Some(why) => format!("HALTED ({why})"),
+        None if r.level != "normal" => {
+            format!("{} ({})", r.level.to_uppercase(), r.restrained_by.unwrap_or("unknown"))
+        }
+        None if r.clutch == "out" => "CLUTCH OUT".into(),
         None => "trading enabled".into(),
     };
     let largest = s.instruments.iter().map(|i| i.position.unsigned_abs()).max().unwrap_or(0);
@@ -409,6 +413,9 @@ mod tests {
             risk: Some(Risk {
                 now_ns: number,
                 halted: Some("reconciliation"),
+                level: "halted",
+                restrained_by: None,
+                clutch: "in",
                 open_orders: number,
                 max_open_orders: number,
                 pnl: -money,

@@ -3,6 +3,7 @@
 //!
 //! However it ends, the core ends with it, in order: without it the journal gets no further segments.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 
@@ -11,6 +12,7 @@ use ringbuf::log::{Keeper, LogError, WriterState};
 use serde_json::json;
 
 use super::ending::Ending;
+use super::sentinel::{Known, OutsideRule, Sentinel};
 use super::words::Word;
 use super::{LineWatch, SWEEP_TOKENS};
 use crate::agent::Agent;
@@ -50,6 +52,8 @@ pub struct ColdParts {
     pub words: Receiver<Word>,
     /// The core's name, to look at its own region.
     pub name: String,
+    /// What restrains trading from outside of the engine, and where the journals are.
+    pub outside: (Vec<OutsideRule>, PathBuf),
     /// Asked to end when this agent does.
     pub ending: Arc<Ending>,
 }
@@ -70,6 +74,8 @@ pub struct ColdAgent {
     name: String,
     viewer: Option<Viewer>,
     tokens_seen: Nanos,
+    sentinel: Sentinel,
+    known: Known,
     ending: Arc<Ending>,
     failures: Vec<String>,
 }
@@ -95,6 +101,8 @@ impl ColdAgent {
             name: p.name,
             viewer: None,
             tokens_seen: Nanos::ZERO,
+            sentinel: Sentinel::new(p.outside.0, p.outside.1),
+            known: Known::default(),
             ending: p.ending,
             failures: Vec::new(),
         }
@@ -118,7 +126,13 @@ impl ColdAgent {
             let (name, keeper) = &mut self.keepers[k];
             let Some(kept) = keeper else { continue };
             match kept.tend() {
-                Ok(r) => work += (r.made + r.cut) as usize,
+                Ok(r) => {
+                    // The core's journal comes first.
+                    if k == 0 {
+                        self.known.unsynced_bytes = r.unsynced_bytes;
+                    }
+                    work += (r.made + r.cut) as usize;
+                }
                 Err(e) => {
                     let what = format!("{name}: {e}");
                     // A disk that is full may have room again; anything else will not heal, and the writer latches by itself.
@@ -173,6 +187,7 @@ impl ColdAgent {
         }
         self.adjusted = now;
         let Some(found) = self.discipline.as_mut().map(Discipline::adjust) else { return };
+        self.known.offset_ns = Some(found.offset_ns);
         let is_off = found.offset_ns.unsigned_abs() > OFFSET_SAID_NS.max(found.uncertainty_ns);
         if found.stepped || is_off != self.is_off {
             let (level, message) = match (found.stepped, is_off) {
@@ -184,6 +199,16 @@ impl ColdAgent {
             self.log.say(now, level, message, fields);
         }
         self.is_off = is_off;
+    }
+
+    /// Has the engine restrained by what it does not see.
+    fn look_outside(&mut self, now: Nanos) {
+        for beyond in self.sentinel.look(now, self.viewer.as_ref(), self.known) {
+            let fields = json!({"gauge": format!("{:?}", beyond.rule.gauge), "value": beyond.value, "limit": beyond.rule.limit});
+            self.log.say(now, "error", "a limit outside of the engine is passed", fields);
+            // A control agent that is gone ends the core.
+            let _ = self.grants.send(beyond.control());
+        }
     }
 
     fn log_words(&mut self) -> usize {
@@ -215,6 +240,7 @@ impl Agent for ColdAgent {
         let mut work = self.tend_logs(now);
         self.tend_tokens(now);
         self.tend_clock(now);
+        self.look_outside(now);
         self.watches.iter_mut().for_each(|w| w.tend(now, &mut self.log));
         work += self.log_words();
         work + self.log.follow()
@@ -272,6 +298,7 @@ mod tests {
             said,
             words,
             name: "nobody".into(),
+            outside: (Vec::new(), PathBuf::new()),
             ending: Arc::default(),
         });
         let start = clock.now();

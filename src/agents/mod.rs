@@ -32,6 +32,7 @@ mod lines;
 mod retry;
 #[cfg(test)]
 mod rig;
+mod sentinel;
 pub(crate) mod snapshot;
 mod strategy;
 mod venue;
@@ -47,6 +48,7 @@ pub use gateway::{GatewayOf, GatewayParts, SWEEP_TOKENS};
 pub use inline::{Inline, Remains};
 pub use kill::KillSwitch;
 pub use lines::LineWatch;
+pub use sentinel::{Gauge, OutsideRule};
 pub use strategy::{FeedPort, GatewayPort, StrategyAgent, StrategyParts};
 pub use venue::{FeedAgent, GatewayAgent, OpenError};
 pub use words::{WORDS, Word};

@@ -17,7 +17,15 @@ pub enum Verb {
     Status,
     /// No new orders until `resume`; the strategy pulls its quotes.
     Halt,
-    /// Trade again after a halt. Wants `--reason`.
+    /// Only orders that take a position towards nothing, until `resume`.
+    ReduceOnly,
+    /// No order and no replace until `resume`; what is open stays until the strategy cancels it.
+    CancelOnly,
+    /// Take the strategy off trading: it sees everything and trades nothing until `clutch-in`.
+    ClutchOut,
+    /// Let the strategy trade again after `clutch-out`. Wants `--reason`.
+    ClutchIn,
+    /// Trade again after a halt or whatever else restrains trading; instruments that were disabled may be traded again too. Wants `--reason`.
     Resume,
     /// The kill switch: nothing new is sent from now on and everything is canceled, or what is of one instrument (`--symbol`), also by the next start, until `unkill`.
     /// Wants `--reason`. Waits until the venue has confirmed that nothing lives.
@@ -87,7 +95,7 @@ pub struct Args {
     /// Why: kept in the journal and the log.
     #[arg(
         long,
-        required_if_eq_any([("verb", "resume"), ("verb", "kill"), ("verb", "unkill"), ("verb", "write-off"), ("verb", "entry-on")])
+        required_if_eq_any([("verb", "resume"), ("verb", "clutch-in"), ("verb", "kill"), ("verb", "unkill"), ("verb", "write-off"), ("verb", "entry-on")])
     )]
     reason: Option<String>,
     /// Who asks, by name: kept beside the reason. The user's number where it is left out.
@@ -109,6 +117,10 @@ pub fn run(args: &Args) -> Outcome {
     let command = match args.verb {
         Verb::Status => Command::Status,
         Verb::Halt => Command::Halt,
+        Verb::ReduceOnly => Command::ReduceOnly,
+        Verb::CancelOnly => Command::CancelOnly,
+        Verb::ClutchOut => Command::ClutchOut,
+        Verb::ClutchIn => Command::ClutchIn,
         Verb::Resume => Command::Resume,
         Verb::Kill => Command::Kill,
         Verb::Unkill => Command::Unkill,
@@ -180,7 +192,14 @@ fn status(s: &Value) -> String {
     let mut out = format!("{}  pid {}\n", text(&s["name"]), s["pid"]);
     out.push_str(&kill::status(&s["kill"]));
     let risk = &s["risk"];
-    let halted = risk["halted"].as_str().map_or_else(|| "trading".to_string(), |h| format!("HALTED ({h})"));
+    let restrained = match (risk["level"].as_str(), risk["clutch"].as_str()) {
+        (Some(level @ ("reduce_only" | "cancel_only")), _) => {
+            format!("{} ({})", level.to_uppercase(), risk["restrained_by"].as_str().unwrap_or("unknown"))
+        }
+        (_, Some("out")) => "CLUTCH OUT".to_owned(),
+        _ => "trading".to_owned(),
+    };
+    let halted = risk["halted"].as_str().map_or(restrained, |h| format!("HALTED ({h})"));
     out.push_str(&format!(
         "{halted}  P&L {} USD  open orders {}/{}  tradable instruments {}\n",
         risk["pnl"], risk["open_orders"], risk["max_open_orders"], risk["tradable"]

@@ -209,6 +209,8 @@ pub struct Config {
     pub scopes: Scopes,
     /// What restrains trading by itself.
     pub breakers: Breakers,
+    /// What restrains it from outside of the engine.
+    pub outside: Vec<OutsideRule>,
     /// What a book may show.
     pub sanity: BookSanity,
     /// Who may ask what of the running core.

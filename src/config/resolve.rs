@@ -188,6 +188,7 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
         limits,
         scopes: risk.scopes,
         breakers: risk.breakers,
+        outside: risk.outside,
         sanity,
         roles,
         watchdog,

@@ -18,6 +18,11 @@
 //! limit = 100
 //! window_ms = 1000
 //! level = "cancel_only"                    # or reduce_only, halted
+//!
+//! [[risk.breakers]]
+//! trigger = "clock_offset_us"              # or latency_p99_us, disk_free_mib, unsynced_mib: looked at once a second
+//! limit = 100
+//! level = "reduce_only"
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +38,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Gateway;
 use super::resolve::Checks;
+use crate::agents::{Gauge, OutsideRule};
 
 /// Limits, with units in their names.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -151,16 +157,18 @@ pub struct LimitedSymbol {
     pub adv: Option<i64>,
 }
 
-/// More than `limit` within `window_ms` restrains to `level`.
+/// More than `limit` restrains to `level`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// `fills`, `rejects`, `messages_per_fill`, `market` or `gaps`.
+    /// Events, within a window: `fills`, `rejects`, `messages_per_fill`, `market` or `gaps`. Or a gauge, looked at once a second: `latency_p99_us`, `clock_offset_us`,
+    /// `disk_free_mib` or `unsynced_mib`.
     pub trigger: String,
-    /// How much may come.
+    /// How much may come, or how far the gauge may go.
     pub limit: i64,
-    /// Milliseconds.
-    pub window_ms: i64,
+    /// Milliseconds; of events only, and needed there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window_ms: Option<i64>,
     /// `reduce_only`, `cancel_only` or `halted`.
     pub level: String,
 }
@@ -170,6 +178,7 @@ pub(super) struct Resolved {
     pub(super) limits: RiskLimits,
     pub(super) scopes: Scopes,
     pub(super) breakers: Breakers,
+    pub(super) outside: Vec<OutsideRule>,
 }
 
 const DOLLARS_MAX: i64 = 100_000_000_000;
@@ -204,8 +213,8 @@ pub(super) fn resolve(
 ) -> Resolved {
     let limits = limits(c, r);
     let scopes = scopes(c, r, instruments, gateways);
-    let breakers = breakers(c, r);
-    Resolved { limits, scopes, breakers }
+    let (breakers, outside) = breakers(c, r);
+    Resolved { limits, scopes, breakers, outside }
 }
 
 fn dollars(c: &mut Checks, key: &str, v: Option<i64>) -> Option<Usd> {
@@ -350,25 +359,46 @@ fn symbols(c: &mut Checks, r: &Risk, instruments: &[Instrument], adv: AdvLimits)
     symbols
 }
 
-fn breakers(c: &mut Checks, r: &Risk) -> Breakers {
+/// What a rule watches: events in the engine, or a gauge outside of it.
+#[derive(Clone, Copy)]
+enum Watched {
+    Events(Trigger),
+    Gauge(Gauge),
+}
+
+fn breakers(c: &mut Checks, r: &Risk) -> (Breakers, Vec<OutsideRule>) {
     let triggers = [
-        ("fills", Trigger::Fills),
-        ("rejects", Trigger::Rejects),
-        ("messages_per_fill", Trigger::MessagesPerFill),
-        ("market", Trigger::Market),
-        ("gaps", Trigger::Gaps),
+        ("fills", Watched::Events(Trigger::Fills)),
+        ("rejects", Watched::Events(Trigger::Rejects)),
+        ("messages_per_fill", Watched::Events(Trigger::MessagesPerFill)),
+        ("market", Watched::Events(Trigger::Market)),
+        ("gaps", Watched::Events(Trigger::Gaps)),
+        ("latency_p99_us", Watched::Gauge(Gauge::LatencyP99)),
+        ("clock_offset_us", Watched::Gauge(Gauge::ClockOffset)),
+        ("disk_free_mib", Watched::Gauge(Gauge::DiskFree)),
+        ("unsynced_mib", Watched::Gauge(Gauge::Unsynced)),
     ];
     let levels =
         [BreakerLevel::ReduceOnly, BreakerLevel::CancelOnly, BreakerLevel::Halted].map(|l| (l.word(), l));
-    let mut rules = Vec::with_capacity(r.breakers.len());
+    let (mut rules, mut outside) = (Vec::new(), Vec::new());
     for (k, rule) in r.breakers.iter().enumerate() {
         let at = |name: &str| format!("risk.breakers[{k}].{name}");
         let (trigger, level) =
             (c.word(&at("trigger"), &rule.trigger, &triggers), c.word(&at("level"), &rule.level, &levels));
         let limit = c.range(&at("limit"), Some(rule.limit), 0, 0, i64::from(u32::MAX)) as u32;
-        let window = c.range(&at("window_ms"), Some(rule.window_ms), 1, 1, WINDOW_MS_MAX) as u64;
-        if let (Some(trigger), Some(level)) = (trigger, level) {
-            rules.push(BreakerRule { trigger, limit, window: Nanos::from_millis(window), level });
+        let (Some(trigger), Some(level)) = (trigger, level) else { continue };
+        match trigger {
+            Watched::Events(trigger) => {
+                let ms = rule.window_ms.or(Some(0));
+                let window = Nanos::from_millis(c.range(&at("window_ms"), ms, 1, 1, WINDOW_MS_MAX) as u64);
+                rules.push(BreakerRule { trigger, limit, window, level });
+            }
+            Watched::Gauge(gauge) => {
+                if rule.window_ms.is_some() {
+                    c.problem(at("window_ms"), "a window", "nothing: this is looked at once a second");
+                }
+                outside.push(OutsideRule { gauge, limit: limit.into(), level });
+            }
         }
     }
     let loss = LossLimits {
@@ -379,7 +409,7 @@ fn breakers(c: &mut Checks, r: &Risk) -> Breakers {
     if let Err(e) = breakers.check() {
         c.problem("risk.breakers", format!("{} rules", r.breakers.len()), e.to_string());
     }
-    breakers
+    (breakers, outside)
 }
 
 #[cfg(test)]
@@ -409,7 +439,8 @@ mod tests {
              max_order_adv_bps = 100\nmax_position_adv_bps = 200\nmax_drift_bps = 50\nmax_repeats = 9\npull_quotes = true\n\
              restricted_list = \"restricted.txt\"\n\
              [risk.firm]\nmax_open_orders = 4\n[risk.accounts.g1]\nmax_position = 3\n[risk.symbols.AAPL]\nadv = 1000\n\
-             [[risk.breakers]]\ntrigger = \"fills\"\nlimit = 2\nwindow_ms = 10\nlevel = \"halted\"",
+             [[risk.breakers]]\ntrigger = \"fills\"\nlimit = 2\nwindow_ms = 10\nlevel = \"halted\"\n\
+             [[risk.breakers]]\ntrigger = \"disk_free_mib\"\nlimit = 64\nlevel = \"reduce_only\"",
             dir.path(),
         )
         .unwrap();
@@ -431,6 +462,8 @@ mod tests {
             level: BreakerLevel::Halted,
         };
         assert_eq!((e.breakers.rules, e.breakers.pull_quotes), (vec![rule], true));
+        let disk = OutsideRule { gauge: Gauge::DiskFree, limit: 64, level: BreakerLevel::ReduceOnly };
+        assert_eq!(config.outside, [disk]);
         // The run's own copy needs no file beside it.
         assert_eq!(config.written.risk.restricted, ["AAPL", "ZZZZ"]);
         assert!(config.written.risk.restricted_list.is_none());
@@ -461,6 +494,14 @@ mod tests {
             (
                 "[[risk.breakers]]\ntrigger = \"gaps\"\nlimit = 1\nwindow_ms = 0\nlevel = \"normal\"",
                 "risk.breakers[0].level",
+            ),
+            (
+                "[[risk.breakers]]\ntrigger = \"gaps\"\nlimit = 1\nlevel = \"halted\"",
+                "risk.breakers[0].window_ms",
+            ),
+            (
+                "[[risk.breakers]]\ntrigger = \"unsynced_mib\"\nlimit = 1\nwindow_ms = 1\nlevel = \"halted\"",
+                "risk.breakers[0].window_ms",
             ),
         ] {
             let problems = resolved(risk, dir.path()).expect_err(risk);

@@ -15,6 +15,14 @@ pub enum Command {
     Halt,
     /// No new risk, and cancel all: the venue's word differs from ours.
     HaltForReconciliation,
+    /// Only orders that take a position towards nothing.
+    ReduceOnly,
+    /// No order and no replace; what is open stays.
+    CancelOnly,
+    /// The strategy sees everything and trades nothing.
+    ClutchOut,
+    /// The strategy may trade again, as far as nothing else restrains it.
+    ClutchIn,
     /// Trade again.
     Resume,
     /// The kill switch: latched on disk, no new risk, and cancel all within its scope.
@@ -51,7 +59,12 @@ impl Command {
     pub const fn wants_reason(self) -> bool {
         matches!(
             self,
-            Command::Resume | Command::Kill | Command::Unkill | Command::WriteOff | Command::EntryOn
+            Command::Resume
+                | Command::ClutchIn
+                | Command::Kill
+                | Command::Unkill
+                | Command::WriteOff
+                | Command::EntryOn
         )
     }
 

@@ -160,6 +160,7 @@ counters! {
         broken_prints: "1", "Trades of the market that the venue declared void";
         held: "1", "New orders and replaces that waited for room in a venue's message rate";
         dropped: "1", "Of these, what was not sent";
+        alarms: "1", "Breakers that tripped or were taken back, instruments disabled, limits nearly used";
         corrected: "1", "Fills that the venue corrected";
         lots_merged: "1", "Fills that found no room for a lot of their own (first in, first out): their shares leave at the average of the lot that they joined";
         kill: "1", "0 nothing is killed, 1 orders within a kill may live, 2 the venue has confirmed that none does";

@@ -7,7 +7,7 @@
 //!                   GATEWAYS  for each: name (4 words), counters::gateway, histograms `order_ring`, `encode`, `tick_to_order`, padding
 //!                   CONTROL   counters::control, padding
 //!                   ENGINE    counters::engine, changes of validity by word and reason, histograms `feed_ring`, `book`, `strategy_risk`, padding
-//!                   RISK      seqlock cell of 8 words
+//!                   RISK      seqlock cell of 9 words
 //!                   THROTTLES for each gateway: seqlock cell of 4 words
 //!                   INSTRUMENTS for each: symbol (1 word), market cell of 7, position cell of 6
 //!                   ORDERS    for each slot: seqlock cell of 6 words
@@ -30,12 +30,12 @@ use ringbuf::histogram;
 use super::counters;
 
 /// Version of this layout.
-pub const VERSION: u32 = 9;
+pub const VERSION: u32 = 10;
 
 /// Words of a name: 32 bytes, padded with NUL.
 pub const NAME: usize = 4;
 /// Values of a cell of the risk snapshot.
-pub const RISK: usize = 8;
+pub const RISK: usize = 9;
 /// Values of the cell of a gateway's throttle: whether it has one, requests that wait, when a new order has room, until when they stay back.
 pub const THROTTLE: usize = 4;
 /// Values of an instrument's market cell.

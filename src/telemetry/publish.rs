@@ -233,6 +233,7 @@ impl CorePublisher {
             (counters::engine::lots_merged, e.positions().lots_merged()),
             (counters::engine::held, s.held),
             (counters::engine::dropped, s.dropped),
+            (counters::engine::alarms, s.alarms),
         ];
         values.into_iter().for_each(|(id, v)| c.set(id, v));
         for to in Validity::ALL {
@@ -253,6 +254,7 @@ impl CorePublisher {
             e.limits().max_daily_loss.0.cast_unsigned(),
             e.limits().max_position.cast_unsigned(),
             e.instruments().all().iter().filter(|i| i.is_tradable()).count() as u64,
+            restraint(e),
         ]);
         for (k, cell) in (0..).zip(&mut self.throttles) {
             let words = e
@@ -315,4 +317,10 @@ fn order_words(o: &Order) -> [u64; layout::ORDER] {
         o.venue_ref.map_or(0, |r| r.0),
         o.created.0,
     ]
+}
+
+/// How far trading is restrained, by what, and the clutch: bytes of one word.
+fn restraint<S: Strategy>(e: &Engine<S>) -> u64 {
+    let cause = e.restrained_by().map_or(0, |cause| cause as u8);
+    u64::from_le_bytes([e.level() as u8, cause, u8::from(e.is_declutched()), 0, 0, 0, 0, 0])
 }

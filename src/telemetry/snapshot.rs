@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use engine::{OrderState, Position, Reason};
-use model::{HaltReason, Nanos, Px, Symbol, Usd, Validity};
+use model::{BreakerCause, BreakerLevel, HaltReason, Nanos, Px, Symbol, Usd, Validity};
 use ringbuf::cell::CellReader;
 use ringbuf::counters::CounterReader;
 use ringbuf::histogram::{BUCKETS, HistogramReader, RANGE, Snapshot as Counts};
@@ -227,6 +227,12 @@ pub struct Risk {
     pub tokens_left: u64,
     /// Instruments that can be traded now.
     pub tradable: u64,
+    /// How far trading is restrained: `normal`, `reduce_only`, `cancel_only` or `halted`.
+    pub level: &'static str,
+    /// By what, where it is restrained and not halted.
+    pub restrained_by: Option<&'static str>,
+    /// `out` when a person has taken the strategy off trading.
+    pub clutch: &'static str,
 }
 
 /// Everything.
@@ -340,6 +346,24 @@ impl Viewer {
         self.layout.shape
     }
 
+    /// The times from packet to order of all gateways together, as counted since the start.
+    #[must_use]
+    pub fn ticks_to_orders(&self) -> Vec<Counts> {
+        (0..self.layout.shape.gateways).map(|k| self.histogram(&self.layout.gateway_stage(k, 2))).collect()
+    }
+
+    fn histogram(&self, s: &Span) -> Counts {
+        let words = self.region.words(s.at, s.len).expect("checked when opened");
+        HistogramReader::over(words).expect("the layout gives a histogram its words").snapshot()
+    }
+
+    /// How far trading is restrained, halts included; `None` while it is being written.
+    #[must_use]
+    pub fn level(&self) -> Option<BreakerLevel> {
+        let restraint = self.cell::<{ layout::RISK }>(self.layout.risk())?[layout::RISK - 1];
+        Some(*BreakerLevel::ALL.get(usize::from(restraint.to_le_bytes()[0])).unwrap_or(&BreakerLevel::Halted))
+    }
+
     /// Reads everything. Allocates (a few MiB for the largest shape) and may give its core up while the writer is busy: not for a hot thread.
     #[must_use]
     pub fn read(&self) -> Snapshot {
@@ -393,10 +417,7 @@ impl Viewer {
             ("encode", gateways(1)),
             ("tick_to_order", gateways(2)),
         ];
-        let read = |s: &Span| {
-            let words = self.region.words(s.at, s.len).expect("checked when opened");
-            HistogramReader::over(words).expect("the layout gives a histogram its words").snapshot()
-        };
+        let read = |s: &Span| self.histogram(s);
         stages
             .into_iter()
             .map(|(name, spans)| (name, Percentiles::of(&spans.iter().map(read).collect::<Vec<_>>())))
@@ -481,7 +502,7 @@ impl Viewer {
     }
 
     fn risk(&self) -> Option<Risk> {
-        let [now_ns, halted, open, pnl, tokens, loss, position, tradable] =
+        let [now_ns, halted, open, pnl, tokens, loss, position, tradable, restraint] =
             self.cell::<{ layout::RISK }>(self.layout.risk())?;
         Some(Risk {
             now_ns,
@@ -493,6 +514,9 @@ impl Viewer {
             max_position: position.cast_signed(),
             tokens_left: tokens,
             tradable,
+            level: level_name(restraint),
+            restrained_by: cause_name(restraint),
+            clutch: if restraint.to_le_bytes()[2] == 0 { "in" } else { "out" },
         })
     }
 
@@ -603,6 +627,19 @@ pub fn order_state_word(s: OrderState) -> &'static str {
         OrderState::Unknown => "unknown",
         OrderState::Waiting => "waiting",
     }
+}
+
+/// A level that is not known counts as halted.
+fn level_name(restraint: u64) -> &'static str {
+    let code = usize::from(restraint.to_le_bytes()[0]);
+    BreakerLevel::ALL.get(code).unwrap_or(&BreakerLevel::Halted).word()
+}
+
+/// `None` for 0: nothing restrains.
+fn cause_name(restraint: u64) -> Option<&'static str> {
+    let code = restraint.to_le_bytes()[1];
+    let known = BreakerCause::ALL.into_iter().find(|c| *c as u8 == code);
+    (code != 0).then(|| known.map_or("unknown", BreakerCause::word))
 }
 
 /// `None` for 0: trading is not halted. A reason that is not known is a halt all the same.

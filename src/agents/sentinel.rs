@@ -1,0 +1,194 @@
+//! What restrains trading that the engine does not see: how late orders leave, how far the clock is off, how full the disk is, how much of the journal is not on
+//! it. Looked at by the cold thread once a second; what is beyond its limit goes to the engine as a control input, so that a replay sees it too.
+//!
+//! A person who resumes while a limit is still passed is overruled within a second.
+
+use std::path::PathBuf;
+
+use model::{BreakerCause, BreakerLevel, Control, Nanos};
+use ringbuf::histogram::Snapshot as Counts;
+
+use crate::host;
+use crate::telemetry::snapshot::Viewer;
+
+/// Between two looks.
+const EVERY: Nanos = Nanos::from_millis(1_000);
+/// Orders of an interval from which on their percentile is one.
+const ORDERS_MIN: u64 = 20;
+
+/// What is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gauge {
+    /// The 99th percentile from packet to order of the orders since the last look, us.
+    LatencyP99,
+    /// The wall clock's offset from the core's, us.
+    ClockOffset,
+    /// Free bytes where the journals are, MiB; the limit is the least.
+    DiskFree,
+    /// Bytes of the core's journal that are not on the disk, MiB.
+    Unsynced,
+}
+
+impl Gauge {
+    const fn cause(self) -> BreakerCause {
+        match self {
+            Gauge::LatencyP99 => BreakerCause::Latency,
+            Gauge::ClockOffset => BreakerCause::Clock,
+            Gauge::DiskFree => BreakerCause::Disk,
+            Gauge::Unsynced => BreakerCause::Journal,
+        }
+    }
+
+    /// Whether `value` is beyond `limit`.
+    const fn is_beyond(self, value: u64, limit: u64) -> bool {
+        match self {
+            Gauge::DiskFree => value < limit,
+            Gauge::LatencyP99 | Gauge::ClockOffset | Gauge::Unsynced => value > limit,
+        }
+    }
+}
+
+/// Restrains trading to `level` while a gauge is beyond its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutsideRule {
+    /// What is looked at.
+    pub gauge: Gauge,
+    /// In the gauge's unit.
+    pub limit: u64,
+    /// Where it leads.
+    pub level: BreakerLevel,
+}
+
+/// What the cold thread knows itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Known {
+    /// The clock's offset, ns.
+    pub(super) offset_ns: Option<i64>,
+    /// Of the core's journal.
+    pub(super) unsynced_bytes: u64,
+}
+
+/// A gauge beyond its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Beyond {
+    pub(super) rule: OutsideRule,
+    pub(super) value: u64,
+}
+
+impl Beyond {
+    pub(super) const fn control(&self) -> Control {
+        Control::Trip { level: self.rule.level, cause: self.rule.gauge.cause() }
+    }
+}
+
+/// See the module.
+pub(super) struct Sentinel {
+    rules: Vec<OutsideRule>,
+    /// The journals' folder.
+    dir: PathBuf,
+    looked: Nanos,
+    earlier: Vec<Counts>,
+}
+
+impl Sentinel {
+    pub(super) fn new(rules: Vec<OutsideRule>, dir: PathBuf) -> Sentinel {
+        Sentinel { rules, dir, looked: Nanos::ZERO, earlier: Vec::new() }
+    }
+
+    /// Looks, where it is time to: the rules that would restrain trading more than it is.
+    pub(super) fn look(&mut self, now: Nanos, viewer: Option<&Viewer>, known: Known) -> Vec<Beyond> {
+        if self.rules.is_empty() || now.since(self.looked).0 < EVERY.0 {
+            return Vec::new();
+        }
+        self.looked = now;
+        let level = viewer.and_then(Viewer::level).unwrap_or_default();
+        let counts = viewer.map(Viewer::ticks_to_orders).unwrap_or_default();
+        let late = p99_us(&self.earlier, &counts);
+        self.earlier = counts;
+        let value = |gauge| match gauge {
+            Gauge::LatencyP99 => late,
+            Gauge::ClockOffset => known.offset_ns.map(|ns| ns.unsigned_abs() / 1_000),
+            // A disk that cannot be asked is as good as full: nobody knows.
+            Gauge::DiskFree => Some(host::free_bytes(&self.dir).map_or(0, |bytes| bytes >> 20)),
+            Gauge::Unsynced => Some(known.unsynced_bytes >> 20),
+        };
+        let beyond = |rule: &OutsideRule| {
+            let value = value(rule.gauge).filter(|value| rule.gauge.is_beyond(*value, rule.limit))?;
+            (rule.level > level).then_some(Beyond { rule: *rule, value })
+        };
+        self.rules.iter().filter_map(beyond).collect()
+    }
+}
+
+/// The largest 99th percentile of a gateway's orders between two looks; `None` of too few.
+fn p99_us(earlier: &[Counts], now: &[Counts]) -> Option<u64> {
+    let since = now.iter().enumerate().map(|(k, counts)| match earlier.get(k) {
+        Some(before) => counts.since(before),
+        None => counts.clone(),
+    });
+    since.filter(|c| c.count() >= ORDERS_MIN).map(|c| c.quantile(0.99) / 1_000).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use ringbuf::histogram::{Histogram, WORDS};
+    use ringbuf::words::Words;
+
+    use super::*;
+
+    fn rule(gauge: Gauge, limit: u64) -> OutsideRule {
+        OutsideRule { gauge, limit, level: BreakerLevel::CancelOnly }
+    }
+
+    fn found(rules: Vec<OutsideRule>, known: Known) -> Vec<(Gauge, u64)> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut sentinel = Sentinel::new(rules, dir.path().into());
+        let beyond = sentinel.look(Nanos(5_000_000_000), None, known);
+        assert!(sentinel.look(Nanos(5_900_000_000), None, known).is_empty(), "not before it is time");
+        beyond.into_iter().map(|b| (b.rule.gauge, b.value)).collect()
+    }
+
+    #[test]
+    fn what_is_beyond_its_limit_is_found_and_what_is_at_it_is_not() {
+        let rules = vec![
+            rule(Gauge::ClockOffset, 100),
+            rule(Gauge::Unsynced, 2),
+            rule(Gauge::DiskFree, 0),
+            rule(Gauge::LatencyP99, 0),
+        ];
+        let at = Known { offset_ns: Some(-100_999), unsynced_bytes: (3 << 20) - 1 };
+        assert_eq!(found(rules.clone(), at), []);
+        let beyond = Known { offset_ns: Some(-101_000), unsynced_bytes: 3 << 20 };
+        assert_eq!(found(rules, beyond), [(Gauge::ClockOffset, 101), (Gauge::Unsynced, 3)]);
+        assert_eq!(found(vec![rule(Gauge::DiskFree, u64::MAX)], Known::default()).len(), 1);
+        assert_eq!(
+            found(vec![rule(Gauge::ClockOffset, 0)], Known::default()),
+            [],
+            "an offset nobody measured is none"
+        );
+    }
+
+    #[test]
+    fn a_disk_that_is_not_there_is_full() {
+        let mut sentinel = Sentinel::new(vec![rule(Gauge::DiskFree, 1)], "/nowhere/at/all".into());
+        let beyond = sentinel.look(Nanos(5_000_000_000), None, Known::default());
+        assert_eq!((beyond.len(), beyond[0].value), (1, 0));
+        assert_eq!(
+            beyond[0].control(),
+            Control::Trip { level: BreakerLevel::CancelOnly, cause: BreakerCause::Disk }
+        );
+    }
+
+    #[test]
+    fn a_percentile_is_of_the_orders_since_the_last_look() {
+        let mut histogram = Histogram::over(Words::zeroed(WORDS)).unwrap();
+        (0..100).for_each(|_| histogram.record(900_000));
+        let early = vec![histogram.reader().snapshot()];
+        assert!(p99_us(&[], &early).is_some_and(|us| us >= 890));
+        assert_eq!(p99_us(&early, &early), None, "no order");
+        (0..ORDERS_MIN - 1).for_each(|_| histogram.record(5_000));
+        assert_eq!(p99_us(&early, &[histogram.reader().snapshot()]), None, "too few");
+        histogram.record(5_000);
+        assert!(p99_us(&early, &[histogram.reader().snapshot()]).is_some_and(|us| (4..=5).contains(&us)));
+    }
+}
