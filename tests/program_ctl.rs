@@ -90,6 +90,38 @@ fn halt_stops_new_orders_and_resume_lets_them_go_on() {
 }
 
 #[test]
+fn a_person_restrains_trading_and_lets_it_go_on() {
+    let mut t = Trading::begin();
+    let level = |s: &Report| s.at("/risk/level").as_str().map(str::to_owned);
+    for (restrain, shown, release) in
+        [("cancel-only", "CANCEL_ONLY (operator)", "resume"), ("clutch-out", "CLUTCH OUT", "clutch-in")]
+    {
+        t.desk.ctl(restrain).exits(0);
+        let quiet = t.until("no quotes", |s| {
+            let is_on =
+                level(s).as_deref() == Some("cancel_only") || s.at("/risk/clutch").as_str() == Some("out");
+            is_on && open_orders(s) == 0
+        });
+        let (sent, heard) = (quiet.count("/engine/new_orders"), quiet.count("/engine/market_events"));
+        let later = t.until("a thousand market events", |s| s.count("/engine/market_events") > heard + 1_000);
+        assert_eq!((later.count("/engine/new_orders"), halted(&later)), (sent, None), "{later:?}");
+        let status = t.desk.ctl("status").exits(0).stdout;
+        assert!(status.contains(shown), "{status}");
+        t.desk.ctl(release).exits(0);
+        t.until("new orders", |s| s.count("/engine/new_orders") > sent);
+    }
+    let (report, _desk) = t.shut_down();
+    let run = report.at("/journal").as_str().expect("a folder").to_string();
+    let log = std::fs::read_to_string(std::path::Path::new(&run).join("log.jsonl")).expect("a log");
+    for said in
+        ["trading restrained", "trading resumed", "strategy taken off trading", "strategy let in again"]
+    {
+        assert!(log.contains(said), "{said}: {log}");
+    }
+    colo(["replay", "--journal", &run]).exits(0);
+}
+
+#[test]
 fn cancel_all_cancels_what_is_open_once() {
     let mut t = Trading::begin();
     t.desk.ctl("halt").exits(0);

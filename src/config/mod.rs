@@ -210,7 +210,7 @@ pub struct Config {
     /// What restrains trading by itself.
     pub breakers: Breakers,
     /// What restrains it from outside of the engine.
-    pub outside: Vec<OutsideRule>,
+    pub outside: Vec<crate::agents::OutsideRule>,
     /// What a book may show.
     pub sanity: BookSanity,
     /// Who may ask what of the running core.

@@ -194,7 +194,7 @@ messages_per_second = 2000
     /// As [`Desk::ctl`], with more arguments. What wants a reason has one.
     pub fn ctl_with(&self, verb: &str, more: &[&str]) -> Ended {
         let mut arguments = vec!["ctl", "--name", &self.name, verb];
-        if ["resume", "kill", "unkill", "write-off", "entry-on"].contains(&verb) {
+        if ["resume", "clutch-in", "kill", "unkill", "write-off", "entry-on"].contains(&verb) {
             arguments.extend(["--reason", "a test", "--operator", "tester"]);
         }
         arguments.extend(more);
