@@ -15,6 +15,7 @@ mod queue;
 mod reduces;
 mod restart;
 mod risk;
+mod risk_model;
 mod sanity;
 mod scenarios;
 mod scene;
