@@ -11,14 +11,15 @@
 //! | | |
 //! |---|---|
 //! | floor, empty call | a function that does nothing with it |
-//! | ours, gate and order state | by how much longer a tick takes whose callback asks for an order: all checks, token, slot, outbox |
+//! | ours, all checks | by how much longer a tick takes whose callback asks for an order that the last check refuses: the message rate is used up. The refusal is in the outbox |
+//! | ours, gate and order state | the same of one that passes: all checks, token, slot, outbox |
 //!
 //! There is no peer: no published gate takes the same limits.
 
 use std::hint::black_box;
 
 use colo::latency::decision::{Decision, TICKS};
-use colo::latency::desk::Taker;
+use colo::latency::desk::{RATE, Taker};
 use criterion::Criterion;
 use engine::book::BookChange;
 use engine::strategy::{Intents, Observer, ParamError, Params, Strategy, View};
@@ -55,8 +56,11 @@ fn gate(criterion: &mut Criterion) {
     let mut stage = Stage::new(criterion, "risk request");
     let call = |(): &mut ()| (0..TICKS).for_each(|k| empty(black_box(k)));
     stage.time(Role::Floor, "empty call", TICKS, &mut (), |()| {}, call);
-    let asker = |asks| Decision::new(Asker { taker: Taker { beyond: 0 }, asks });
-    let mut states = [asker(false).causing(0, 0), asker(true).causing(TICKS, 0)];
+    let asker = |asks, rate| Decision::at_rate(Asker { taker: Taker { beyond: 0 }, asks }, rate);
+    let mut states = [asker(false, 0).causing(0, 0), asker(true, 0).causing(0, TICKS)];
+    let name = "all checks";
+    stage.difference(Role::Ours, name, TICKS, &mut states, Decision::settle, Decision::pass);
+    let mut states = [asker(false, RATE).causing(0, 0), asker(true, RATE).causing(TICKS, 0)];
     let name = "gate and order state";
     stage.difference(Role::Ours, name, TICKS, &mut states, Decision::settle, Decision::pass);
 }

@@ -12,6 +12,8 @@
 //! | `feed in, order out` | a datagram to a line, 49 bytes of TCP back: both by kernel sockets |
 //! | `feed in, order out by af_xdp` | the same by `XdpLine` and `XdpTcp`; kernel sockets at the far end |
 //!
+//! With `CRITERION_HOME` the figures are kept there as those of the benchmarks are, for their table: `GROUP/ROLE/ROW/tails`, p50, p99, p99.9.
+//!
 //! A veth has no hardware: what is left out here of a real device's cost is the same for both ways, so on one the ratio is nearer to what the kernel's stack costs.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is the result")]
 
@@ -277,9 +279,24 @@ fn main() {
     println!("{:<30} {:>9} {:>9} {:>9}", "", "min", "median", "p99");
     let summary = times.map(|mut t| {
         t.sort_unstable();
-        [t[0], quantile(&t, 0.5), quantile(&t, 0.99)]
+        [t[0], quantile(&t, 0.5), quantile(&t, 0.99), quantile(&t, 0.999)]
     });
-    for (name, [min, median, p99]) in ROWS.iter().zip(summary) {
+    if let Some(home) = std::env::var_os("CRITERION_HOME") {
+        let places = [
+            ("xdp round trip", "peer"),
+            ("xdp round trip", "peer"),
+            ("xdp round trip", "ours"),
+            ("xdp feed and order", "peer"),
+            ("xdp feed and order", "ours"),
+        ];
+        for (((group, role), name), [_, p50, p99, p999]) in places.into_iter().zip(ROWS).zip(summary) {
+            let folder = std::path::Path::new(&home).join(group).join(role).join(name);
+            std::fs::create_dir_all(&folder).expect("a folder for the figures");
+            let figures = format!("{p50} {p99} {p999} {} 0 1\n", turns * trips);
+            std::fs::write(folder.join("tails"), figures).expect("room for a figure");
+        }
+    }
+    for (name, [min, median, p99, _]) in ROWS.iter().zip(summary) {
         println!("{name:<30} {min:>9} {median:>9} {p99:>9}");
     }
     for (ours, floor) in [(2, 0), (2, 1), (4, 3)] {

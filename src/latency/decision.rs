@@ -26,14 +26,20 @@ pub struct Decision<S> {
 impl<S: Strategy> Decision<S> {
     /// Books with the opening in them.
     #[must_use]
-    #[expect(clippy::missing_panics_doc, reason = "said of the type")]
     pub fn new(strategy: S) -> Decision<S> {
+        Decision::at_rate(strategy, desk::RATE)
+    }
+
+    /// The same with so many messages in a second that may be sent: the last check of all.
+    #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "said of the type")]
+    pub fn at_rate(strategy: S, rate: u32) -> Decision<S> {
         let mut subscription = Subscription::new(&desk::instruments());
         let mut input = |message: Vec<u8>| {
             let event = subscription.event(&message).expect("well-formed").expect("subscribed");
             Input::Market(FEED, event)
         };
-        let (mut engine, mut out) = (desk::engine(strategy), Outbox::default());
+        let (mut engine, mut out) = (desk::engine(strategy, rate), Outbox::default());
         for message in desk::opening() {
             engine.apply(START, &input(message), &mut out);
         }

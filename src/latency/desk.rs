@@ -154,8 +154,11 @@ fn bid(k: u16) -> u64 {
     2 * u64::from(k) + 1
 }
 
-/// An engine with tokens and a session, over a feed that is whole; it has seen no message yet.
-pub fn engine<S: Strategy>(strategy: S) -> Engine<S> {
+/// Messages in a second that no pass comes near.
+pub const RATE: u32 = 65_536;
+
+/// An engine with tokens and a session, over a feed that is whole; it has seen no message yet. `rate` is how many messages it may send in a second.
+pub fn engine<S: Strategy>(strategy: S, rate: u32) -> Engine<S> {
     let config = EngineConfig {
         instruments: instruments(),
         feeds: 1,
@@ -165,7 +168,7 @@ pub fn engine<S: Strategy>(strategy: S) -> Engine<S> {
             max_order_notional: Usd(1_000_000 * 10_000),
             max_position: 100_000,
             max_open_orders: 2 * u32::from(INSTRUMENTS),
-            max_messages_per_second: 65_536,
+            max_messages_per_second: rate,
             price_collar_bps: 500,
             max_daily_loss: Usd(1_000_000 * 10_000),
             duplicate_window: Nanos::from_millis(1),

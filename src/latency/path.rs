@@ -108,7 +108,7 @@ impl<S: Strategy> Path<S> {
             channel: Channel::new(ChannelConfig::default()),
             decoded,
             journal,
-            engine: desk::engine(strategy),
+            engine: desk::engine(strategy, desk::RATE),
             out: Outbox::default(),
             gateway: gateway(),
             venue: Venue::default(),
