@@ -34,6 +34,7 @@ mod rig;
 pub(crate) mod snapshot;
 mod strategy;
 mod venue;
+mod ways;
 mod wires;
 mod words;
 
@@ -47,6 +48,7 @@ pub use inline::{Inline, Remains};
 pub use lines::LineWatch;
 pub use strategy::{FeedPort, GatewayPort, StrategyAgent, StrategyParts};
 pub use venue::{FeedAgent, GatewayAgent, OpenError};
+pub use ways::{Connect, FeedLine, RequestServer, Sockets, Ways};
 pub use words::{WORDS, Word};
 
 use engine::Approved;
