@@ -27,6 +27,7 @@ pub mod replay;
 mod report;
 mod run;
 mod signals;
+mod sim;
 mod strategies;
 
 use std::io::Write;
@@ -102,6 +103,7 @@ enum Command {
     Ctl(ctl::Args),
     Config(config::Args),
     Latency(latency::Args),
+    Sim(sim::Args),
     Doctor(doctor::Args),
 }
 
@@ -124,6 +126,7 @@ pub fn main(own: &[Entry]) -> ExitCode {
         Command::Ctl(a) => ctl::run(a),
         Command::Config(a) => config::run(a, &registry),
         Command::Latency(a) => latency::run(a),
+        Command::Sim(a) => sim::run(a),
         Command::Doctor(a) => doctor::run(a),
     };
     let exit = outcome.unwrap_or_else(|failure| {
