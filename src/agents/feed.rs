@@ -325,17 +325,15 @@ impl<P: Protocol, W: Ways> FeedOf<P, W> {
         c.set(counter::expected, self.channel.expected());
         c.set(counter::synced, self.channel.is_synced().into());
         let servers = || self.servers.iter();
-        let oversize = self.lines.iter().map(FeedLine::oversize).chain(servers().map(RequestServer::oversize));
+        let oversize =
+            self.lines.iter().map(FeedLine::oversize).chain(servers().map(RequestServer::oversize));
         c.set(counter::oversize, oversize.sum());
         c.set(counter::refused, servers().map(RequestServer::refused).sum());
         c.set(counter::line_count, self.lines.len() as u64);
         c.set(counter::snapshots, s.snapshots_taken);
         c.set(counter::snapshots_failed, s.snapshots_failed);
         c.set(counter::snapshot_messages, s.snapshot_messages);
-        c.set(
-            counter::snapshot_refused,
-            self.snapshots.as_ref().is_some_and(|s| s.given_up()).into(),
-        );
+        c.set(counter::snapshot_refused, self.snapshots.as_ref().is_some_and(|s| s.given_up()).into());
         self.publish_lines(now);
     }
 

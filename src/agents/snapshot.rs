@@ -19,8 +19,8 @@ use feeds::channel::{Channel, Sink};
 use feeds::glimpse::{Part, Snapshot};
 use gateways::soupbintcp::{ClientConfig, ClientSession, Deframer, Event, Transmit};
 use model::Nanos;
-use net::tcp::TcpLink;
 use net::Received;
+use net::tcp::TcpLink;
 
 use super::ways::Connect;
 use crate::config::Account;

@@ -55,7 +55,7 @@ pub fn run(args: &Args) -> Outcome {
         canary: None,
     };
     let began = Instant::now();
-    let outcome = sim::run(&order, |_| {});
+    let outcome = sim::run(&order);
     let seconds = began.elapsed().as_secs_f64();
     if let Some(file) = &args.json {
         report::write_json(&as_json(&order, &outcome, seconds), file)?;

@@ -33,8 +33,17 @@ impl Canary {
     pub const ALL: [Canary; 11] = {
         use Canary::*;
         [
-            ReusesTokens, IgnoresFill, AppliesTwice, MissesMessage, SendsAgain, IgnoresCut, ReservesNothing, SkipsRecord,
-            MissesHalt, LosesRequest, ForgetsOrder,
+            ReusesTokens,
+            IgnoresFill,
+            AppliesTwice,
+            MissesMessage,
+            SendsAgain,
+            IgnoresCut,
+            ReservesNothing,
+            SkipsRecord,
+            MissesHalt,
+            LosesRequest,
+            ForgetsOrder,
         ]
     };
 }

@@ -74,7 +74,10 @@ impl Ended {
         }
         if (found.inputs, found.stats.new_orders) != (self.stats.inputs, self.stats.new_orders) {
             let (a, b) = (self.stats, found.stats);
-            return fail(format!("{} inputs and {} orders, and {} and {} replayed", a.inputs, a.new_orders, b.inputs, b.new_orders));
+            return fail(format!(
+                "{} inputs and {} orders, and {} and {} replayed",
+                a.inputs, a.new_orders, b.inputs, b.new_orders
+            ));
         }
         if found.state_hash != self.hash {
             return fail(format!("state {:016x}, and {:016x} replayed", self.hash, found.state_hash));
@@ -141,7 +144,10 @@ fn without_a_record(dir: &Path) -> Result<(), HostError> {
     let mut inputs = 0;
     while let Some(r) = log.next()? {
         // Reports and what people said: of market data a core might not have wanted the one that is missing.
-        inputs += u32::from(matches!(crate::journal::Record::decode(r.kind, r.payload), Ok(crate::journal::Record::Report { .. })));
+        inputs += u32::from(matches!(
+            crate::journal::Record::decode(r.kind, r.payload),
+            Ok(crate::journal::Record::Report { .. })
+        ));
         if inputs == 5 {
             inputs += 1;
             continue;

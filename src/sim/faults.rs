@@ -57,8 +57,25 @@ impl Fault {
     pub const ALL: [Fault; 19] = {
         use Fault::*;
         [
-            Loss, Duplication, Reordering, Skew, Partition, Rerequest, Snapshot, Overrun, Cut, Freeze, Unreachable,
-            Stall, Crash, TornTail, ClockStep, DiskFull, DiskError, VenueHalt, Operator,
+            Loss,
+            Duplication,
+            Reordering,
+            Skew,
+            Partition,
+            Rerequest,
+            Snapshot,
+            Overrun,
+            Cut,
+            Freeze,
+            Unreachable,
+            Stall,
+            Crash,
+            TornTail,
+            ClockStep,
+            DiskFull,
+            DiskError,
+            VenueHalt,
+            Operator,
         ]
     };
 

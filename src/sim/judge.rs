@@ -21,6 +21,8 @@ const TRADES: u8 = b'T';
 pub(super) struct Judge {
     symbols: Vec<Symbol>,
     tape: Tape,
+    /// A side of a book, in queue order; kept for its room.
+    queue: Vec<(u64, Px, Qty)>,
     was_sound: Vec<bool>,
     /// The word on trading of each symbol before the packet that the strategy takes.
     traded: Vec<u8>,
@@ -54,6 +56,7 @@ impl Judge {
         Judge {
             symbols,
             tape: Tape::new(),
+            queue: Vec::new(),
             was_sound: vec![false; n],
             traded: vec![0; n],
             halted: false,
@@ -154,16 +157,21 @@ impl Judge {
     fn compare_whole(&mut self, p: &Process, k: usize) -> Check {
         self.whole += 1;
         let id = InstrumentId(k as u16);
+        let mut ours = std::mem::take(&mut self.queue);
         for side in [Side::Buy, Side::Sell] {
-            let mut ours = Vec::new();
+            ours.clear();
             p.engine().book(id).for_each_order(id, side, |r, px, qty| ours.push((r.0, px, qty)));
-            let venue = self.tape.queue(self.symbols[k], side);
-            if ours != venue {
-                let (n, m) = (ours.len(), venue.len());
-                return Err(self.differs(k, format!("{side:?}: {n} orders are not the venue's {m}")));
-            }
+            self.holds(k, side, &ours)?;
         }
+        self.queue = ours;
         Ok(())
+    }
+
+    fn holds(&self, k: usize, side: Side, told: &[(u64, Px, Qty)]) -> Check {
+        self.tape.holds(self.symbols[k], side, told).map_err(|(at, venue)| {
+            let (ours, n) = (told.get(at), told.len());
+            self.differs(k, format!("{side:?}, order {at} of {n}: {ours:?}, the venue's {venue:?}"))
+        })
     }
 
     #[cold]
@@ -183,8 +191,13 @@ impl Judge {
         let before = self.traded[command.instrument.index()];
         let after = self.tape.listing(symbol).map_or(0, |l| l.trading);
         if before != TRADES && after != TRADES {
-            let word = char::from(after);
-            return Err(violated(Invariant::Trading, format!("{command:?} is sent into {symbol}, which is {word:?}")));
+            let (word, next) = (char::from(after), self.tape.next);
+            let believed = p.engine().instruments().of(command.instrument);
+            let (validity, state) = (believed.validity, believed.trading);
+            let found = format!(
+                "{command:?} is sent into {symbol}, which is {word:?} before message {next}; the core has {validity:?}, {state:?}"
+            );
+            return Err(violated(Invariant::Trading, found));
         }
         Ok(())
     }
@@ -265,7 +278,8 @@ impl Judge {
             return Ok(());
         }
         let only = |a: &[Living], b: &[Living]| a.iter().copied().find(|o| !b.contains(o));
-        let found = format!("ours alone {:?}, the venue's alone {:?}", only(&ours, &theirs), only(&theirs, &ours));
+        let found =
+            format!("ours alone {:?}, the venue's alone {:?}", only(&ours, &theirs), only(&theirs, &ours));
         Err(violated(Invariant::LiveSet, found))
     }
 
@@ -299,9 +313,7 @@ impl Judge {
             let Some(book) = venue.book_snapshot(*symbol) else { continue };
             for (side, orders) in [(Side::Buy, book.bids), (Side::Sell, book.asks)] {
                 let own: Vec<_> = orders.iter().map(|o| (o.order_ref, o.px, o.shares)).collect();
-                if self.tape.queue(*symbol, side) != own {
-                    return Err(self.differs(k, format!("{side:?}: the floor's book is not what was published")));
-                }
+                self.holds(k, side, &own)?;
             }
         }
         Ok(())

@@ -55,7 +55,8 @@ impl Lines {
         self.answers.clear();
         let lines = self.buffers.iter().map(|b| SimLine(Arc::clone(b))).collect();
         let servers = self.servers.iter();
-        let servers = servers.map(|(asked, answers)| SimServer { asked: asked.clone(), answers: answers.clone() });
+        let servers =
+            servers.map(|(asked, answers)| SimServer { asked: asked.clone(), answers: answers.clone() });
         (lines, servers.collect())
     }
 
@@ -68,7 +69,8 @@ impl Lines {
 
     /// Whether the agent has read all that has arrived.
     pub(super) fn are_read(&self) -> bool {
-        self.buffers.iter().all(|b| lock(b).is_empty()) && self.servers.iter().all(|(_, a)| lock(a).is_empty())
+        self.buffers.iter().all(|b| lock(b).is_empty())
+            && self.servers.iter().all(|(_, a)| lock(a).is_empty())
     }
 
     /// Behind the last message that the agent has read of.

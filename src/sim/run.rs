@@ -1,6 +1,8 @@
 //! Seeds, one after the other on each thread, until the last one or the first violation.
 
+use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -102,11 +104,16 @@ pub fn run_seed(seed: u64, events: u64, canary: Option<Canary>) -> Result<Figure
         Stop::Host(e) => SimError::Host(e),
     };
     let mut world = World::new(&scratch.0, &name, seed, canary).map_err(|stop| at(0, stop))?;
-    if let Err(stop) = live(&mut world, events) {
-        return Err(at(world.step, stop));
-    }
-    let step = world.step;
-    world.finish().map_err(|stop| at(step, stop))
+    // What of the world a panic leaves half done is not looked at again, but for the step.
+    let lived = catch_unwind(AssertUnwindSafe(|| live(&mut world, events).and_then(|()| world.finish())));
+    let outcome = lived.unwrap_or_else(|panic| Err(violated(Invariant::Panic, message(&*panic)).into()));
+    outcome.map_err(|stop| at(world.step, stop))
+}
+
+/// What a panic said.
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words").to_owned()
 }
 
 /// Storms and calms take turns.
@@ -125,11 +132,14 @@ fn live(world: &mut World, events: u64) -> Outcome {
     Ok(())
 }
 
-/// Runs all that is ordered. `told` hears of each seed that has come to its end.
+/// Runs all that is ordered.
 ///
 /// # Errors
 /// The first failure, by seed.
-pub fn run(order: &Order, told: impl Fn(&Figures) + Sync) -> Result<Figures, SimError> {
+///
+/// # Panics
+/// Where a thread of it does; what a seed's core panics with is a failure like others.
+pub fn run(order: &Order) -> Result<Figures, SimError> {
     let (next, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
     let (sum, wrong) = (Mutex::new(Figures::default()), Mutex::new(Vec::new()));
     let guard = "a seed's thread has panicked";
@@ -142,11 +152,7 @@ pub fn run(order: &Order, told: impl Fn(&Figures) + Sync) -> Result<Figures, Sim
                         break;
                     }
                     match one(order, order.first.wrapping_add(k)) {
-                        Ok(figures) => {
-                            let mut sum = sum.lock().expect(guard);
-                            sum.add(&figures);
-                            told(&sum);
-                        }
+                        Ok(figures) => sum.lock().expect(guard).add(&figures),
                         Err(e) => {
                             is_over.store(true, Ordering::Relaxed);
                             wrong.lock().expect(guard).push((k, e));

@@ -7,7 +7,8 @@
 //! ```
 
 use model::{
-    CommandKind, FeedStatus, MarketBody, MarketEvent, Px, Qty, ReportKind, SessionEvent, Side, Token, TradingState,
+    CommandKind, FeedStatus, MarketBody, MarketEvent, Px, Qty, ReportKind, SessionEvent, Side, Token,
+    TradingState,
 };
 use ringbuf::spsc::{Consumer, Producer};
 
@@ -89,7 +90,9 @@ impl FeedSeam {
                 }
                 return;
             }
-            Canary::AppliesTwice => matches!(event.body, MarketBody::Reduce { .. } | MarketBody::Execute { .. }),
+            Canary::AppliesTwice => {
+                matches!(event.body, MarketBody::Reduce { .. } | MarketBody::Execute { .. })
+            }
             Canary::MissesMessage => event.body.touches_book(),
             _ => false,
         };
@@ -120,7 +123,11 @@ pub(super) struct OrderSeam {
 }
 
 impl OrderSeam {
-    pub(super) fn new(from: Consumer<OrderItem>, to: Producer<OrderItem>, canary: Option<Canary>) -> OrderSeam {
+    pub(super) fn new(
+        from: Consumer<OrderItem>,
+        to: Producer<OrderItem>,
+        canary: Option<Canary>,
+    ) -> OrderSeam {
         OrderSeam { from, to, canary, kept: None, passed: 0 }
     }
 
@@ -161,7 +168,11 @@ pub(super) struct ReportSeam {
 }
 
 impl ReportSeam {
-    pub(super) fn new(from: Consumer<GatewayItem>, to: Producer<GatewayItem>, canary: Option<Canary>) -> ReportSeam {
+    pub(super) fn new(
+        from: Consumer<GatewayItem>,
+        to: Producer<GatewayItem>,
+        canary: Option<Canary>,
+    ) -> ReportSeam {
         ReportSeam { from, to, epoch: 0, canary, passed: 0 }
     }
 

@@ -12,6 +12,8 @@ use crate::exchange::rng::Rng;
 const CENT: i64 = 100;
 /// How often it looks at its orders whatever the market does.
 const LOOK: Nanos = Nanos::from_millis(20);
+/// Of three such spans it does nothing in the last, so that all that is in flight may come to rest.
+const SPAN: u64 = 200_000_000;
 
 /// See the module.
 pub(super) struct Trader {
@@ -51,8 +53,9 @@ impl Strategy for Trader {
 
 impl Trader {
     fn act(&mut self, view: &View<'_>, id: InstrumentId, out: &mut Intents) {
+        let pauses = view.now().0 / SPAN % 3 == 2;
         let patience = self.rng.below(8) > 0;
-        if patience && !view.can_trade(id) {
+        if pauses || (patience && !view.can_trade(id)) {
             return;
         }
         for _ in 0..=self.rng.below(2) {
@@ -67,9 +70,7 @@ impl Trader {
         let chosen = view.orders(id).nth(pick).map(|o| (o.id, o.side, o.open));
         let qty = Qty(1 + self.rng.below(300) as u32);
         match (self.rng.below(10), chosen) {
-            (0 | 1, Some((order, side, _))) => {
-                Intent::Replace { order, qty, px: self.price(view, id, side) }
-            }
+            (0 | 1, Some((order, side, _))) => Intent::Replace { order, qty, px: self.price(view, id, side) },
             (2..=4, Some((order, ..))) => Intent::Cancel { order },
             (5, Some((order, _, open))) => self.reduce(order, open),
             _ => {

@@ -354,7 +354,9 @@ impl World {
         p.end_agents();
         let live = self.venue.account("user01").map_or(0, |a| a.live_orders.len());
         if live > 0 {
-            return Err(violated(Invariant::Ends, format!("{live} orders live on behind an end in order")).into());
+            return Err(
+                violated(Invariant::Ends, format!("{live} orders live on behind an end in order")).into()
+            );
         }
         if let Some(why) = p.gateway.failure() {
             return Err(violated(Invariant::Ends, why).into());
@@ -383,7 +385,7 @@ impl World {
     }
 
     /// Ends the seed: what it did.
-    pub(super) fn finish(mut self) -> Outcome<Figures> {
+    pub(super) fn finish(&mut self) -> Outcome<Figures> {
         self.calm()?;
         self.end_process()?;
         self.figures.seeds = 1;

@@ -36,7 +36,8 @@ impl Ask {
         if m.len() < least {
             return None;
         }
-        let ask = Ask { letter: m[0], token: u32_at(1), old: 0, qty: 0, px: 0, side: 0, tif: 0, symbol: None };
+        let ask =
+            Ask { letter: m[0], token: u32_at(1), old: 0, qty: 0, px: 0, side: 0, tif: 0, symbol: None };
         Some(match m[0] {
             b'O' => {
                 let mut symbol = [0; 8];

@@ -36,6 +36,8 @@ pub enum Invariant {
     Clock,
     /// The same seed does the same.
     Trace,
+    /// Nothing panics.
+    Panic,
 }
 
 impl fmt::Display for Invariant {

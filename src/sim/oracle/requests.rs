@@ -99,7 +99,8 @@ impl Requests {
         }
         let found = self.in_flight.iter().position(|f| f.ask == ask && f.epoch == epoch);
         let Some(found) = found else {
-            let found = format!("{ask:?} reaches the venue on connection {epoch}, for which it was not decided");
+            let found =
+                format!("{ask:?} reaches the venue on connection {epoch}, for which it was not decided");
             return Err(violated(Invariant::Decided, found));
         };
         // What was decided before and has not come was dropped, and may not come any more.
@@ -131,7 +132,8 @@ impl Requests {
             let (most, least) = (held + open(Side::Buy), held - open(Side::Sell));
             let bound = self.bounds.position;
             if most > bound || least < -bound {
-                let found = format!("{symbol}: {held} shares may become {least} to {most}, and the limit is {bound}");
+                let found =
+                    format!("{symbol}: {held} shares may become {least} to {most}, and the limit is {bound}");
                 return Err(violated(Invariant::Exposure, found));
             }
         }
@@ -144,7 +146,8 @@ impl Requests {
         let mut open = 0;
         for order in resting {
             // A replace in flight may win or lose against a fill: the worse of both.
-            let replaces = self.in_flight.iter().filter(|f| f.ask.letter == b'U' && f.ask.old == order.number);
+            let replaces =
+                self.in_flight.iter().filter(|f| f.ask.letter == b'U' && f.ask.old == order.number);
             let after = replaces.map(|f| i64::from(f.ask.qty) - i64::from(order.spent.0)).max().unwrap_or(0);
             open += after.max(i64::from(order.open.0));
         }

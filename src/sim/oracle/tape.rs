@@ -23,6 +23,8 @@ pub(crate) struct Listing {
     /// Shares by price.
     bids: BTreeMap<i64, u64>,
     asks: BTreeMap<i64, u64>,
+    /// Orders at rest: bids, offers.
+    resting: [usize; 2],
     /// The last word on trading; 0 before the first.
     pub(crate) trading: u8,
 }
@@ -101,13 +103,29 @@ impl Tape {
         self.locates.get(&symbol).copied()
     }
 
-    /// A side of a symbol in queue order, best first: reference, price, shares. A pass over all orders.
-    pub(crate) fn queue(&self, symbol: Symbol, side: Side) -> Vec<(u64, Px, Qty)> {
-        let Some(locate) = self.locate(symbol) else { return Vec::new() };
-        let is_in = |o: &Resting| o.locate == locate && o.side == side;
-        let mut queue: Vec<_> = self.orders.iter().filter(|(_, o)| is_in(o)).collect();
-        queue.sort_unstable_by_key(|(_, o)| (-side.sign() * o.px, o.arrival));
-        queue.into_iter().map(|(r, o)| (*r, Px(o.px), Qty(o.shares))).collect()
+    /// Whether a side of a symbol, told in queue order and best first, is all that rests there; else the first that is wrong. Reference, price, shares.
+    pub(crate) fn holds(
+        &self,
+        symbol: Symbol,
+        side: Side,
+        told: &[(u64, Px, Qty)],
+    ) -> Result<(), (usize, Option<Resting>)> {
+        let Some(locate) = self.locate(symbol) else {
+            return if told.is_empty() { Ok(()) } else { Err((0, None)) };
+        };
+        let mut before = (i64::MIN, 0);
+        for (k, (reference, px, shares)) in told.iter().enumerate() {
+            let found = self.order(*reference);
+            let is_it = |o: &Resting| (o.locate, o.side, o.px, o.shares) == (locate, side, px.0, shares.0);
+            let Some(order) = found.filter(is_it) else { return Err((k, found)) };
+            let place = (-side.sign() * order.px, order.arrival);
+            if place <= before {
+                return Err((k, found));
+            }
+            before = place;
+        }
+        let resting = self.listing(symbol).map_or(0, |l| l.resting[side as usize]);
+        if resting == told.len() { Ok(()) } else { Err((told.len(), None)) }
     }
 
     fn apply(&mut self, m: &[u8]) {
@@ -150,6 +168,7 @@ impl Tape {
         self.touched.push(reference);
         if let Some(listing) = self.listings.get_mut(usize::from(order.locate)) {
             *listing.levels(order.side).entry(order.px).or_default() += u64::from(order.shares);
+            listing.resting[order.side as usize] += 1;
         }
         self.orders.insert(reference, Resting { arrival: self.arrivals, ..order });
     }
@@ -164,6 +183,7 @@ impl Tape {
             self.orders.remove(&reference);
         }
         let Some(listing) = self.listings.get_mut(usize::from(order.locate)) else { return };
+        listing.resting[order.side as usize] -= usize::from(order.shares == 0);
         let levels = listing.levels(order.side);
         if let Some(level) = levels.get_mut(&order.px) {
             *level -= u64::from(gone);
