@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
 use super::{Exit, Failure, Outcome, live, report};
 use crate::host;
-use crate::sim::{self, Fault, Figures, Order, SimError};
+use crate::sim::{self, Canary, Fault, Figures, Order, SimError};
 
 /// Simulates the core by seed and fails on the first invariant that does not hold.
 #[derive(Debug, clap::Args)]
@@ -30,6 +31,9 @@ pub struct Args {
     /// Threads, each with seeds of its own; as many as there are cores where absent
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+    /// Break the core on purpose in this way, to see that it is caught
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Canary::ALL.map(Canary::name)))]
+    canary: Option<String>,
     /// Write the figures as JSON ("-" is stdout)
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -47,12 +51,13 @@ pub fn run(args: &Args) -> Outcome {
         report::check_folder(file)?;
     }
     let threads = args.threads.map_or_else(host::available_core_count, usize::from);
+    let seeds = args.seeds.unwrap_or(if args.seed.is_some() { 1 } else { SEEDS });
     let order = Order {
         first: args.seed.unwrap_or(1),
-        seeds: args.seeds.unwrap_or(if args.seed.is_some() { 1 } else { SEEDS }),
+        seeds,
         events: args.events,
-        threads: threads.min(usize::try_from(args.seeds.unwrap_or(SEEDS)).unwrap_or(threads)),
-        canary: None,
+        threads: usize::try_from(seeds).map_or(threads, |seeds| threads.min(seeds)),
+        canary: args.canary.as_deref().and_then(Canary::named),
     };
     let began = Instant::now();
     let outcome = sim::run(&order);
@@ -71,7 +76,8 @@ pub fn run(args: &Args) -> Outcome {
             Ok(Exit::Ok)
         }
         Err(SimError::Failed(failure)) => {
-            let again = format!("colo sim --seed {} --events {}", failure.seed, order.events);
+            let canary = order.canary.map_or(String::new(), |c| format!(" --canary {}", c.name()));
+            let again = format!("colo sim --seed {} --events {}{canary}", failure.seed, order.events);
             Err(Failure::new(format!("sim: {failure}\nagain: {again}")))
         }
         Err(e) => Err(Failure::new(format!("sim: {e}"))),

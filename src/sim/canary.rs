@@ -46,4 +46,28 @@ impl Canary {
             ForgetsOrder,
         ]
     };
+
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Canary::ReusesTokens => "reuses-tokens",
+            Canary::IgnoresFill => "ignores-fill",
+            Canary::AppliesTwice => "applies-twice",
+            Canary::MissesMessage => "misses-message",
+            Canary::SendsAgain => "sends-again",
+            Canary::IgnoresCut => "ignores-cut",
+            Canary::ReservesNothing => "reserves-nothing",
+            Canary::SkipsRecord => "skips-record",
+            Canary::MissesHalt => "misses-halt",
+            Canary::LosesRequest => "loses-request",
+            Canary::ForgetsOrder => "forgets-order",
+        }
+    }
+
+    /// The one of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Canary> {
+        Canary::ALL.into_iter().find(|c| c.name() == name)
+    }
 }

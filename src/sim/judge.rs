@@ -1,7 +1,7 @@
 //! What is looked at after every step: books, decisions, exposure, and where nothing is in flight, orders and ledger.
 
 use engine::book::Books;
-use engine::{OrderState, Soundness};
+use engine::{InstrumentState, OrderState, Soundness};
 use model::{CommandKind, InstrumentId, OrderCommand, Px, Qty, Side, Symbol, VenueRef};
 
 use super::lines::Lines;
@@ -23,6 +23,11 @@ pub(super) struct Judge {
     tape: Tape,
     /// A side of a book, in queue order; kept for its room.
     queue: Vec<(u64, Px, Qty)>,
+    /// The next message that the core has not heard of, as far as it is known; and as the feed last said.
+    next: u64,
+    told: u64,
+    /// The strategy has taken all that has passed to it.
+    is_whole: bool,
     was_sound: Vec<bool>,
     /// The word on trading of each symbol before the packet that the strategy takes.
     traded: Vec<u8>,
@@ -57,6 +62,9 @@ impl Judge {
             symbols,
             tape: Tape::new(),
             queue: Vec::new(),
+            next: 1,
+            told: u64::MAX,
+            is_whole: true,
             was_sound: vec![false; n],
             traded: vec![0; n],
             halted: false,
@@ -72,6 +80,7 @@ impl Judge {
     /// Another process has no book.
     pub(super) fn forget(&mut self) {
         self.was_sound.fill(false);
+        self.told = u64::MAX;
         self.is_at_rest = false;
         self.rested = (u64::MAX, u64::MAX);
     }
@@ -86,16 +95,22 @@ impl Judge {
 
     /// The strategy has taken it: books that are said to be sound are the venue's, and not behind what the lines have told of.
     pub(super) fn books(&mut self, p: &Process, venue: &Venue, lines: &Lines) -> Check {
-        if p.market.to.free() < p.market.to.capacity() {
+        self.is_whole = p.market.to.free() == p.market.to.capacity();
+        if !self.is_whole {
             return Ok(());
         }
-        let any_sound = p.engine().instruments().all().iter().any(|i| i.soundness == Soundness::Sound);
-        let mut next = p.market.next.unwrap_or(self.tape.next);
-        if any_sound && p.market.from.is_empty() && lines.are_read() {
-            next = next.max(lines.shown());
+        if let Some(next) = p.market.next {
+            // Behind what was told before: a process that has just begun, or a stream that is read again.
+            self.next = if next < self.told { next } else { self.next.max(next) };
+            self.told = next;
         }
-        if next != self.tape.next {
-            self.tape.advance(venue, next);
+        let is_sound = |i: &InstrumentState| i.soundness == Soundness::Sound;
+        if p.market.from.is_empty() && lines.are_read() && p.engine().instruments().all().iter().any(is_sound)
+        {
+            self.next = self.next.max(lines.shown());
+        }
+        if self.next != self.tape.next {
+            self.tape.advance(venue, self.next);
         }
         self.compare(p)
     }
@@ -190,7 +205,8 @@ impl Judge {
         }
         let before = self.traded[command.instrument.index()];
         let after = self.tape.listing(symbol).map_or(0, |l| l.trading);
-        if before != TRADES && after != TRADES {
+        // In the middle of a packet it is not known how far the strategy is.
+        if self.is_whole && before != TRADES && after != TRADES {
             let (word, next) = (char::from(after), self.tape.next);
             let believed = p.engine().instruments().of(command.instrument);
             let (validity, state) = (believed.validity, believed.trading);

@@ -263,6 +263,8 @@ impl World {
             self.judge.before(p);
             work += p.market.pass();
             work += p.strategy.do_work(p.now());
+            // A long packet is taken in parts.
+            while p.market.to.free() < p.market.to.capacity() && p.strategy.do_work(p.now()) > 0 {}
             self.judge.books(p, &self.venue, &self.lines)?;
             if p.control.free() == p.control.capacity() {
                 p.told_to_halt = p.halt_is_due;
