@@ -26,6 +26,7 @@ pub mod reconcile;
 pub mod record;
 pub mod replay;
 mod session_file;
+pub mod sim;
 pub mod source;
 pub mod telemetry;
 pub mod watchdog;

@@ -273,6 +273,25 @@ fn garbage_behind_the_last_record_is_a_torn_tail() {
     assert_eq!((verified.records, verified.end), (10, torn));
 }
 
+/// Found by the simulator: the end is judged by two searches, and the second began where the first had left the buffer.
+#[test]
+fn garbage_far_before_the_end_of_its_segment_is_a_torn_tail() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let dir = folder.path().join("log");
+    let cfg = LogConfig { dir: dir.clone(), segment_bytes: 1 << 20, reserve_bytes: 0, sync: SyncPolicy::Off };
+    let (mut writer, _keeper) = log::create(cfg).expect("create");
+    for _ in 0..100 {
+        writer.append(1, &[7; 24]).expect("append");
+    }
+    drop(writer);
+    let file = std::fs::OpenOptions::new().write(true).open(segment_path(&dir, 0)).expect("open");
+    // Too long for any record.
+    file.write_all_at(&[0xFF; 8], (HEADER + 100 * 40) as u64).expect("write");
+    let verified = log::verify(&dir).expect("a torn tail is no error");
+    assert_eq!(verified.records, 100);
+    assert!(matches!(verified.end, End::Torn { index: 100, cause: TornCause::Garbage, .. }), "{verified:?}");
+}
+
 #[test]
 fn a_file_that_shrinks_under_its_reader_is_no_fault() {
     let temp = tempfile::tempdir().expect("folder");

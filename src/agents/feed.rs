@@ -18,6 +18,7 @@ use ringbuf::spsc::Producer;
 use super::batch::Outlet;
 use super::lines::{LineState, Watched};
 use super::snapshot::SnapshotSession;
+use super::ways::{FeedLine, RequestServer, Sockets, Ways};
 use super::words::Word;
 use super::{FeedItem, LineWatch};
 use crate::agent::Agent;
@@ -58,20 +59,20 @@ pub struct FeedParts {
     pub words: SyncSender<Word>,
 }
 
-/// The agent of a feed whose messages `P` reads; see the module.
-pub struct FeedOf<P> {
+/// The agent of a feed whose messages `P` reads and `W` brings; see the module.
+pub struct FeedOf<P, W: Ways = Sockets> {
     name: String,
     /// Its id in the configuration.
     id: String,
-    lines: Vec<Line>,
+    lines: Vec<W::Line>,
     line_states: Vec<Arc<LineState>>,
     silence: Nanos,
     opened: Nanos,
     /// The line that is asked first.
     first_line: usize,
-    servers: Vec<UdpRequest>,
+    servers: Vec<W::Server>,
     demands: Arc<FeedDemands>,
-    snapshots: Option<SnapshotSession>,
+    snapshots: Option<SnapshotSession<W::Snapshot>>,
     channel: Channel,
     outlet: Outlet<P>,
     publisher: FeedPublisher,
@@ -93,34 +94,7 @@ impl<P: Protocol> FeedOf<P> {
         let lines = p.config.line_configs().map(|line| Line::open(&line)).collect::<Result<Vec<_>, _>>()?;
         let servers =
             p.config.rerequest.iter().map(|a| UdpRequest::open(*a)).collect::<Result<Vec<_>, _>>()?;
-        let snapshots = p.config.glimpse.as_ref().map(SnapshotSession::new).transpose()?;
-        let channel = Channel::new(p.config.channel());
-        let wanted = Wanted { instruments: &p.instruments, live_orders: p.config.live_orders };
-        // A call of the channel delivers at most what it held and one packet, whose messages are none shorter than 2 bytes with their lengths.
-        let messages = p.config.reorder_window.next_power_of_two() + DATAGRAM / 2;
-        Ok(FeedOf {
-            name: format!("feed-{}", p.config.id),
-            id: p.config.id,
-            line_states: lines.iter().map(|_| Arc::default()).collect(),
-            lines,
-            silence: p.config.silence,
-            opened: p.clock.now(),
-            first_line: 0,
-            servers,
-            demands: Arc::default(),
-            snapshots,
-            channel,
-            outlet: Outlet::new(wanted, messages, p.capture, p.out),
-            publisher: p.publisher,
-            clock: p.clock,
-            sample_every: p.sample_every,
-            // The first one too, so that a short run has a figure.
-            until_sample: 1,
-            datagrams: 0,
-            malformed_datagrams: 0,
-            published: Nanos::ZERO,
-            buffer: vec![0; DATAGRAM].into_boxed_slice(),
-        })
+        FeedOf::new(p, lines, servers)
     }
 
     /// What the host refused to its lines, one sentence each.
@@ -162,6 +136,47 @@ impl<P: Protocol> FeedOf<P> {
 
     pub(super) fn lines(&self) -> &[Line] {
         &self.lines
+    }
+}
+
+impl<P: Protocol, W: Ways> FeedOf<P, W> {
+    /// Over lines and servers that are open already.
+    ///
+    /// # Errors
+    /// The snapshot server's account does not suit the protocol.
+    pub(crate) fn new(
+        p: FeedParts,
+        lines: Vec<W::Line>,
+        servers: Vec<W::Server>,
+    ) -> std::io::Result<FeedOf<P, W>> {
+        let snapshots = p.config.glimpse.as_ref().map(SnapshotSession::new).transpose()?;
+        let channel = Channel::new(p.config.channel());
+        let wanted = Wanted { instruments: &p.instruments, live_orders: p.config.live_orders };
+        // A call of the channel delivers at most what it held and one packet, whose messages are none shorter than 2 bytes with their lengths.
+        let messages = p.config.reorder_window.next_power_of_two() + DATAGRAM / 2;
+        Ok(FeedOf {
+            name: format!("feed-{}", p.config.id),
+            id: p.config.id,
+            line_states: lines.iter().map(|_| Arc::default()).collect(),
+            lines,
+            silence: p.config.silence,
+            opened: p.clock.now(),
+            first_line: 0,
+            servers,
+            demands: Arc::default(),
+            snapshots,
+            channel,
+            outlet: Outlet::new(wanted, messages, p.capture, p.out),
+            publisher: p.publisher,
+            clock: p.clock,
+            sample_every: p.sample_every,
+            // The first one too, so that a short run has a figure.
+            until_sample: 1,
+            datagrams: 0,
+            malformed_datagrams: 0,
+            published: Nanos::ZERO,
+            buffer: vec![0; DATAGRAM].into_boxed_slice(),
+        })
     }
 
     /// Whether it had something for the strategy.
@@ -305,29 +320,27 @@ impl<P: Protocol> FeedOf<P> {
         c.set(counter::disputed, s.disputed);
         c.set(counter::unknown_types, self.outlet.batch.unknown_types);
         c.set(counter::odd_executions, self.outlet.batch.decoder.odd_executions());
-        let frames: u64 = self.lines.iter().map(Line::rejected).sum();
+        let frames: u64 = self.lines.iter().map(FeedLine::rejected).sum();
         c.set(counter::rejected_datagrams, s.rejected.total() + self.malformed_datagrams + frames);
         c.set(counter::expected, self.channel.expected());
         c.set(counter::synced, self.channel.is_synced().into());
         let servers = || self.servers.iter();
-        let oversize = self.lines.iter().map(Line::oversize).chain(servers().map(UdpRequest::oversize));
+        let oversize =
+            self.lines.iter().map(FeedLine::oversize).chain(servers().map(RequestServer::oversize));
         c.set(counter::oversize, oversize.sum());
-        c.set(counter::refused, servers().map(UdpRequest::refused).sum());
+        c.set(counter::refused, servers().map(RequestServer::refused).sum());
         c.set(counter::line_count, self.lines.len() as u64);
         c.set(counter::snapshots, s.snapshots_taken);
         c.set(counter::snapshots_failed, s.snapshots_failed);
         c.set(counter::snapshot_messages, s.snapshot_messages);
-        c.set(
-            counter::snapshot_refused,
-            self.snapshots.as_ref().is_some_and(SnapshotSession::given_up).into(),
-        );
+        c.set(counter::snapshot_refused, self.snapshots.as_ref().is_some_and(|s| s.given_up()).into());
         self.publish_lines(now);
     }
 
     fn publish_lines(&mut self, now: Nanos) {
         let stats = self.channel.stats();
         let mut all_drops = 0;
-        let strays = self.lines.iter().map(Line::strays);
+        let strays = self.lines.iter().map(FeedLine::strays);
         let lines = stats.lines.iter().zip(&self.line_states).zip(strays);
         for (((line, state), strays), c) in lines.zip(&mut self.publisher.lines) {
             // Behind the end of a session there is nothing to be heard.
@@ -348,7 +361,7 @@ impl<P: Protocol> FeedOf<P> {
     }
 }
 
-impl<P: Protocol + Send> Agent for FeedOf<P> {
+impl<P: Protocol + Send, W: Ways> Agent for FeedOf<P, W> {
     fn name(&self) -> &str {
         &self.name
     }

@@ -36,6 +36,7 @@ mod sentinel;
 pub(crate) mod snapshot;
 mod strategy;
 mod venue;
+mod ways;
 mod wires;
 mod words;
 
@@ -51,6 +52,7 @@ pub use lines::LineWatch;
 pub use sentinel::{Gauge, OutsideRule};
 pub use strategy::{FeedPort, GatewayPort, StrategyAgent, StrategyParts};
 pub use venue::{FeedAgent, GatewayAgent, OpenError};
+pub use ways::{Connect, FeedLine, RequestServer, Sockets, Ways};
 pub use words::{WORDS, Word};
 
 use engine::Approved;

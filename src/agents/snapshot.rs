@@ -19,9 +19,10 @@ use feeds::channel::{Channel, Sink};
 use feeds::glimpse::{Part, Snapshot};
 use gateways::soupbintcp::{ClientConfig, ClientSession, Deframer, Event, Transmit};
 use model::Nanos;
+use net::Received;
 use net::tcp::TcpLink;
-use net::{ByteStream, Received};
 
+use super::ways::Connect;
 use crate::config::Account;
 
 /// Bytes of the receive buffer: more than the longest packet.
@@ -33,17 +34,17 @@ const MESSAGES: usize = 256;
 /// Code of a login that is refused for its user or password.
 const NOT_AUTHORISED: u8 = b'A';
 
-enum Link {
+enum Link<L> {
     Idle,
-    Connecting(TcpLink),
-    Up(TcpLink),
+    Connecting(L),
+    Up(L),
 }
 
-/// See the module.
-pub(crate) struct SnapshotSession {
+/// See the module. `L` is its connection.
+pub(crate) struct SnapshotSession<L = TcpLink> {
     address: SocketAddr,
     session: ClientSession,
-    link: Link,
+    link: Link<L>,
     rx: Deframer,
     tx: Transmit,
     snapshot: Snapshot,
@@ -56,12 +57,12 @@ enum Over {
     Failed,
 }
 
-impl SnapshotSession {
+impl<L: Connect> SnapshotSession<L> {
     /// A session that is not connected.
     ///
     /// # Errors
     /// The account does not suit the protocol.
-    pub(crate) fn new(account: &Account) -> io::Result<SnapshotSession> {
+    pub(crate) fn new(account: &Account) -> io::Result<SnapshotSession<L>> {
         let session = ClientSession::new(&ClientConfig::new(&account.username, &account.password))
             .map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, format!("glimpse: {e}")))?;
         Ok(SnapshotSession {
@@ -125,7 +126,7 @@ impl SnapshotSession {
                 if self.given_up {
                     return Err(Over::Failed);
                 }
-                self.link = Link::Connecting(TcpLink::start(self.address).map_err(|_| Over::Failed)?);
+                self.link = Link::Connecting(L::start(self.address).map_err(|_| Over::Failed)?);
                 Ok(1)
             }
             Link::Connecting(link) => {
@@ -253,7 +254,7 @@ mod tests {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = server.local_addr().unwrap();
         let account = Account { address, username: "user01".into(), password: "pass".into() };
-        let mut session = SnapshotSession::new(&account).unwrap();
+        let mut session: SnapshotSession = SnapshotSession::new(&account).unwrap();
         let limits = SnapshotLimits { after_messages: 0, ..SnapshotLimits::default() };
         let mut channel =
             Channel::new(ChannelConfig { lines: 1, snapshots: Some(limits), ..ChannelConfig::default() });

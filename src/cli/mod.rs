@@ -27,6 +27,7 @@ pub mod replay;
 mod report;
 mod run;
 mod signals;
+mod sim;
 mod strategies;
 mod watchdog;
 
@@ -104,6 +105,7 @@ enum Command {
     Watchdog(watchdog::Args),
     Config(config::Args),
     Latency(latency::Args),
+    Sim(sim::Args),
     Doctor(doctor::Args),
 }
 
@@ -127,6 +129,7 @@ pub fn main(own: &[Entry]) -> ExitCode {
         Command::Watchdog(a) => watchdog::run(a),
         Command::Config(a) => config::run(a, &registry),
         Command::Latency(a) => latency::run(a),
+        Command::Sim(a) => sim::run(a),
         Command::Doctor(a) => doctor::run(a),
     };
     let exit = outcome.unwrap_or_else(|failure| {

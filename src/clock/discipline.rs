@@ -12,6 +12,8 @@
 //! shows as a measured rate beyond any counter's error: then the measurement starts anew, the old rate stays, and the offset
 //! is worked off at the same bounded slope; [`Adjustment::offset_ns`] says how much there is to go.
 
+use model::Nanos;
+
 use super::{Clock, Line, RATE_SHIFT, Sample, difference, sample};
 
 /// An offset is worked off over this long.
@@ -51,7 +53,16 @@ impl Discipline {
     ///
     /// Cost: some dozen counter and wall clock reads; for the cold agent.
     pub fn adjust(&mut self) -> Adjustment {
-        let adjustment = self.servo.step(sample(&self.clock.counter));
+        self.bend(sample(&self.clock.counter))
+    }
+
+    /// As [`Discipline::adjust`], towards a wall clock that says this now.
+    pub(crate) fn follow(&mut self, wall: Nanos) -> Adjustment {
+        self.bend(Sample { ticks: self.clock.counter.raw(), wall_ns: wall.0, width_ticks: 0 })
+    }
+
+    fn bend(&mut self, sample: Sample) -> Adjustment {
+        let adjustment = self.servo.step(sample);
         self.clock.shared.write(self.servo.line);
         adjustment
     }

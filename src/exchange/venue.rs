@@ -485,6 +485,12 @@ impl Venue {
         account.map(Account::view)
     }
 
+    /// How many messages an account was told, by its place in the configuration: as long as that stays, so does everything about it.
+    #[must_use]
+    pub fn told(&self, account: usize) -> u64 {
+        self.floor.accounts.get(account).map_or(0, |a| a.stream.next() - 1)
+    }
+
     /// The truth about every account, in the order of the configuration.
     #[must_use]
     pub fn accounts(&self) -> Vec<AccountView> {

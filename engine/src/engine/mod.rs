@@ -318,6 +318,12 @@ impl<S: Strategy> Engine<S> {
         self.books[self.instruments.of(id).instrument.feed.index()].top(id)
     }
 
+    /// The book that holds an instrument (with the other instruments of its feed).
+    #[must_use]
+    pub fn book(&self, id: InstrumentId) -> &Book {
+        &self.books[self.instruments.of(id).instrument.feed.index()]
+    }
+
     /// Profit and loss at the marks, after fees.
     #[must_use]
     pub fn pnl(&self) -> Usd {

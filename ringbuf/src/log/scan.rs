@@ -243,7 +243,8 @@ impl<S: Source> Scan<S> {
         let mut budget = SEARCH_BYTES_MAX;
         let mut at = self.at + 8;
         self.payload = 0..0;
-        self.buffer_len = 0;
+        // A search before this one has left the buffer somewhere behind.
+        (self.buffer_at, self.buffer_len) = (at, 0);
         let mut whole = false;
         while at + RECORD_HEADER_BYTES as u64 <= end {
             // Refilled while a record at `at` might reach past the buffer, until the file's end is in it.

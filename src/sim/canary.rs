@@ -1,0 +1,73 @@
+//! Cores and venues that are broken on purpose, each in one way, so that it can be seen that the invariants can fail. The fault is planted where things pass from one
+//! part to the next, or in what a part is started with; none of the parts knows of it.
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Canary {
+    /// A process begins with the tokens that the one before it began with, and is not told which ones the venue knows.
+    ReusesTokens,
+    /// A fill is not applied.
+    IgnoresFill,
+    /// A market message is applied twice.
+    AppliesTwice,
+    /// A market message is lost, and nobody notices.
+    MissesMessage,
+    /// An order is sent again.
+    SendsAgain,
+    /// An order that was decided before a cut is sent on the next connection.
+    IgnoresCut,
+    /// What is open is not held against the limit.
+    ReservesNothing,
+    /// A record is not journaled.
+    SkipsRecord,
+    /// A halt of the venue is not heard.
+    MissesHalt,
+    /// A request is lost on the way, and nobody notices.
+    LosesRequest,
+    /// An order is taken to be over when it was accepted.
+    ForgetsOrder,
+}
+
+impl Canary {
+    /// Every one.
+    pub const ALL: [Canary; 11] = {
+        use Canary::*;
+        [
+            ReusesTokens,
+            IgnoresFill,
+            AppliesTwice,
+            MissesMessage,
+            SendsAgain,
+            IgnoresCut,
+            ReservesNothing,
+            SkipsRecord,
+            MissesHalt,
+            LosesRequest,
+            ForgetsOrder,
+        ]
+    };
+
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Canary::ReusesTokens => "reuses-tokens",
+            Canary::IgnoresFill => "ignores-fill",
+            Canary::AppliesTwice => "applies-twice",
+            Canary::MissesMessage => "misses-message",
+            Canary::SendsAgain => "sends-again",
+            Canary::IgnoresCut => "ignores-cut",
+            Canary::ReservesNothing => "reserves-nothing",
+            Canary::SkipsRecord => "skips-record",
+            Canary::MissesHalt => "misses-halt",
+            Canary::LosesRequest => "loses-request",
+            Canary::ForgetsOrder => "forgets-order",
+        }
+    }
+
+    /// The one of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Canary> {
+        Canary::ALL.into_iter().find(|c| c.name() == name)
+    }
+}

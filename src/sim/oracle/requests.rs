@@ -1,0 +1,159 @@
+//! Requests from the engine's decision to the venue, and the most that could come of them.
+//!
+//! ```text
+//!   decided ---- in flight ----> at the venue --> its ledger: open shares, positions
+//!      |  token above all before       |  decided, for this connection, once
+//!      +------- dropped with the connection that it was decided for
+//! ```
+
+use std::collections::VecDeque;
+
+use model::{Side, Symbol};
+
+use super::ask::Ask;
+use super::{Check, Invariant, violated};
+use crate::exchange::AccountView;
+
+/// What no symbol and no account may pass.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Shares held either way with everything open and in flight filled.
+    pub(crate) position: i64,
+    /// Shares of an order.
+    pub(crate) quantity: u32,
+    /// Orders open.
+    pub(crate) orders: usize,
+}
+
+/// A decision that has not reached the venue.
+#[derive(Clone, Copy, Debug)]
+struct InFlight {
+    ask: Ask,
+    /// Connections that had ended when it was decided.
+    epoch: u32,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    bounds: Bounds,
+    in_flight: VecDeque<InFlight>,
+    /// Of all processes that there were.
+    highest_decided: u32,
+    highest_heard: u32,
+    /// New orders, replaces and cancels decided.
+    pub(crate) decided: u64,
+    /// The process cancels all by itself: a request of its gateway's own.
+    pub(crate) is_sweeping: bool,
+}
+
+impl Requests {
+    pub(crate) fn new(bounds: Bounds) -> Requests {
+        Requests {
+            bounds,
+            in_flight: VecDeque::new(),
+            highest_decided: 0,
+            highest_heard: 0,
+            decided: 0,
+            is_sweeping: false,
+        }
+    }
+
+    /// Whether nothing of the connection with this count is in flight.
+    pub(crate) fn is_quiet(&self, epoch: u32) -> bool {
+        self.in_flight.iter().all(|f| f.epoch < epoch)
+    }
+
+    /// The engine has decided it.
+    pub(crate) fn decided(&mut self, ask: Ask, epoch: u32) -> Check {
+        self.decided += 1;
+        if ask.introduces() {
+            if ask.token <= self.highest_decided {
+                let highest = self.highest_decided;
+                let found = format!("{ask:?} is decided, and tokens up to {highest} were used");
+                return Err(violated(Invariant::Token, found));
+            }
+            self.highest_decided = ask.token;
+        }
+        if ask.letter == b'O' && ask.qty > self.bounds.quantity {
+            let found = format!("{ask:?} is larger than {} shares", self.bounds.quantity);
+            return Err(violated(Invariant::Exposure, found));
+        }
+        self.in_flight.push_back(InFlight { ask, epoch });
+        Ok(())
+    }
+
+    /// It has reached the venue, over a connection before which so many had ended.
+    pub(crate) fn heard(&mut self, ask: Ask, epoch: u32) -> Check {
+        if ask.introduces() {
+            if ask.token <= self.highest_heard {
+                let highest = self.highest_heard;
+                let found = format!("{ask:?} reaches the venue behind token {highest}");
+                return Err(violated(Invariant::Token, found));
+            }
+            self.highest_heard = ask.token;
+        }
+        if self.is_sweeping && ask.letter == b'C' {
+            self.highest_decided = self.highest_decided.max(ask.token);
+            return Ok(());
+        }
+        let found = self.in_flight.iter().position(|f| f.ask == ask && f.epoch == epoch);
+        let Some(found) = found else {
+            let found =
+                format!("{ask:?} reaches the venue on connection {epoch}, for which it was not decided");
+            return Err(violated(Invariant::Decided, found));
+        };
+        // What was decided before and has not come was dropped, and may not come any more.
+        self.in_flight.drain(..=found);
+        Ok(())
+    }
+
+    /// Connections with a lesser count than this are over, on both sides: what was decided for them never comes any more.
+    pub(crate) fn over(&mut self, epoch: u32) {
+        self.in_flight.retain(|f| f.epoch >= epoch);
+    }
+
+    /// The process is gone, and all that it had said has arrived or is lost.
+    pub(crate) fn clear(&mut self) {
+        self.in_flight.clear();
+        self.is_sweeping = false;
+    }
+
+    /// Whether the worst that can come of what the venue holds and what is on its way keeps within the bounds.
+    pub(crate) fn bounded(&self, venue: &AccountView, symbols: &[Symbol]) -> Check {
+        let new = self.in_flight.iter().filter(|f| f.ask.letter == b'O').count();
+        if venue.live_orders.len() + new > self.bounds.orders {
+            let found = format!("{} orders are open, and {new} in flight", venue.live_orders.len());
+            return Err(violated(Invariant::Exposure, found));
+        }
+        for symbol in symbols {
+            let held = venue.positions.get(symbol).copied().unwrap_or(0);
+            let open = |side| self.open(venue, *symbol, side);
+            let (most, least) = (held + open(Side::Buy), held - open(Side::Sell));
+            let bound = self.bounds.position;
+            if most > bound || least < -bound {
+                let found =
+                    format!("{symbol}: {held} shares may become {least} to {most}, and the limit is {bound}");
+                return Err(violated(Invariant::Exposure, found));
+            }
+        }
+        Ok(())
+    }
+
+    /// Shares of a side that may yet trade.
+    fn open(&self, venue: &AccountView, symbol: Symbol, side: Side) -> i64 {
+        let resting = venue.live_orders.iter().filter(|o| o.symbol == symbol && o.side == side);
+        let mut open = 0;
+        for order in resting {
+            // A replace in flight may win or lose against a fill: the worse of both.
+            let replaces =
+                self.in_flight.iter().filter(|f| f.ask.letter == b'U' && f.ask.old == order.number);
+            let after = replaces.map(|f| i64::from(f.ask.qty) - i64::from(order.spent.0)).max().unwrap_or(0);
+            open += after.max(i64::from(order.open.0));
+        }
+        let is_new = |f: &&InFlight| f.ask.letter == b'O' && f.ask.symbol == Some(symbol);
+        let is_side = |f: &&InFlight| (f.ask.side == b'B') == (side == Side::Buy);
+        let new = self.in_flight.iter().filter(is_new).filter(is_side);
+        open + new.map(|f| i64::from(f.ask.qty)).sum::<i64>()
+    }
+}
