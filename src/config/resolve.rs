@@ -15,7 +15,7 @@ use ringbuf::log::SyncPolicy;
 
 use super::written::{self, Written};
 use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Journal, Problem, Topology};
-use super::{control, depth, fees, fix, options, rest, start_of_day, throttle, transport, watchdog};
+use super::{control, depth, fees, fix, host, options, rest, start_of_day, throttle, transport, watchdog};
 use crate::agent::IdleStrategy;
 use crate::order_protocol::OrderProtocol;
 use crate::protocol::FeedProtocol;
@@ -165,6 +165,7 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
     let cores = cores(&mut c, &written);
     let journal = journal(&mut c, &written.journal);
     let roles = control::resolve(&mut c, &written.control);
+    let sandbox = host::resolve(&mut c, &written.host);
     let watchdog = watchdog::resolve(&mut c, &written.watchdog);
     capacity(&mut c, &written.capacity, &limits);
     let params = params(&mut c, &written.strategy);
@@ -186,6 +187,7 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
         limits,
         sanity,
         roles,
+        sandbox,
         watchdog,
         journal,
         capacity: written.capacity.clone(),

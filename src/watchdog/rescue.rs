@@ -109,10 +109,9 @@ fn of_core(
             && asked.iter().all(|g| of(&s.gateways[*g], "mass_canceled") != 0)
         {
             let at = Instant::now();
-            let canceled = s.engine.get("cancels").copied().unwrap_or(0);
             let report = core.end();
             report.failures.iter().for_each(|f| say(f));
-            return Some(Flat { at, canceled, journal });
+            return Some(Flat { at, canceled: report.stats.cancels, journal });
         }
         if core.has_ended() || give_up() {
             let report = core.end();
