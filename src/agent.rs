@@ -325,6 +325,8 @@ pub struct CoreConfig {
     pub scheduling: Option<u8>,
     /// What to do when idle.
     pub idle: IdleStrategy,
+    /// Gives up all capabilities but these once it is placed; `None`: keeps what it has.
+    pub confined: Option<host::Kept>,
 }
 
 /// A spawned agent.
@@ -399,7 +401,9 @@ fn place(config: CoreConfig) -> Vec<Outcome> {
     host::prefault_stack(host::STACK_PREFAULT_MAX);
     let pinned = config.core.map(host::pin_to);
     let scheduled = config.scheduling.map(host::use_fifo);
-    pinned.into_iter().chain(scheduled).collect()
+    // Last: what is above takes capabilities.
+    let confined = config.confined.map(host::drop_capabilities);
+    pinned.into_iter().chain(scheduled).chain(confined).collect()
 }
 
 #[cfg(test)]

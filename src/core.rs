@@ -283,6 +283,12 @@ fn start_with<S: Strategy>(
         log.say(clock.now(), "error", "the core starts killed", json!({"latched": latch.kills}));
     }
     let ports = config.gateways.iter().map(|g| (g.id.clone(), g.protocol)).collect();
+    // What is bound to the kernel by other means than sockets stands by now, and no thread has been started.
+    let confined = plan.sandbox.then(|| kept_capabilities(config));
+    if plan.sandbox {
+        let outcome = host::refuse_foreign_calls(config.goes_past_the_kernel());
+        warnings.extend((!outcome.is_done()).then(|| outcome.to_string()));
+    }
     let server = ControlServer::bind(ServerParts {
         name: config.name.clone(),
         ring: control_ring,
@@ -295,6 +301,7 @@ fn start_with<S: Strategy>(
             ending: Arc::clone(&ending),
             instruments: config.instruments.clone(),
             operators_needed: config.operators_needed(),
+            confined,
         },
         clock: clock.clone(),
     })
@@ -340,7 +347,7 @@ fn start_with<S: Strategy>(
         c.set(counter::core, core.map_or(0, |c| c as u64 + 1));
         Ok(RegionHeartbeat(c))
     };
-    let hot_core = |core| CoreConfig { core, scheduling: plan.realtime, idle: plan.idle };
+    let hot_core = |core| CoreConfig { core, scheduling: plan.realtime, idle: plan.idle, confined };
     let hot = match plan.topology {
         Topology::Inline => {
             let agent = Inline::new(feed_agents, strategy_agent, gateway_agents, clock.clone());
@@ -371,7 +378,8 @@ fn start_with<S: Strategy>(
         }
     };
     // Each with a stop flag of its own: one that panics must not take the other with it.
-    let cold_core = CoreConfig { core: config.cores.cold, scheduling: None, idle: IdleStrategy::Park };
+    let cold_core =
+        CoreConfig { core: config.cores.cold, scheduling: None, idle: IdleStrategy::Park, confined };
     let (cold_stop, control_stop) = (Arc::default(), Arc::default());
     let beat = heartbeat(config.cores.cold)?;
     let cold = spawn(cold_agent, cold_core, clock.clone(), Arc::clone(&cold_stop), beat)
@@ -390,6 +398,11 @@ fn start_with<S: Strategy>(
     }
     note(&mut warnings, &cold);
     note(&mut warnings, &control);
+    // The threads needed them to be placed.
+    if let Some(kept) = confined {
+        let outcome = host::drop_capabilities(kept);
+        warnings.extend((!outcome.is_done()).then(|| outcome.to_string()));
+    }
     let config = config.clone();
     begun.succeeded();
     Ok(Running {
@@ -431,6 +444,15 @@ fn agent_names(config: &Config, plan: &Plan) -> Vec<String> {
     };
     names.extend(["cold", "control"].map(String::from));
     names
+}
+
+/// What a core still needs to be able to: the segments to come are locked too where memory is, and made in a folder that may be another user's.
+fn kept_capabilities(config: &Config) -> host::Kept {
+    use std::os::unix::fs::MetadataExt;
+    let owner = std::fs::metadata(&config.journal_dir).map_or(host::own_uid(), |there| there.uid());
+    host::Kept::default()
+        .with(host::IPC_LOCK, config.cores.lock_memory)
+        .with(host::DAC_OVERRIDE, owner != host::own_uid())
 }
 
 /// Removes what a core that has ended leaves in shared memory: its region, which a monitor could still read, and its name.

@@ -13,12 +13,15 @@
 //! | [`use_fifo`] | no ordinary thread preempts | `CAP_SYS_NICE` or rtprio |
 //! | [`hold_cpu_latency`] | cores do not enter deep idle states | write to `/dev/cpu_dma_latency` |
 //! | [`set_timer_slack`] | short sleeps end when asked | |
+//! | [`hide_memory`] | secrets are in no core dump, and no other process of the user reads them | |
+//! | [`drop_capabilities`], [`refuse_foreign_calls`] | a core that runs can do nothing to its host | |
 //! | [`allow_only`] | in tests: a thread makes the system calls it should, and no other | a kernel with seccomp filters |
 //!
 //! All but the last happens at start-up, before the hot path. This module and its children are the one place of the crate that may hold `unsafe`.
 
 #![allow(unsafe_code, reason = "the one module of this crate that calls the kernel directly")]
 
+mod confine;
 mod disk;
 mod memory;
 mod peer;
@@ -30,6 +33,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
+pub use confine::{DAC_OVERRIDE, IPC_LOCK, Kept, drop_capabilities, hide_memory, refuse_foreign_calls};
 pub use disk::free_bytes;
 pub use memory::{Backed, STACK_PREFAULT_MAX, back_memory, lock_memory, prefault_stack};
 pub use peer::{Peer, own_uid, peer_of};

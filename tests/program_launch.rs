@@ -99,7 +99,7 @@ fn a_core_that_dies_is_started_again_as_often_as_was_said() {
     let desk = Desk::new();
     let venue = desk.start_venue(&desk.venue());
     let launcher = Launcher { desk: &desk };
-    let mut launch = launcher.launch(&["--restart", "1"]);
+    let mut launch = launcher.launch(&["--restart", "1", "--no-watchdog"]);
     desk.until_trading(&mut launch);
     let first = launcher.pid().expect("a pid file");
     assert!(Command::new("kill").args(["-KILL", &first]).status().is_ok_and(|s| s.success()));
@@ -110,6 +110,24 @@ fn a_core_that_dies_is_started_again_as_often_as_was_said() {
     let ended = launch.end();
     assert_eq!(ended.code, Some(137), "no third one, and its end is told: {ended:#?}");
     drop(venue);
+}
+
+#[test]
+fn a_core_that_dies_is_cleaned_up_after_and_starts_killed() {
+    let desk = Desk::new();
+    let venue = desk.start_venue(&desk.venue());
+    let launcher = Launcher { desk: &desk };
+    let mut launch = launcher.launch(&["--restart", "1"]);
+    desk.until_trading(&mut launch);
+    until("the watchdog", || launch.stderr().contains("watching process").then_some(()));
+    let first = launcher.pid().expect("a pid file");
+    assert!(Command::new("kill").args(["-KILL", &first]).status().is_ok_and(|s| s.success()));
+    until("another core", || launcher.pid().filter(|pid| *pid != first));
+    assert!(launch.stdout().contains("flat after"), "the watchdog went first: {}", launch.stdout());
+    let killed = |s: &program::json::Report| s.0.pointer("/kill/state").is_some_and(|state| state == "flat");
+    desk.until_status("a killed core", &mut launch, killed).is("/engine/new_orders", 0);
+    launch.signal("TERM");
+    stopped_in_order(&desk, launch, venue);
 }
 
 #[test]

@@ -151,6 +151,7 @@ mod tests {
                     ending: Arc::clone(&ending),
                     instruments: vec![Instrument { id, symbol: Symbol(*b"AAPL    "), feed, gateway }],
                     operators_needed: 1,
+                    confined: None,
                 },
                 clock: Clock::new(),
             });

@@ -10,6 +10,7 @@ use super::{Exit, Failure, Outcome, Registry, live, report, signals};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Secrets};
 use crate::core::{Plan, RunReport};
+use crate::host;
 use crate::reconcile::{self, Figures, Verdict};
 
 /// Where orders go.
@@ -46,6 +47,10 @@ pub struct Args {
 /// # Errors
 /// In a sentence, with the exit code.
 pub fn run(args: &Args, registry: &Registry) -> Outcome {
+    let hidden = host::hide_memory();
+    if !hidden.is_done() {
+        super::warn(&hidden.to_string());
+    }
     let config = load(&args.config, registry, Secrets::Read)?;
     if let Some(file) = &args.json {
         report::check_folder(file)?;
@@ -73,7 +78,8 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
         return Err(Failure::with(Exit::Config, format!("{}: {why}", args.config.display())));
     }
     let Some(entry) = registry.find(&config.strategy) else { unreachable!("load() checked the strategy") };
-    let plan = Plan::new(&config, 0);
+    let mut plan = Plan::new(&config, 0);
+    plan.sandbox = config.sandbox;
     let stop = signals::install().map_err(Failure::new)?;
     let began = Instant::now();
     let span = args.seconds.map(Duration::from_secs);

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Exit, Failure, Outcome, live, signals};
 use crate::config::{Config, Secrets};
-use crate::host::Process;
+use crate::host::{self, Process};
 use crate::telemetry::snapshot::Viewer;
 use crate::watchdog::{CutOff, Verdict, Watch, cut_off};
 
@@ -47,6 +47,11 @@ struct Found {
 /// # Errors
 /// In a sentence: there is no core, or it was cut off.
 pub fn run(args: &Args) -> Outcome {
+    // It reads the core's secrets.
+    let hidden = host::hide_memory();
+    if !hidden.is_done() {
+        super::warn(&hidden.to_string());
+    }
     let config = Config::load(&args.config, Secrets::Read).map_err(|e| Failure::with(Exit::Config, e))?;
     let stop = signals::install().map_err(Failure::new)?;
     let say = |what: &str| live::say(&format!("watchdog of {}: {what}", config.name));

@@ -8,6 +8,7 @@ mod depth;
 mod feed;
 mod fees;
 pub mod fix;
+mod host;
 mod options;
 mod resolve;
 mod rest;
@@ -215,6 +216,8 @@ pub struct Config {
     pub sanity: BookSanity,
     /// Who may ask what of the running core.
     pub roles: Roles,
+    /// Whether it gives up, once it is set up, what it has no use for.
+    pub sandbox: bool,
     /// When a watchdog cuts it off.
     pub watchdog: crate::watchdog::Limits,
     /// Journal policy.
@@ -274,6 +277,13 @@ impl Config {
     pub fn operators_needed(&self) -> usize {
         let is_real = self.gateways.iter().any(|g| g.environment == Environment::Production);
         1 + usize::from(is_real)
+    }
+
+    /// Whether a line or a gateway of it goes past the kernel.
+    #[must_use]
+    pub fn goes_past_the_kernel(&self) -> bool {
+        let lines = self.feeds.iter().flat_map(|f| &f.ways).any(|way| matches!(way, Way::Xdp(_)));
+        lines || self.gateways.iter().any(|g| g.bypass.is_some())
     }
 
     /// The gateways that are drop copies.

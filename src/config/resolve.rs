@@ -15,7 +15,9 @@ use ringbuf::log::SyncPolicy;
 
 use super::written::{self, Written};
 use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Journal, Problem, Topology};
-use super::{control, depth, fees, fix, options, rest, risk, start_of_day, throttle, transport, watchdog};
+use super::{
+    control, depth, fees, fix, host, options, rest, risk, start_of_day, throttle, transport, watchdog,
+};
 use crate::agent::IdleStrategy;
 use crate::order_protocol::OrderProtocol;
 use crate::protocol::FeedProtocol;
@@ -167,6 +169,7 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
     let cores = cores(&mut c, &written);
     let journal = journal(&mut c, &written.journal);
     let roles = control::resolve(&mut c, &written.control);
+    let sandbox = host::resolve(&mut c, &written.host);
     let watchdog = watchdog::resolve(&mut c, &written.watchdog);
     capacity(&mut c, &written.capacity, &limits);
     let params = params(&mut c, &written.strategy);
@@ -191,6 +194,7 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
         outside: risk.outside,
         sanity,
         roles,
+        sandbox,
         watchdog,
         journal,
         capacity: written.capacity.clone(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use super::control::Control;
+pub use super::host::Host;
 pub use super::options::OrderOptions;
 pub use super::risk::Risk;
 pub use super::start_of_day::StartOfDay;
@@ -52,6 +53,9 @@ pub struct Written {
     /// Who may ask what of the running core.
     #[serde(default)]
     pub control: Control,
+    /// What it asks of its host.
+    #[serde(default)]
+    pub host: Host,
     /// When a watchdog cuts it off.
     #[serde(default)]
     pub watchdog: Watchdog,

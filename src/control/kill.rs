@@ -17,6 +17,7 @@ use model::{Instrument, InstrumentId, Nanos};
 use serde_json::{Value, json};
 
 use crate::agents::Ending;
+use crate::host;
 use crate::journal::By;
 use crate::latch::{self, Kill, Latch, Scope, Word};
 
@@ -36,6 +37,8 @@ pub struct KillParts {
     pub instruments: Vec<Instrument>,
     /// How many operators have to release a kill.
     pub operators_needed: usize,
+    /// The capabilities that its thread keeps; all without.
+    pub confined: Option<host::Kept>,
 }
 
 /// Work for the thread.
@@ -86,10 +89,12 @@ impl KillDesk {
     pub(super) fn open(parts: KillParts) -> std::io::Result<KillDesk> {
         let (asks, jobs) = mpsc::channel();
         let (tell, done) = mpsc::channel();
-        let (folder, needed) = (parts.folder.clone(), parts.operators_needed);
-        std::thread::Builder::new()
-            .name("latch".into())
-            .spawn(move || keep(&folder, needed, &jobs, &tell))?;
+        let (folder, needed, confined) = (parts.folder.clone(), parts.operators_needed, parts.confined);
+        std::thread::Builder::new().name("latch".into()).spawn(move || {
+            // A refusal is told of by the other threads.
+            let _ = confined.map(host::drop_capabilities);
+            keep(&folder, needed, &jobs, &tell);
+        })?;
         Ok(KillDesk { known: parts.latch.kills.clone(), parts, asks, done })
     }
 

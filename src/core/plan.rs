@@ -20,6 +20,8 @@ pub struct Plan {
     pub realtime: Option<u8>,
     /// Whether its feeds are heard. What only ends what another core left hears no market.
     pub hears: bool,
+    /// Whether it gives up, once it is set up, what it has no use for; with it all threads that this one starts later. For a process that is nothing but a core.
+    pub sandbox: bool,
     /// What the person should know, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -42,6 +44,7 @@ impl Plan {
             idle: config.idle,
             realtime: config.cores.realtime,
             hears: true,
+            sandbox: false,
             warnings: Vec::new(),
         };
         // Threads that yield under the default policy share with the cold ones.

@@ -1,7 +1,8 @@
 //! A cage for a thread: the system calls it may still make (seccomp, `Documentation/userspace-api/seccomp_filter.rst` of the kernel).
 //!
 //! What a thread on the hot path may ask of the kernel is a short list, and after its warm-up the list can be put in force. Tests do so to prove the
-//! claim "no system call but the socket's own"; a thread of production may, to be held to it.
+//! claim "no system call but the socket's own"; a thread of production may, to be held to it. A whole core that runs is held to less: [`refuse`] takes away what
+//! nothing in it ever calls (`confine`).
 //!
 //! ```text
 //!   load arch ── not ours ──────────────► violation        (a 32-bit entry has other numbers)
@@ -52,6 +53,22 @@ pub fn allow_only(calls: &[libc::c_long], violation: Violation) -> Outcome {
     Outcome::of(program.install(), what, fix)
 }
 
+/// From now on these system calls fail with `EPERM` on the calling thread and those that it spawns, and so does every call by another entry of the kernel (32 bits, x32),
+/// where they have other numbers. Also forbids new privileges. Refused like [`allow_only`], and costs the same.
+pub fn refuse(calls: &[libc::c_long]) -> Outcome {
+    let (what, fix) =
+        ("refuse foreign system calls", "a kernel with CONFIG_SECCOMP_FILTER, on x86_64 or aarch64");
+    let refused = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
+    let Some(program) = Program::build(calls, libc::SECCOMP_RET_ALLOW, refused, 1) else {
+        return Outcome::of(Err(io::ErrorKind::Unsupported.into()), what, fix);
+    };
+    let outcome = forbid_new_privileges();
+    if !outcome.is_done() {
+        return outcome;
+    }
+    Outcome::of(program.install(), what, fix)
+}
+
 /// `AUDIT_ARCH_*` of this build: ELF machine, 64 bits, little endian.
 const ARCH: Option<u32> = if cfg!(target_arch = "x86_64") {
     Some(0xC000_0000 | 62)
@@ -82,6 +99,16 @@ struct Program {
 
 impl Program {
     fn new(calls: &[libc::c_long], violation: Violation) -> Option<Program> {
+        let no = match violation {
+            Violation::KillProcess => libc::SECCOMP_RET_KILL_PROCESS,
+            Violation::Refuse => libc::SECCOMP_RET_ERRNO | libc::EPERM as u32,
+            Violation::Log => libc::SECCOMP_RET_LOG,
+        };
+        Program::build(calls, no, libc::SECCOMP_RET_ALLOW, 0)
+    }
+
+    /// `others` is the answer to a call that is not named, `named` to one that is; which of them, the first or the second, another entry of the kernel gets.
+    fn build(calls: &[libc::c_long], others: u32, named: u32, foreign: usize) -> Option<Program> {
         let arch = ARCH?;
         if calls.len() > CALLS_MAX {
             return None;
@@ -89,25 +116,20 @@ impl Program {
         let step = |code, jt: usize, jf: usize, k| libc::sock_filter { code, jt: jt as u8, jf: jf as u8, k };
         let mut program =
             Program { code: [step(ANSWER, 0, 0, libc::SECCOMP_RET_KILL_PROCESS); PROGRAM_MAX], len: 0 };
-        // Behind the calls come the two answers: no, then yes. Jumps count from the next instruction.
+        // Behind the calls come the two answers: of others, then of those named. Jumps count from the next instruction.
         let n = calls.len();
         let checks = usize::from(X32.is_some());
         program.push(step(LOAD, 0, 0, AT_ARCH));
-        program.push(step(IF_EQUAL, 0, 1 + checks + n, arch));
+        program.push(step(IF_EQUAL, 0, 1 + checks + n + foreign, arch));
         program.push(step(LOAD, 0, 0, AT_NUMBER));
         if let Some(bit) = X32 {
-            program.push(step(IF_AT_LEAST, n, 0, bit));
+            program.push(step(IF_AT_LEAST, n + foreign, 0, bit));
         }
         for (k, call) in calls.iter().enumerate() {
             program.push(step(IF_EQUAL, n - k, 0, u32::try_from(*call).ok()?));
         }
-        let no = match violation {
-            Violation::KillProcess => libc::SECCOMP_RET_KILL_PROCESS,
-            Violation::Refuse => libc::SECCOMP_RET_ERRNO | libc::EPERM as u32,
-            Violation::Log => libc::SECCOMP_RET_LOG,
-        };
-        program.push(step(ANSWER, 0, 0, no));
-        program.push(step(ANSWER, 0, 0, libc::SECCOMP_RET_ALLOW));
+        program.push(step(ANSWER, 0, 0, others));
+        program.push(step(ANSWER, 0, 0, named));
         Some(program)
     }
 
@@ -254,6 +276,18 @@ mod tests {
                 assert_eq!(answer(arch, number | 0x4000_0000), no, "x32");
             }
             assert_eq!(answer(arch, n as u32), no);
+        }
+        // The other way round, with the same jumps: what is named is refused, and so is what comes by another entry.
+        let p = Program::build(&[5, 7], libc::SECCOMP_RET_ALLOW, 1, 1).unwrap();
+        let answers: Vec<_> = p.code[..p.len].iter().filter(|s| s.code == ANSWER).map(|s| s.k).collect();
+        assert_eq!(answers, [libc::SECCOMP_RET_ALLOW, 1]);
+        let to = |at: usize, jump: u8| p.code[at + 1 + usize::from(jump)].k;
+        assert_eq!(to(1, p.code[1].jf), 1, "another architecture");
+        for at in (0..p.len).filter(|at| matches!(p.code[*at].code, IF_AT_LEAST)) {
+            assert_eq!(to(at, p.code[at].jt), 1, "x32");
+        }
+        for at in [p.len - 4, p.len - 3] {
+            assert_eq!((p.code[at].code, to(at, p.code[at].jt)), (IF_EQUAL, 1), "named");
         }
     }
 }

@@ -54,8 +54,8 @@ pub struct Figures {
     pub cut_off_after_ms: u64,
     /// Until the venue had confirmed that nothing lives.
     pub flat_after_ms: u64,
-    /// Orders that were found alive at the venue.
-    pub adopted: u64,
+    /// Orders that were found alive at the venue, and canceled.
+    pub canceled: u64,
     /// The run in which they were canceled.
     pub journal: String,
 }
@@ -64,8 +64,8 @@ impl std::fmt::Display for Figures {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{}: noticed after {} ms, cut off after {} ms, flat after {} ms ({} orders found alive)",
-            self.why, self.noticed_after_ms, self.cut_off_after_ms, self.flat_after_ms, self.adopted
+            "{}: noticed after {} ms, cut off after {} ms, flat after {} ms ({} orders canceled)",
+            self.why, self.noticed_after_ms, self.cut_off_after_ms, self.flat_after_ms, self.canceled
         )
     }
 }
@@ -120,7 +120,7 @@ pub fn cut_off(
         answered,
         cut_off_after_ms,
         flat_after_ms: flat.at.duration_since(since).as_millis() as u64,
-        adopted: flat.adopted,
+        canceled: flat.canceled,
         journal: flat.journal.display().to_string(),
     })
 }

@@ -24,7 +24,7 @@ pub(super) struct Flat {
     /// When the venue had confirmed it.
     pub(super) at: Instant,
     /// Orders that were found alive.
-    pub(super) adopted: u64,
+    pub(super) canceled: u64,
     /// Where it is written.
     pub(super) journal: PathBuf,
 }
@@ -109,10 +109,9 @@ fn of_core(
             && asked.iter().all(|g| of(&s.gateways[*g], "mass_canceled") != 0)
         {
             let at = Instant::now();
-            let adopted = s.engine.get("adopted").copied().unwrap_or(0);
             let report = core.end();
             report.failures.iter().for_each(|f| say(f));
-            return Some(Flat { at, adopted, journal });
+            return Some(Flat { at, canceled: report.stats.cancels, journal });
         }
         if core.has_ended() || give_up() {
             let report = core.end();
@@ -131,8 +130,8 @@ fn of_other(name: &str) -> Option<Flat> {
     let viewer = Viewer::open(name).ok()?;
     let snapshot = viewer.read();
     let is_flat = snapshot.alive && viewer.kill().figures(model::Nanos(1)).flat_after_ns.is_some();
-    let adopted = snapshot.engine.get("adopted").copied().unwrap_or(0);
-    is_flat.then(|| Flat { at: Instant::now(), adopted, journal: PathBuf::from(name) })
+    let canceled = snapshot.engine.get("cancels").copied().unwrap_or(0);
+    is_flat.then(|| Flat { at: Instant::now(), canceled, journal: PathBuf::from(name) })
 }
 
 fn of(g: &Port, key: &str) -> u64 {

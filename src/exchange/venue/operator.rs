@@ -99,7 +99,18 @@ impl Venue {
     fn status(&self) -> Value {
         let counts = self.counts();
         let VenueCounts { messages, logins, accepted, fills, .. } = counts;
-        json!({"counts": {"messages": messages, "logins": logins, "accepted": accepted, "fills": fills}})
+        let account = |a: &Account| {
+            let view = a.view();
+            let c = view.counts;
+            json!({
+                "username": view.username, "live_orders": view.live_orders.len(),
+                "accepted": c.accepted, "replaced": c.replaced, "rejected": c.rejected,
+            })
+        };
+        json!({
+            "counts": {"messages": messages, "logins": logins, "accepted": accepted, "fills": fills},
+            "accounts": self.floor.accounts.iter().map(account).collect::<Vec<_>>(),
+        })
     }
 
     /// The trade of a match that an account was part of and that stands.

@@ -1,0 +1,23 @@
+//! `[host]`: what a core asks of its host beside cores, as written and resolved.
+
+use serde::{Deserialize, Serialize};
+
+use super::resolve::Checks;
+
+/// As written.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Host {
+    /// `on`: once it is set up, the core gives up its capabilities and the system calls that it never makes. `off`: it keeps them.
+    pub sandbox: String,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Host { sandbox: "on".into() }
+    }
+}
+
+pub(super) fn resolve(c: &mut Checks, h: &Host) -> bool {
+    c.word("host.sandbox", &h.sandbox, &[("on", true), ("off", false)]).unwrap_or(true)
+}
