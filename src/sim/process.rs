@@ -22,8 +22,8 @@ use super::seams::{FeedSeam, OrderSeam, ReportSeam};
 use super::trader::Trader;
 use crate::agent::Agent;
 use crate::agents::{
-    Ending, FeedOf, FeedParts, FeedPort, GatewayOf, GatewayParts, GatewayPort, SWEEP_TOKENS, StrategyAgent,
-    StrategyParts, WORDS,
+    ControlItem, Ending, FeedOf, FeedParts, FeedPort, GatewayOf, GatewayParts, GatewayPort, SWEEP_TOKENS,
+    StrategyAgent, StrategyParts, WORDS,
 };
 use crate::clock::{Clock, Discipline};
 use crate::config::Config;
@@ -82,7 +82,7 @@ pub(super) struct Process {
     pub(super) market: FeedSeam,
     pub(super) orders: OrderSeam,
     pub(super) reports: ReportSeam,
-    pub(super) control: Producer<Control>,
+    pub(super) control: Producer<ControlItem>,
     pub(super) ending: Arc<Ending>,
     pub(super) run: PathBuf,
     /// A person's last word is to halt; and the strategy has taken it.
@@ -140,7 +140,7 @@ impl Process {
             config_hash: crate::core::config_hash(&toml),
             now: clock.now(),
         };
-        begin.encode(|kind, bytes| journal.append(kind, bytes))?;
+        begin.append(&mut journal)?;
         let mut publication = Publication::create(config, &[], clock.now())?;
         // Its writers keep the memory; nobody else is to find it.
         let _ = std::fs::remove_file(region_path(&config.name));
@@ -181,7 +181,7 @@ impl Process {
         let (ends, servers) = lines.open();
         let feed = FeedOf::new(parts, ends, servers)?;
         let (mut control, controls) = spsc::channel(64);
-        let _ = control.push(Control::Tokens { first, end: before(end) });
+        let _ = control.push(Control::Tokens { first, end: before(end) }.into());
         let mut engine = config.engine();
         if setup.canary == Some(Canary::ReservesNothing) {
             engine.limits.max_position *= 3;
@@ -250,7 +250,7 @@ impl Process {
             if self.engine().tokens_left() < TokenBlocks::BLOCK / 2
                 && let Ok((first, end)) = self.tokens.grant()
             {
-                let _ = self.control.push(Control::Tokens { first: before(first), end: before(end) });
+                let _ = self.control.push(Control::Tokens { first: before(first), end: before(end) }.into());
             }
         }
         if now.saturating_sub(self.adjusted) >= CLOCK {

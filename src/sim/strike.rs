@@ -79,7 +79,7 @@ impl World {
                     6 => Control::Resume,
                     _ => Control::CancelAll,
                 };
-                if p.control.push(control).is_err() {
+                if p.control.push(control.into()).is_err() {
                     return;
                 }
                 match control {

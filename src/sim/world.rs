@@ -304,7 +304,7 @@ impl World {
                 Some(HaltReason::Operator) if p.control.free() == p.control.capacity() => {
                     p.halt_is_due = false;
                     p.told_to_halt = false;
-                    let _ = p.control.push(Control::Resume);
+                    let _ = p.control.push(Control::Resume.into());
                 }
                 Some(HaltReason::Operator) => {}
                 Some(why) => {
