@@ -35,7 +35,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Topology};
 use crate::control::{ControlServer, KillParts, ServerParts};
 use crate::host;
-use crate::journal::{Record, RunDir, RunError, TokenBlocks, give_up_name, record, take_name};
+use crate::journal::{Record, RunDir, RunError, Seals, TokenBlocks, give_up_name, record, take_name};
 use crate::latch::{Latch, Word};
 use crate::logs::{LogWriter, Names, timestamp};
 use crate::telemetry::counters::agent as counter;
@@ -279,6 +279,8 @@ fn start_with<S: Strategy>(
     };
     let mut log =
         LogWriter::create(&log_file, &core_dir, log_names).map_err(io(log_file.display().to_string()))?;
+    let seals = Seals::create(&run.path, run.number).map_err(io(run.path.display().to_string()))?;
+    log = log.sealing(seals);
     if !latch.is_empty() {
         log.say(clock.now(), "error", "the core starts killed", json!({"latched": latch.kills}));
     }

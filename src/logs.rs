@@ -17,7 +17,7 @@ use serde::Serialize as _;
 use serde_json::ser::{Formatter, Serializer};
 use serde_json::{Map, Value, json};
 
-use crate::journal::{OrderLives, Record};
+use crate::journal::{OrderLives, Record, Seals};
 use crate::telemetry::snapshot::{halt_word, order_state_word, validity_word};
 
 /// Records looked at in a duty cycle.
@@ -59,6 +59,7 @@ pub struct LogWriter {
     reader: Option<Reader>,
     names: Names,
     lives: OrderLives,
+    seals: Option<Seals>,
     /// The time of the last input: what followed it has no other.
     now: Nanos,
 }
@@ -75,8 +76,31 @@ impl LogWriter {
             reader: Reader::open(core).ok(),
             names,
             lives: OrderLives::default(),
+            seals: None,
             now: Nanos::ZERO,
         })
+    }
+
+    /// The same, which seals what it follows.
+    #[must_use]
+    pub fn sealing(self, seals: Seals) -> LogWriter {
+        LogWriter { seals: Some(seals), ..self }
+    }
+
+    /// Seals what was followed: once a second, and at the end.
+    fn seal(&mut self, is_last: bool) {
+        let now = self.now;
+        let sealed = self.seals.as_mut().map(|s| if is_last { s.seal(now) } else { s.tend(now) });
+        if let Some(Err(e)) = sealed {
+            // A chain with a hole proves nothing more than one that ends.
+            self.seals = None;
+            self.say(
+                now,
+                "error",
+                "the journal is not sealed any more",
+                json!({"error.message": e.to_string()}),
+            );
+        }
     }
 
     /// Writes a line of the cold side's own.
@@ -104,6 +128,9 @@ impl LogWriter {
             match reader.next() {
                 Ok(Some(r)) => {
                     work += 1;
+                    if let Some(seals) = &mut self.seals {
+                        seals.add(r.index, r.kind, r.payload);
+                    }
                     if let Ok(record) = Record::decode(r.kind, r.payload) {
                         self.tell(&record);
                         self.tell_moves(&record);
@@ -122,6 +149,7 @@ impl LogWriter {
                 json!({"error.message": e.to_string()}),
             ),
         }
+        self.seal(false);
         if work == 0 {
             let _ = self.out.flush();
         }
@@ -379,6 +407,7 @@ impl LogWriter {
 
 impl Drop for LogWriter {
     fn drop(&mut self) {
+        self.seal(true);
         let _ = self.out.flush();
     }
 }

@@ -118,6 +118,11 @@ fn a_person_restrains_trading_and_lets_it_go_on() {
     {
         assert!(log.contains(said), "{said}: {log}");
     }
+    let trail = colo(["journal", "audit", &run]).exits(0);
+    for event in [",operator,", ",alarm,", ",command,", ",report,", ",receipt,"] {
+        assert!(trail.stdout.contains(event), "{event}");
+    }
+    assert!(trail.stderr.contains("the chain is that of"), "{}", trail.stderr);
     colo(["replay", "--journal", &run]).exits(0);
 }
 

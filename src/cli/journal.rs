@@ -3,6 +3,7 @@
 //! `DIR` is a run's folder, a core's journal folder (then its last run is meant), or the folder of one log. A log in a folder `feed-*` is a capture of market data, any
 //! other a core journal. `verify` reads a whole run; `dump` and `tail` read one log, of a run its core journal.
 
+mod audit;
 mod line;
 
 use std::collections::VecDeque;
@@ -33,9 +34,10 @@ Examples:
   colo journal verify journal/demo
   colo journal dump journal/demo/run-000007 --kind command --json
   colo journal tail journal/demo --follow
+  colo journal audit journal/demo/run-000007 > trail.csv
 
 DIR is a run's folder, a core's journal folder (its last run is taken), or the folder of one log.
-Exit code 5: a record is damaged.")]
+Exit code 5: a record is damaged, or not the one that was sealed.")]
 pub struct Args {
     /// What to do
     #[command(subcommand)]
@@ -50,6 +52,14 @@ pub enum Tool {
         /// The journal
         dir: PathBuf,
         /// Write the result as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Export every event of an order, every word of a person and every alarm, and check that nothing was changed since it was sealed
+    Audit {
+        /// The journal
+        dir: PathBuf,
+        /// One JSON object a line instead of CSV
         #[arg(long)]
         json: bool,
     },
@@ -102,6 +112,7 @@ pub fn run(args: &Args) -> Outcome {
 fn run_to(args: &Args, out: &mut Out) -> Result<Exit, Stop> {
     match &args.tool {
         Tool::Verify { dir, json } => verify(dir, *json, out),
+        Tool::Audit { dir, json } => audit::audit(dir, *json, out),
         Tool::Dump { dir, show } => dump(dir, show, out),
         Tool::Tail { dir, show, lines, follow } => tail(dir, show, *lines, *follow, out),
     }

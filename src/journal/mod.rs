@@ -16,6 +16,7 @@
 mod by;
 mod bytes;
 mod capture;
+pub mod chain;
 mod examine;
 mod lives;
 pub mod record;
@@ -23,6 +24,7 @@ mod run;
 
 pub use by::{By, OPERATOR_MAX, REASON_MAX, Text};
 pub use capture::{Batch, CaptureError, CaptureReader};
+pub use chain::{Chain, Sealed, Seals};
 pub use examine::examine;
 pub use lives::OrderLives;
 pub use record::{Receipt, Record, RecordError};

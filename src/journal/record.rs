@@ -211,6 +211,30 @@ impl Record {
         )
     }
 
+    /// Its time, where it has one: of an input the engine's, of the others that of the input before.
+    #[must_use]
+    pub const fn now(&self) -> Option<Nanos> {
+        match self {
+            Record::Start { now, .. }
+            | Record::Market { now, .. }
+            | Record::Snapshot { now, .. }
+            | Record::Feed { now, .. }
+            | Record::Report { now, .. }
+            | Record::Session { now, .. }
+            | Record::Control { now, .. }
+            | Record::Timer { now }
+            | Record::Operator { now, .. } => Some(*now),
+            Record::Command(_)
+            | Record::Refusal(_)
+            | Record::Dropped(_)
+            | Record::Receipt(_)
+            | Record::Validity(_)
+            | Record::Alarm(_)
+            | Record::Hash { .. }
+            | Record::End { .. } => None,
+        }
+    }
+
     /// Appends it to a log. No allocation.
     ///
     /// # Errors

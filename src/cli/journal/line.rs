@@ -75,7 +75,7 @@ impl Kind {
         }
     }
 
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Kind::Start => "start",
             Kind::Market => "market",
@@ -138,6 +138,11 @@ impl Line {
         text
     }
 
+    /// Its fields by name.
+    pub(super) fn fields(self) -> Map<String, Value> {
+        self.fields.into_iter().map(|(name, value)| (name.into(), value)).collect()
+    }
+
     /// As an object of JSON. Times are ns since the Unix epoch, spans are ns, prices are text with four decimals.
     pub(super) fn json(&self) -> String {
         let mut all = Map::new();
@@ -162,26 +167,7 @@ pub(super) fn of_batch(index: u64, b: &Batch<'_>) -> Line {
 /// A core record as a line.
 pub(super) fn of_record(index: u64, record: &Record, names: &Names) -> Line {
     let mut fields = Vec::new();
-    let now = match record {
-        Record::Start { now, .. }
-        | Record::Market { now, .. }
-        | Record::Snapshot { now, .. }
-        | Record::Feed { now, .. }
-        | Record::Report { now, .. }
-        | Record::Session { now, .. }
-        | Record::Control { now, .. }
-        | Record::Operator { now, .. }
-        | Record::Timer { now } => Some(now),
-        Record::Command(_)
-        | Record::Refusal(_)
-        | Record::Dropped(_)
-        | Record::Receipt(_)
-        | Record::Validity(_)
-        | Record::Alarm(_)
-        | Record::Hash { .. }
-        | Record::End { .. } => None,
-    };
-    if let Some(now) = now {
+    if let Some(now) = record.now() {
         fields.push(("now", json!(now.0)));
     }
     let more = match record {

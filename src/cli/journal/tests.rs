@@ -252,3 +252,78 @@ fn a_growing_log_is_followed_to_its_end() {
     let text = fs::read_to_string(&file).unwrap();
     assert_eq!(indexes(&text), (0..1_503).collect::<Vec<_>>());
 }
+
+/// A run with an order in it, sealed behind each record; `forged` is what somebody made of its journal afterwards.
+fn sealed_run(dir: &TempDir, forged: Option<u32>) -> PathBuf {
+    let run = dir.path().join("run-000001");
+    fs::create_dir_all(&run).unwrap();
+    fs::write(run.join("config.toml"), "").unwrap();
+    let order = |qty| {
+        let (token, side, px, tif) = (Token(7), model::Side::Buy, model::Px(12_300), model::Tif::Day);
+        let kind = model::CommandKind::New { token, side, short: false, qty: model::Qty(qty), px, tif };
+        Record::Command(model::OrderCommand {
+            gateway: GatewayId(0),
+            instrument: model::InstrumentId(0),
+            kind,
+        })
+    };
+    let records =
+        |qty| [start(), Record::Timer { now: Nanos(1_500_000_000) }, order(qty), Record::End { hash: 9 }];
+    let mut seals = crate::journal::Seals::create(&run, 1).unwrap();
+    for (k, record) in records(100).iter().enumerate() {
+        let (kind, payload) = record.to_bytes();
+        seals.add(k as u64, kind, &payload);
+        seals.seal(Nanos(k as u64)).unwrap();
+    }
+    write(&RunDir::core(&run), &records(forged.unwrap_or(100)), true);
+    run
+}
+
+#[test]
+fn a_trail_is_exported_with_its_chain() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = sealed_run(&dir, None);
+    let (exit, csv) = ran(&dir, Tool::Audit { dir: run.clone(), json: false });
+    assert_eq!(exit, Exit::Ok, "{csv}");
+    let lines: Vec<_> = csv.lines().collect();
+    assert_eq!(lines[0], "index,time,event,gateway,symbol,order,token,side,qty,px,detail,chain");
+    assert_eq!(lines.len(), 4, "the start, the order, the end: {csv}");
+    assert!(
+        lines[2].starts_with("2,1970-01-01T00:00:01.500000000Z,command,"),
+        "the time of the input before: {csv}"
+    );
+    assert!(lines[2].contains(",new,7,B,100,1.2300,"), "{csv}");
+    let (exit, text) = ran(&dir, Tool::Audit { dir: run, json: true });
+    let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (exit, last["event"].as_str(), last["chain"].as_str().map(str::len)),
+        (Exit::Ok, Some("end"), Some(64))
+    );
+}
+
+#[test]
+fn a_record_that_was_made_anew_with_its_checksum_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = sealed_run(&dir, Some(1_000));
+    // Its own checksums are in order.
+    assert_eq!(ran(&dir, Tool::Verify { dir: run.clone(), json: false }).0, Exit::Ok);
+    assert_eq!(ran(&dir, Tool::Audit { dir: run.clone(), json: false }).0, Exit::Difference);
+    // Nor is a trail believed whose configuration is another, or whose seals are not there.
+    let run = sealed_run(&tempfile::tempdir().unwrap(), None);
+    assert!(!run.exists());
+    let other = tempfile::tempdir().unwrap();
+    let run = sealed_run(&other, None);
+    fs::write(run.join("config.toml"), "name = \"x\"").unwrap();
+    assert_eq!(ran(&other, Tool::Audit { dir: run.clone(), json: false }).0, Exit::Difference);
+    fs::remove_file(run.join("seals.jsonl")).unwrap();
+    assert_eq!(ran(&other, Tool::Audit { dir: run, json: false }).0, Exit::Failure);
+}
+
+#[test]
+fn records_that_were_taken_away_are_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = sealed_run(&dir, None);
+    fs::remove_dir_all(RunDir::core(&run)).unwrap();
+    write(&RunDir::core(&run), &[start()], true);
+    assert_eq!(ran(&dir, Tool::Audit { dir: run, json: false }).0, Exit::Difference);
+}
