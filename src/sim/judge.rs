@@ -2,7 +2,7 @@
 
 use engine::book::Books;
 use engine::{InstrumentState, OrderState, Soundness};
-use model::{CommandKind, InstrumentId, OrderCommand, Px, Qty, Side, Symbol, VenueRef};
+use model::{CommandKind, HaltReason, InstrumentId, OrderCommand, Px, Qty, Side, Symbol, VenueRef};
 
 use super::lines::Lines;
 use super::oracle::requests::Requests;
@@ -28,6 +28,7 @@ pub(super) struct Judge {
     told: u64,
     /// The strategy has taken all that has passed to it.
     is_whole: bool,
+    is_latched: bool,
     was_sound: Vec<bool>,
     /// The word on trading of each symbol before the packet that the strategy takes.
     traded: Vec<u8>,
@@ -65,6 +66,7 @@ impl Judge {
             next: 1,
             told: u64::MAX,
             is_whole: true,
+            is_latched: false,
             was_sound: vec![false; n],
             traded: vec![0; n],
             halted: false,
@@ -81,6 +83,7 @@ impl Judge {
     pub(super) fn forget(&mut self) {
         self.was_sound.fill(false);
         self.told = u64::MAX;
+        self.is_latched = false;
         self.is_at_rest = false;
         self.rested = (u64::MAX, u64::MAX);
     }
@@ -96,7 +99,9 @@ impl Judge {
     /// The strategy has taken it: books that are said to be sound are the venue's, and not behind what the lines have told of.
     pub(super) fn books(&mut self, p: &Process, venue: &Venue, lines: &Lines) -> Check {
         self.is_whole = p.market.to.free() == p.market.to.capacity();
-        if !self.is_whole {
+        // A core that its journal has halted for good takes no more market data, and ends.
+        self.is_latched |= p.engine().halted() == Some(HaltReason::Journal) || p.strategy.failure().is_some();
+        if !self.is_whole || self.is_latched {
             return Ok(());
         }
         if let Some(next) = p.market.next {
