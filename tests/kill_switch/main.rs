@@ -67,9 +67,17 @@ impl Bench {
     }
 
     fn over(desk: Desk, core: String, venue: &str) -> Bench {
-        let venue = desk.start_venue(&format!("control = \"venue.sock\"\n{venue}"));
+        // A connection that ends leaves its orders: whoever is to be rid of them has to cancel them.
+        let venue =
+            desk.start_venue(&format!("control = \"venue.sock\"\ncancel_on_disconnect = false\n{venue}"));
         let config = format!("{core}\n[watchdog]\nlate_ms = 300\ncut_off_ms = 1500\ngrace_ms = 300\n");
         Bench { desk, venue, config }
+    }
+
+    /// Quotes that stand away from the market: they are moved with it, and still there when the core that made them has stopped.
+    fn far_from_the_market(mut self) -> Bench {
+        self.config = self.config.replace("{ quantity = 100 }", "{ quantity = 100, edge_ticks = 40 }");
+        self
     }
 
     /// As many orders as have come when no more do: what a core that is gone has said may still be on its way.
@@ -113,7 +121,10 @@ impl Bench {
         }
         let before = self.ledger().came;
         self.desk.until_status("trading", core, |s| s.count("/engine/new_orders") > 0);
-        until("orders at the venue", || (self.ledger().came > before + 2).then_some(()));
+        until("orders at the venue", || {
+            let ledger = self.ledger();
+            (ledger.came > before + 2 && ledger.live > 0).then_some(())
+        });
     }
 
     fn is_latched(&self) -> bool {
@@ -235,7 +246,7 @@ fn watchdog(bench: &Bench) -> Program {
 
 /// Rounds of a core that stops, each noticed by a watchdog, each followed by a core that starts killed.
 fn stops(what: &str, mut stop: impl FnMut(&mut Program) -> bool) -> String {
-    let bench = Bench::new();
+    let bench = Bench::new().far_from_the_market();
     let mut all = Vec::new();
     let mut canceled = 0;
     for round in 0..few() {
@@ -260,9 +271,11 @@ fn stops(what: &str, mut stop: impl FnMut(&mut Program) -> bool) -> String {
         core.end();
     }
     bench.end();
+    let answered = all.iter().filter(|f| f["answered"] == true).count();
+    assert!(canceled > 0 || answered > 0, "nothing was at stake");
     let of = |key: &str| spread(all.iter().map(|f| f[key].as_u64().unwrap_or(u64::MAX)).collect());
     format!(
-        "{what}: {} rounds; noticed ms: {}; cut off ms: {}; flat ms: {}; {canceled} orders found alive and canceled, 0 left",
+        "{what}: {} rounds; noticed ms: {}; cut off ms: {}; flat ms: {}; {answered} took the kill themselves, {canceled} orders found alive and canceled, 0 left",
         few(),
         of("noticed_after_ms"),
         of("cut_off_after_ms"),

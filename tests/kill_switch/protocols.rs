@@ -44,7 +44,7 @@ fn speaking(protocol: &str, desk: &Desk) -> (String, String) {
 fn kill_and_rescue(protocol: &str) -> String {
     let desk = Desk::new();
     let (core, venue) = speaking(protocol, &desk);
-    let bench = Bench::over(desk, core, &venue);
+    let bench = Bench::over(desk, core, &venue).far_from_the_market();
     let mut core = bench.start();
     bench.trading(&mut core);
     let answer = Report::of(&bench.desk.ctl_with("kill", &["--json"]).exits(0));
