@@ -417,7 +417,8 @@ impl ControlServer {
             return;
         }
         self.kill_looked = now;
-        let Some(figures) = self.viewer().map(|v| v.kill().figures(at)) else { return };
+        let all = self.kill.parts.ending.kill().holds_all();
+        let Some(figures) = self.viewer().map(|v| v.kill().figures(at, all)) else { return };
         if let Some(flat_after) = figures.flat_after_ns {
             if self.flat_said != at {
                 self.flat_said = at;
@@ -449,13 +450,13 @@ impl ControlServer {
 
     fn status(&mut self) -> Value {
         let at = self.kill.parts.ending.kill().at();
-        let latched = self.kill.status();
+        let (latched, all) = (self.kill.status(), self.kill.parts.ending.kill().holds_all());
         let Some(viewer) = self.viewer() else {
             return json!({"ok": false, "error": "the shared-memory region cannot be read"});
         };
         let mut status = json!(viewer.read());
         if at != Nanos::ZERO {
-            status["kill"] = json!(viewer.kill().figures(at));
+            status["kill"] = json!(viewer.kill().figures(at, all));
             status["kill"]["latched"] = latched;
         }
         json!({"ok": true, "status": status})

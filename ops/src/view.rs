@@ -153,13 +153,16 @@ fn risk(s: &Snapshot) -> [String; 2] {
     let Some(r) = &s.risk else {
         return ["state: being written, look again".into(), String::new()];
     };
-    let state = match r.halted {
-        Some(why) => format!("HALTED ({why})"),
-        None if r.level != "normal" => {
+    let state = match (r.halted, s.engine.get("kill").copied().unwrap_or(0)) {
+        (Some("killed"), 2) => "KILLED, flat".into(),
+        (Some("killed"), _) => "KILLED, NOT FLAT".into(),
+        (Some(why), _) => format!("HALTED ({why})"),
+        (None, _) if r.level != "normal" => {
             format!("{} ({})", r.level.to_uppercase(), r.restrained_by.unwrap_or("unknown"))
         }
-        None if r.clutch == "out" => "CLUTCH OUT".into(),
-        None => "trading enabled".into(),
+        (None, _) if r.clutch == "out" => "CLUTCH OUT".into(),
+        (None, 0) => "trading enabled".into(),
+        (None, _) => "enabled, some KILLED".to_owned(),
     };
     let largest = s.instruments.iter().map(|i| i.position.unsigned_abs()).max().unwrap_or(0);
     [

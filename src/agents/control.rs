@@ -298,6 +298,24 @@ mod tests {
     }
 
     #[test]
+    fn where_it_takes_two_operators_one_is_not_enough() {
+        let folder = tempfile::tempdir().unwrap();
+        let anna = crate::latch::Word::new("anna", "r", 1, 1);
+        Latch::add(folder.path(), crate::latch::Scope::All, anna, 2).unwrap();
+        let mut b = Bench::over("control-two", 8, folder);
+        let answer = b.ask(r#"unkill", "reason": "r", "operator": "bert"#);
+        assert_eq!((&answer["released"], &answer["operators_missing"]), (&false.into(), &1.into()));
+        b.refused(r#"unkill", "reason": "r", "operator": "bert"#, "another one is needed");
+        assert!(b.ending.kill().holds_all() && Latch::read(b.folder.path()).holds_all());
+        assert_eq!(b.ask(r#"unkill", "reason": "r", "operator": "carl"#)["released"], true);
+        assert!(!b.ending.kill().holds_all());
+        // Both are in the journal.
+        let by: Vec<_> = std::iter::from_fn(|| b.inputs.pop()).filter_map(|item| item.by).collect();
+        let names: Vec<_> = by.iter().map(|by| by.operator.as_str()).collect();
+        assert_eq!(names, ["bert", "carl"]);
+    }
+
+    #[test]
     fn a_core_does_not_outlive_its_control() {
         let b = Bench::new("control-gone", 2);
         let ending = Arc::clone(&b.ending);

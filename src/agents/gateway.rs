@@ -23,6 +23,8 @@
 //! Orders do not go away with the process: where nobody is left to decide about them, or the venue did not confirm in time that nothing is open, the gateway
 //! drops new orders and replaces, passes on cancels, and cancels all by itself (`sweep`).
 
+#[cfg(test)]
+mod killed;
 pub(super) mod rest;
 mod sweep;
 #[cfg(test)]

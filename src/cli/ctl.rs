@@ -161,7 +161,12 @@ pub fn run(args: &Args) -> Outcome {
         reason: args.reason.clone(),
         ..command.into()
     };
-    let mut answer = control::ask(name, request).map_err(Failure::new)?;
+    let mut answer = control::ask(name, request).map_err(|e| match args.verb {
+        Verb::Kill => Failure::new(format!(
+            "{e}. The kill is not confirmed: see `status`; `ctl kill --journal` needs no answer, and `colo watchdog --now` no core"
+        )),
+        _ => Failure::new(e),
+    })?;
     if args.verb == Verb::Feed && command == Command::Status {
         answer = feeds_of(answer, args.feed.as_deref())?;
     }

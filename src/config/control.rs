@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_name_is_looked_up_as_a_whole() {
-        let users = "root:x:0:0::/root:/bin/sh\ntrader:x:1007:1007::/:/bin/sh\nbroken:x\n";
+        let users = "root:x:0:0::/:/bin/sh\ntrader:x:1007:1007::/:/bin/sh\nbroken:x\n";
         assert_eq!((uid_of(users, "trader"), uid_of(users, "root")), (Some(1007), Some(0)));
         assert_eq!((uid_of(users, "trade"), uid_of(users, "broken"), uid_of(users, "")), (None, None, None));
     }

@@ -288,14 +288,14 @@ pub struct KillFigures {
     pub at_ns: u64,
     /// Until the venue had confirmed that nothing lives; none while it has not.
     pub flat_after_ns: Option<u64>,
-    /// Until the last new order or replace left, of whatever instrument; 0 where none left after it.
-    pub last_order_after_ns: u64,
+    /// Until the last new order or replace left; 0 where none left after it. None where one instrument is killed and others trade on.
+    pub last_order_after_ns: Option<u64>,
 }
 
 impl KillView {
-    /// As a kill that came `at` sees it.
+    /// As a kill that came `at` sees it, of everything (`all`) or of some instruments.
     #[must_use]
-    pub fn figures(&self, at: Nanos) -> KillFigures {
+    pub fn figures(&self, at: Nanos, all: bool) -> KillFigures {
         let flat = (self.flat_ns >= at.0).then(|| self.flat_ns - at.0);
         KillFigures {
             state: match (self.state, flat) {
@@ -304,7 +304,7 @@ impl KillView {
             },
             at_ns: at.0,
             flat_after_ns: flat.filter(|_| self.state == 2),
-            last_order_after_ns: self.last_order_ns.saturating_sub(at.0),
+            last_order_after_ns: all.then(|| self.last_order_ns.saturating_sub(at.0)),
         }
     }
 }

@@ -135,7 +135,7 @@ fn ask_kill(config: &Config, why: &str, limits: Limits) -> bool {
     }
     let by = Instant::now() + Duration::from_nanos(limits.grace.0);
     let Ok(viewer) = Viewer::open(&config.name) else { return true };
-    while Instant::now() < by && viewer.kill().figures(asked).flat_after_ns.is_none() {
+    while Instant::now() < by && viewer.kill().figures(asked, true).flat_after_ns.is_none() {
         std::thread::sleep(LOOK);
     }
     true

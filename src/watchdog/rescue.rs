@@ -105,7 +105,7 @@ fn of_core(
     let journal = core.journal().to_owned();
     loop {
         let s = core.viewer().read();
-        if core.viewer().kill().figures(model::Nanos(1)).flat_after_ns.is_some()
+        if core.viewer().kill().figures(model::Nanos(1), true).flat_after_ns.is_some()
             && asked.iter().all(|g| of(&s.gateways[*g], "mass_canceled") != 0)
         {
             let at = Instant::now();
@@ -129,7 +129,7 @@ fn of_core(
 fn of_other(name: &str) -> Option<Flat> {
     let viewer = Viewer::open(name).ok()?;
     let snapshot = viewer.read();
-    let is_flat = snapshot.alive && viewer.kill().figures(model::Nanos(1)).flat_after_ns.is_some();
+    let is_flat = snapshot.alive && viewer.kill().figures(model::Nanos(1), true).flat_after_ns.is_some();
     let canceled = snapshot.engine.get("cancels").copied().unwrap_or(0);
     is_flat.then(|| Flat { at: Instant::now(), canceled, journal: PathBuf::from(name) })
 }

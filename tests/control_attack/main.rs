@@ -34,6 +34,7 @@ fn attacks() -> usize {
 struct Random(u64);
 
 impl Random {
+    #[allow(clippy::print_stdout, reason = "a seed is shown where its test's output goes")]
     fn new() -> Random {
         let seed = std::env::var("COLO_SEED").map_or(20_261_123, |n| n.parse().expect("COLO_SEED: a number"));
         println!("COLO_SEED={seed}");

@@ -17,10 +17,10 @@ use crate::order_link::OrderLink;
 const CYCLES_MAX: usize = 50_000_000;
 
 /// A venue that does what it is told.
-struct Venue {
+pub(super) struct Venue {
     listener: TcpListener,
     stream: Option<TcpStream>,
-    connections: usize,
+    pub(super) connections: usize,
     bytes: Vec<u8>,
     /// Whole packets: type and payload.
     packets: Vec<(u8, Vec<u8>)>,
@@ -70,28 +70,28 @@ impl Venue {
     }
 
     /// OUCH messages of one letter.
-    fn messages(&self, letter: u8) -> usize {
+    pub(super) fn messages(&self, letter: u8) -> usize {
         self.packets.iter().filter(|(kind, m)| *kind == b'U' && m.first() == Some(&letter)).count()
     }
 }
 
-struct World {
-    venue: Venue,
-    agent: GatewayOf<OuchGateway, OrderLink>,
+pub(super) struct World {
+    pub(super) venue: Venue,
+    pub(super) agent: GatewayOf<OuchGateway, OrderLink>,
     orders: Producer<OrderItem>,
-    items: Consumer<GatewayItem>,
+    pub(super) items: Consumer<GatewayItem>,
     said: Receiver<Word>,
-    ending: Arc<Ending>,
-    clock: Clock,
+    pub(super) ending: Arc<Ending>,
+    pub(super) clock: Clock,
     /// Added to the clock: time that passes at once.
-    ahead: u64,
-    approved: Vec<OrderItem>,
+    pub(super) ahead: u64,
+    pub(super) approved: Vec<OrderItem>,
     _rig: Rig,
 }
 
 impl World {
     /// An agent, and so many orders for it that the risk gate has approved.
-    fn new(test: &str, approved: usize) -> World {
+    pub(super) fn new(test: &str, approved: usize) -> World {
         let venue = Venue::new();
         let (approved, mut rig) = Rig::approved(test, approved);
         let (orders, taken) = spsc::channel(1_024);
@@ -124,13 +124,13 @@ impl World {
         Nanos(self.clock.now().0 + self.ahead)
     }
 
-    fn step(&mut self) {
+    pub(super) fn step(&mut self) {
         self.agent.do_work(self.now());
         self.venue.turn();
     }
 
     #[track_caller]
-    fn until(&mut self, what: &str, mut is: impl FnMut(&mut World) -> bool) {
+    pub(super) fn until(&mut self, what: &str, mut is: impl FnMut(&mut World) -> bool) {
         for _ in 0..CYCLES_MAX {
             self.step();
             if is(self) {
@@ -141,20 +141,31 @@ impl World {
         panic!("waited in vain for {what}");
     }
 
-    fn log_in(&mut self) {
+    pub(super) fn log_in(&mut self) {
         self.until("a login", |w| w.venue.packets.iter().any(|(kind, _)| *kind == b'L'));
         self.venue.say(b'A', format!("{:>10}{:>20}", "S1", 1).as_bytes());
         self.until("a session", |w| w.agent.gateway.is_ready());
         while self.items.pop().is_some() {}
     }
 
-    fn push_orders(&mut self, n: usize) {
+    /// Has orders sent to a venue that does not read, until one waits in the buffer.
+    pub(super) fn orders_in_transit(&mut self) {
+        let Link::Up(link) = &mut self.agent.link else { panic!("it has no line") };
+        // What the kernel takes at once is far more than some orders: the rest of its room goes to bytes that are never read.
+        while net::ByteStream::send(link, &[0; 65_536]).expect("an open line") > 0 {}
+        self.push_orders(3);
+        while self.agent.in_transmit.is_empty() {
+            self.agent.do_work(self.now());
+        }
+    }
+
+    pub(super) fn push_orders(&mut self, n: usize) {
         for item in self.approved.drain(..n) {
             self.orders.push(item).unwrap();
         }
     }
 
-    fn counter(&self, id: usize) -> u64 {
+    pub(super) fn counter(&self, id: usize) -> u64 {
         self.agent.publisher.counters.get(id).unwrap()
     }
 }

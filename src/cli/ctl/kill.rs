@@ -47,14 +47,13 @@ fn scope_word(scope: &Value) -> String {
 
 /// What a kill took, in a line.
 fn figures(kill: &Value) -> String {
-    let us = |ns: &Value| ns.as_u64().unwrap_or(0) / 1_000;
-    let last = us(&kill["last_order_after_ns"]);
+    let last = match kill["last_order_after_ns"].as_u64() {
+        Some(ns) => format!("; last new order {} us after the kill", ns / 1_000),
+        None => String::new(),
+    };
     match kill["flat_after_ns"].as_u64() {
-        Some(flat) => format!(
-            "confirmed flat after {:.1} ms; last new order {last} us after the kill",
-            flat as f64 / 1_000_000.0
-        ),
-        None => format!("NOT CONFIRMED FLAT: orders may live; last new order {last} us after the kill"),
+        Some(flat) => format!("confirmed flat after {:.1} ms{last}", flat as f64 / 1_000_000.0),
+        None => format!("NOT CONFIRMED FLAT: orders may live{last}"),
     }
 }
 
