@@ -83,8 +83,9 @@ impl LogWriter {
 
     /// The same, which seals what it follows.
     #[must_use]
-    pub fn sealing(self, seals: Seals) -> LogWriter {
-        LogWriter { seals: Some(seals), ..self }
+    pub fn sealing(mut self, seals: Seals) -> LogWriter {
+        self.seals = Some(seals);
+        self
     }
 
     /// Seals what was followed: once a second, and at the end.
