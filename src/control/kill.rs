@@ -169,8 +169,15 @@ fn keep(
     loop {
         let (client, outcome) = match asks.recv_timeout(LOOK) {
             Err(RecvTimeoutError::Disconnected) => return,
-            Err(RecvTimeoutError::Timeout) if Latch::mark(folder) == mark => continue,
-            Err(RecvTimeoutError::Timeout) => (None, Outcome::Found(Latch::read(folder))),
+            Err(RecvTimeoutError::Timeout) => {
+                // The mark before the file: what changes it between the two is found with the next look.
+                let seen = Latch::mark(folder);
+                if seen == mark {
+                    continue;
+                }
+                mark = seen;
+                (None, Outcome::Found(Latch::read(folder)))
+            }
             Ok((client, Ask::Add(scope, by))) => {
                 let added = Latch::add(folder, scope, by, needed);
                 (client, added.map_or_else(|e| Outcome::Failed(e.to_string()), Outcome::Latched))
@@ -184,9 +191,20 @@ fn keep(
                 (client, outcome)
             }
         };
-        mark = Latch::mark(folder);
+        let ours = match &outcome {
+            Outcome::Latched(latch) | Outcome::Released(_, _, latch) => Some(latch.clone()),
+            Outcome::Failed(_) | Outcome::Found(_) => None,
+        };
         if tell.send(Done { client, outcome }).is_err() {
             return;
+        }
+        // What somebody else wrote behind our own writing is found, and ours is not.
+        if let Some(ours) = ours {
+            mark = Latch::mark(folder);
+            let found = Latch::read(folder);
+            if found != ours && tell.send(Done { client: None, outcome: Outcome::Found(found) }).is_err() {
+                return;
+            }
         }
     }
 }
