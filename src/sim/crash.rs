@@ -52,7 +52,7 @@ impl Ended {
             return Ok(());
         }
         if canary == Some(Canary::SkipsRecord) && !self.is_torn {
-            without_a_record(&RunDir::core(&self.run)).map_err(HostError::from)?;
+            without_a_record(&RunDir::core(&self.run))?;
         }
         let outcome = Journal::open(&self.run).and_then(|journal| replay::<Trader>(&journal));
         let checked = match outcome {
