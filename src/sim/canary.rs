@@ -4,7 +4,7 @@
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Canary {
-    /// A process begins with the tokens that the one before it began with, and is not told which ones the venue knows.
+    /// An order carries a token that was used before.
     ReusesTokens,
     /// A fill is not applied.
     IgnoresFill,
@@ -14,8 +14,8 @@ pub enum Canary {
     MissesMessage,
     /// An order is sent again.
     SendsAgain,
-    /// An order that was decided before a cut is sent on the next connection.
-    IgnoresCut,
+    /// An order leaves with other values than were decided.
+    AltersOrder,
     /// What is open is not held against the limit.
     ReservesNothing,
     /// A record is not journaled.
@@ -38,7 +38,7 @@ impl Canary {
             AppliesTwice,
             MissesMessage,
             SendsAgain,
-            IgnoresCut,
+            AltersOrder,
             ReservesNothing,
             SkipsRecord,
             MissesHalt,
@@ -56,7 +56,7 @@ impl Canary {
             Canary::AppliesTwice => "applies-twice",
             Canary::MissesMessage => "misses-message",
             Canary::SendsAgain => "sends-again",
-            Canary::IgnoresCut => "ignores-cut",
+            Canary::AltersOrder => "alters-order",
             Canary::ReservesNothing => "reserves-nothing",
             Canary::SkipsRecord => "skips-record",
             Canary::MissesHalt => "misses-halt",

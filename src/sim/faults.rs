@@ -170,7 +170,7 @@ pub(super) struct Plan {
     pub(super) buffer_bytes: usize,
     /// Which faults come: those of lines, of the order session, of agents, of the process, of the disk, of clocks, of people and the venue.
     pub(super) has: [bool; 7],
-    /// Steps from one fault of the order session to the next, on the mean; those of the process are sixteen times as seldom.
+    /// Steps from one fault of the order session to the next, on the mean; those of the process and the disk are eight times as seldom.
     pub(super) spacing: u64,
 }
 
@@ -189,8 +189,8 @@ fn among<T: Copy>(rng: &mut Rng, all: &[T]) -> T {
 
 impl Plan {
     pub(super) fn draw(rng: &mut Rng) -> Plan {
-        let rate = among(rng, &[2_000, 10_000, 40_000]);
-        let messages = among(rng, &[2, 8, 24]);
+        let rate = among(rng, &[5_000, 20_000, 80_000]);
+        let messages = among(rng, &[4, 16, 48]);
         let delay = [(); 2].map(|()| among(rng, &[0, 50_000, MS, 20 * MS]));
         Plan {
             rate,
@@ -201,7 +201,7 @@ impl Plan {
             datagram_bytes: [among(rng, &[200, 500, 1_400]), among(rng, &[128, 300, 1_400])],
             buffer_bytes: among(rng, &[4_096, 65_536, 1 << 20]),
             has: [(); 7].map(|()| rng.below(3) > 0),
-            spacing: among(rng, &[300, 1_000, 4_000]),
+            spacing: among(rng, &[60, 250, 1_000]),
         }
     }
 }
@@ -233,7 +233,7 @@ impl Storm {
 
     /// Draws one; what it has is counted.
     pub(super) fn draw(rng: &mut Rng, plan: &Plan, counts: &mut FaultCounts) -> Storm {
-        let lasts = 500 + rng.below(8_000);
+        let lasts = 200 + rng.below(3_000);
         if !plan.has[LINES] {
             return Storm { lasts, ..Storm::calm() };
         }

@@ -24,6 +24,8 @@ const ANSWER_LATE: u64 = 60 * MS;
 const ANSWERS_BYTES: usize = 1 << 20;
 
 type Asked = Arc<Mutex<VecDeque<Vec<u8>>>>;
+/// An answer on its way: when due, in which order asked for, from which server.
+type Answer = (u64, u64, usize, Vec<u8>);
 
 /// See the module.
 pub(super) struct Lines {
@@ -31,8 +33,7 @@ pub(super) struct Lines {
     buffers: [Arc<Mutex<Buffer>>; 2],
     buffer_bytes: usize,
     servers: [(Asked, Arc<Mutex<Buffer>>); 2],
-    /// On their way: when due, in which order asked for, from which server.
-    answers: BinaryHeap<Reverse<(u64, u64, usize, Vec<u8>)>>,
+    answers: BinaryHeap<Reverse<Answer>>,
     asked: u64,
 }
 

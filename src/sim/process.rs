@@ -38,7 +38,7 @@ const FEED: FeedId = FeedId(0);
 /// What the journal keeps back, as a core's does.
 const RESERVE: usize = 256 * 1024;
 /// How often the cold side looks after the logs, ns.
-const COLD: u64 = 10_000_000;
+const COLD: u64 = 50_000_000;
 /// How often the clock is bent towards the wall clock, ns.
 const CLOCK: u64 = 1_000_000_000;
 
@@ -201,7 +201,7 @@ impl Process {
             strategy,
             gateway,
             market: FeedSeam::new(from_feed, to_market, setup.canary),
-            orders: OrderSeam::new(from_strategy, to_gateway, setup.canary),
+            orders: OrderSeam { from: from_strategy, to: to_gateway },
             reports: ReportSeam::new(from_gateway, to_strategy, setup.canary),
             control,
             ending,

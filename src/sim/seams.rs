@@ -6,10 +6,7 @@
 //!                          +======= [seam] ========+
 //! ```
 
-use model::{
-    CommandKind, FeedStatus, MarketBody, MarketEvent, Px, Qty, ReportKind, SessionEvent, Side, Token,
-    TradingState,
-};
+use model::{FeedStatus, MarketBody, MarketEvent, Px, Qty, ReportKind, SessionEvent, Side, TradingState};
 use ringbuf::spsc::{Consumer, Producer};
 
 use super::canary::Canary;
@@ -117,42 +114,16 @@ impl FeedSeam {
 pub(super) struct OrderSeam {
     pub(super) from: Consumer<OrderItem>,
     pub(super) to: Producer<OrderItem>,
-    pub(super) canary: Option<Canary>,
-    kept: Option<OrderItem>,
-    passed: u32,
 }
 
 impl OrderSeam {
-    pub(super) fn new(
-        from: Consumer<OrderItem>,
-        to: Producer<OrderItem>,
-        canary: Option<Canary>,
-    ) -> OrderSeam {
-        OrderSeam { from, to, canary, kept: None, passed: 0 }
-    }
-
-    /// The next item, which has not passed yet. `epoch`: connections that the gateway knows to be over.
+    /// The next item, which has not passed yet.
     pub(super) fn next(&mut self) -> Option<OrderItem> {
-        if self.to.free() < 2 { None } else { self.from.pop() }
+        if self.to.free() == 0 { None } else { self.from.pop() }
     }
 
     /// Passes it on.
-    pub(super) fn pass(&mut self, item: OrderItem, epoch: u32) {
-        let is_new = matches!(item.approved.command().kind, CommandKind::New { .. });
-        self.passed += u32::from(is_new);
-        let mut item = item;
-        match self.canary {
-            Some(Canary::IgnoresCut) => item.epoch = epoch,
-            Some(Canary::SendsAgain) if is_new && self.passed.is_multiple_of(20) => {
-                self.kept = Some(item);
-            }
-            Some(Canary::SendsAgain) => {
-                if let Some(kept) = self.kept.take() {
-                    let _ = self.to.push(OrderItem { epoch, ..kept });
-                }
-            }
-            _ => {}
-        }
+    pub(super) fn pass(&mut self, item: OrderItem) {
         let _ = self.to.push(item);
     }
 }
@@ -202,11 +173,6 @@ impl ReportSeam {
                 self.passed += u32::from(is_fill);
                 if is_fill && self.passed.is_multiple_of(5) {
                     return;
-                }
-            }
-            (Canary::ReusesTokens, GatewayItem::Session { event, .. }) => {
-                if let SessionEvent::Ready { next_token, .. } = event {
-                    *next_token = Token(0);
                 }
             }
             (Canary::ForgetsOrder, GatewayItem::Report { report, .. }) => {

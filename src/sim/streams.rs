@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
+use super::canary::Canary;
 use super::faults::{Fate, Fault, FaultCounts, Storm};
 use super::link::{State, Wire, lock, next_call};
 use super::oracle::Violation;
@@ -42,8 +43,10 @@ pub(super) struct Streams {
     pub(super) unreachable_until: u64,
     /// Connections that are gone, of which the venue hears later.
     unnoticed: Vec<(u64, u64)>,
-    /// A message of the core's is lost on its way, once, with nobody noticing.
-    pub(super) loses_request: bool,
+    /// What is wrong with the way to the venue, on purpose.
+    pub(super) canary: Option<Canary>,
+    /// New orders that have left.
+    left: u32,
 }
 
 /// What a step of the network is about.
@@ -66,7 +69,8 @@ impl Streams {
             frozen_until: 0,
             unreachable_until: 0,
             unnoticed: Vec::new(),
-            loses_request: false,
+            canary: None,
+            left: 0,
         }
     }
 
@@ -127,7 +131,7 @@ impl Streams {
         let mut k = 0;
         while k < self.open.len() {
             let stream = &mut self.open[k];
-            stream.leave(a, self.delay[0], &mut self.loses_request);
+            stream.leave(a, self.delay[0], self.canary, &mut self.left);
             if lock(&stream.wire).is_dropped {
                 // What the host had taken of the process arrives, or the host is gone with it.
                 self.hang_up(k, a)?;
@@ -177,7 +181,7 @@ impl Streams {
     pub(super) fn power_off(&mut self, a: &mut Around<'_>) -> Result<(), Violation> {
         while next_call().is_some() {}
         while !self.open.is_empty() {
-            self.open[0].leave(a, 0, &mut false);
+            self.open[0].leave(a, 0, None, &mut self.left);
             self.cut(0, a)?;
         }
         Ok(())
@@ -186,17 +190,17 @@ impl Streams {
 
 impl Stream {
     /// What the agent has handed over is on its way.
-    fn leave(&mut self, a: &mut Around<'_>, delay: u64, loses: &mut bool) {
+    fn leave(&mut self, a: &mut Around<'_>, delay: u64, canary: Option<Canary>, left: &mut u32) {
         let mut w = lock(&self.wire);
         if w.up.is_empty() {
             return;
         }
         let mut bytes: Vec<u8> = w.up.drain(..).collect();
         drop(w);
-        let is_order = self.epoch.is_some() && bytes.len() > 2 && bytes[2..].starts_with(b"UO");
-        if std::mem::take(&mut *loses) && is_order {
-            let end = 2 + usize::from(u16::from_be_bytes([bytes[0], bytes[1]]));
-            bytes.drain(..end.min(bytes.len()));
+        if let Some(canary) = canary
+            && self.epoch.is_some()
+        {
+            plant(canary, &mut bytes, left);
         }
         self.up.push_back((a.now + delay, bytes));
     }
@@ -254,5 +258,26 @@ impl Stream {
         if self.is_over && self.down.is_empty() {
             lock(&self.wire).state = State::Ended;
         }
+    }
+}
+
+/// Loses, doubles or changes the first message of some bytes, where that is the tenth new order.
+fn plant(canary: Canary, bytes: &mut Vec<u8>, left: &mut u32) {
+    if !bytes.get(2..).is_some_and(|rest| rest.starts_with(b"UO")) {
+        return;
+    }
+    *left += 1;
+    let end = (2 + usize::from(u16::from_be_bytes([bytes[0], bytes[1]]))).min(bytes.len());
+    match canary {
+        Canary::LosesRequest if *left == 10 => drop(bytes.drain(..end)),
+        // Behind the packet's length and type and the message's.
+        Canary::ReusesTokens if *left == 10 && end >= 8 => bytes[4..8].copy_from_slice(&1u32.to_be_bytes()),
+        // The last byte of its quantity.
+        Canary::AltersOrder if *left == 10 && end >= 13 => bytes[12] ^= 1,
+        Canary::SendsAgain if *left == 10 => {
+            let again = bytes[..end].to_vec();
+            bytes.extend_from_slice(&again);
+        }
+        _ => {}
     }
 }

@@ -33,7 +33,7 @@ impl World {
         if has[DISK] {
             self.strike_disk(8 * spacing);
         }
-        if has[PROCESS] && self.rng.below(16 * spacing) == 0 {
+        if has[PROCESS] && self.rng.below(8 * spacing) == 0 {
             self.crash()?;
         }
         self.heed_the_core()

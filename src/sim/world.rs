@@ -103,8 +103,8 @@ impl World {
         let config = configure(folder, name, seed, plan.trades_every)?;
         let symbols: Vec<Symbol> = config.instruments.iter().map(|i| i.symbol).collect();
         let mut listed = symbols.clone();
-        // One that the core does not trade, somewhere among them.
-        listed.insert(rng.below(4) as usize, Symbol(*b"TSLA    "));
+        // One that the core does not trade, and the least active.
+        listed.push(Symbol(*b"TSLA    "));
         let venue = Venue::new(venue(&plan, listed, seed), MORNING);
         let limits = config.limits;
         let bounds = Bounds {
@@ -113,9 +113,11 @@ impl World {
             orders: limits.max_open_orders as usize,
         };
         let (counter, hands) = quanta::Clock::mock();
+        let mut streams = Streams::new(plan.delay);
+        streams.canary = canary;
         Ok(World {
             lines: Lines::new(plan.buffer_bytes),
-            streams: Streams::new(plan.delay),
+            streams,
             process: None,
             judge: Judge::new(symbols),
             requests: Requests::new(bounds),
@@ -277,7 +279,7 @@ impl World {
             self.judge.decision(p, command, symbol)?;
             let ask = super::oracle::ask::Ask::of(command, symbol);
             self.requests.decided(ask, item.epoch)?;
-            p.orders.pass(item, p.reports.epoch);
+            p.orders.pass(item);
         }
         self.requests.is_sweeping = p.ending.farewell() == Farewell::Sweep;
         if gateway_runs {

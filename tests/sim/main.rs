@@ -10,7 +10,7 @@ use colo::sim::{Canary, Failure, Fault, Figures, Invariant, Order, SimError, run
 
 /// Seeds without `COLO_T1_SEEDS`, and inputs in each: what a test run can spare.
 const SEEDS: u64 = 32;
-const EVENTS: u64 = 10_000;
+const EVENTS: u64 = 15_000;
 /// Seeds that a canary has to be caught in: in a quiet one it may be about nothing.
 const CANARY_SEEDS: u64 = 48;
 
@@ -62,9 +62,10 @@ fn about(canary: Canary) -> &'static [Invariant] {
     match canary {
         Canary::ReusesTokens => &[Token],
         Canary::IgnoresFill => &[Ledger, LiveSet, Exposure, Rest],
-        Canary::AppliesTwice | Canary::MissesMessage => &[Book],
-        Canary::SendsAgain => &[Token, Decided],
-        Canary::IgnoresCut => &[Decided],
+        Canary::AppliesTwice => &[Book, Rest],
+        Canary::MissesMessage => &[Book],
+        Canary::SendsAgain => &[Token],
+        Canary::AltersOrder => &[Decided],
         Canary::ReservesNothing => &[Exposure],
         Canary::SkipsRecord => &[Replay],
         Canary::MissesHalt => &[Trading],
