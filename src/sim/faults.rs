@@ -199,7 +199,7 @@ impl Plan {
             cancel_on_disconnect: rng.below(2) == 0,
             delay,
             datagram_bytes: [among(rng, &[200, 500, 1_400]), among(rng, &[128, 300, 1_400])],
-            buffer_bytes: among(rng, &[4_096, 65_536, 1 << 20]),
+            buffer_bytes: among(rng, &[16_384, 131_072, 1 << 20]),
             has: [(); 7].map(|()| rng.below(3) > 0),
             spacing: among(rng, &[60, 250, 1_000]),
         }
