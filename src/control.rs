@@ -339,7 +339,11 @@ impl ControlServer {
 
     fn on_done(&mut self, now: Nanos, done: Done) {
         let answer = match &done.outcome {
-            Outcome::Latched(_) => json!({"ok": true, "command": Command::Kill, "latched": true}),
+            Outcome::Latched(latch) => {
+                // Somebody else may have latched more in the meantime.
+                self.trip_all(&latch.clone(), self.clock.now());
+                json!({"ok": true, "command": Command::Kill, "latched": true})
+            }
             Outcome::Failed(why) => {
                 let fields = json!({"error.message": why});
                 self.said.push(Said { level: "error", message: "the latch cannot be written", fields });
@@ -395,6 +399,7 @@ impl ControlServer {
     fn trip_all(&mut self, latch: &Latch, now: Nanos) {
         for kill in &latch.kills {
             match instrument_of(&self.kill.parts.instruments, &kill.scope) {
+                Ok(instrument) if self.kill.parts.ending.kill().holds(instrument) => {}
                 Ok(instrument) => {
                     self.kill.parts.ending.kill().trip(instrument, now);
                     self.must_send(Control::Kill { instrument }, None);

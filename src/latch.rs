@@ -212,14 +212,6 @@ impl Latch {
         written?;
         File::open(folder)?.sync_all()
     }
-
-    /// When the file was last written, in a form that changes with it; `None` where there is none. One system call.
-    #[must_use]
-    pub fn mark(folder: &Path) -> Option<(u64, i64, i64)> {
-        use std::os::unix::fs::MetadataExt;
-        let there = fs::symlink_metadata(folder.join(FILE)).ok()?;
-        Some((there.ino(), there.mtime(), there.mtime_nsec()))
-    }
 }
 
 fn parse(bytes: &[u8]) -> Result<Latch, &'static str> {
@@ -276,7 +268,7 @@ mod tests {
     fn a_latch_outlives_whoever_wrote_it_and_goes_only_by_release() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
-        assert!(Latch::read(dir).is_empty() && Latch::mark(dir).is_none());
+        assert!(Latch::read(dir).is_empty());
         let symbol = Scope::Symbol("AAPL".into());
         Latch::add(dir, symbol.clone(), word("anna"), 1).unwrap();
         assert!(!Latch::read(dir).holds_all());

@@ -77,6 +77,18 @@ impl KillSwitch {
         }
     }
 
+    /// Whether this scope is killed by itself.
+    #[must_use]
+    pub fn holds(&self, instrument: Option<InstrumentId>) -> bool {
+        match instrument {
+            None => self.holds_all(),
+            Some(id) => {
+                let (word, bit) = place(id);
+                self.instruments[word].load(Ordering::Relaxed) & bit != 0
+            }
+        }
+    }
+
     /// Whether everything is killed.
     #[inline]
     #[must_use]
@@ -128,6 +140,7 @@ mod tests {
         let port = CommandKind::Port { token: Token(1), request: PortRequest::MassCancel };
         assert!(kill.blocks(&new(4095)) && kill.at() == Nanos(8));
         assert!(!kill.blocks(&command(5, cancel)) && !kill.blocks(&command(5, port)));
+        assert!(kill.holds(None) && kill.holds(Some(InstrumentId(5))) && !kill.holds(Some(InstrumentId(6))));
         kill.clear(None);
         assert!(kill.blocks(&new(5)) && !kill.blocks(&new(4)));
         kill.clear(Some(InstrumentId(5)));

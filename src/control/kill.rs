@@ -89,11 +89,12 @@ impl KillDesk {
     pub(super) fn open(parts: KillParts) -> std::io::Result<KillDesk> {
         let (asks, jobs) = mpsc::channel();
         let (tell, done) = mpsc::channel();
+        let known = parts.latch.clone();
         let (folder, needed, confined) = (parts.folder.clone(), parts.operators_needed, parts.confined);
         std::thread::Builder::new().name("latch".into()).spawn(move || {
             // A refusal is told of by the other threads.
             let _ = confined.map(host::drop_capabilities);
-            keep(&folder, needed, &jobs, &tell);
+            keep(&folder, needed, known, &jobs, &tell);
         })?;
         Ok(KillDesk { known: parts.latch.kills.clone(), parts, asks, done })
     }
@@ -158,53 +159,42 @@ fn word(by: &By, at: Nanos) -> Word {
     Word::new(by.operator.as_str(), by.reason.as_str(), by.uid, at.0)
 }
 
-/// The thread: ends when the core's control does.
+/// The thread: ends when the core's control does. `known`: what was latched when the core looked.
 fn keep(
     folder: &std::path::Path,
     needed: usize,
+    mut known: Latch,
     asks: &Receiver<(Option<(u64, By)>, Ask)>,
     tell: &Sender<Done>,
 ) {
-    let mut mark = Latch::mark(folder);
     loop {
         let (client, outcome) = match asks.recv_timeout(LOOK) {
             Err(RecvTimeoutError::Disconnected) => return,
-            Err(RecvTimeoutError::Timeout) => {
-                // The mark before the file: what changes it between the two is found with the next look.
-                let seen = Latch::mark(folder);
-                if seen == mark {
-                    continue;
-                }
-                mark = seen;
-                (None, Outcome::Found(Latch::read(folder)))
-            }
+            // What it says is compared, not when it was written: somebody may write between a write of ours and our look at it.
+            Err(RecvTimeoutError::Timeout) => match Latch::read(folder) {
+                latch if latch == known => continue,
+                latch => (None, Outcome::Found(latch)),
+            },
             Ok((client, Ask::Add(scope, by))) => {
                 let added = Latch::add(folder, scope, by, needed);
                 (client, added.map_or_else(|e| Outcome::Failed(e.to_string()), Outcome::Latched))
             }
             Ok((client, Ask::Release(scope, by))) => {
-                let released = Latch::release(folder, &scope, by, needed);
-                let outcome = match released {
+                let outcome = match Latch::release(folder, &scope, by, needed) {
                     Ok((release, latch)) => Outcome::Released(scope, release, latch),
                     Err(e) => Outcome::Failed(e.to_string()),
                 };
                 (client, outcome)
             }
         };
-        let ours = match &outcome {
-            Outcome::Latched(latch) | Outcome::Released(_, _, latch) => Some(latch.clone()),
-            Outcome::Failed(_) | Outcome::Found(_) => None,
-        };
+        match &outcome {
+            Outcome::Latched(latch) | Outcome::Released(_, _, latch) | Outcome::Found(latch) => {
+                known.clone_from(latch);
+            }
+            Outcome::Failed(_) => {}
+        }
         if tell.send(Done { client, outcome }).is_err() {
             return;
-        }
-        // What somebody else wrote behind our own writing is found, and ours is not.
-        if let Some(ours) = ours {
-            mark = Latch::mark(folder);
-            let found = Latch::read(folder);
-            if found != ours && tell.send(Done { client: None, outcome: Outcome::Found(found) }).is_err() {
-                return;
-            }
         }
     }
 }

@@ -30,10 +30,10 @@ fn what_is_killed_does_not_leave_and_is_told_of() {
 
 #[test]
 fn what_the_socket_has_not_taken_goes_with_its_connection() {
-    let mut w = World::new("killed-stuck", 1_000);
+    let mut w = World::new("killed-stuck", 3);
     w.log_in();
     // The venue reads nothing, until the kernel takes nothing more and a part of an order is left.
-    w.orders_in_transit();
+    let _deaf = w.orders_in_transit();
     let sent = w.counter(counter::sent);
     w.ending.kill().trip(None, w.clock.now());
     w.until("another connection", |w| {

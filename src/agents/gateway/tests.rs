@@ -148,8 +148,9 @@ impl World {
         while self.items.pop().is_some() {}
     }
 
-    /// Has orders sent to a venue that does not read, until one waits in the buffer.
-    pub(super) fn orders_in_transit(&mut self) {
+    /// Has orders sent to a venue that does not read, until they wait in the buffer. The venue's end, which is never read.
+    pub(super) fn orders_in_transit(&mut self) -> TcpStream {
+        let deaf = self.venue.stream.take().expect("a client");
         let Link::Up(link) = &mut self.agent.link else { panic!("it has no line") };
         // What the kernel takes at once is far more than some orders: the rest of its room goes to bytes that are never read.
         while net::ByteStream::send(link, &[0; 65_536]).expect("an open line") > 0 {}
@@ -157,6 +158,8 @@ impl World {
         while self.agent.in_transmit.is_empty() {
             self.agent.do_work(self.now());
         }
+        self.venue.packets.clear();
+        deaf
     }
 
     pub(super) fn push_orders(&mut self, n: usize) {
