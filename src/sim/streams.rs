@@ -117,9 +117,11 @@ impl Streams {
         }
     }
 
-    /// Moves bytes both ways, as far as they are due.
-    pub(super) fn carry(&mut self, a: &mut Around<'_>, epoch: u32) -> Result<(), Violation> {
-        self.answer_calls(a, epoch);
+    /// Moves bytes both ways, as far as they are due, and takes calls, before which so many order sessions had ended; none where that is not known yet.
+    pub(super) fn carry(&mut self, a: &mut Around<'_>, epoch: Option<u32>) -> Result<(), Violation> {
+        if let Some(epoch) = epoch {
+            self.answer_calls(a, epoch);
+        }
         self.unnoticed.retain(|(due, id)| {
             let is_due = *due <= a.now;
             if is_due {

@@ -195,7 +195,7 @@ impl World {
         let (streams, mut around) = self.around();
         match power {
             true => streams.power_off(&mut around)?,
-            false => streams.carry(&mut around, 0)?,
+            false => streams.carry(&mut around, Some(0))?,
         }
         self.requests.clear();
         Ok(())
@@ -214,8 +214,10 @@ impl World {
         let is_dark = self.setup.plan.has[LINES] && (from..until).contains(&since);
         self.lines.carry(now, &mut self.venue, is_dark, &mut self.figures.faults);
         let epoch = self.process.as_ref().map_or(0, |p| p.reports.epoch);
+        // What the gateway says of its last session may still wait for a strategy that stands still: until it has passed, the next one is not begun.
+        let is_told = self.process.as_ref().is_none_or(|p| p.reports.from.is_empty());
         let (streams, mut around) = self.around();
-        streams.carry(&mut around, epoch)?;
+        streams.carry(&mut around, is_told.then_some(epoch))?;
         self.requests.over(epoch);
         self.judge.orders(&self.venue, &self.requests)?;
         for _ in 0..ROUNDS {

@@ -99,8 +99,10 @@ impl Requests {
         }
         let found = self.in_flight.iter().position(|f| f.ask == ask && f.epoch == epoch);
         let Some(found) = found else {
-            let found =
-                format!("{ask:?} reaches the venue on connection {epoch}, for which it was not decided");
+            let last: Vec<_> = self.in_flight.iter().rev().take(3).collect();
+            let found = format!(
+                "{ask:?} reaches the venue on connection {epoch}, for which it was not decided; decided last: {last:?}"
+            );
             return Err(violated(Invariant::Decided, found));
         };
         // What was decided before and has not come was dropped, and may not come any more.
