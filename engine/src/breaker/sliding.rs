@@ -12,17 +12,26 @@ const SLOTS: usize = 17;
 pub(crate) struct Sliding {
     width: u64,
     slots: [u32; SLOTS],
-    /// The number of the newest slot since the epoch.
+    /// The number of the newest slot since the epoch, and the time at which it ends: a division a message is more than all the rest of this.
     at: u64,
+    ends: u64,
     total: u64,
 }
 
 impl Sliding {
     pub(crate) fn new(span: Nanos) -> Sliding {
-        Sliding { width: span.0.div_ceil(16).max(1), slots: [0; SLOTS], at: 0, total: 0 }
+        Sliding { width: span.0.div_ceil(16).max(1), slots: [0; SLOTS], at: 0, ends: 0, total: 0 }
     }
 
+    #[inline]
     fn go_to(&mut self, now: Nanos) {
+        if now.0 >= self.ends {
+            self.roll(now);
+        }
+    }
+
+    #[cold]
+    fn roll(&mut self, now: Nanos) {
         let at = now.0 / self.width;
         // A step back in time is no step.
         let passed = at.saturating_sub(self.at);
@@ -31,6 +40,7 @@ impl Sliding {
             self.total -= u64::from(core::mem::take(slot));
         }
         self.at += passed;
+        self.ends = (self.at + 1).saturating_mul(self.width);
     }
 
     /// One more; returns how many there are now.
@@ -45,10 +55,10 @@ impl Sliding {
 
     /// How many there are. Moves nothing, so that a question leaves no trace in a state.
     pub(crate) fn total(&self, now: Nanos) -> u64 {
-        let passed = (now.0 / self.width).saturating_sub(self.at);
-        if passed == 0 {
+        if now.0 < self.ends {
             return self.total;
         }
+        let passed = (now.0 / self.width).saturating_sub(self.at);
         let left = (SLOTS as u64).saturating_sub(passed);
         // Backwards from the newest.
         (0..left).map(|k| u64::from(self.slots[((self.at + SLOTS as u64 - k) % SLOTS as u64) as usize])).sum()

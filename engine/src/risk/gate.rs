@@ -451,8 +451,7 @@ impl Gate {
         if i.reference <= Px::ZERO {
             return Err(RiskReject::NoReference);
         }
-        let room = i.reference.bps(self.limits.price_collar_bps);
-        if (px - i.reference).0.abs() > room.0 {
+        if !i.reference.is_within((px - i.reference).0.abs(), self.limits.price_collar_bps) {
             return Err(RiskReject::Collar);
         }
         Ok(())

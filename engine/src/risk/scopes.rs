@@ -176,7 +176,7 @@ impl Drift {
             return false;
         }
         // Only where it pays more or takes less: that is how an order moves a price.
-        (px - from).0 * side.sign() > from.bps(i64::from(limit.bps)).0
+        !from.is_within((px - from).0 * side.sign(), i64::from(limit.bps))
     }
 
     /// An order goes.
