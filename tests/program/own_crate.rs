@@ -6,7 +6,8 @@ use std::process::Command;
 
 use super::COLO;
 
-/// Makes the crate, outside any workspace, and builds it. It shares the target folder of this test, so that only what is its own is compiled.
+/// Makes the crate, outside any workspace, and builds it. It shares the target folder of this test, and the profile of the workspace, so that only what is its own is
+/// compiled.
 pub fn build(folder: &Path, name: &str, main: &str) -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let manifest = format!(
@@ -23,6 +24,9 @@ colo = {{ path = {here:?} }}
 [profile.dev]
 opt-level = 1
 debug = "line-tables-only"
+
+[profile.dev.package.dbn]
+opt-level = 0
 "#
     );
     fs::create_dir(folder.join("src")).expect("a folder");
