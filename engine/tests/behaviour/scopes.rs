@@ -1,8 +1,8 @@
 //! Limits of firm, account and symbol; parts of the daily volume; money over all positions; the restricted list; what repeats itself or leads too far.
 
 use engine::{
-    AdvLimits, Alarm, DriftLimit, EngineConfig, RepeatLimit, RiskLimits, RiskReject, ScopeLimits, Scopes,
-    SymbolLimits,
+    AdvLimits, Alarm, DriftLimit, EngineConfig, Measure, RepeatLimit, RiskLimits, RiskReject, ScopeLimits,
+    Scopes, SymbolLimits,
 };
 use model::{BreakerCause, BreakerLevel, Control, Nanos, Qty, Side, Usd};
 
@@ -188,4 +188,84 @@ fn a_row_of_orders_that_leads_away_pauses_the_strategy() {
     );
     kit.control(Control::Resume);
     kit.passes(buy(A, 3, MID + 1_001));
+}
+
+#[test]
+fn another_size_is_no_repetition() {
+    let repeat = Some(RepeatLimit { count: 1, window: Nanos::from_millis(60_000) });
+    let mut kit = kit(Scopes { repeat, ..Scopes::default() });
+    for k in 0..2u64 {
+        let token = kit.live(buy(A, 100, MID));
+        kit.report(token, executed(100, MID, k + 1));
+    }
+    kit.passes(buy(A, 99, MID));
+    kit.passes(buy(A, 100, MID)); // behind another order, none of whose size has traded
+}
+
+#[test]
+fn a_trade_that_is_corrected_or_broken_gives_its_room_back() {
+    let firm = ScopeLimits { max_gross_notional: Some(Usd(100 * MID)), ..ScopeLimits::default() };
+    let mut kit = kit(Scopes { firm, ..Scopes::default() });
+    let token = kit.live(buy(A, 100, MID));
+    kit.report(token, executed(100, MID, 1));
+    assert_eq!(kit.refused(buy(C, 1, MID)), RiskReject::GrossNotional);
+    let (qty, px) = (Qty(60), model::Px(MID));
+    kit.report(
+        token,
+        model::ReportKind::Corrected { match_number: 1, qty, px, liquidity: b'A', reason: b'S' },
+    );
+    assert_eq!(kit.refused(buy(C, 41, MID)), RiskReject::GrossNotional);
+    kit.live(buy(C, 40, MID));
+    kit.report(token, model::ReportKind::Broken { match_number: 1, reason: b'S' });
+    kit.passes(buy(C, 60, MID));
+}
+
+#[test]
+fn gross_and_net_are_warned_of() {
+    let firm = ScopeLimits {
+        max_gross_notional: Some(Usd(100 * MID)),
+        max_net_notional: Some(Usd(80 * MID)),
+        ..ScopeLimits::default()
+    };
+    let mut kit = kit(Scopes { firm, ..Scopes::default() });
+    kit.ask_all(&[buy(A, 60, MID)]);
+    let said = |measure, limit: i64, percent| Alarm::Warning {
+        measure,
+        instrument: None,
+        percent,
+        value: 60 * MID,
+        limit: limit * MID,
+    };
+    assert_eq!(kit.out.alarms(), [said(Measure::GrossNotional, 100, 50), said(Measure::NetNotional, 80, 75)]);
+}
+
+#[test]
+fn what_a_person_or_the_past_decides_of_the_next_order_is_in_the_hash() {
+    let repeat = Some(RepeatLimit { count: 1, window: Nanos::from_millis(60_000) });
+    let drift = Some(DriftLimit { bps: 10, window: Nanos::from_millis(10_000) });
+    let hash = |scopes: Scopes, act: &dyn Fn(&mut Kit<Hand>)| {
+        let mut kit = kit(scopes);
+        act(&mut kit);
+        kit.engine.state_hash()
+    };
+    let level = BreakerLevel::ReduceOnly;
+    let acts: [Control; 3] = [
+        Control::Restrict { instrument: Some(A), on: true },
+        Control::Clutch { engaged: false },
+        Control::Trip { level, cause: BreakerCause::Operator },
+    ];
+    let plain = hash(Scopes::default(), &|kit| drop(kit.control(Control::CancelAll)));
+    for control in acts {
+        assert_ne!(hash(Scopes::default(), &|kit| drop(kit.control(control))), plain, "{control:?}");
+    }
+    // The same orders and fills, of which only one engine remembers where its window began, or how often.
+    let traded = |kit: &mut Kit<Hand>| {
+        for k in 0..2u64 {
+            let token = kit.live(buy(A, 100, MID));
+            kit.report(token, executed(100, MID, k + 1));
+        }
+    };
+    let without = hash(Scopes::default(), &traded);
+    assert_ne!(hash(Scopes { drift, ..Scopes::default() }, &traded), without);
+    assert_ne!(hash(Scopes { repeat, ..Scopes::default() }, &traded), without);
 }
