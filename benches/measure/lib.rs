@@ -170,9 +170,23 @@ impl<'a> Stage<'a> {
         between: impl FnMut(&mut S),
         item: impl FnMut(&mut S, usize),
     ) {
+        self.tails_until(role, name, (items, passes), state, between, (item, |_| {}));
+    }
+
+    /// The same of items that leave something to be done behind each, which is not timed.
+    pub fn tails_until<S>(
+        &mut self,
+        role: Role,
+        name: &str,
+        (items, passes): (usize, usize),
+        state: &mut S,
+        between: impl FnMut(&mut S),
+        (item, after): (impl FnMut(&mut S, usize), impl FnMut(&mut S)),
+    ) {
         let place = self.place(role, name);
         if place.is_wanted() {
-            place.note_tails(&tails::each((items, unless_test(passes, 1)), state, between, item));
+            let count = (items, unless_test(passes, 1));
+            place.note_tails(&tails::each(count, state, between, item, after));
         }
     }
 

@@ -55,12 +55,13 @@ fn common(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { common(b, a % b) }
 }
 
-/// Times `passes` times `items` items one by one, with `between` before each pass and not timed.
+/// Times `passes` times `items` items one by one, with `between` before each pass and `after` behind each item, neither timed.
 pub fn each<S>(
     (items, passes): (usize, usize),
     state: &mut S,
     mut between: impl FnMut(&mut S),
     mut item: impl FnMut(&mut S, usize),
+    mut after: impl FnMut(&mut S),
 ) -> Tails {
     let clock = Clock::new();
     let ns_per_tick = clock.delta_as_nanos(0, 1 << 40) as f64 / (1u64 << 40) as f64;
@@ -83,6 +84,7 @@ pub fn each<S>(
             let start = clock.raw();
             item(state, k);
             *ticks = took(start, clock.raw());
+            after(state);
         }
     }
     ticks.sort_unstable();

@@ -129,6 +129,13 @@ struct Route {
     epoch: u32,
 }
 
+/// What of an outbox has gone its way.
+#[derive(Default)]
+struct Gone {
+    transitions: usize,
+    commands: usize,
+}
+
 /// The engine with its journal and its ways out.
 struct Core<S> {
     engine: Engine<S>,
@@ -373,7 +380,7 @@ impl<S: Strategy> Core<S> {
         }
         if self.timed {
             let start = self.clock.now();
-            self.engine.apply(now, input, &mut self.outbox);
+            self.engine.decide(now, input, &mut self.outbox);
             let took = self.clock.now().since(start).0;
             let stage = match self.outbox.commands().is_empty() {
                 true => &mut self.publisher.book,
@@ -381,20 +388,32 @@ impl<S: Strategy> Core<S> {
             };
             stage.record(took);
         } else {
-            self.engine.apply(now, input, &mut self.outbox);
+            self.engine.decide(now, input, &mut self.outbox);
         }
+        let mut gone = Gone::default();
         if !self.outbox.is_empty() {
-            self.dispatch(received);
+            self.dispatch(received, &mut gone);
+        }
+        // Orders are on their way before anything is counted that the next input needs and this one does not.
+        self.engine.account(&mut self.outbox);
+        if !self.outbox.is_empty() {
+            self.dispatch(received, &mut gone);
+            self.conclude();
         }
     }
 
-    fn dispatch(&mut self, received: Nanos) {
-        for k in 0..self.outbox.transitions().len() {
+    /// Journals and sends what has come of an input since the last time.
+    fn dispatch(&mut self, received: Nanos, gone: &mut Gone) {
+        for k in gone.transitions..self.outbox.transitions().len() {
             let transition = self.outbox.transitions()[k];
             self.write(&Record::Validity(transition));
+            gone.transitions += 1;
+        }
+        if gone.commands == self.outbox.commands().len() {
+            return;
         }
         let decided = self.clock.now();
-        for k in 0..self.outbox.commands().len() {
+        for k in gone.commands..self.outbox.commands().len() {
             let approved = self.outbox.commands()[k];
             let command = *approved.command();
             self.write(&Record::Command(command));
@@ -414,7 +433,12 @@ impl<S: Strategy> Core<S> {
             if let Err(full) = route.orders.push(item) {
                 assert!(route.orders.is_abandoned(), "room was made before the input was taken: {full:?}");
             }
+            gone.commands += 1;
         }
+    }
+
+    /// Journals the rest of what came of an input.
+    fn conclude(&mut self) {
         for k in 0..self.outbox.refusals().len() {
             let refusal = self.outbox.refusals()[k];
             self.write(&Record::Refusal(refusal));

@@ -58,8 +58,20 @@ pub fn open_loop<S>(
     n: usize,
     batch: usize,
     every: Nanos,
+    between: impl FnMut(&mut S),
+    operation: impl FnMut(&mut S, usize),
+) -> Timed {
+    open_loop_until(state, n, batch, every, between, (operation, |_| {}))
+}
+
+/// The same of operations that leave something to be done: `after` is not in the time of its own operation, and the next one waits for it.
+pub fn open_loop_until<S>(
+    state: &mut S,
+    n: usize,
+    batch: usize,
+    every: Nanos,
     mut between: impl FnMut(&mut S),
-    mut operation: impl FnMut(&mut S, usize),
+    (mut operation, mut after): (impl FnMut(&mut S, usize), impl FnMut(&mut S)),
 ) -> Timed {
     let clock = Clock::new();
     let mut timed = Timed::new();
@@ -73,6 +85,7 @@ pub fn open_loop<S>(
             }
             operation(state, k);
             timed.record(clock.now().since(due));
+            after(state);
             due = due.after(every);
         }
         done += batch;

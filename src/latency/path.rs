@@ -153,10 +153,18 @@ impl<S: Strategy> Path<S> {
     pub fn pass(&mut self) {
         for k in 0..self.packets.len() {
             self.on_packet(k);
+            self.account();
         }
     }
 
-    /// Packet `k` of a pass; each comes once in a pass.
+    /// What is left of a packet when its order has left: to be done before the next.
+    #[inline]
+    pub fn account(&mut self) {
+        self.engine.account(&mut self.out);
+        self.out.clear();
+    }
+
+    /// Packet `k` of a pass up to the order's bytes; each comes once in a pass, and [`Path::account`] behind it.
     #[inline]
     #[expect(clippy::missing_panics_doc, reason = "said of the type")]
     pub fn on_packet(&mut self, k: usize) {
@@ -169,8 +177,12 @@ impl<S: Strategy> Path<S> {
         if let Some(journal) = &mut self.journal {
             journal.write(&Record::Market { now, feed: FEED, count, first });
         }
-        for event in self.decoded.events.drain(..) {
-            self.engine.apply(now, &Input::Market(FEED, event), &mut self.out);
+        for (k, event) in self.decoded.events.drain(..).enumerate() {
+            if k > 0 {
+                self.engine.account(&mut self.out);
+                self.out.clear();
+            }
+            self.engine.decide(now, &Input::Market(FEED, event), &mut self.out);
             if self.out.is_empty() {
                 continue;
             }
@@ -183,7 +195,6 @@ impl<S: Strategy> Path<S> {
                 self.gateway.encode(now, &command).expect("a session, and room for a pass");
                 self.venue.note(command.token());
             }
-            self.out.clear();
         }
         black_box(self.gateway.transmit());
     }

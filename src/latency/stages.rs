@@ -23,7 +23,7 @@ use model::{MarketEvent, Nanos};
 use super::Row;
 use super::decision::{Decision, TICKS};
 use super::desk::{self, RECEIPT, START, Taker};
-use super::open_loop::open_loop;
+use super::open_loop::{open_loop, open_loop_until};
 use super::path::{self, PACKETS, Path};
 use super::scratch::Scratch;
 use super::tape::{self, SYMBOLS, Tape};
@@ -130,6 +130,7 @@ fn whole(n: usize) -> Result<Row, String> {
     // A pass is whole, or the next one does not find the orders that it looks for.
     let n = n.next_multiple_of(PACKETS);
     let mut path = Path::new(Taker { beyond: 0 }, Some(Scratch::new()?)).sending(PACKETS);
-    let timed = open_loop(&mut path, n, PACKETS, EVERY, Path::settle, Path::on_packet);
+    let packet = (Path::on_packet, Path::account);
+    let timed = open_loop_until(&mut path, n, PACKETS, EVERY, Path::settle, packet);
     Ok(Row::new("packet_to_order", &timed, &floor))
 }

@@ -32,11 +32,29 @@ pub(crate) struct LossWatch {
     over: u32,
     /// The last input that was counted.
     counted: u64,
+    /// Above this and up to the best, a look would change nothing; follows from the others and from what was warned of.
+    quiet_above: i64,
 }
 
 impl LossWatch {
     pub(crate) fn new(max_loss: Usd, limits: LossLimits) -> LossWatch {
-        LossWatch { max_loss: max_loss.0, limits, best: 0, over: 0, counted: u64::MAX }
+        LossWatch { max_loss: max_loss.0, limits, best: 0, over: 0, counted: u64::MAX, quiet_above: i64::MAX }
+    }
+
+    /// Whether a look at this P&L would change nothing and warn of nothing.
+    #[inline]
+    pub(crate) fn is_quiet(&self, pnl: Usd) -> bool {
+        pnl.0 > self.quiet_above && pnl.0 <= self.best
+    }
+
+    /// After a look: finds from where on the next may be left out. None may while something is said or wants confirming.
+    #[inline]
+    pub(crate) fn settle(&mut self, is_said: bool) {
+        // The first word is said at half of a limit.
+        let half = |most: i64| self.best.saturating_sub(most / 2);
+        let drawdown = self.limits.max_drawdown.map_or(i64::MIN, |most| half(most.0));
+        let quiet = drawdown.max(-(self.max_loss / 2));
+        self.quiet_above = if is_said || self.over != 0 { i64::MAX } else { quiet };
     }
 
     /// Which limit `pnl` is beyond.
@@ -73,6 +91,7 @@ impl LossWatch {
     pub(crate) fn resume(&mut self, pnl: Usd) {
         self.best = pnl.0;
         self.over = 0;
+        self.quiet_above = i64::MAX;
     }
 
     /// Whether the day's loss is beyond its limit.

@@ -76,6 +76,11 @@ impl Steps {
         self.step(value, limit)
     }
 
+    /// Whether any step is.
+    pub(crate) fn is_said(self) -> bool {
+        self.said != 0
+    }
+
     fn step(&mut self, value: i64, limit: i64) -> Option<u8> {
         let reaches =
             |percent: u8| limit > 0 && i128::from(value) * 100 >= i128::from(limit) * i128::from(percent);

@@ -93,8 +93,13 @@ impl<S: Strategy> Engine<S> {
     #[inline]
     pub(super) fn check_loss(&mut self) {
         let pnl = self.positions.pnl();
+        if self.loss.is_quiet(pnl) {
+            return;
+        }
         let beyond = self.loss.look(pnl, self.stats.inputs);
         self.warn_of_loss(pnl);
+        let warned = [Measure::Loss, Measure::Drawdown].iter().any(|m| self.warned.whole[*m as usize].is_said());
+        self.loss.settle(warned);
         if let Some(cause) = beyond
             && !self.must_be_flat_of_orders()
         {

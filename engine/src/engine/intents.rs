@@ -66,20 +66,35 @@ impl<S: Strategy> Engine<S> {
     pub(super) fn request(&mut self, intent: &Intent, out: &mut Outbox) -> Result<(), RiskReject> {
         match *intent {
             Intent::New { instrument, side, qty, px, tif } => {
-                if instrument.index() >= self.untold.len() {
-                    return Err(RiskReject::UnknownInstrument);
-                }
-                let gateway = self.instruments.of(instrument).instrument.gateway;
-                let (world, gate, orders) = self.world(instrument);
-                let n = NewOrder { instrument, side, qty, px, tif };
-                match gate.new_order(&world, orders, gateway, n) {
-                    Ok(approved) => {
-                        out.send(approved);
-                        self.stats.new_orders += 1;
-                    }
-                    Err(why) => self.hold_new(gateway, n, why)?,
-                }
+                self.new_order(NewOrder { instrument, side, qty, px, tif }, out)
             }
+            _ => self.request_about(intent, out),
+        }
+    }
+
+    /// A new order: what is fast.
+    #[inline(always)]
+    fn new_order(&mut self, n: NewOrder, out: &mut Outbox) -> Result<(), RiskReject> {
+        if n.instrument.index() >= self.untold.len() {
+            return Err(RiskReject::UnknownInstrument);
+        }
+        let gateway = self.instruments.of(n.instrument).instrument.gateway;
+        let (world, gate, orders) = self.world(n.instrument);
+        match gate.new_order(&world, orders, gateway, n) {
+            Ok(approved) => {
+                out.send(approved);
+                self.stats.new_orders += 1;
+                Ok(())
+            }
+            Err(why) => self.hold_new(gateway, n, why),
+        }
+    }
+
+    /// What is asked for about an order that there is.
+    #[inline(never)]
+    fn request_about(&mut self, intent: &Intent, out: &mut Outbox) -> Result<(), RiskReject> {
+        match *intent {
+            Intent::New { .. } => unreachable!("a new order is about none that there is"),
             Intent::Replace { order, qty, px } => {
                 let order = *self.orders.get(order).ok_or(RiskReject::UnknownOrder)?;
                 if order.is_waiting() {
@@ -132,6 +147,7 @@ impl<S: Strategy> Engine<S> {
         Ok(())
     }
 
+    #[inline(always)]
     pub(super) fn world(&mut self, id: InstrumentId) -> (World<'_>, &mut Gate, &mut Orders) {
         if self.orders.has_touched() {
             self.look_at_touched();

@@ -215,11 +215,14 @@ impl<S: Strategy> Engine<S> {
     #[inline]
     pub(super) fn mark(&mut self, id: InstrumentId, px: Px) {
         match self.positions.on_mark(id, px) {
-            Ok(()) => {
+            Ok(changed) => {
                 if self.gate.measures_money() && self.is_exposed(id) {
                     self.orders.touch(id);
                 }
-                self.check_loss();
+                // What is not confirmed yet is looked at after each input anyway.
+                if changed {
+                    self.check_loss();
+                }
             }
             Err(Overflow) => self.halt(HaltReason::Overflow),
         }

@@ -132,6 +132,8 @@ pub struct Engine<S> {
     untold: Vec<Option<InstrumentChange>>,
     untold_count: usize,
     stats: EngineStats,
+    /// The second half of an input is still to come.
+    unaccounted: bool,
 }
 
 impl<S: Strategy> Engine<S> {
@@ -187,6 +189,7 @@ impl<S: Strategy> Engine<S> {
             untold: vec![None; n],
             untold_count: 0,
             stats: EngineStats::default(),
+            unaccounted: false,
         };
         let (strategy, view, _) = engine.parts();
         strategy.on_start(&view);
@@ -194,9 +197,22 @@ impl<S: Strategy> Engine<S> {
     }
 
     /// Applies one input at `now` (ns since the Unix epoch; a step back is taken as no step) and leaves what it caused in `out`, which the
-    /// caller has emptied.
+    /// caller has emptied. It is [`Engine::decide`], and [`Engine::account`] behind it.
     #[inline]
     pub fn apply(&mut self, now: Nanos, input: &Input, out: &mut Outbox) {
+        self.decide(now, input, out);
+        self.account(out);
+    }
+
+    /// The first half of [`Engine::apply`]: all that comes before the orders that an input causes at once. Who sends these before [`Engine::account`] sends
+    /// the same orders earlier: what is counted there, no check of this input looks at any more.
+    ///
+    /// # Panics
+    /// Where the input before has not been accounted for.
+    #[inline]
+    pub fn decide(&mut self, now: Nanos, input: &Input, out: &mut Outbox) {
+        assert!(!self.unaccounted, "each input is accounted for before the next");
+        self.unaccounted = true;
         self.now = self.now.max(now);
         self.stamp = now;
         self.stats.inputs += 1;
@@ -216,6 +232,13 @@ impl<S: Strategy> Engine<S> {
                 }
             }
         }
+    }
+
+    /// The second half: requests that waited and have room now, work left over, and what limits and breakers count. It belongs to the input
+    /// before it and may cause more commands, behind those of the first half, which `out` still has to hold.
+    #[inline]
+    pub fn account(&mut self, out: &mut Outbox) {
+        self.unaccounted = false;
         if self.gate.due() <= self.now {
             self.release(out);
         }

@@ -185,14 +185,19 @@ impl Positions {
         Ok(())
     }
 
-    /// Values what is held at `px`.
+    /// Values what is held at `px`; returns whether that changed what was made.
     #[inline]
-    pub(crate) fn on_mark(&mut self, id: InstrumentId, px: Px) -> Result<(), Overflow> {
-        let p = self.each[id.index()];
+    pub(crate) fn on_mark(&mut self, id: InstrumentId, px: Px) -> Result<bool, Overflow> {
+        let p = &mut self.each[id.index()];
         if p.mark == px {
-            return Ok(());
+            return Ok(false);
         }
-        self.put(id.index(), Position { mark: px, ..p })
+        if p.shares == 0 {
+            p.mark = px;
+            return Ok(false);
+        }
+        let marked = Position { mark: px, ..*p };
+        self.put(id.index(), marked).map(|()| true)
     }
 
     /// Puts an account in the place of the one before, and their difference into the sums.

@@ -8,7 +8,7 @@ use model::{
 use super::approved::Approved;
 use super::limits::RiskLimits;
 use super::rate::{NEVER, RollingWindow};
-use super::recent::{Key, Recent};
+use super::recent::{Hashed, Key, Recent};
 use super::reject::RiskReject;
 use super::repeat::Repeats;
 use super::scopes::{Bounds, Drift, Scopes};
@@ -219,6 +219,7 @@ impl Gate {
     ///
     /// # Errors
     /// The first check it fails; nothing has changed then.
+    #[inline(always)]
     pub(crate) fn new_order(
         &mut self,
         world: &World<'_>,
@@ -233,15 +234,15 @@ impl Gate {
             return Err(RiskReject::OpenOrders);
         }
         let short = self.fits(world, orders, &n, 0)?;
-        let key = n.key();
-        if self.recent.holds(&key, world.now) {
+        let key = n.key().hashed();
+        if self.recent.holds(key, world.now) {
             return Err(RiskReject::Duplicate);
         }
         if self.repeats.is_beyond(n.instrument, n.side, n.qty, world.now) {
             return Err(RiskReject::Repeated);
         }
         self.room(world.now, gateway, Request::New)?;
-        self.on_new(world, gateway, &n);
+        self.on_new(world, gateway, &n, key);
         let token = self.take_token();
         let mut order = Order::new(token, n.instrument, gateway, n.side, n.tif, n.px, n.qty, world.now);
         order.short = short;
@@ -251,7 +252,7 @@ impl Gate {
     }
 
     /// Whether a new order may go as things are; `own` is what of its side's exposure is its own already. Returns whether it sells short.
-    #[inline]
+    #[inline(always)]
     pub(super) fn fits(
         &self,
         world: &World<'_>,
@@ -371,7 +372,7 @@ impl Gate {
     }
 
     /// Whether the message rate and the gateway's throttle let such a request go now, and nothing waits that was asked for before it.
-    #[inline]
+    #[inline(always)]
     fn room(&self, now: Nanos, gateway: GatewayId, what: Request) -> Result<(), RiskReject> {
         if let Some(m) = self.meters.get(gateway.index()) {
             m.room(now, what)?;
@@ -379,7 +380,7 @@ impl Gate {
         if self.rate.room_at(1) > now { Err(RiskReject::MessageRate) } else { Ok(()) }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn count(&mut self, now: Nanos, gateway: GatewayId, what: Request) {
         self.rate.count(now, 1);
         if let Some(m) = self.meters.get_mut(gateway.index()) {
@@ -387,7 +388,7 @@ impl Gate {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn passable(&self, world: &World<'_>) -> Result<(), RiskReject> {
         if world.halted {
             return Err(RiskReject::Halted);
@@ -404,12 +405,12 @@ impl Gate {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn has_token(&self) -> Result<(), RiskReject> {
         if self.next_token >= self.end_token { Err(RiskReject::NoToken) } else { Ok(()) }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn sound(&self, id: InstrumentId, qty: Qty, px: Px) -> Result<(), RiskReject> {
         let bounds = self.bounds(id);
         if bounds.restricted {
@@ -431,7 +432,7 @@ impl Gate {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn market(&self, world: &World<'_>, id: InstrumentId, qty: Qty, px: Px) -> Result<(), RiskReject> {
         let i = world.instruments.of(id);
         match i.validity {
@@ -457,7 +458,7 @@ impl Gate {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn position(
         &self,
         id: InstrumentId,
@@ -482,7 +483,7 @@ impl Gate {
     }
 
     /// Under [`BreakerLevel::ReduceOnly`]: whatever fills of the `open` and of this brings the position towards nothing, and not beyond it.
-    #[inline]
+    #[inline(always)]
     fn reducing(
         &self,
         world: &World<'_>,
@@ -500,7 +501,7 @@ impl Gate {
     }
 
     /// What all positions could come to in money, with `qty` open beside the side's `others` and so many orders in all.
-    #[inline]
+    #[inline(always)]
     fn money(
         &self,
         world: &World<'_>,
@@ -524,22 +525,22 @@ impl Gate {
         worth.fits(id, i.instrument.gateway, side, then)
     }
 
-    #[inline]
+    #[inline(always)]
     fn drifts(&self, world: &World<'_>, id: InstrumentId, side: Side, px: Px) -> Result<(), RiskReject> {
         if self.drift.is_beyond(id, side, px, world.now) { Err(RiskReject::Impact) } else { Ok(()) }
     }
 
     /// A new order goes.
-    #[inline]
-    pub(super) fn on_new(&mut self, world: &World<'_>, gateway: GatewayId, n: &NewOrder) {
+    #[inline(always)]
+    pub(super) fn on_new(&mut self, world: &World<'_>, gateway: GatewayId, n: &NewOrder, key: Hashed) {
         self.count(world.now, gateway, Request::New);
-        self.recent.remember(n.key(), world.now);
+        self.recent.remember(key, world.now);
         self.repeats.on_sent(n.instrument, n.side, n.qty, world.now);
         self.drift.on_sent(n.instrument, world.instruments.of(n.instrument).reference, world.now);
     }
 
     /// Rule 201: under the restriction a short sale must be above the national best bid; our book's bid is the nearest that is known.
-    #[inline]
+    #[inline(always)]
     fn short_sale(&self, world: &World<'_>, id: InstrumentId, px: Px) -> Result<(), RiskReject> {
         // A letter that nobody has heard of restricts too.
         let restricted = world.instruments.of(id).short_sale_restriction != b'0';
@@ -549,7 +550,7 @@ impl Gate {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn self_trade(&self, orders: &Orders, id: InstrumentId, side: Side, px: Px) -> Result<(), RiskReject> {
         let crosses = |o: &Order| o.side != side && o.is_crossed_by(px);
         if orders.of(id).any(crosses) { Err(RiskReject::SelfTrade) } else { Ok(()) }

@@ -176,7 +176,7 @@ impl Gate {
         let n = NewOrder::of(order);
         self.sound(n.instrument, n.qty, n.px)?;
         let short = self.fits(world, orders, &n, order.reserved().0.into())?;
-        self.on_new(world, order.gateway, &n);
+        self.on_new(world, order.gateway, &n, n.key().hashed());
         orders.change(order.token, |o| o.on_released(short));
         let NewOrder { instrument, side, qty, px, tif } = n;
         let kind = CommandKind::New { token: order.token, side, short, qty, px, tif };

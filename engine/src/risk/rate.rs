@@ -36,7 +36,7 @@ impl RollingWindow {
     }
 
     /// When `units` may go, if nothing else does before: [`Nanos::ZERO`] for at once, [`NEVER`] for more than the limit.
-    #[inline]
+    #[inline(always)]
     pub(super) fn room_at(&self, units: usize) -> Nanos {
         if units == 0 {
             return Nanos::ZERO;
@@ -55,7 +55,7 @@ impl RollingWindow {
     }
 
     /// Counts what goes, whether or not it was asked for room.
-    #[inline]
+    #[inline(always)]
     pub(super) fn count(&mut self, now: Nanos, units: usize) {
         if self.sent.is_empty() || units == 0 {
             return;
@@ -69,8 +69,7 @@ impl RollingWindow {
                 self.filled = true;
             }
         }
-        self.digest.word(now.0);
-        self.digest.word(units as u64);
+        self.digest.word(now.0 ^ (units as u64).rotate_right(16));
     }
 
     pub(super) fn absorb(&self, h: &mut StateHash) {

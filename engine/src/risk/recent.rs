@@ -23,19 +23,22 @@ pub(super) struct Key {
 }
 
 impl Key {
+    /// The key and its hash, for those that need it more than once. The price is below 2^32, so that no two keys mix the same word by construction alone.
     #[inline]
-    fn absorb(&self, h: &mut StateHash) {
+    pub(super) fn hashed(self) -> Hashed {
         let side = u64::from(self.side == Side::Sell);
-        h.word(u64::from(self.instrument.0) << 40 | side << 32 | u64::from(self.qty.0));
-        h.signed(self.px.0);
-    }
-
-    #[inline]
-    fn hash(&self) -> u64 {
+        let word = u64::from(self.instrument.0) << 40 | side << 32 | u64::from(self.qty.0);
         let mut h = StateHash::default();
-        self.absorb(&mut h);
-        h.finish()
+        h.word(word ^ self.px.0.cast_unsigned().rotate_right(20));
+        Hashed { key: self, hash: h.finish() }
     }
+}
+
+/// A key with its hash.
+#[derive(Clone, Copy)]
+pub(super) struct Hashed {
+    key: Key,
+    hash: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -71,20 +74,20 @@ impl Recent {
     }
 
     #[inline]
-    fn bucket(&self, key: &Key) -> usize {
-        key.hash() as usize & (self.heads.len() - 1)
+    fn bucket(&self, of: Hashed) -> usize {
+        of.hash as usize & (self.heads.len() - 1)
     }
 
-    #[inline]
-    pub(super) fn holds(&self, key: &Key, now: Nanos) -> bool {
-        let mut number = self.heads[self.bucket(key)];
+    #[inline(always)]
+    pub(super) fn holds(&self, of: Hashed, now: Nanos) -> bool {
+        let mut number = self.heads[self.bucket(of)];
         // What was overwritten is older than all that is there, and so is what it names.
         while number != 0 && self.last - number < self.ring.len() as u64 {
             let e = &self.ring[number as usize & (self.ring.len() - 1)];
             if now.since(e.at) >= self.window {
                 return false;
             }
-            if e.key == *key {
+            if e.key == of.key {
                 return true;
             }
             number = e.before;
@@ -92,15 +95,14 @@ impl Recent {
         false
     }
 
-    #[inline]
-    pub(super) fn remember(&mut self, key: Key, now: Nanos) {
-        let bucket = self.bucket(&key);
+    #[inline(always)]
+    pub(super) fn remember(&mut self, of: Hashed, now: Nanos) {
+        let bucket = self.bucket(of);
         self.last += 1;
         let before = std::mem::replace(&mut self.heads[bucket], self.last);
         let at = self.last as usize & (self.ring.len() - 1);
-        self.ring[at] = Entry { key, at: now, before };
-        self.digest.word(now.0);
-        key.absorb(&mut self.digest);
+        self.ring[at] = Entry { key: of.key, at: now, before };
+        self.digest.word(now.0 ^ of.hash);
     }
 
     pub(super) fn absorb(&self, h: &mut StateHash) {
@@ -123,19 +125,19 @@ mod tests {
     fn the_same_order_twice_is_seen_within_the_window() {
         let mut r = recent(100, Nanos(10));
         let key = Key { instrument: InstrumentId(1), side: Side::Sell, px: Px(5), qty: Qty(1) };
-        assert!(!r.holds(&key, Nanos(100)));
-        r.remember(key, Nanos(100));
-        assert!(r.holds(&key, Nanos(109)));
-        assert!(!r.holds(&key, Nanos(110)));
+        assert!(!r.holds(key.hashed(), Nanos(100)));
+        r.remember(key.hashed(), Nanos(100));
+        assert!(r.holds(key.hashed(), Nanos(109)));
+        assert!(!r.holds(key.hashed(), Nanos(110)));
         for other in [
             Key { px: Px(6), ..key },
             Key { qty: Qty(2), ..key },
             Key { side: Side::Buy, ..key },
             Key { instrument: InstrumentId(2), ..key },
         ] {
-            assert!(!r.holds(&other, Nanos(101)));
+            assert!(!r.holds(other.hashed(), Nanos(101)));
         }
-        assert!(!recent(100, Nanos(0)).holds(&key, Nanos(0)));
+        assert!(!recent(100, Nanos(0)).holds(key.hashed(), Nanos(0)));
     }
 
     /// Against a list of all orders, at the highest rate that the limits let pass, over windows that hold many and few.
@@ -156,10 +158,10 @@ mod tests {
                     qty: Qty((draw >> 16 & 7) as u32),
                 };
                 let naive = all.iter().any(|(at, k)| *k == key && now.since(*at) < window);
-                assert_eq!(r.holds(&key, now), naive, "rate {rate}, window {window:?}, order {n}");
+                assert_eq!(r.holds(key.hashed(), now), naive, "rate {rate}, window {window:?}, order {n}");
                 seen += u32::from(naive);
                 if !naive {
-                    r.remember(key, now);
+                    r.remember(key.hashed(), now);
                     all.push((now, key));
                     // The gate lets so many pass in a second, and these come in one burst.
                     if all.len() % rate as usize == 0 {

@@ -53,14 +53,14 @@ impl Repeats {
     }
 
     /// Whether such an order would be one repetition too many.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_beyond(&self, id: InstrumentId, side: Side, qty: Qty, now: Nanos) -> bool {
         let cycle = self.cycles.get(place(id, side));
         cycle.is_some_and(|c| c.filled && c.qty == qty && c.repeats.total(now) >= self.limit)
     }
 
     /// A new order goes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn on_sent(&mut self, id: InstrumentId, side: Side, qty: Qty, now: Nanos) {
         if let Some(c) = self.of(id, side) {
             if c.filled && c.qty == qty {

@@ -168,7 +168,7 @@ impl Drift {
     }
 
     /// Whether an order at `px` leads too far; `reference` is today's word of the price.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_beyond(&self, i: InstrumentId, side: Side, px: Px, now: Nanos) -> bool {
         let Some(limit) = self.limit else { return false };
         let (from, at) = self.begun[i.index()];
@@ -180,7 +180,7 @@ impl Drift {
     }
 
     /// An order goes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn on_sent(&mut self, i: InstrumentId, reference: Px, now: Nanos) {
         let Some(limit) = self.limit else { return };
         let (from, at) = &mut self.begun[i.index()];

@@ -107,7 +107,7 @@ impl Worth {
     ///
     /// # Errors
     /// The limit that it would pass.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn fits(
         &self,
         id: InstrumentId,
@@ -115,20 +115,27 @@ impl Worth {
         side: Side,
         then: Value,
     ) -> Result<(), RiskReject> {
-        let before = self.each[id.index()];
+        let before = &self.each[id.index()];
+        // Neither way is ever further out than gross, of an instrument as of a sum: where gross can be counted, all can, however the steps to it wrap.
+        let (was, will) = match side {
+            Side::Buy => (before.up, then.up),
+            Side::Sell => (before.down.wrapping_neg(), then.down.wrapping_neg()),
+        };
         for book in [&self.books[0], &self.books[gateway.index() + 1]] {
-            let sum = book.sum.with(before, then).ok_or(RiskReject::Overflow)?;
-            if then.orders > before.orders && sum.orders > book.orders {
+            let orders = (book.sum.orders - before.orders).checked_add(then.orders).ok_or(RiskReject::Overflow)?;
+            if then.orders > before.orders && orders > book.orders {
                 return Err(RiskReject::OpenOrders);
             }
-            if then.gross > before.gross && sum.gross > book.gross {
+            let gross = book.sum.gross.checked_sub(before.gross).and_then(|g| g.checked_add(then.gross));
+            let gross = gross.ok_or(RiskReject::Overflow)?;
+            if then.gross > before.gross && gross > book.gross {
                 return Err(RiskReject::GrossNotional);
             }
-            let (worse, net) = match side {
-                Side::Buy => (then.up > before.up, sum.up),
-                Side::Sell => (then.down < before.down, sum.down.checked_neg().ok_or(RiskReject::Overflow)?),
+            let out = match side {
+                Side::Buy => book.sum.up,
+                Side::Sell => book.sum.down.wrapping_neg(),
             };
-            if worse && net > book.net {
+            if will > was && out.wrapping_sub(was).wrapping_add(will) > book.net {
                 return Err(RiskReject::NetNotional);
             }
         }
