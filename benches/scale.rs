@@ -9,7 +9,8 @@
 //! | | each message |
 //! |---|---|
 //! | floor, random load | a word of one of as many 64-byte lines as orders rest |
-//! | ours, flat | half of them delete an order, any of those that rest; half add it again, at another price |
+//! | ours, flat | half of them delete an order, any of those that rest; half add one in its place, at another price and under a number that was never used |
+//! | ours, numbers again | the same where the new order takes the number of the old one, which no venue does in a day: where the old one rested at that price too, its level's queue is searched for it |
 //!
 //! Nothing is recent here, which is what a day's messages mostly are: the curve shows the memory, not a day.
 
@@ -23,6 +24,8 @@ use model::{InstrumentId, MarketBody, MarketEvent, Nanos, Px, Qty, Side, VenueRe
 
 /// Orders deleted and added again in a pass, at most.
 const TURN: usize = 4_096;
+/// Numbers of a day, of which no pass comes near the end.
+const NUMBERS: u64 = 1 << 30;
 /// Levels of a side, one tick apart.
 const LEVELS: u64 = 64;
 
@@ -78,17 +81,21 @@ struct Turning {
     rng: Rng,
     /// All of them, those that were chosen last in front.
     order: Vec<u64>,
+    /// By order, the number that the venue gave it last.
+    number: Vec<u64>,
+    /// The number that comes next; none does where numbers come again.
+    next: Option<u64>,
     /// Deletes of the next pass, then adds.
     pass: Vec<(usize, MarketEvent)>,
 }
 
 impl Turning {
-    fn new(market: Market) -> Turning {
+    fn new(market: Market, again: bool) -> Turning {
         let capacity = BookCapacity {
             instruments: usize::from(market.instruments),
             live_orders: market.orders + 1,
             levels: 2 * LEVELS as usize * usize::from(market.instruments),
-            direct_refs: market.orders as u64 + 1,
+            direct_refs: if again { market.orders as u64 + 1 } else { NUMBERS },
         };
         let books = (0..market.feeds).map(|_| FlatBooks::new(&capacity)).collect();
         let mut turning = Turning {
@@ -96,12 +103,15 @@ impl Turning {
             market,
             rng: Rng::new(7, market.orders as u64),
             order: (0..market.orders as u64).collect(),
+            number: (0..market.orders as u64).collect(),
+            next: None,
             pass: Vec::new(),
         };
         for order in 0..market.orders as u64 {
             let (feed, event) = turning.add(order);
             turning.books[feed].apply(&event);
         }
+        turning.next = (!again).then_some(market.orders as u64);
         turning
     }
 
@@ -119,7 +129,12 @@ impl Turning {
             Side::Sell
         };
         let px = Px(1_000_000 - side.sign() * 100 * (1 + self.rng.below(LEVELS) as i64));
-        let body = MarketBody::Add { order: VenueRef(order), px, qty: Qty(100), side, mpid: *b"    " };
+        let number = &mut self.number[order as usize];
+        if let Some(next) = &mut self.next {
+            *number = *next;
+            *next += 1;
+        }
+        let body = MarketBody::Add { order: VenueRef(*number), px, qty: Qty(100), side, mpid: *b"    " };
         self.event(order, body)
     }
 
@@ -135,7 +150,10 @@ impl Turning {
                 self.order.swap(i, j);
                 let order = self.order[i];
                 let event = match comes {
-                    false => self.event(order, MarketBody::Delete { order: VenueRef(order) }),
+                    false => {
+                        let number = VenueRef(self.number[order as usize]);
+                        self.event(order, MarketBody::Delete { order: number })
+                    }
                     true => self.add(order),
                 };
                 self.pass.push(event);
@@ -170,9 +188,11 @@ fn point(criterion: &mut Criterion, name: &str, market: Market) {
     };
     stage.time(Role::Floor, "random load", items, &mut lines, choose, load);
     drop(lines);
-    let mut turning = Turning::new(market);
-    stage.time(Role::Ours, "flat", items, &mut turning, Turning::choose, Turning::turn);
-    for books in &turning.books {
-        assert_eq!(books.stats(), BookStats::default(), "everything was found and fitted");
+    for (name, again) in [("flat", false), ("numbers again", true)] {
+        let mut turning = Turning::new(market, again);
+        stage.time(Role::Ours, name, items, &mut turning, Turning::choose, Turning::turn);
+        for books in &turning.books {
+            assert_eq!(books.stats(), BookStats::default(), "everything was found and fitted");
+        }
     }
 }

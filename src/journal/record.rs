@@ -23,6 +23,7 @@
 //! Kinds below 16 are inputs, in the order the engine saw them; 16 and above are what came of them.
 
 mod alarm;
+mod hot;
 
 use engine::strategy::Intent;
 use engine::{Alarm, DropReason, Dropped, OrderId, Reason, Refusal, RiskReject, Scope, Transition};
@@ -239,8 +240,16 @@ impl Record {
     ///
     /// # Errors
     /// [`AppendError`]; nothing is written then.
-    #[inline]
+    #[inline(always)]
     pub fn append(&self, log: &mut Writer) -> Result<u64, AppendError> {
+        match hot::append(self, log) {
+            Some(appended) => appended,
+            None => self.append_seldom(log),
+        }
+    }
+
+    #[inline(never)]
+    fn append_seldom(&self, log: &mut Writer) -> Result<u64, AppendError> {
         self.encode(|kind, payload| match payload {
             Payload::Words(words, len) => log.append_words(kind, words, len),
             Payload::Bytes(bytes) => log.append(kind, bytes),
@@ -271,7 +280,7 @@ impl Record {
                 1
             }
             Record::Market { now, feed, count, first } => {
-                p.u64(now.0).u8(feed.0).u32(*count).u64(*first);
+                hot::put_market(&mut p, *now, *feed, *count, *first);
                 2
             }
             Record::Feed { now, feed, status } => {
@@ -299,11 +308,11 @@ impl Record {
                 7
             }
             Record::Snapshot { now, feed, count, first } => {
-                p.u64(now.0).u8(feed.0).u32(*count).u64(*first);
+                hot::put_market(&mut p, *now, *feed, *count, *first);
                 8
             }
             Record::Command(c) => {
-                put_command(&mut p, c);
+                hot::put_command(&mut p, c);
                 16
             }
             Record::Refusal(r) => {
@@ -312,8 +321,7 @@ impl Record {
                 17
             }
             Record::Receipt(r) => {
-                p.u32(r.token.0).u8(r.gateway.0);
-                p.u64(r.received.0).u64(r.decoded.0).u64(r.decided.0).u64(r.sent.0);
+                hot::put_receipt(&mut p, r);
                 18
             }
             Record::Hash { inputs, hash } => {
@@ -408,6 +416,7 @@ fn transition(t: &mut Take<'_>) -> Result<Transition, Malformed> {
     Ok(Transition { scope, to, reason })
 }
 
+#[inline(always)]
 fn put_side(p: &mut Put, s: Side) -> &mut Put {
     p.u8(s as u8)
 }
@@ -546,21 +555,6 @@ fn port_request(t: &mut Take<'_>) -> Result<PortRequest, Malformed> {
         3 => PortRequest::EntryOn,
         _ => return Err(Malformed),
     })
-}
-
-fn put_command(p: &mut Put, c: &OrderCommand) {
-    p.u8(c.gateway.0).u16(c.instrument.0);
-    match c.kind {
-        CommandKind::New { token, side, short, qty, px, tif } => {
-            p.u8(1).u32(token.0);
-            put_side(p, side).u8(short.into()).u32(qty.0).i64(px.0).u8(tif as u8)
-        }
-        CommandKind::Replace { old, token, qty, px, tif } => {
-            p.u8(2).u32(old.0).u32(token.0).u32(qty.0).i64(px.0).u8(tif as u8)
-        }
-        CommandKind::Cancel { token, qty } => p.u8(3).u32(token.0).u32(qty.0),
-        CommandKind::Port { token, request } => p.u8(4).u32(token.0).u8(request as u8),
-    };
 }
 
 fn command(t: &mut Take<'_>) -> Result<OrderCommand, Malformed> {

@@ -98,7 +98,8 @@ impl<S: Strategy> Engine<S> {
         }
         let beyond = self.loss.look(pnl, self.stats.inputs);
         self.warn_of_loss(pnl);
-        let warned = [Measure::Loss, Measure::Drawdown].iter().any(|m| self.warned.whole[*m as usize].is_said());
+        let warned =
+            [Measure::Loss, Measure::Drawdown].iter().any(|m| self.warned.whole[*m as usize].is_said());
         self.loss.settle(warned);
         if let Some(cause) = beyond
             && !self.must_be_flat_of_orders()

@@ -122,7 +122,8 @@ impl Worth {
             Side::Sell => (before.down.wrapping_neg(), then.down.wrapping_neg()),
         };
         for book in [&self.books[0], &self.books[gateway.index() + 1]] {
-            let orders = (book.sum.orders - before.orders).checked_add(then.orders).ok_or(RiskReject::Overflow)?;
+            let orders =
+                (book.sum.orders - before.orders).checked_add(then.orders).ok_or(RiskReject::Overflow)?;
             if then.orders > before.orders && orders > book.orders {
                 return Err(RiskReject::OpenOrders);
             }

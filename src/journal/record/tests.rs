@@ -149,6 +149,27 @@ fn every_record_comes_back() {
     }
 }
 
+/// The ways into the log: each record's bytes there are those that it says it has.
+#[test]
+fn what_is_appended_is_what_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let (segment_bytes, sync) = (1 << 20, ringbuf::log::SyncPolicy::Off);
+    let dir = folder.path().join("log");
+    let cfg = ringbuf::log::LogConfig { dir: dir.clone(), segment_bytes, reserve_bytes: 0, sync };
+    let (mut writer, keeper) = ringbuf::log::create(cfg).unwrap();
+    for r in samples() {
+        r.append(&mut writer).unwrap();
+    }
+    writer.finish();
+    keeper.close().unwrap();
+    let mut reader = ringbuf::log::Reader::open(&dir).unwrap();
+    for r in samples() {
+        let read = reader.next().unwrap().expect("as many as were written");
+        assert_eq!((read.kind, read.payload.to_vec()), r.to_bytes(), "{r:?}");
+    }
+    assert!(reader.next().unwrap().is_none());
+}
+
 #[test]
 fn what_is_cut_or_longer_is_refused() {
     for r in samples() {
