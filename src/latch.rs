@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::journal::{OPERATOR_MAX, REASON_MAX, Text};
 
 /// The latch's name in the folder.
-const FILE: &str = "killed";
+pub const FILE: &str = "killed";
 /// The name of what was.
 const HISTORY: &str = "kills.jsonl";
 const HEAD: &str = "colo kill latch 1 crc32c ";
