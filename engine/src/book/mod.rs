@@ -99,8 +99,16 @@ pub trait Books: Sized {
     /// A new session: every order gone and every counter zero; memory is kept.
     fn clear(&mut self);
 
-    /// Every order of a side: best price first, in time priority inside a level.
-    fn for_each_order(&self, id: InstrumentId, side: Side, f: impl FnMut(VenueRef, Px, Qty));
+    /// Orders of a side, best price first and in time priority inside a level, until `visit` returns false. O(orders visited).
+    fn walk(&self, id: InstrumentId, side: Side, visit: impl FnMut(VenueRef, Px, Qty) -> bool);
+
+    /// Every order of a side, as [`Books::walk`] has them.
+    fn for_each_order(&self, id: InstrumentId, side: Side, mut f: impl FnMut(VenueRef, Px, Qty)) {
+        self.walk(id, side, |r, px, qty| {
+            f(r, px, qty);
+            true
+        });
+    }
 
     /// A digest of all levels of an instrument (price, shares, orders; both sides), equal for equal books whatever the
     /// implementation and the history. O(levels).

@@ -234,10 +234,12 @@ impl Books for NaiveBooks {
         self.stats = BookStats::default();
     }
 
-    fn for_each_order(&self, id: InstrumentId, side: Side, mut f: impl FnMut(VenueRef, Px, Qty)) {
+    fn walk(&self, id: InstrumentId, side: Side, mut visit: impl FnMut(VenueRef, Px, Qty) -> bool) {
         for (price, queue) in self.best_first(id, side) {
             for (r, qty) in queue {
-                f(*r, Px::from_wire(price), Qty(*qty));
+                if !visit(*r, Px::from_wire(price), Qty(*qty)) {
+                    return;
+                }
             }
         }
     }

@@ -431,14 +431,15 @@ impl Books for FlatBooks {
         self.stats = BookStats::default();
     }
 
-    fn for_each_order(&self, id: InstrumentId, side: Side, mut f: impl FnMut(VenueRef, Px, Qty)) {
+    fn walk(&self, id: InstrumentId, side: Side, mut visit: impl FnMut(VenueRef, Px, Qty) -> bool) {
         self.best_first(id, side, |level_id, level| {
             let px = Px::from_wire(price(side, level.key));
+            let mut goes_on = true;
             self.queues.walk(level_id, level, &self.refs, |r, qty| {
-                f(VenueRef(r), px, Qty(qty));
-                true
+                goes_on = visit(VenueRef(r), px, Qty(qty));
+                goes_on
             });
-            true
+            goes_on
         });
     }
 
