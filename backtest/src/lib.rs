@@ -13,7 +13,11 @@
 //! | [`venue`] | our orders among those of history: who stands before them, and what they trade with |
 //! | [`latency`] | the three ways: market data to the strategy, orders to the venue, reports back |
 //! | [`day`] | one day: history and engine in the order of time |
+//! | [`record`] | what a run leaves behind: equity, fills, round trips, markouts |
+//! | [`metrics`] | what a series of returns was worth |
 
 pub mod day;
 pub mod latency;
+pub mod metrics;
+pub mod record;
 pub mod venue;

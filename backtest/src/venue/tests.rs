@@ -487,7 +487,9 @@ fn model_follows(m: &mut Model, message: &MarketEvent) {
         _ => {}
     }
     let gone: Vec<_> = m.taken.keys().copied().filter(|r| m.at(Who::History(*r)).is_none()).collect();
-    gone.into_iter().for_each(|r| drop(m.taken.remove(&r)));
+    for r in gone {
+        m.taken.remove(&r);
+    }
     let left = |m: &Model, r: u64| m.at(Who::History(r)).map_or(0, |(s, px, at)| m.levels[&(s, px)][at].1);
     let clamped: Vec<_> = m.taken.iter().map(|(r, t)| (*r, (*t).min(left(m, *r)))).collect();
     m.taken.extend(clamped);

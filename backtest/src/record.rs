@@ -1,0 +1,316 @@
+//! What a run leaves behind: equity, fills, round trips, and how prices went on after each fill. Integers throughout; [`crate::metrics`] makes figures of them.
+
+use std::collections::{HashMap, VecDeque};
+
+use engine::strategy::Strategy;
+use engine::{Engine, Order};
+use model::{
+    CommandKind, ExecutionReport, InstrumentId, MarketEvent, Nanos, OrderCommand, Px, Qty, ReportKind, Side,
+    Token, Usd,
+};
+
+use crate::day::Watch;
+
+/// How long after a fill its price is looked at again.
+pub const HORIZONS: [Nanos; 6] = [
+    Nanos::from_millis(1),
+    Nanos::from_millis(10),
+    Nanos::from_millis(100),
+    Nanos::from_millis(1_000),
+    Nanos::from_millis(10_000),
+    Nanos::from_millis(60_000),
+];
+
+/// What was held and made at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// When, ns since the Unix epoch.
+    pub at: Nanos,
+    /// P&L at the marks after fees.
+    pub pnl: Usd,
+    /// Money that positions stand for, long and short added.
+    pub gross: Usd,
+    /// Money that positions stand for, long less short.
+    pub net: Usd,
+}
+
+/// One fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FillRow {
+    /// When the strategy knew.
+    pub at: Nanos,
+    /// When the venue traded.
+    pub traded: Nanos,
+    /// The order's token.
+    pub token: Token,
+    /// Of what.
+    pub instrument: InstrumentId,
+    /// Its side.
+    pub side: Side,
+    /// Shares.
+    pub qty: Qty,
+    /// The price.
+    pub px: Px,
+    /// The venue's flag.
+    pub liquidity: u8,
+    /// Twice the middle of the book when the order was decided; 0 where there was none.
+    pub decided_mid2: i64,
+    /// Twice the middle of the book at each of [`HORIZONS`] behind the fill; 0 where there was none, or the day was over.
+    pub later_mid2: [i64; HORIZONS.len()],
+}
+
+impl FillRow {
+    /// What a share is worth so long after the fill, over what it was traded at: positive is good. 1e-4 USD, doubled; `None` where nobody knows.
+    #[must_use]
+    pub fn markout2(&self, horizon: usize) -> Option<i64> {
+        let later = self.later_mid2[horizon];
+        (later != 0).then(|| (later - 2 * self.px.0) * self.side.sign())
+    }
+
+    /// What a share cost over the middle that the order was decided at: positive is bad. 1e-4 USD, doubled.
+    #[must_use]
+    pub fn slippage2(&self) -> Option<i64> {
+        (self.decided_mid2 != 0).then(|| (2 * self.px.0 - self.decided_mid2) * self.side.sign())
+    }
+}
+
+/// Shares that were bought and sold again, or sold and bought back: first in, first out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoundTrip {
+    /// Of what.
+    pub instrument: InstrumentId,
+    /// How it began.
+    pub side: Side,
+    /// Shares.
+    pub qty: Qty,
+    /// When and at what it began.
+    pub opened: (Nanos, Px),
+    /// When and at what it ended.
+    pub closed: (Nanos, Px),
+}
+
+impl RoundTrip {
+    /// What it made, without fees.
+    #[must_use]
+    pub fn pnl(&self) -> Usd {
+        Usd((self.closed.1.0 - self.opened.1.0) * self.side.sign() * i64::from(self.qty.0))
+    }
+}
+
+/// What was asked for, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// New orders.
+    pub orders: u64,
+    /// Their shares.
+    pub shares: u64,
+    /// Replaces.
+    pub replaces: u64,
+    /// Cancels.
+    pub cancels: u64,
+    /// Refused by the venue.
+    pub rejected: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Lot {
+    side: Side,
+    qty: u32,
+    at: Nanos,
+    px: Px,
+}
+
+/// What is known of an order of ours.
+#[derive(Clone, Copy)]
+struct Sent {
+    instrument: InstrumentId,
+    side: Side,
+    mid2: i64,
+}
+
+/// Writes a run down.
+pub struct Recorder {
+    grain: Nanos,
+    next_mark: Nanos,
+    /// Equity, one a grain in which anything happened, and one at the end.
+    pub marks: Vec<Mark>,
+    /// In the order in which the strategy knew of them.
+    pub fills: Vec<FillRow>,
+    /// In the order in which they ended.
+    pub trips: Vec<RoundTrip>,
+    /// What was asked for.
+    pub asked: Asked,
+    /// How long anything was held.
+    pub held: Nanos,
+    holding_since: Option<Nanos>,
+    lots: HashMap<InstrumentId, VecDeque<Lot>>,
+    sent: HashMap<Token, Sent>,
+    /// By horizon, fills whose time has not come: all at one distance, so the first is due first.
+    due: [VecDeque<(Nanos, usize)>; HORIZONS.len()],
+    next_due: Nanos,
+}
+
+const NEVER: Nanos = Nanos(u64::MAX);
+
+/// Twice the middle of an instrument's book; 0 where a side is empty.
+fn mid2<S: Strategy>(engine: &Engine<S>, id: InstrumentId) -> i64 {
+    let top = engine.top(id);
+    if top.bid_qty == 0 || top.ask_qty == 0 { 0 } else { top.bid_px.0 + top.ask_px.0 }
+}
+
+impl Recorder {
+    /// Equity is marked once a `grain`.
+    #[must_use]
+    pub fn new(grain: Nanos) -> Recorder {
+        Recorder {
+            grain: grain.max(Nanos(1)),
+            next_mark: Nanos::ZERO,
+            marks: Vec::new(),
+            fills: Vec::new(),
+            trips: Vec::new(),
+            asked: Asked::default(),
+            held: Nanos::ZERO,
+            holding_since: None,
+            lots: HashMap::new(),
+            sent: HashMap::new(),
+            due: Default::default(),
+            next_due: NEVER,
+        }
+    }
+
+    /// The last mark, at the end of a day.
+    pub fn close<S: Strategy>(&mut self, engine: &Engine<S>) {
+        self.look_back(NEVER, engine);
+        self.mark(engine.now(), engine);
+        if let Some(since) = self.holding_since.take() {
+            self.held = self.held.after(engine.now().since(since));
+        }
+    }
+
+    fn mark<S: Strategy>(&mut self, at: Nanos, engine: &Engine<S>) {
+        let (mut gross, mut net) = (0i64, 0i64);
+        for p in engine.positions().all() {
+            let value = p.shares.saturating_mul(p.mark.0);
+            gross = gross.saturating_add(value.saturating_abs());
+            net = net.saturating_add(value);
+        }
+        self.marks.push(Mark { at, pnl: engine.pnl(), gross: Usd(gross), net: Usd(net) });
+    }
+
+    /// Fills whose time has come at `now` see the book as it is; those whose time did not come until the end see nothing.
+    fn look_back<S: Strategy>(&mut self, now: Nanos, engine: &Engine<S>) {
+        self.next_due = NEVER;
+        for (horizon, due) in self.due.iter_mut().enumerate() {
+            while let Some((at, fill)) = due.front().copied() {
+                if at > now {
+                    self.next_due = self.next_due.min(at);
+                    break;
+                }
+                due.pop_front();
+                if now != NEVER {
+                    let row = &mut self.fills[fill];
+                    row.later_mid2[horizon] = mid2(engine, row.instrument);
+                }
+            }
+        }
+    }
+
+    fn fill(&mut self, row: FillRow, flat: bool) {
+        for (due, horizon) in self.due.iter_mut().zip(HORIZONS) {
+            due.push_back((row.at.after(horizon), self.fills.len()));
+            self.next_due = self.next_due.min(row.at.after(horizon));
+        }
+        let lots = self.lots.entry(row.instrument).or_default();
+        let mut left = row.qty.0;
+        while left != 0
+            && let Some(lot) = lots.front_mut()
+            && lot.side != row.side
+        {
+            let qty = lot.qty.min(left);
+            left -= qty;
+            lot.qty -= qty;
+            self.trips.push(RoundTrip {
+                instrument: row.instrument,
+                side: lot.side,
+                qty: Qty(qty),
+                opened: (lot.at, lot.px),
+                closed: (row.traded, row.px),
+            });
+            if lot.qty == 0 {
+                lots.pop_front();
+            }
+        }
+        if left != 0 {
+            lots.push_back(Lot { side: row.side, qty: left, at: row.traded, px: row.px });
+        }
+        self.fills.push(row);
+        match (flat, self.holding_since) {
+            (true, Some(since)) => {
+                self.held = self.held.after(row.at.since(since));
+                self.holding_since = None;
+            }
+            (false, None) => self.holding_since = Some(row.at),
+            _ => {}
+        }
+    }
+}
+
+impl<S: Strategy> Watch<S> for &mut Recorder {
+    fn on_command(&mut self, _: Nanos, command: &OrderCommand, engine: &Engine<S>) {
+        let instrument = command.instrument;
+        match command.kind {
+            CommandKind::New { token, side, qty, .. } => {
+                self.asked.orders += 1;
+                self.asked.shares += u64::from(qty.0);
+                self.sent.insert(token, Sent { instrument, side, mid2: mid2(engine, instrument) });
+            }
+            CommandKind::Replace { old, token, .. } => {
+                self.asked.replaces += 1;
+                if let Some(of) = self.sent.get(&old).copied() {
+                    self.sent.insert(token, Sent { mid2: mid2(engine, instrument), ..of });
+                }
+            }
+            CommandKind::Cancel { .. } => self.asked.cancels += 1,
+            CommandKind::Port { .. } => {}
+        }
+    }
+
+    fn on_report(&mut self, now: Nanos, report: &ExecutionReport, engine: &Engine<S>) {
+        match report.kind {
+            ReportKind::Executed { qty, px, liquidity, .. } => {
+                let Some(of) = self.sent.get(&report.token).copied() else { return };
+                let row = FillRow {
+                    at: now,
+                    traded: report.ts_event,
+                    token: report.token,
+                    instrument: of.instrument,
+                    side: of.side,
+                    qty,
+                    px,
+                    liquidity,
+                    decided_mid2: of.mid2,
+                    later_mid2: [0; HORIZONS.len()],
+                };
+                let flat = engine.positions().all().iter().all(|p| p.shares == 0);
+                self.fill(row, flat);
+            }
+            ReportKind::Rejected { .. } => self.asked.rejected += 1,
+            _ => {}
+        }
+        // An order that is gone is heard of no more.
+        if engine.orders().by_token(report.token).is_none_or(|o: &Order| o.state().is_final()) {
+            self.sent.remove(&report.token);
+        }
+    }
+
+    #[inline]
+    fn on_market(&mut self, now: Nanos, _: &MarketEvent, engine: &Engine<S>) {
+        if now >= self.next_due {
+            self.look_back(now, engine);
+        }
+        if now >= self.next_mark {
+            self.mark(now, engine);
+            self.next_mark = Nanos(now.0 / self.grain.0 * self.grain.0).after(self.grain);
+        }
+    }
+}
