@@ -25,6 +25,7 @@ pub mod protocol;
 pub mod reconcile;
 pub mod record;
 pub mod replay;
+pub mod research;
 mod session_file;
 pub mod sim;
 pub mod source;

@@ -9,6 +9,7 @@
 //!
 //! Data goes to stdout, progress and errors to stderr. Exit codes: [`Exit`].
 
+mod backtest;
 pub mod book;
 mod config;
 mod ctl;
@@ -98,6 +99,7 @@ enum Command {
     Record(record::Args),
     Book(book::Args),
     Feed(feed::Args),
+    Backtest(backtest::Args),
     Replay(replay::Args),
     Journal(journal::Args),
     Dropcopy(dropcopy::Args),
@@ -122,6 +124,7 @@ pub fn main(own: &[Entry]) -> ExitCode {
         Command::Record(a) => record::run(a),
         Command::Book(a) => book::run(a),
         Command::Feed(a) => feed::run(a, &registry),
+        Command::Backtest(a) => backtest::run(a, &registry),
         Command::Replay(a) => replay::run(a, &registry),
         Command::Journal(a) => journal::run(a),
         Command::Dropcopy(a) => dropcopy::run(a),

@@ -6,6 +6,7 @@ use super::Failure;
 use crate::config::Config;
 use crate::core::{self, Plan, RunReport};
 use crate::replay::{self, Replayed};
+use crate::research::{self, Job, Made, Trouble};
 use crate::telemetry::snapshot::Viewer;
 
 /// What watches a running core: called every [`core::LOOK`]; `false` ends the run.
@@ -18,13 +19,20 @@ pub struct Entry {
     pub name: &'static str,
     run: fn(&Config, &Plan, Watch<'_>) -> Result<RunReport, Failure>,
     replay: fn(&replay::Journal) -> Result<Replayed, replay::ReplayError>,
+    backtest: fn(&Job<'_>) -> Result<Vec<Made>, Trouble>,
     check: fn(&Config) -> Result<(), engine::strategy::ParamError>,
 }
 
 /// A strategy's entry for [`super::main`].
 #[must_use]
 pub const fn strategy<S: Strategy>() -> Entry {
-    Entry { name: S::NAME, run: run::<S>, replay: replay::replay::<S>, check: check::<S> }
+    Entry {
+        name: S::NAME,
+        run: run::<S>,
+        replay: replay::replay::<S>,
+        backtest: research::over::<S>,
+        check: check::<S>,
+    }
 }
 
 /// Makes a strategy from a configuration, refusing parameters it does not know.
@@ -108,5 +116,13 @@ impl Entry {
     /// The journal cannot be read, or a difference.
     pub fn replay(&self, journal: &replay::Journal) -> Result<Replayed, replay::ReplayError> {
         (self.replay)(journal)
+    }
+
+    /// Runs it over days that are over.
+    ///
+    /// # Errors
+    /// A day that could not be run.
+    pub fn backtest(&self, job: &Job<'_>) -> Result<Vec<Made>, Trouble> {
+        (self.backtest)(job)
     }
 }

@@ -3,6 +3,7 @@
 //! Every problem is found before any socket opens or any file is made, and names the file, the key, what stands there and what is allowed.
 //! Nothing reads the file or the environment after the start.
 
+pub mod backtest;
 mod control;
 mod depth;
 mod feed;
@@ -222,6 +223,8 @@ pub struct Config {
     pub watchdog: crate::watchdog::Limits,
     /// Journal policy.
     pub journal: Journal,
+    /// What history is like as a venue.
+    pub history: backtest::History,
     /// Sizes.
     pub capacity: written::Capacity,
     /// One packet in this many is timed by stage; 0 none.

@@ -13,6 +13,7 @@ use model::{FeedId, GatewayId, Instrument, InstrumentId, Nanos, Symbol};
 use net::udp::Stamps;
 use ringbuf::log::SyncPolicy;
 
+use super::backtest;
 use super::written::{self, Written};
 use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Journal, Problem, Topology};
 use super::{
@@ -171,6 +172,8 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
     let roles = control::resolve(&mut c, &written.control);
     let sandbox = host::resolve(&mut c, &written.host);
     let watchdog = watchdog::resolve(&mut c, &written.watchdog);
+    let history =
+        backtest::resolve(&mut c, written.backtest.as_ref().unwrap_or(&backtest::Backtest::default()), base);
     capacity(&mut c, &written.capacity, &limits);
     let params = params(&mut c, &written.strategy);
     if !c.problems.is_empty() {
@@ -197,6 +200,7 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
         sandbox,
         watchdog,
         journal,
+        history,
         capacity: written.capacity.clone(),
         sample_every: written.telemetry.sample_every,
         written,

@@ -62,6 +62,9 @@ pub struct Written {
     /// Journal policy.
     #[serde(default)]
     pub journal: Journal,
+    /// What history is like as a venue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backtest: Option<super::backtest::Backtest>,
     /// Sizes.
     #[serde(default)]
     pub capacity: Capacity,

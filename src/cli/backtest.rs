@@ -1,0 +1,158 @@
+//! `colo backtest`: a strategy over days that are over.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::out::{self, Out, Stop};
+use super::{Exit, Failure, Outcome, Registry, live};
+use crate::config::{Config, Secrets, Written, read_toml};
+use crate::research::{Job, Made, Summary, Trouble};
+
+/// A strategy over history: the same strategy, risk and order state as a core that trades, against orders as they were.
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  colo backtest --config colo.toml --data 20120621.itch
+  colo backtest --config colo.toml --data 20120621.itch --data 20120622.itch.gz --params quantity=200 --json - --trades fills.csv
+
+One file is one day: ITCH 5.0, the same gzipped, pcap with MoldUDP64, PITCH, LOBSTER messages or DBN; its date is taken from its name. Each day begins flat.
+How the venue is stands in the configuration under [backtest]: impact, latency of three legs, capital. Times are the days' own: nothing of this machine enters.
+
+Exit code 3: the configuration or a parameter is invalid. Exit code 1: a file cannot be read to its end.")]
+pub struct Args {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// A day; as often as there are days
+    #[arg(long, value_name = "FILE", required = true)]
+    pub data: Vec<PathBuf>,
+    /// A parameter of the strategy in place of the configuration's
+    #[arg(long, value_name = "K=V")]
+    pub params: Vec<String>,
+    /// Days at once; all cores where absent
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_024))]
+    pub threads: Option<u64>,
+    /// Write every figure as JSON ("-" is stdout)
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Write every fill as CSV ("-" is stdout)
+    #[arg(long, value_name = "FILE")]
+    pub trades: Option<PathBuf>,
+}
+
+/// Runs the command, with the strategies of this binary.
+///
+/// # Errors
+/// An invalid configuration (3), a file that cannot be read or written (1).
+pub fn run(args: &Args, registry: &Registry) -> Outcome {
+    out::outcome(backtest(args, registry))
+}
+
+fn backtest(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
+    let invalid = |e: &dyn std::fmt::Display| Failure::with(Exit::Config, e);
+    let mut written: Written = read_toml(&args.config).map_err(|e| invalid(&e))?;
+    for given in &args.params {
+        let (name, value) = param(given)?;
+        written.strategy.params.insert(name, value);
+    }
+    let config = Config::resolve(written, &args.config, Secrets::Skip).map_err(|e| invalid(&e))?;
+    let at = args.config.display();
+    let entry = registry.find(&config.strategy).ok_or_else(|| {
+        let known = registry.names();
+        invalid(&format!("{at}: `strategy.name` is {:?}; allowed: {known}", config.strategy))
+    })?;
+    entry.check(&config).map_err(|e| invalid(&format!("{at}: {e}")))?;
+    // The outputs first: no day is run for a file that cannot be written.
+    let json = args.json.as_deref().map(|p| Out::create(p, &[])).transpose()?;
+    let trades = args.trades.as_deref().map(|p| Out::create(p, &[])).transpose()?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let days = args.data.len();
+    let done = |n: usize| {
+        if days > 1 {
+            live::say(&format!("{n} of {days} days"));
+        }
+    };
+    let threads = args.threads.map_or(cores, |n| n as usize);
+    let job = Job { config: &config, data: &args.data, threads, done: &done };
+    let began = Instant::now();
+    let made = entry.backtest(&job).map_err(failure)?;
+    let took = began.elapsed();
+    let messages: u64 = made.iter().map(|m| m.ran.messages).sum();
+    let summary = Summary::of(&config, &made);
+    if let Some(mut out) = json {
+        let figures = summary.to_json(took.as_nanos() as f64 / messages.max(1) as f64);
+        out.write(format_args!("{figures}\n"))?;
+        out.flush()?;
+    }
+    if let Some(out) = trades {
+        write_trades(out, &config, &made)?;
+    }
+    let is_taken = [&args.json, &args.trades].into_iter().any(|p| p.as_deref().is_some_and(out::is_stdout));
+    if !is_taken {
+        let mut out = Out::stdout();
+        out.write(format_args!("{}", summary.to_text()))?;
+        out.flush()?;
+        let rate = messages as f64 / took.as_secs_f64().max(1e-9) / 1e6;
+        live::say(&format!("{messages} messages in {:.2} s: {rate:.2} M/s", took.as_secs_f64()));
+    }
+    Ok(Exit::Ok)
+}
+
+fn failure(e: Trouble) -> Failure {
+    let exit = match e {
+        Trouble::Params(_) | Trouble::Settings(_) | Trouble::Journal { .. } => Exit::Config,
+        Trouble::Source(_) | Trouble::Message { .. } | Trouble::NothingOfOurs { .. } => Exit::Failure,
+    };
+    Failure::with(exit, e)
+}
+
+/// A value as TOML has it; a word without quotation marks is text.
+fn param(given: &str) -> Result<(String, toml::Value), Failure> {
+    let wrong = || Failure::with(Exit::Usage, format!("--params {given:?} is not K=V"));
+    let (name, value) = given.split_once('=').ok_or_else(wrong)?;
+    if name.trim().is_empty() || value.trim().is_empty() {
+        return Err(wrong());
+    }
+    let parsed = toml::from_str::<toml::Table>(&format!("v = {value}")).ok().and_then(|mut t| t.remove("v"));
+    Ok((name.trim().to_owned(), parsed.unwrap_or_else(|| toml::Value::String(value.trim().to_owned()))))
+}
+
+/// One row a fill, in the order in which the strategy knew of them. Prices are integers, 1e-4 USD; times ns since the Unix epoch.
+fn write_trades(mut out: Out, config: &Config, made: &[Made]) -> Result<(), Stop> {
+    out.write(format_args!("day,at,traded,token,symbol,side,qty,px,liquidity,decided_mid2,mid2_after_1ms,mid2_after_10ms,mid2_after_100ms,mid2_after_1s,mid2_after_10s,mid2_after_60s\n"))?;
+    for (k, m) in made.iter().enumerate() {
+        for f in &m.recorder.fills {
+            let symbol = config.instruments[f.instrument.index()].symbol;
+            let traded = m.midnight.after(f.traded).0;
+            let later: Vec<_> = f.later_mid2.iter().map(i64::to_string).collect();
+            out.write(format_args!(
+                "{},{},{traded},{},{symbol},{},{},{},{},{},{}\n",
+                k + 1,
+                f.at.0,
+                f.token.0,
+                if f.side == model::Side::Buy { 'B' } else { 'S' },
+                f.qty.0,
+                f.px.0,
+                char::from(f.liquidity),
+                f.decided_mid2,
+                later.join(",")
+            ))?;
+        }
+    }
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_is_a_name_and_a_value() {
+        assert_eq!(param("quantity=100").unwrap(), ("quantity".into(), toml::Value::Integer(100)));
+        assert_eq!(param(" on = true").unwrap(), ("on".into(), toml::Value::Boolean(true)));
+        assert_eq!(param("mode=slow").unwrap(), ("mode".into(), toml::Value::String("slow".into())));
+        for bad in ["quantity", "=1", "a=", ""] {
+            assert!(param(bad).is_err(), "{bad:?}");
+        }
+    }
+}

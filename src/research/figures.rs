@@ -1,0 +1,242 @@
+//! What days came to, for people and for machines.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use backtest::metrics::{DAYS, Figures, Returns};
+use backtest::record::HORIZONS;
+use model::Nanos;
+use serde_json::{Value, json};
+
+use super::files::Made;
+use crate::config::Config;
+
+/// Seconds that a regular session has: what periods of a grain make a year of.
+const SESSION_S: f64 = 23_400.0;
+
+/// One day.
+pub struct DayFigures {
+    file: String,
+    pnl: f64,
+    messages: u64,
+    orders: u64,
+    fills: usize,
+    state_hash: String,
+    commands_hash: String,
+}
+
+/// All days together.
+pub struct Summary {
+    strategy: String,
+    days: Vec<DayFigures>,
+    pnl: f64,
+    fees: f64,
+    capital: f64,
+    positions: BTreeMap<String, i64>,
+    /// Of days, where there are several.
+    by_day: Option<Figures>,
+    /// Of grains.
+    by_grain: Figures,
+    asked: (u64, u64, u64, u64, u64),
+    refused: u64,
+    shares: u64,
+    turnover: f64,
+    fill_ratio: Option<f64>,
+    trips: usize,
+    hit_rate: Option<f64>,
+    profit_factor: Option<f64>,
+    slippage_bps: Option<f64>,
+    markouts_bps: Vec<(Nanos, Option<f64>, usize)>,
+    time_in_market: Option<f64>,
+    mean_gross: Option<f64>,
+    most_gross: f64,
+}
+
+fn dollars(e4: i64) -> f64 {
+    e4 as f64 / 10_000.0
+}
+
+/// A part of a whole, where there is a whole.
+fn part(of: f64, whole: f64) -> Option<f64> {
+    (whole > 0.0).then(|| of / whole)
+}
+
+impl Summary {
+    /// Adds up what days left.
+    #[must_use]
+    pub fn of(config: &Config, made: &[Made]) -> Summary {
+        let capital = dollars(config.history.capital.0);
+        let grains_a_year = DAYS * SESSION_S * 1e9 / config.history.grain.0 as f64;
+        let profits = made.iter().flat_map(|m| {
+            let before = std::iter::once(0).chain(m.recorder.marks.iter().map(|k| k.pnl.0));
+            m.recorder.marks.iter().zip(before).map(|(k, before)| dollars(k.pnl.0 - before))
+        });
+        let by_grain = Returns::of_profits(profits, capital, grains_a_year).figures();
+        let days = Returns::of_profits(made.iter().map(|m| dollars(m.pnl.0)), capital, DAYS);
+        let fills = || made.iter().flat_map(|m| &m.recorder.fills);
+        let trips = || made.iter().flat_map(|m| &m.recorder.trips);
+        let marks = || made.iter().flat_map(|m| &m.recorder.marks);
+        let shares: u64 = fills().map(|f| u64::from(f.qty.0)).sum();
+        let money = |px: i64, qty: u32| dollars(px) * f64::from(qty);
+        let traded: f64 = fills().map(|f| money(f.px.0, f.qty.0)).sum();
+        // Weighted by money: what a dollar traded cost, or was worth later.
+        let weighted = |figure: &dyn Fn(&backtest::record::FillRow) -> Option<i64>| {
+            let known = fills().filter_map(|f| Some((figure(f)?, f)));
+            let (sum, base, n) = known.fold((0.0, 0.0, 0), |(sum, base, n), (v2, f)| {
+                (sum + money(v2, f.qty.0) / 2.0, base + money(f.px.0, f.qty.0), n + 1)
+            });
+            (part(sum * 10_000.0, base), n)
+        };
+        let (won, lost) = trips().fold((0.0, 0.0), |(won, lost), t| {
+            let pnl = dollars(t.pnl().0);
+            (won + pnl.max(0.0), lost - pnl.min(0.0))
+        });
+        let n_trips = trips().count();
+        let asked = made.iter().fold((0, 0, 0, 0, 0), |a, m| {
+            let b = m.recorder.asked;
+            (a.0 + b.orders, a.1 + b.shares, a.2 + b.replaces, a.3 + b.cancels, a.4 + b.rejected)
+        });
+        let held: u64 = made.iter().map(|m| m.recorder.held.0).sum();
+        let span = |m: &Made| match (m.recorder.marks.first(), m.recorder.marks.last()) {
+            (Some(first), Some(last)) => last.at.since(first.at).0,
+            _ => 0,
+        };
+        let spans: u64 = made.iter().map(span).sum();
+        let n_marks = marks().count();
+        let mut positions = BTreeMap::new();
+        for m in made {
+            for (i, p) in config.instruments.iter().zip(&m.positions) {
+                *positions.entry(i.symbol.to_string()).or_insert(0) += p.shares;
+            }
+        }
+        Summary {
+            strategy: config.strategy.clone(),
+            days: made.iter().map(day).collect(),
+            pnl: made.iter().map(|m| dollars(m.pnl.0)).sum(),
+            fees: made.iter().map(|m| m.fees as f64 / 1e6).sum(),
+            capital,
+            positions,
+            by_day: (made.len() > 1).then(|| days.figures()),
+            by_grain,
+            asked,
+            refused: made.iter().map(|m| m.stats.refusals).sum(),
+            shares,
+            turnover: traded / capital,
+            fill_ratio: part(shares as f64, asked.1 as f64),
+            trips: n_trips,
+            hit_rate: part(trips().filter(|t| t.pnl().0 > 0).count() as f64, n_trips as f64),
+            profit_factor: part(won, lost),
+            slippage_bps: weighted(&|f| f.slippage2()).0,
+            markouts_bps: (0..HORIZONS.len())
+                .map(|h| {
+                    let (bps, n) = weighted(&|f| f.markout2(h));
+                    (HORIZONS[h], bps, n)
+                })
+                .collect(),
+            time_in_market: part(held as f64, spans as f64),
+            mean_gross: part(marks().map(|m| dollars(m.gross.0)).sum(), n_marks as f64),
+            most_gross: marks().map(|m| dollars(m.gross.0)).fold(0.0, f64::max),
+        }
+    }
+
+    /// Everything, for machines.
+    #[must_use]
+    pub fn to_json(&self, ns_per_message: f64) -> Value {
+        let days: Vec<_> = self
+            .days
+            .iter()
+            .map(|d| {
+                json!({
+                    "file": d.file, "pnl": d.pnl, "messages": d.messages, "orders_sent": d.orders, "fills": d.fills,
+                    "state_hash": d.state_hash, "commands_hash": d.commands_hash,
+                })
+            })
+            .collect();
+        let markouts: Vec<_> = self
+            .markouts_bps
+            .iter()
+            .map(|(h, bps, n)| json!({ "after_ms": h.0 / 1_000_000, "bps": bps, "fills": n }))
+            .collect();
+        let (orders, shares_asked, replaces, cancels, rejected) = self.asked;
+        json!({
+            "strategy": self.strategy,
+            "days": days,
+            "pnl": self.pnl,
+            "fees": self.fees,
+            "capital": self.capital,
+            "positions": self.positions,
+            "returns": { "by_day": self.by_day, "by_grain": self.by_grain },
+            "orders_sent": orders, "replaces_sent": replaces, "cancels_sent": cancels, "rejected": rejected,
+            "refused_by_risk": self.refused,
+            "shares_asked": shares_asked, "shares": self.shares, "fill_ratio": self.fill_ratio,
+            "turnover": self.turnover,
+            "round_trips": self.trips, "hit_rate": self.hit_rate, "profit_factor": self.profit_factor,
+            "slippage_bps": self.slippage_bps, "markouts": markouts,
+            "time_in_market": self.time_in_market, "mean_gross": self.mean_gross, "most_gross": self.most_gross,
+            "ns_per_message": ns_per_message,
+        })
+    }
+
+    /// For a terminal.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut t = format!("{} over {} day(s)\n", self.strategy, self.days.len());
+        let mut line = |name: &str, value: String| {
+            let _ = writeln!(t, "  {name:<18}{value}");
+        };
+        let shown = |x: Option<f64>, unit: &str| x.map_or("-".into(), |x| format!("{x:.3}{unit}"));
+        let percent = |x: Option<f64>| x.map_or("-".into(), |x| format!("{:.3} %", x * 100.0));
+        line("P&L", format!("{:.2} USD after {:.2} of fees", self.pnl, self.fees));
+        let f = self.by_day.as_ref().unwrap_or(&self.by_grain);
+        let of = if self.by_day.is_some() { "days" } else { "marks" };
+        line("return", format!("{} of {:.0} USD", percent(f.total_return), self.capital));
+        line("Sharpe, Sortino", format!("{}, {} (of {of})", shown(f.sharpe, ""), shown(f.sortino, "")));
+        let drawdown = format!("{} at most, {} {of} at longest", percent(f.max_drawdown), f.longest_drawdown);
+        line("drawdown", drawdown);
+        let (orders, _, replaces, cancels, rejected) = self.asked;
+        line("orders", format!("{orders}, {replaces} replaced, {cancels} canceled, {rejected} rejected"));
+        line("refused by risk", self.refused.to_string());
+        let fills: usize = self.days.iter().map(|d| d.fills).sum();
+        line(
+            "fills",
+            format!("{fills} of {} shares, {} of what was asked for", self.shares, percent(self.fill_ratio)),
+        );
+        line("turnover", format!("{:.2} of the capital", self.turnover));
+        let trips = format!(
+            "{}, {} won, profit factor {}",
+            self.trips,
+            percent(self.hit_rate),
+            shown(self.profit_factor, "")
+        );
+        line("round trips", trips);
+        line("slippage", shown(self.slippage_bps, " bp beyond the middle decided at"));
+        for (h, bps, n) in &self.markouts_bps {
+            let after = match h.0 / 1_000_000 {
+                ms if ms < 1_000 => format!("{ms} ms"),
+                ms => format!("{} s", ms / 1_000),
+            };
+            line(&format!("markout {after}"), format!("{} over {n} fills", shown(*bps, " bp")));
+        }
+        line("in the market", percent(self.time_in_market));
+        line(
+            "exposure",
+            format!("{} USD in the mean, {:.0} at most", shown(self.mean_gross, ""), self.most_gross),
+        );
+        let held: Vec<_> =
+            self.positions.iter().filter(|p| *p.1 != 0).map(|(s, n)| format!("{s} {n}")).collect();
+        line("left over", if held.is_empty() { "nothing".into() } else { held.join(", ") });
+        t
+    }
+}
+
+fn day(m: &Made) -> DayFigures {
+    DayFigures {
+        file: m.file.display().to_string(),
+        pnl: dollars(m.pnl.0),
+        messages: m.ran.messages,
+        orders: m.stats.new_orders,
+        fills: m.recorder.fills.len(),
+        state_hash: format!("{:016x}", m.ran.state_hash),
+        commands_hash: format!("{:016x}", m.ran.commands_hash),
+    }
+}
