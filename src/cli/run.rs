@@ -67,12 +67,19 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
     if let Some(why) = unmet {
         return Err(Failure::with(Exit::Gate, format!("{why}; use --mode test")));
     }
+    if model::canary::IN_THIS_BUILD && args.mode != Mode::Test {
+        let why = "this build has planted faults (feature `canaries`) and runs in no other mode";
+        return Err(Failure::with(Exit::Gate, format!("{why}; use --mode test")));
+    }
     if let Some(k) = config.gateways.iter().position(|g| g.environment == Environment::Production) {
         let key = format!("{}: `gateways[{k}].environment` is \"production\"", args.config.display());
         return Err(Failure::with(
             Exit::Gate,
             format!("{key}; --mode test reaches only gateways marked \"test\""),
         ));
+    }
+    if let Some(fault) = model::canary::planted() {
+        super::warn(&format!("PLANTED FAULT: {}; this core does wrong on purpose", fault.name()));
     }
     if let Some(why) = config.openings.as_ref().and_then(|o| o.unfit(Clock::new().now())) {
         return Err(Failure::with(Exit::Config, format!("{}: {why}", args.config.display())));

@@ -60,6 +60,11 @@ fn every_crate_takes_the_shared_lints() {
 }
 
 #[test]
+fn faults_are_planted_in_no_default_build() {
+    obeyed(manifests::canaries);
+}
+
+#[test]
 fn unsafe_stays_home() {
     obeyed(purity::unsafe_homes);
 }
