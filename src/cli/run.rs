@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Environment, Secrets};
 use crate::core::{Plan, RunReport};
 use crate::host;
+use crate::manifest::Pair;
 use crate::reconcile::{self, Figures, Verdict};
 
 /// Where orders go.
@@ -84,9 +85,16 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
     if let Some(why) = config.openings.as_ref().and_then(|o| o.unfit(Clock::new().now())) {
         return Err(Failure::with(Exit::Config, format!("{}: {why}", args.config.display())));
     }
+    let pair = Pair::of(&config).map_err(|e| Failure::new(format!("the own program cannot be read: {e}")))?;
+    if let Some(approved) = &config.approved {
+        pair.approved_by(approved).map_err(|e| {
+            Failure::with(Exit::Gate, format!("{}: {e}; nothing has logged in", args.config.display()))
+        })?;
+    }
     let Some(entry) = registry.find(&config.strategy) else { unreachable!("load() checked the strategy") };
     let mut plan = Plan::new(&config, 0);
     plan.sandbox = config.sandbox;
+    plan.manifest = Some(pair);
     let stop = signals::install().map_err(Failure::new)?;
     let began = Instant::now();
     let span = args.seconds.map(Duration::from_secs);

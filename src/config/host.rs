@@ -10,11 +10,14 @@ use super::resolve::Checks;
 pub struct Host {
     /// `on`: once it is set up, the core gives up its capabilities and the system calls that it never makes. `off`: it keeps them.
     pub sandbox: String,
+    /// A file that names what may log in, relative to the configuration: program and configuration by their hashes ([`crate::manifest`]). Anything else is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approved: Option<String>,
 }
 
 impl Default for Host {
     fn default() -> Self {
-        Host { sandbox: "on".into() }
+        Host { sandbox: "on".into(), approved: None }
     }
 }
 

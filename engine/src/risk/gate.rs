@@ -120,11 +120,12 @@ impl Gate {
         &self.bounds[id.index()]
     }
 
-    /// Puts an instrument, or all of them, on the restricted list or takes it off.
-    pub(crate) fn restrict(&mut self, instrument: Option<InstrumentId>, on: bool) {
+    /// Puts an instrument, or all of them, on the restricted list or takes it off; with `shorts` on the list of what may not be sold short.
+    pub(crate) fn restrict(&mut self, instrument: Option<InstrumentId>, shorts: bool, on: bool) {
+        let set = |b: &mut Bounds| *(if shorts { &mut b.no_short } else { &mut b.restricted }) = on;
         match instrument {
-            Some(id) => self.bounds[id.index()].restricted = on,
-            None => self.bounds.iter_mut().for_each(|b| b.restricted = on),
+            Some(id) => set(&mut self.bounds[id.index()]),
+            None => self.bounds.iter_mut().for_each(set),
         }
     }
 
@@ -541,6 +542,9 @@ impl Gate {
     /// Rule 201: under the restriction a short sale must be above the national best bid; our book's bid is the nearest that is known.
     #[inline]
     fn short_sale(&self, world: &World<'_>, id: InstrumentId, px: Px) -> Result<(), RiskReject> {
+        if self.bounds(id).no_short {
+            return Err(RiskReject::ShortList);
+        }
         // A letter that nobody has heard of restricts too.
         let restricted = world.instruments.of(id).short_sale_restriction != b'0';
         if restricted && (world.best_bid == Px::ZERO || px <= world.best_bid) {
@@ -563,7 +567,8 @@ impl Gate {
         self.drift.absorb(h);
         self.repeats.absorb(h);
         for (bounds, disabled) in self.bounds.iter().zip(&self.disabled) {
-            h.word(u64::from(bounds.restricted) << 1 | u64::from(*disabled));
+            let lists = u64::from(bounds.no_short) << 2 | u64::from(bounds.restricted) << 1;
+            h.word(lists | u64::from(*disabled));
         }
     }
 }
