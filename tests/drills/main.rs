@@ -27,7 +27,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use program::desk::Desk;
-use program::{Program, until};
+use program::{COLO, Program, until};
 
 /// A number that a script sets; what a test run can spare otherwise.
 fn number(name: &str, otherwise: u64) -> u64 {
@@ -35,16 +35,20 @@ fn number(name: &str, otherwise: u64) -> u64 {
     text.map_or(otherwise, |n| n.parse().unwrap_or_else(|_| panic!("{name}={n}: a number is wanted")))
 }
 
-/// The program of a user's own with the strategy that stops for nothing, built once for all stories.
+/// The program with the strategy that stops for nothing, built once for all stories, as this test was.
 fn reckless() -> &'static Path {
-    static BUILT: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
-    let (_, binary) = BUILT.get_or_init(|| {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let built =
-            program::own_crate::build(folder.path(), "reckless", include_str!("reckless_strategy.rs"));
-        (folder, built)
-    });
-    binary
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let profile = Path::new(COLO).parent().expect("the folder of a profile");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--package", "colo", "--example", "reckless", "--target-dir"]);
+        cargo.arg(profile.parent().expect("the target folder")).current_dir(env!("CARGO_MANIFEST_DIR"));
+        cargo.args((!cfg!(debug_assertions)).then_some("--release"));
+        cargo.args(model::canary::IN_THIS_BUILD.then_some(["--features", "canaries"]).into_iter().flatten());
+        let built = cargo.output().expect("cargo");
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        profile.join("examples/reckless")
+    })
 }
 
 /// Starts a core of `binary` with a configuration; its report goes to `run.json`.

@@ -86,15 +86,29 @@ fn market_by_hand() {
     for (what, begins, reason, ends) in &all {
         s.scenario(what, begins, reason, ends);
     }
-    // The highest price that an order can have is one: nobody has to stop for it.
-    let far = s.take_id();
-    s.say(&[add(far, Side::Sell, 1_999_999_900)]);
-    s.trades();
-    // What cannot be a price makes a book that nobody believes, until the venue begins anew.
-    for px in [0, i64::from(u32::MAX)] {
+    let (none, most) = (0, i64::from(u32::MAX));
+    // Prices of nothing and of all that the field holds, where they are far from the market: nobody has to stop for them ...
+    for (side, px) in [(Side::Buy, none), (Side::Sell, most), (Side::Sell, 1_999_999_900)] {
         let id = s.take_id();
-        s.scenario_until_next_session("a price that is none", &[add(id, Side::Sell, px)], "bad_price");
+        s.say(&[add(id, side, px)]);
+        s.trades();
     }
+    // ... and where they are the best: nobody believes the book.
+    for (side, px) in [(Side::Sell, none), (Side::Buy, most)] {
+        let id = s.take_id();
+        s.scenario(
+            "a best price that is none",
+            &[add(id, side, px)],
+            "crossed",
+            &[itch::deleted(stamp(), id)],
+        );
+    }
+    // A message that fits no order makes a book that nobody believes before the venue begins anew.
+    s.scenario_until_next_session(
+        "an order that nobody added",
+        &[itch::deleted(stamp(), 1 << 40)],
+        "unknown_order",
+    );
     // The close, with orders open.
     s.holds_by_system_event(b'M', "after_close");
     s.status("the alarm", |s| s.count("/engine/alarms") > 0);
@@ -109,7 +123,7 @@ fn market_by_hand() {
     assert_eq!((said[0].0, u64::from(said[0].1)), (0, open), "shares and orders");
     println!(
         "by hand: {} scenarios, no order into an instrument that does not trade, every cancel passed",
-        all.len() + 4
+        all.len() + 8
     );
 }
 
@@ -176,8 +190,10 @@ fn market_of_a_venue() {
     let closed = status(&mut core, "the close", &|s| s.at("/instruments/0/validity") == "closed");
     let pauses = closed.0.pointer("/transitions/halted/paused").and_then(|n| n.as_u64()).unwrap_or(0);
     let at_close = settled("the last orders", || ledger::ask(&desk).came);
-    status(&mut core, "the alarm", &|s| {
-        s.0.pointer("/engine/alarms").and_then(|n| n.as_u64()).unwrap_or(0) > 0
+    let log = ledger::last_run(&desk).join("log.jsonl");
+    until("the alarm", || {
+        let text = std::fs::read_to_string(&log).expect("a log");
+        text.contains("not flat after the close").then_some(())
     });
     assert_eq!(ledger::ask(&desk).came, at_close, "orders after the close");
     let position = closed.0.pointer("/instruments/0/position").and_then(|p| p.as_i64()).unwrap_or(0);
@@ -202,9 +218,6 @@ fn market_of_a_venue() {
         said.first().is_some_and(|(shares, _)| *shares == position && position != 0),
         "{said:?}, and {position} were held"
     );
-    let log = std::fs::read_to_string(ledger::last_run(&desk).join("log.jsonl")).expect("a log");
-    assert!(log.contains("not flat after the close"), "said to people");
-    let _ = until("the venue", || Some(()));
     drop(exchange);
     println!(
         "of a venue: {orders} orders, {halts} halts by its operator, {pauses} pauses at the bands, {position} shares held at the close and said"

@@ -142,6 +142,8 @@ impl Scene {
     /// A session of the feed that was not before: what was wrong with the last one is over.
     pub fn next_session(&mut self) {
         self.sessions += 1;
+        self.feed.end();
+        self.status("the end of the session", |s| s.at("/instruments/0/reason") == "end_of_session");
         let name = format!("DRILL{:05}", self.sessions);
         self.feed.begin(name.as_bytes().try_into().expect("ten letters"));
         self.open();
@@ -169,6 +171,7 @@ impl Scene {
 
     /// The market does something, `is_seen` shows that the core has heard of it, and nothing may come to the venue.
     pub fn holds(&mut self, what: &str, begins: &[Vec<u8>], is_seen: impl Fn(&Report) -> bool) -> Ledger {
+        println!("{what}");
         self.say(begins);
         self.status(what, is_seen);
         let before = settled(what, || ledger::ask(&self.desk));

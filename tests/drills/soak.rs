@@ -42,11 +42,8 @@ fn taken(pid: u32) -> Taken {
     let kind = |entry: fs::DirEntry| {
         let to = fs::read_link(entry.path()).unwrap_or_default().display().to_string();
         let to = to.split('[').next().unwrap_or_default().to_owned();
-        to.rsplit('/')
-            .next()
-            .unwrap_or_default()
-            .trim_end_matches(|c: char| c.is_ascii_digit() || c == '.')
-            .to_owned()
+        let name = to.rsplit('/').next().unwrap_or_default();
+        name.chars().filter(|c| c.is_ascii_alphabetic()).collect::<String>()
     };
     let mut descriptors: Vec<_> = list("fd").map(kind).collect();
     descriptors.sort();
@@ -71,7 +68,9 @@ fn taken(pid: u32) -> Taken {
 fn venue(desk: &Desk, day: u64) -> String {
     let hours = "[market]\nimbalance_ms = 200\nhours = { open_ms = 700, close_ms = 3500, late_ms = 200 }\n\n[[accounts]]";
     let venue = desk.venue().replace("[[accounts]]", hours).replace("seed = 1", &format!("seed = {day}"));
-    format!("session = \"DAY{day:07}\"\ncontrol = \"venue.sock\"\nend_of_session_ms = 300\n{venue}")
+    format!(
+        "wait_for_login = true\nsession = \"DAY{day:07}\"\ncontrol = \"venue.sock\"\nend_of_session_ms = 300\n{venue}"
+    )
 }
 
 fn position(report: &Report) -> i64 {

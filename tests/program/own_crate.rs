@@ -10,7 +10,6 @@ use super::COLO;
 /// compiled.
 pub fn build(folder: &Path, name: &str, main: &str) -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let features: &[&str] = if model::canary::IN_THIS_BUILD { &["canaries"] } else { &[] };
     let manifest = format!(
         r#"[package]
 name = "{name}"
@@ -18,7 +17,7 @@ version = "0.1.0"
 edition = "2024"
 
 [dependencies]
-colo = {{ path = {here:?}, features = {features:?} }}
+colo = {{ path = {here:?} }}
 
 [workspace]
 
@@ -28,11 +27,6 @@ debug = "line-tables-only"
 
 [profile.dev.package.dbn]
 opt-level = 0
-
-[profile.release]
-debug = "line-tables-only"
-lto = "thin"
-codegen-units = 4
 "#
     );
     fs::create_dir(folder.join("src")).expect("a folder");
@@ -42,13 +36,8 @@ codegen-units = 4
     let profile = Path::new(COLO).parent().expect("the folder of a profile");
     let target = profile.parent().expect("the target folder");
     let mut cargo = Command::new(env!("CARGO"));
-    let is_release = profile.file_name().is_some_and(|name| name == "release");
-    cargo
-        .args(["build", "--offline", "--quiet"])
-        .args(is_release.then_some("--release"))
-        .env("CARGO_TARGET_DIR", target)
-        .current_dir(folder);
+    cargo.args(["build", "--offline", "--quiet"]).env("CARGO_TARGET_DIR", target).current_dir(folder);
     let built = cargo.output().expect("cargo");
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    profile.join(name)
+    target.join("debug").join(name)
 }
