@@ -58,6 +58,9 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
     }
     let unmet = match args.mode {
         Mode::Test => None,
+        _ if model::canary::IN_THIS_BUILD => {
+            Some("this build has planted faults (feature `canaries`) and runs in no other mode")
+        }
         Mode::Live => Some(
             "--mode live needs a valid approval of this binary and configuration, and this version cannot check one",
         ),
@@ -66,10 +69,6 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
         ),
     };
     if let Some(why) = unmet {
-        return Err(Failure::with(Exit::Gate, format!("{why}; use --mode test")));
-    }
-    if model::canary::IN_THIS_BUILD && args.mode != Mode::Test {
-        let why = "this build has planted faults (feature `canaries`) and runs in no other mode";
         return Err(Failure::with(Exit::Gate, format!("{why}; use --mode test")));
     }
     if let Some(k) = config.gateways.iter().position(|g| g.environment == Environment::Production) {
@@ -114,6 +113,14 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
     });
     progress.end();
     let run = outcome?;
+    if config.breakers.flat_after_close.is_some() {
+        let held = run.positions.iter().filter(|(_, p)| p.shares != 0);
+        let held: Vec<_> = held.map(|(symbol, p)| format!("{} {symbol}", p.shares)).collect();
+        if !held.is_empty() || run.open_orders > 0 {
+            let held = if held.is_empty() { "nothing".into() } else { held.join(", ") };
+            super::warn(&format!("NOT FLAT: {held} held, {} orders open", run.open_orders));
+        }
+    }
     let verdict = verdict(&config, &run);
     if let Some(file) = &args.json {
         report::write_json(&report::to_json(&run, &verdict), file)?;

@@ -1,4 +1,10 @@
 //! `[host]`: what a core asks of its host beside cores, as written and resolved.
+//!
+//! ```toml
+//! [host]
+//! sandbox = "on"
+//! approved = "approved.toml"     # program and configuration by their hashes; nothing else logs in (exit code 4)
+//! ```
 
 use serde::{Deserialize, Serialize};
 

@@ -21,7 +21,7 @@ fn clock_steps_change_no_decision() {
         (done, decisions, days) = (done + day.steps, decisions + day.decisions, days + 1);
         lasted_s += day.lasted_ns / 1_000_000_000;
     }
-    println!("T16 steps={done} days={days} decisions={decisions} same=yes virtual_s={lasted_s}");
+    println!("\nT16 steps={done} days={days} decisions={decisions} same=yes virtual_s={lasted_s}");
 }
 
 /// Decisions that do hang on the time are seen to differ: the comparison can fail.
@@ -32,6 +32,6 @@ fn clock_of_a_strategy_that_goes_by_the_time_is_seen() {
         !day.same
     };
     let seen = (1..=5).filter(|seed| differs(*seed)).count();
-    println!("canary: a strategy that goes by the time is seen in {seen} of 5 days");
+    println!("\ncanary: a strategy that goes by the time is seen in {seen} of 5 days");
     assert!(seen > 0);
 }

@@ -13,7 +13,7 @@ use crate::ledger;
 use crate::program::desk::Desk;
 use crate::program::until;
 use crate::scene::{AAPL, BID, CENT, Scene, action, add, breach, ipo, stamp};
-use crate::{reckless, settled, start};
+use crate::{number, reckless, settled, start};
 
 /// What was not flat after the close, shares and orders.
 fn not_flat(records: &[Record]) -> Vec<(i64, u32)> {
@@ -80,6 +80,15 @@ fn scenarios(s: &mut Scene) -> Vec<Told> {
 
 #[test]
 fn market_by_hand() {
+    let rounds = number("COLO_T19_ROUNDS", 1);
+    let scenarios: usize = (0..rounds).map(|_| by_hand()).sum();
+    println!(
+        "\nT19 rounds={rounds} scenarios={scenarios} orders_while_not_trading=0 cancels_passed=all not_flat_said=yes"
+    );
+}
+
+/// Every scenario once; how many.
+fn by_hand() -> usize {
     // It rests at the bid, and cancels what is more than three.
     let mut s = Scene::new("takes = false, sells = 0, stands = 3", "");
     let all = scenarios(&mut s);
@@ -121,10 +130,7 @@ fn market_by_hand() {
     let said = not_flat(&records);
     assert_eq!(said.len(), 1, "what is not flat is said once: {said:?}");
     assert_eq!((said[0].0, u64::from(said[0].1)), (0, open), "shares and orders");
-    println!(
-        "by hand: {} scenarios, no order into an instrument that does not trade, every cancel passed",
-        all.len() + 8
-    );
+    all.len() + 8
 }
 
 #[test]
@@ -138,7 +144,7 @@ fn market_short_sales_are_restricted() {
     }
     let records = s.end();
     let of = |r: &&Record| matches!(r, Record::Refusal(Refusal { why: RiskReject::ShortSale, .. }));
-    println!("short sales: {} refused while restricted", records.iter().filter(of).count());
+    println!("\nT19 short sales: {} refused while restricted", records.iter().filter(of).count());
 }
 
 /// The time by which the market has opened, and by which it closes, ms after the venue's start.
@@ -220,6 +226,6 @@ fn market_of_a_venue() {
     );
     drop(exchange);
     println!(
-        "of a venue: {orders} orders, {halts} halts by its operator, {pauses} pauses at the bands, {position} shares held at the close and said"
+        "\nT19 of a venue: {orders} orders, {halts} halts by its operator, {pauses} pauses at the bands, {position} shares held at the close and said"
     );
 }

@@ -146,7 +146,7 @@ fn soak_days_follow_each_other_and_leave_nothing_behind() {
     let segments = fs::read_dir(run.join("feed-f1")).expect("a capture").count();
     assert!(segments as u64 > days, "the capture has rolled: {segments} segments");
     println!(
-        "T15 days={days} orders={} events={} segments={segments} descriptors={} anonymous_kib={}..{most} growth_kib={} position={held}",
+        "\nT15 days={days} orders={} events={} segments={segments} descriptors={} anonymous_kib={}..{most} growth_kib={} position={held}",
         tokens.len(),
         before.1,
         last.descriptors.len(),

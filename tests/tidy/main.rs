@@ -65,6 +65,11 @@ fn faults_are_planted_in_no_default_build() {
 }
 
 #[test]
+fn planted_faults_are_caught() {
+    obeyed(manifests::canaries_are_caught);
+}
+
+#[test]
 fn unsafe_stays_home() {
     obeyed(purity::unsafe_homes);
 }

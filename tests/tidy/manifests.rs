@@ -194,6 +194,30 @@ pub fn canaries(checkout: &Checkout) -> Vec<Finding> {
     findings
 }
 
+/// Every fault that can be planted is planted somewhere, and a drill is held to noticing it.
+pub fn canaries_are_caught(checkout: &Checkout) -> Vec<Finding> {
+    let text = |path: &str| checkout.file(path).and_then(|file| file.text.as_deref()).unwrap_or_default();
+    let rows: Vec<&str> = text(CAUGHT).lines().filter_map(|l| l.split_ascii_whitespace().next()).collect();
+    let mut findings = Vec::new();
+    for (line, row) in (1..).zip(text(PLANTED).lines()) {
+        let Some((variant, name)) = row.trim().split_once(" = \"") else { continue };
+        let Some(name) = name.strip_suffix("\",") else { continue };
+        let finding = |what: String| Finding { path: PLANTED.into(), line, what };
+        if !rows.contains(&name) {
+            findings.push(finding(format!("no drill is held to `{name}`: {CAUGHT} has no row for it")));
+        }
+        let seam = format!("Canary::{variant}.sings()");
+        if !checkout.sources().any(|(file, source)| !file.is_test() && source.code.contains(&seam)) {
+            findings.push(finding(format!("`{name}` is planted nowhere")));
+        }
+    }
+    findings
+}
+
+/// Where faults are named, and where drills are held to them.
+const PLANTED: &str = "model/src/canary.rs";
+const CAUGHT: &str = "scripts/drill-canaries";
+
 /// What the feature is called in every crate.
 const CANARIES: &str = "canaries";
 
@@ -306,6 +330,25 @@ mod tests {
                 "`b`'s feature `x` plants faults",
                 "`model` is taken with planted faults",
                 "`model` is taken with planted faults",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_fault_that_nobody_plants_or_catches_is_found() {
+        let named = "canaries! {\n    /// One.\n    One = \"one\",\n    Two = \"two\",\n}\n";
+        let files = [
+            (PLANTED, named),
+            (CAUGHT, "two kill colo kill_session x y\n"),
+            ("src/a.rs", "fn f() -> bool { Canary::One.sings() }\n"),
+            ("tests/a.rs", "fn f() -> bool { Canary::Two.sings() }\n"),
+        ];
+        let found = canaries_are_caught(&Checkout::of(&files));
+        assert_eq!(
+            whats(&found),
+            [
+                "no drill is held to `one`: scripts/drill-canaries has no row for it",
+                "`two` is planted nowhere"
             ]
         );
     }
