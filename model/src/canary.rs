@@ -35,10 +35,8 @@ macro_rules! canaries {
 }
 
 canaries! {
-    /// A start grants tokens that were granted before (T3).
+    /// A start grants tokens that were granted before, and what the venue has seen is not heeded (T3).
     TokensAgain = "tokens-again",
-    /// A request of an earlier connection is sent on the next one (T6).
-    BlindResend = "blind-resend",
     /// A fill moves no position (T8).
     IgnoredFill = "ignored-fill",
     /// The throttle of repeated executions counts none (T8).

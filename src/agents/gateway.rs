@@ -36,7 +36,7 @@ use std::sync::mpsc::SyncSender;
 
 use gateways::gateway::{OrderGateway, ReportSink};
 use gateways::order::EncodeError;
-use model::{Canary, CommandKind, GatewayId, Nanos, PortRequest, Token};
+use model::{CommandKind, GatewayId, Nanos, PortRequest, Token};
 use net::Received;
 use ringbuf::spsc::{Consumer, Producer};
 
@@ -274,8 +274,7 @@ impl<G: OrderGateway, L: Dial> GatewayOf<G, L> {
             work += 1;
             let command = item.approved.command();
             let cancel = matches!(command.kind, CommandKind::Cancel { .. });
-            let is_stale = item.epoch != self.up.epoch && !Canary::BlindResend.sings();
-            if is_stale || (!cancel && matches!(self.parting, Parting::Sweeping(_))) {
+            if item.epoch != self.up.epoch || (!cancel && matches!(self.parting, Parting::Sweeping(_))) {
                 self.publisher.counters.add(counter::unsent, 1);
                 continue;
             }

@@ -17,7 +17,7 @@ use model::BreakerCause;
 use crate::ledger::{self, Sum};
 use crate::program::desk::Desk;
 use crate::program::json::Report;
-use crate::program::{COLO, Program, colo};
+use crate::program::{COLO, Program, colo, until};
 use crate::{number, reckless, settled, start};
 
 const POSITION: i64 = 1_500;
@@ -234,6 +234,11 @@ fn knight_a_mixed_fleet_never_logs_in() {
         let mut core: Program = start(&desk, server.binary, &server.config);
         match server.refused {
             Some((code, names)) => {
+                until(server.what, || {
+                    let logins = ledger::ask(&desk).logins;
+                    assert_eq!(logins, before.logins, "{}: it has logged in", server.what);
+                    (!core.runs()).then_some(())
+                });
                 let ended = core.end();
                 let found = (ended.code, ended.stderr.contains(names));
                 assert_eq!(found, (Some(code), true), "{}: {ended:#?}", server.what);

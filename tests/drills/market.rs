@@ -149,7 +149,7 @@ fn market_short_sales_are_restricted() {
 
 /// The time by which the market has opened, and by which it closes, ms after the venue's start.
 const OPEN_MS: u64 = 1_500;
-const CLOSE_MS: u64 = 20_000;
+const CLOSE_MS: u64 = 15_000;
 
 #[test]
 fn market_of_a_venue() {

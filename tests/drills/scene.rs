@@ -19,6 +19,8 @@ const LOCATE: u16 = 7;
 /// 1e-4 USD.
 pub const BID: i64 = 1_000_000;
 pub const CENT: i64 = 100;
+/// Orders that come before it is clear that the core does not hear: four seconds of them.
+const UNHEARD: u64 = 2_000;
 /// Refused intents that show that the strategy goes on asking.
 const ASKED: u64 = 300;
 
@@ -172,8 +174,14 @@ impl Scene {
     /// The market does something, `is_seen` shows that the core has heard of it, and nothing may come to the venue.
     pub fn holds(&mut self, what: &str, begins: &[Vec<u8>], is_seen: impl Fn(&Report) -> bool) -> Ledger {
         println!("{what}");
+        let since = ledger::ask(&self.desk).came;
         self.say(begins);
-        self.status(what, is_seen);
+        until(what, || {
+            let came = ledger::ask(&self.desk).came - since;
+            assert!(came < UNHEARD, "{what}: {came} orders into an instrument that does not trade");
+            assert!(self.core.runs(), "{what}: the core ended: {}", self.core.stderr());
+            self.desk.status().filter(&is_seen)
+        });
         let before = settled(what, || ledger::ask(&self.desk));
         let from = self.status(what, |_| true).count("/engine/refusals");
         until(what, || {

@@ -1,8 +1,8 @@
 //! The gate itself: one function for each kind of request, in the order cheapest refusal first.
 
 use model::{
-    BreakerLevel, CommandKind, GatewayId, Instrument, InstrumentId, Nanos, OrderCommand, PortRequest, Px,
-    Qty, Side, Tif, Token, Validity,
+    BreakerLevel, Canary, CommandKind, GatewayId, Instrument, InstrumentId, Nanos, OrderCommand, PortRequest,
+    Px, Qty, Side, Tif, Token, Validity,
 };
 
 use super::approved::Approved;
@@ -204,7 +204,7 @@ impl Gate {
 
     /// Never again uses `token` or one below: the venue knows it.
     pub(crate) fn burn(&mut self, token: Token) {
-        if token.0 >= self.next_token {
+        if token.0 >= self.next_token && !Canary::TokensAgain.sings() {
             self.next_token = token.0.saturating_add(1);
             self.end_token = self.end_token.max(self.next_token);
         }
