@@ -36,10 +36,11 @@ impl Reckless {
         let tif = if self.takes { Tif::Ioc } else { Tif::Day };
         out.push(Intent::New { instrument: id, side, qty: self.quantity, px, tif });
         let standing = view.orders(id).filter(|o| o.state() == OrderState::Live);
-        if self.stands > 0 && standing.count() > self.stands {
-            if let Some(oldest) = view.orders(id).find(|o| o.state() == OrderState::Live) {
-                out.cancel(oldest.id);
-            }
+        if self.stands > 0
+            && standing.count() > self.stands
+            && let Some(oldest) = view.orders(id).find(|o| o.state() == OrderState::Live)
+        {
+            out.cancel(oldest.id);
         }
     }
 }
