@@ -173,7 +173,6 @@ impl Scene {
 
     /// The market does something, `is_seen` shows that the core has heard of it, and nothing may come to the venue.
     pub fn holds(&mut self, what: &str, begins: &[Vec<u8>], is_seen: impl Fn(&Report) -> bool) -> Ledger {
-        println!("{what}");
         let since = ledger::ask(&self.desk).came;
         self.say(begins);
         until(what, || {
