@@ -164,6 +164,10 @@ fn start_with<S: Strategy>(
     let run = RunDir::create(&config.journal_dir, &toml)?;
     let stop = Arc::new(AtomicBool::new(false));
     let mut begun = Begun { run: Some(run.path.clone()), region: None, stop: Arc::clone(&stop) };
+    if let Some(pair) = &plan.manifest {
+        let file = run.path.join("manifest.toml");
+        std::fs::write(&file, pair.to_toml()).map_err(io(file.display().to_string()))?;
+    }
     let mut tokens = TokenBlocks::open(&config.journal_dir)?;
     let granted = tokens.grant()?;
 
@@ -329,6 +333,7 @@ fn start_with<S: Strategy>(
         words,
         name: config.name.clone(),
         outside: (config.outside.clone(), config.journal_dir.clone()),
+        lists: (config.lists.clone(), config.instruments.clone()),
         ending: Arc::clone(&ending),
     });
 

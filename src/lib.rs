@@ -19,6 +19,7 @@ pub mod journal;
 pub mod latch;
 pub mod latency;
 pub mod logs;
+pub mod manifest;
 mod order_link;
 pub mod order_protocol;
 pub mod protocol;

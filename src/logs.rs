@@ -276,9 +276,10 @@ impl LogWriter {
                 model::Control::Clutch { engaged: false } => {
                     ("warn", "strategy taken off trading", json!({}))
                 }
-                model::Control::Restrict { instrument, on } => {
+                model::Control::Restrict { instrument, shorts, on } => {
                     let symbol = instrument.map(|id| self.symbol(id));
-                    ("warn", "restricted list", json!({"symbol": symbol, "restricted": on}))
+                    let message = if shorts { "list of what is not sold short" } else { "restricted list" };
+                    ("warn", message, json!({"symbol": symbol, "restricted": on}))
                 }
                 model::Control::Kill { instrument } => {
                     ("error", "killed", json!({"scope": self.scope(instrument)}))
@@ -371,6 +372,11 @@ impl LogWriter {
             Alarm::Disabled { instrument, cause } => {
                 let fields = json!({"symbol": self.symbol(instrument), "cause": cause.word()});
                 ("error", "instrument disabled until a resume", fields)
+            }
+            Alarm::NotFlat { instrument, shares, orders } => {
+                let fields =
+                    json!({"symbol": self.symbol(instrument), "shares": shares, "open_orders": orders});
+                ("error", "not flat after the close", fields)
             }
             Alarm::Warning { measure, instrument, percent, value, limit } => {
                 let said = |v: i64| if measure.is_money() { json!(Usd(v).to_string()) } else { json!(v) };

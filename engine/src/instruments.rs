@@ -382,6 +382,11 @@ impl Instruments {
         self.each[id.index()].watch.on_time(now)
     }
 
+    /// Something else is due at the latest then: one time is looked at for each input, not two.
+    pub(crate) fn look_by(&mut self, at: Nanos) {
+        self.due = self.due.min(at);
+    }
+
     /// Finds the time at which a book has to be looked at next.
     pub(crate) fn find_due(&mut self) {
         self.due = self.each.iter().map(|i| i.watch.due()).min().unwrap_or(Nanos(u64::MAX));

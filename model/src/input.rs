@@ -164,6 +164,8 @@ pub enum Control {
     Restrict {
         /// Which.
         instrument: Option<InstrumentId>,
+        /// The list of what may not be sold short, not that of what may not be traded.
+        shorts: bool,
         /// Whether it is.
         on: bool,
     },

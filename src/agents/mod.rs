@@ -29,6 +29,7 @@ mod gateway;
 mod inline;
 mod kill;
 mod lines;
+pub(crate) mod lists;
 mod retry;
 #[cfg(test)]
 mod rig;
@@ -49,6 +50,7 @@ pub use gateway::{GatewayOf, GatewayParts, SWEEP_TOKENS};
 pub use inline::{Inline, Remains};
 pub use kill::KillSwitch;
 pub use lines::LineWatch;
+pub use lists::Watched as WatchedList;
 pub use sentinel::{Gauge, OutsideRule};
 pub use strategy::{FeedPort, GatewayPort, StrategyAgent, StrategyParts};
 pub use venue::{FeedAgent, GatewayAgent, OpenError};

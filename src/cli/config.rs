@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{Exit, Outcome, Registry, run::load};
+use super::{Exit, Failure, Outcome, Registry, run::load};
 use crate::config::Secrets;
+use crate::manifest::Pair;
 
 /// Checks or shows a configuration without starting anything.
 #[derive(Debug, clap::Args)]
@@ -17,6 +18,11 @@ pub struct Args {
 enum Verb {
     /// Says whether it can be run; otherwise names file, key, value and what is allowed, and exits 3.
     Check {
+        /// The configuration.
+        file: PathBuf,
+    },
+    /// Prints the hashes of this program and of the configuration, as `[host] approved` wants them in its file.
+    Manifest {
         /// The configuration.
         file: PathBuf,
     },
@@ -36,6 +42,11 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
         Verb::Check { file } => {
             load(file, registry, Secrets::Read)?;
             super::print(&format!("{}: ok\n", file.display()));
+        }
+        Verb::Manifest { file } => {
+            let config = load(file, registry, Secrets::Skip)?;
+            let pair = Pair::of(&config).map_err(Failure::new)?;
+            super::print(&pair.to_toml());
         }
         Verb::Show { file } => {
             let config = load(file, registry, Secrets::Skip)?;

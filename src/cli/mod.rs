@@ -83,9 +83,17 @@ impl Failure {
 /// What every command returns.
 pub type Outcome = Result<Exit, Failure>;
 
+/// A build that can be told to do wrong says so wherever it is asked what it is.
+const VERSION: &str = match model::canary::IN_THIS_BUILD {
+    true => {
+        concat!(env!("CARGO_PKG_VERSION"), " with planted faults (feature `canaries`): not for production")
+    }
+    false => env!("CARGO_PKG_VERSION"),
+};
+
 /// A low-latency colocated execution core: feed packets in, risk-checked orders out.
 #[derive(Parser)]
-#[command(name = "colo", version, about, propagate_version = true)]
+#[command(name = "colo", version = VERSION, about, propagate_version = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

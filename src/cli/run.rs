@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Environment, Secrets};
 use crate::core::{Plan, RunReport};
 use crate::host;
+use crate::manifest::Pair;
 use crate::reconcile::{self, Figures, Verdict};
 
 /// Where orders go.
@@ -57,6 +58,9 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
     }
     let unmet = match args.mode {
         Mode::Test => None,
+        _ if model::canary::IN_THIS_BUILD => {
+            Some("this build has planted faults (feature `canaries`) and runs in no other mode")
+        }
         Mode::Live => Some(
             "--mode live needs a valid approval of this binary and configuration, and this version cannot check one",
         ),
@@ -74,12 +78,22 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
             format!("{key}; --mode test reaches only gateways marked \"test\""),
         ));
     }
+    if let Some(fault) = model::canary::planted() {
+        super::warn(&format!("PLANTED FAULT: {}; this core does wrong on purpose", fault.name()));
+    }
     if let Some(why) = config.openings.as_ref().and_then(|o| o.unfit(Clock::new().now())) {
         return Err(Failure::with(Exit::Config, format!("{}: {why}", args.config.display())));
+    }
+    let pair = Pair::of(&config).map_err(|e| Failure::new(format!("the own program cannot be read: {e}")))?;
+    if let Some(approved) = &config.approved {
+        pair.approved_by(approved).map_err(|e| {
+            Failure::with(Exit::Gate, format!("{}: {e}; nothing has logged in", args.config.display()))
+        })?;
     }
     let Some(entry) = registry.find(&config.strategy) else { unreachable!("load() checked the strategy") };
     let mut plan = Plan::new(&config, 0);
     plan.sandbox = config.sandbox;
+    plan.manifest = Some(pair);
     let stop = signals::install().map_err(Failure::new)?;
     let began = Instant::now();
     let span = args.seconds.map(Duration::from_secs);
@@ -99,6 +113,14 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
     });
     progress.end();
     let run = outcome?;
+    if config.breakers.flat_after_close.is_some() {
+        let held = run.positions.iter().filter(|(_, p)| p.shares != 0);
+        let held: Vec<_> = held.map(|(symbol, p)| format!("{} {symbol}", p.shares)).collect();
+        if !held.is_empty() || run.open_orders > 0 {
+            let held = if held.is_empty() { "nothing".into() } else { held.join(", ") };
+            super::warn(&format!("NOT FLAT: {held} held, {} orders open", run.open_orders));
+        }
+    }
     let verdict = verdict(&config, &run);
     if let Some(file) = &args.json {
         report::write_json(&report::to_json(&run, &verdict), file)?;

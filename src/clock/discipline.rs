@@ -12,7 +12,7 @@
 //! shows as a measured rate beyond any counter's error: then the measurement starts anew, the old rate stays, and the offset
 //! is worked off at the same bounded slope; [`Adjustment::offset_ns`] says how much there is to go.
 
-use model::Nanos;
+use model::{Canary, Nanos};
 
 use super::{Clock, Line, RATE_SHIFT, Sample, difference, sample};
 
@@ -117,7 +117,7 @@ impl Servo {
 
         self.line = Line {
             anchor: sample.ticks,
-            unix_ns: here,
+            unix_ns: if Canary::WallClock.sings() { sample.wall_ns } else { here },
             rate: u64::try_from(rate).unwrap_or(self.calibrated),
         };
         self.last_wall_ns = sample.wall_ns;

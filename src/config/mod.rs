@@ -18,7 +18,7 @@ mod start_of_day;
 mod throttle;
 mod transport;
 mod watchdog;
-mod written;
+pub(crate) mod written;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -213,12 +213,18 @@ pub struct Config {
     pub breakers: Breakers,
     /// What restrains it from outside of the engine.
     pub outside: Vec<crate::agents::OutsideRule>,
+    /// Lists of symbols that may not be traded, or not sold short, and that change while it runs.
+    pub lists: Vec<crate::agents::WatchedList>,
     /// What a book may show.
     pub sanity: BookSanity,
     /// Who may ask what of the running core.
     pub roles: Roles,
     /// Whether it gives up, once it is set up, what it has no use for.
     pub sandbox: bool,
+    /// The file that names what may log in.
+    pub approved: Option<PathBuf>,
+    /// SHA-256 of what was written, before what changes each day was read into it.
+    pub sha256: String,
     /// When a watchdog cuts it off.
     pub watchdog: crate::watchdog::Limits,
     /// Journal policy.

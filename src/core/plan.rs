@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::agent::IdleStrategy;
 use crate::config::{Config, Topology};
 use crate::host;
+use crate::manifest::Pair;
 
 /// How a configuration is put on this host, and what had to give.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct Plan {
     pub hears: bool,
     /// Whether it gives up, once it is set up, what it has no use for; with it all threads that this one starts later. For a process that is nothing but a core.
     pub sandbox: bool,
+    /// Which program runs which configuration, where that is known: the run leaves it.
+    pub manifest: Option<Pair>,
     /// What the person should know, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -45,6 +48,7 @@ impl Plan {
             realtime: config.cores.realtime,
             hears: true,
             sandbox: false,
+            manifest: None,
             warnings: Vec::new(),
         };
         // Threads that yield under the default policy share with the cold ones.

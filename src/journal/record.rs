@@ -17,7 +17,7 @@
 //! | 20 | End | hash u64 |
 //! | 21 | Validity | scope, to u8, reason u8 |
 //! | 22 | Dropped | order u32, why u8, refusal u8, intent |
-//! | 23 | Alarm | 1, level u8, cause u8; or 2, instrument u16, cause u8; or 3, measure u8, instrument u16 (65,535: none), percent u8, value i64, limit i64 |
+//! | 23 | Alarm | 1, level u8, cause u8; or 2, instrument u16, cause u8; or 3, measure u8, instrument u16 (65,535: none), percent u8, value i64, limit i64; or 4, instrument u16, shares i64, orders u32 |
 //! | 32 | Operator | now u64, uid u32, pid u32, then command, operator and reason: each a length u8 and its bytes |
 //!
 //! Kinds below 16 are inputs, in the order the engine saw them; 16 and above are what came of them.
@@ -498,8 +498,8 @@ fn put_control(p: &mut Put, c: Control) {
         Control::Port { gateway, request } => p.u8(7).u8(gateway.0).u8(request as u8),
         Control::Trip { level, cause } => p.u8(8).u8(level as u8).u8(cause as u8),
         Control::Clutch { engaged } => p.u8(9).u8(engaged.into()),
-        Control::Restrict { instrument, on } => {
-            p.u8(10).u16(instrument.map_or(alarm::NO_INSTRUMENT, |id| id.0)).u8(on.into())
+        Control::Restrict { instrument, shorts, on } => {
+            alarm::put_restriction(p.u8(10), instrument, shorts, on)
         }
         Control::Kill { instrument } => put_scope(p.u8(32), instrument),
         Control::Unkill { instrument } => put_scope(p.u8(33), instrument),
@@ -530,7 +530,7 @@ fn control(t: &mut Take<'_>) -> Result<Control, Malformed> {
         7 => Control::Port { gateway: GatewayId(t.u8()?), request: port_request(t)? },
         8 => Control::Trip { level: alarm::level(t)?, cause: alarm::cause(t)? },
         9 => Control::Clutch { engaged: t.bool()? },
-        10 => Control::Restrict { instrument: alarm::instrument(t)?, on: t.bool()? },
+        10 => alarm::restriction(t)?,
         32 => Control::Kill { instrument: scope(t)? },
         33 => Control::Unkill { instrument: scope(t)? },
         34 => Control::NeverSent { token: Token(t.u32()?) },

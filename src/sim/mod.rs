@@ -29,8 +29,10 @@
 //! | `crash` | what is left of a process |
 //! | `judge`, `oracle` | what has to hold |
 //! | `canary` | cores that are broken on purpose |
+//! | `clocks` | one day twice, the wall clock stepped in one of them |
 
 mod canary;
+mod clocks;
 mod crash;
 mod faults;
 mod figures;
@@ -48,6 +50,7 @@ mod trader;
 mod world;
 
 pub use canary::Canary;
+pub use clocks::{Stepped, clock_steps};
 pub use faults::{Fault, FaultCounts};
 pub use figures::Figures;
 pub use oracle::{Invariant, Violation};

@@ -26,7 +26,7 @@ use crate::agents::{
     StrategyAgent, StrategyParts, WORDS,
 };
 use crate::clock::{Clock, Discipline};
-use crate::config::Config;
+use crate::config::{Config, Written};
 use crate::journal::{Record, RunDir, TokenBlocks, record};
 use crate::order_protocol::Configured;
 use crate::telemetry::publish::Publication;
@@ -284,14 +284,16 @@ pub(super) fn configure(
     name: &str,
     seed: u64,
     trades_every: u64,
+    more: impl FnOnce(&mut Written),
 ) -> Result<Config, HostError> {
     let file = folder.join("core.toml");
-    let mut written = crate::config::parse_toml::<crate::config::Written>(include_str!("core.toml"), &file)?;
+    let mut written = crate::config::parse_toml::<Written>(include_str!("core.toml"), &file)?;
     written.name = name.to_owned();
     let params = [("seed", seed >> 1), ("every", trades_every)];
     for (param, value) in params {
         written.strategy.params.insert(param.into(), toml::Value::Integer(value as i64));
     }
+    more(&mut written);
     let mut config = Config::resolve(written, &file, crate::config::Secrets::Skip)?;
     // The simulated venue's; no file is read for it.
     config.gateways[0].account.password = "pass".into();

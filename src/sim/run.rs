@@ -70,13 +70,13 @@ impl fmt::Display for SimError {
 impl std::error::Error for SimError {}
 
 /// A folder in memory that goes with its owner.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(pub(super) PathBuf);
 
 /// Tells the folders of one process apart.
 static SCRATCHES: AtomicU64 = AtomicU64::new(0);
 
 impl Scratch {
-    fn new() -> std::io::Result<(Scratch, String)> {
+    pub(super) fn new() -> std::io::Result<(Scratch, String)> {
         let name = format!("sim-{}-{}", std::process::id(), SCRATCHES.fetch_add(1, Ordering::Relaxed));
         let shm = Path::new("/dev/shm");
         let base = if shm.is_dir() { shm.to_path_buf() } else { std::env::temp_dir() };

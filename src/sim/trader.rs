@@ -20,6 +20,8 @@ pub(super) struct Trader {
     rng: Rng,
     /// One change of a book in so many makes it act.
     every: u64,
+    /// It goes by the market alone, and never looks at the time.
+    by_market: bool,
 }
 
 impl Strategy for Trader {
@@ -28,7 +30,8 @@ impl Strategy for Trader {
     fn new(params: &mut Params) -> Result<Trader, ParamError> {
         let seed = params.int("seed", 1, 0, i64::MAX)?;
         let every = params.int("every", 20, 1, 1_000_000)?;
-        Ok(Trader { rng: Rng::new(seed.unsigned_abs(), 0x7AD), every: every.unsigned_abs() })
+        let by_market = params.int("by_market", 0, 0, 1)? == 1;
+        Ok(Trader { rng: Rng::new(seed.unsigned_abs(), 0x7AD), every: every.unsigned_abs(), by_market })
     }
 
     fn on_book(&mut self, view: &View<'_>, change: &BookChange, out: &mut Intents) {
@@ -44,6 +47,9 @@ impl Strategy for Trader {
     }
 
     fn on_instrument(&mut self, view: &View<'_>, id: InstrumentId, _: InstrumentChange, out: &mut Intents) {
+        if self.by_market {
+            return;
+        }
         if self.rng.below(2) == 0 {
             self.act(view, id, out);
         }
@@ -53,7 +59,7 @@ impl Strategy for Trader {
 
 impl Trader {
     fn act(&mut self, view: &View<'_>, id: InstrumentId, out: &mut Intents) {
-        let pauses = view.now().0 / SPAN % 3 == 2;
+        let pauses = !self.by_market && view.now().0 / SPAN % 3 == 2;
         let patience = self.rng.below(8) > 0;
         if pauses || (patience && !view.can_trade(id)) {
             return;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use model::{Control, HaltReason, Symbol};
 
 use super::canary::Canary;
+use super::clocks::Decisions;
 use super::crash;
 use super::faults::{LINES, MS, Plan, Storm};
 use super::figures::Figures;
@@ -77,6 +78,7 @@ pub(super) struct World {
     pub(super) judge: Judge,
     pub(super) requests: Requests,
     pub(super) trace: Trace,
+    pub(super) decisions: Decisions,
     pub(super) disk: DiskState,
     pub(super) figures: Figures,
     pub(super) storm: Storm,
@@ -100,12 +102,18 @@ impl World {
     pub(super) fn new(folder: &Path, name: &str, seed: u64, canary: Option<Canary>) -> Outcome<World> {
         let mut rng = Rng::new(seed, 0x51A);
         let plan = Plan::draw(&mut rng);
-        let config = configure(folder, name, seed, plan.trades_every)?;
+        let config = configure(folder, name, seed, plan.trades_every, |_| {})?;
+        Ok(World::of(Setup { config, plan, canary }, seed, rng))
+    }
+
+    /// As [`World::new`], of a plan and a configuration that are not drawn.
+    pub(super) fn of(setup: Setup, seed: u64, rng: Rng) -> World {
+        let Setup { config, plan, canary } = &setup;
         let symbols: Vec<Symbol> = config.instruments.iter().map(|i| i.symbol).collect();
         let mut listed = symbols.clone();
         // One that the core does not trade, and the least active.
         listed.push(Symbol(*b"TSLA    "));
-        let venue = Venue::new(venue(&plan, listed, seed), MORNING);
+        let venue = Venue::new(venue(plan, listed, seed), MORNING);
         let limits = config.limits;
         let bounds = Bounds {
             position: limits.max_position,
@@ -114,8 +122,8 @@ impl World {
         };
         let (counter, hands) = quanta::Clock::mock();
         let mut streams = Streams::new(plan.delay);
-        streams.canary = canary;
-        Ok(World {
+        streams.canary = *canary;
+        World {
             lines: Lines::new(plan.buffer_bytes),
             streams,
             process: None,
@@ -134,10 +142,11 @@ impl World {
             stalled: [0; 3],
             disk_until: 0,
             core_now: 0,
-            setup: Setup { config, plan, canary },
+            decisions: Decisions::default(),
+            setup,
             rng,
             venue,
-        })
+        }
     }
 
     /// What the wall clock says.
@@ -279,6 +288,7 @@ impl World {
             let command = item.approved.command();
             let symbol = self.setup.config.instruments[command.instrument.index()].symbol;
             self.judge.decision(p, command, symbol)?;
+            self.decisions.note(step, command);
             let ask = super::oracle::ask::Ask::of(command, symbol);
             self.requests.decided(ask, item.epoch)?;
             p.orders.pass(item);

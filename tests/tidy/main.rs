@@ -60,6 +60,16 @@ fn every_crate_takes_the_shared_lints() {
 }
 
 #[test]
+fn faults_are_planted_in_no_default_build() {
+    obeyed(manifests::canaries);
+}
+
+#[test]
+fn planted_faults_are_caught() {
+    obeyed(manifests::canaries_are_caught);
+}
+
+#[test]
 fn unsafe_stays_home() {
     obeyed(purity::unsafe_homes);
 }

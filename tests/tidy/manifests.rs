@@ -162,6 +162,65 @@ pub fn lints(checkout: &Checkout) -> Vec<Finding> {
     findings
 }
 
+/// The feature that plants faults is never on by itself: no default leads to it, and nobody takes a crate with it.
+pub fn canaries(checkout: &Checkout) -> Vec<Finding> {
+    let leads = |words: Option<&Value>| {
+        let words = words.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        words.into_iter().any(|w| w == CANARIES || w.ends_with(&format!("/{CANARIES}")))
+    };
+    let mut findings = Vec::new();
+    for (file, name, manifest) in packages(checkout) {
+        let features = manifest.get("features").and_then(Value::as_table).into_iter().flatten();
+        for (feature, words) in features.filter(|(feature, _)| *feature != CANARIES) {
+            if leads(Some(words)) {
+                findings.push(file.finding(0, format!("`{name}`'s feature `{feature}` plants faults")));
+            }
+        }
+    }
+    for (file, text) in checkout.texts().filter(|(file, _)| is_manifest(&file.path)) {
+        let manifest: Table = text.parse().unwrap_or_else(|error| panic!("{}: {error}", file.path));
+        let workspace = manifest.get("workspace").and_then(Value::as_table);
+        for table in [Some(&manifest), workspace].into_iter().flatten() {
+            for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
+                let entries = table.get(kind).and_then(Value::as_table);
+                for (taken, value) in entries.into_iter().flatten() {
+                    if leads(value.get("features")) {
+                        findings.push(file.finding(0, format!("`{taken}` is taken with planted faults")));
+                    }
+                }
+            }
+        }
+    }
+    findings
+}
+
+/// Every fault that can be planted is planted somewhere, and a drill is held to noticing it.
+pub fn canaries_are_caught(checkout: &Checkout) -> Vec<Finding> {
+    let text = |path: &str| checkout.file(path).and_then(|file| file.text.as_deref()).unwrap_or_default();
+    let rows: Vec<&str> = text(CAUGHT).lines().filter_map(|l| l.split_ascii_whitespace().next()).collect();
+    let mut findings = Vec::new();
+    for (line, row) in (1..).zip(text(PLANTED).lines()) {
+        let Some((variant, name)) = row.trim().split_once(" = \"") else { continue };
+        let Some(name) = name.strip_suffix("\",") else { continue };
+        let finding = |what: String| Finding { path: PLANTED.into(), line, what };
+        if !rows.contains(&name) {
+            findings.push(finding(format!("no drill is held to `{name}`: {CAUGHT} has no row for it")));
+        }
+        let seam = format!("Canary::{variant}.sings()");
+        if !checkout.sources().any(|(file, source)| !file.is_test() && source.code.contains(&seam)) {
+            findings.push(finding(format!("`{name}` is planted nowhere")));
+        }
+    }
+    findings
+}
+
+/// Where faults are named, and where drills are held to them.
+const PLANTED: &str = "model/src/canary.rs";
+const CAUGHT: &str = "scripts/drill-canaries";
+
+/// What the feature is called in every crate.
+const CANARIES: &str = "canaries";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,5 +300,56 @@ mod tests {
         let good = manifest("feeds", "[lints]\nworkspace = true\n");
         let files = [("net/Cargo.toml", &*bare), ("model/Cargo.toml", &*own), ("feeds/Cargo.toml", &*good)];
         assert_eq!(lints(&Checkout::of(&files)).len(), 2);
+    }
+
+    #[test]
+    fn a_fault_that_is_planted_by_default_is_found() {
+        let files = [
+            (
+                "Cargo.toml",
+                "[workspace.dependencies]\nmodel = { path = \"model\", features = [\"canaries\"] }\n",
+            ),
+            (
+                "a/Cargo.toml",
+                "[package]\nname = \"a\"\n[features]\ndefault = [\"canaries\"]\ncanaries = []\n",
+            ),
+            (
+                "b/Cargo.toml",
+                "[package]\nname = \"b\"\n[features]\nx = [\"model/canaries\"]\ncanaries = [\"model/canaries\"]\n",
+            ),
+            (
+                "c/Cargo.toml",
+                "[package]\nname = \"c\"\n[dev-dependencies]\nmodel = { features = [\"canaries\"] }\n",
+            ),
+        ];
+        let found = canaries(&Checkout::of(&files));
+        assert_eq!(
+            whats(&found),
+            [
+                "`a`'s feature `default` plants faults",
+                "`b`'s feature `x` plants faults",
+                "`model` is taken with planted faults",
+                "`model` is taken with planted faults",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_fault_that_nobody_plants_or_catches_is_found() {
+        let named = "canaries! {\n    /// One.\n    One = \"one\",\n    Two = \"two\",\n}\n";
+        let files = [
+            (PLANTED, named),
+            (CAUGHT, "two kill colo kill_session x y\n"),
+            ("src/a.rs", "fn f() -> bool { Canary::One.sings() }\n"),
+            ("tests/a.rs", "fn f() -> bool { Canary::Two.sings() }\n"),
+        ];
+        let found = canaries_are_caught(&Checkout::of(&files));
+        assert_eq!(
+            whats(&found),
+            [
+                "no drill is held to `one`: scripts/drill-canaries has no row for it",
+                "`two` is planted nowhere"
+            ]
+        );
     }
 }

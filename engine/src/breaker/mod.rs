@@ -101,6 +101,8 @@ pub struct Breakers {
     pub loss: LossLimits,
     /// Whether an instrument's orders are canceled when it may not be traded any more.
     pub pull_quotes: bool,
+    /// How long after its market hours an instrument has to be flat; `None`: nobody asks.
+    pub flat_after_close: Option<Nanos>,
 }
 
 impl Breakers {
@@ -140,6 +142,15 @@ pub enum Alarm {
         instrument: InstrumentId,
         /// Why.
         cause: BreakerCause,
+    },
+    /// Market hours are over, and an instrument is not flat.
+    NotFlat {
+        /// Which.
+        instrument: InstrumentId,
+        /// What is held, negative where it is sold short.
+        shares: i64,
+        /// Orders open.
+        orders: u32,
     },
     /// So much of a limit is used.
     Warning {

@@ -61,7 +61,7 @@ impl<S: Strategy> Engine<S> {
             Control::Tokens { first, end } => self.gate.grant(first, end),
             Control::Trip { level, cause } => self.trip(level, cause),
             Control::Clutch { engaged } => self.clutch(engaged),
-            Control::Restrict { instrument, on } => self.restrict(instrument, on),
+            Control::Restrict { instrument, shorts, on } => self.restrict(instrument, shorts, on),
             Control::Kill { .. } | Control::Unkill { .. } | Control::NeverSent { .. } => {
                 self.on_kill_control(control, out);
             }
@@ -117,10 +117,10 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
-    fn restrict(&mut self, instrument: Option<InstrumentId>, on: bool) {
+    fn restrict(&mut self, instrument: Option<InstrumentId>, shorts: bool, on: bool) {
         match instrument.filter(|id| id.index() >= self.untold.len()) {
             Some(_) => self.stats.controls_refused += 1,
-            None => self.gate.restrict(instrument, on),
+            None => self.gate.restrict(instrument, shorts, on),
         }
     }
 

@@ -91,6 +91,7 @@ impl<S: Strategy> Engine<S> {
             let change = self.instruments.on_market(id, at, body).or(changed);
             self.settle(id, Some(feed), change, out);
         }
+        self.look_for_close(feed.index());
     }
 
     fn on_off_book(&mut self, id: InstrumentId, at: Nanos, body: &MarketBody, out: &mut Outbox) {
@@ -146,6 +147,7 @@ impl<S: Strategy> Engine<S> {
                 self.refer(id, out);
             }
         }
+        self.look_for_close(feed.index());
     }
 
     /// The time has come at which a book may have been locked or crossed for too long, or has not jumped for long enough.
@@ -158,6 +160,10 @@ impl<S: Strategy> Engine<S> {
             }
         }
         self.instruments.find_due();
+        if self.close.due() <= self.now {
+            self.on_close_due(out);
+        }
+        self.instruments.look_by(self.close.due());
     }
 
     /// Instrument `k`, where it is one of `feed`.

@@ -26,8 +26,10 @@
 //! | `kill` | the kill switch |
 //! | `release` | requests that waited for room: sent, or dropped |
 //! | `guard` | circuit breakers, losses and warnings |
+//! | `close` | what has to be flat at the end of the day |
 //! | `intents` | strategy callbacks and what becomes of their intents |
 
+mod close;
 mod guard;
 mod halt;
 mod intents;
@@ -44,6 +46,7 @@ use model::{
     VenueRef,
 };
 
+use self::close::Close;
 use self::guard::Warned;
 use self::halt::Sweep;
 pub use self::kill::KillState;
@@ -120,6 +123,7 @@ pub struct Engine<S> {
     loss: LossWatch,
     pull_quotes: bool,
     warned: Warned,
+    close: Close,
     /// Of this input, as far as they have room; the outbox takes them.
     alarms: Vec<Alarm>,
     kills: Kills,
@@ -181,6 +185,7 @@ impl<S: Strategy> Engine<S> {
             loss: LossWatch::new(config.limits.max_daily_loss, config.breakers.loss),
             pull_quotes: config.breakers.pull_quotes,
             warned: Warned::new(n),
+            close: Close::new(config.breakers.flat_after_close, config.feeds),
             alarms: Vec::with_capacity(ALARMS_PER_INPUT),
             kills: Kills::new(n),
             wake: None,
@@ -400,6 +405,7 @@ impl<S: Strategy> Engine<S> {
         self.breaker.absorb(&mut h);
         self.loss.absorb(&mut h);
         self.kills.absorb(&mut h);
+        self.close.absorb(&mut h);
         self.sessions.iter().filter(|s| s.asks != 0).for_each(|s| h.word(u64::from(s.asks)));
         h.word(self.wake.map_or(u64::MAX, |w| w.0));
         h.word(u64::from(self.sweep.is_some()) << 1 | u64::from(self.cancels_waiting));

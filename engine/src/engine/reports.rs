@@ -1,6 +1,6 @@
 //! A venue's reports to orders, positions and the strategy. A report that cannot be true of what we know halts trading.
 
-use model::{ExecutionReport, HaltReason, InstrumentId, Px, Qty, ReportKind, Side, Tif, Token};
+use model::{Canary, ExecutionReport, HaltReason, InstrumentId, Px, Qty, ReportKind, Side, Tif, Token};
 
 use super::{Engine, Outbox};
 use crate::breaker::Trigger;
@@ -166,7 +166,8 @@ impl<S: Strategy> Engine<S> {
         self.trigger(Trigger::Fills);
         let Order { id, instrument, side, .. } = order;
         let fill = Fill { order: id, instrument, side, qty, px, match_number, liquidity };
-        let booked = self.positions.on_fill(r.gateway, r.token, fill);
+        let fill_booked = if Canary::IgnoredFill.sings() { Fill { qty: Qty(0), ..fill } } else { fill };
+        let booked = self.positions.on_fill(r.gateway, r.token, fill_booked);
         self.on_booked(booked);
         if within.is_err() {
             self.anomaly();

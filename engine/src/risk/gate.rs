@@ -1,8 +1,8 @@
 //! The gate itself: one function for each kind of request, in the order cheapest refusal first.
 
 use model::{
-    BreakerLevel, CommandKind, GatewayId, Instrument, InstrumentId, Nanos, OrderCommand, PortRequest, Px,
-    Qty, Side, Tif, Token, Validity,
+    BreakerLevel, Canary, CommandKind, GatewayId, Instrument, InstrumentId, Nanos, OrderCommand, PortRequest,
+    Px, Qty, Side, Tif, Token, Validity,
 };
 
 use super::approved::Approved;
@@ -120,11 +120,12 @@ impl Gate {
         &self.bounds[id.index()]
     }
 
-    /// Puts an instrument, or all of them, on the restricted list or takes it off.
-    pub(crate) fn restrict(&mut self, instrument: Option<InstrumentId>, on: bool) {
+    /// Puts an instrument, or all of them, on the restricted list or takes it off; with `shorts` on the list of what may not be sold short.
+    pub(crate) fn restrict(&mut self, instrument: Option<InstrumentId>, shorts: bool, on: bool) {
+        let set = |b: &mut Bounds| *(if shorts { &mut b.no_short } else { &mut b.restricted }) = on;
         match instrument {
-            Some(id) => self.bounds[id.index()].restricted = on,
-            None => self.bounds.iter_mut().for_each(|b| b.restricted = on),
+            Some(id) => set(&mut self.bounds[id.index()]),
+            None => self.bounds.iter_mut().for_each(set),
         }
     }
 
@@ -203,7 +204,7 @@ impl Gate {
 
     /// Never again uses `token` or one below: the venue knows it.
     pub(crate) fn burn(&mut self, token: Token) {
-        if token.0 >= self.next_token {
+        if token.0 >= self.next_token && !Canary::TokensAgain.sings() {
             self.next_token = token.0.saturating_add(1);
             self.end_token = self.end_token.max(self.next_token);
         }
@@ -542,6 +543,9 @@ impl Gate {
     /// Rule 201: under the restriction a short sale must be above the national best bid; our book's bid is the nearest that is known.
     #[inline(always)]
     fn short_sale(&self, world: &World<'_>, id: InstrumentId, px: Px) -> Result<(), RiskReject> {
+        if self.bounds(id).no_short {
+            return Err(RiskReject::ShortList);
+        }
         // A letter that nobody has heard of restricts too.
         let restricted = world.instruments.of(id).short_sale_restriction != b'0';
         if restricted && (world.best_bid == Px::ZERO || px <= world.best_bid) {
@@ -564,7 +568,8 @@ impl Gate {
         self.drift.absorb(h);
         self.repeats.absorb(h);
         for (bounds, disabled) in self.bounds.iter().zip(&self.disabled) {
-            h.word(u64::from(bounds.restricted) << 1 | u64::from(*disabled));
+            let lists = u64::from(bounds.no_short) << 2 | u64::from(bounds.restricted) << 1;
+            h.word(lists | u64::from(*disabled));
         }
     }
 }

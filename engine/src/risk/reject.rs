@@ -74,6 +74,8 @@ pub enum RiskReject {
     Repeated = 34,
     /// The instrument was disabled, and nobody has resumed since.
     Disabled = 35,
+    /// It is on the list of what may not be sold short, or there is no such list to look at (Reg SHO Rule 203(b)(1): no shares are located).
+    ShortList = 36,
 }
 
 impl RiskReject {
@@ -84,7 +86,7 @@ impl RiskReject {
     }
 
     /// Every one, by code.
-    pub const ALL: [RiskReject; 35] = {
+    pub const ALL: [RiskReject; 36] = {
         use RiskReject::*;
         [
             Halted,
@@ -122,6 +124,7 @@ impl RiskReject {
             Impact,
             Repeated,
             Disabled,
+            ShortList,
         ]
     };
 }

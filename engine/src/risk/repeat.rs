@@ -7,7 +7,7 @@
 //! Knight 2012 sent child orders whose fills nobody counted. A strategy that follows its own fills repeats itself without end; a person has to say that it
 //! may go on.
 
-use model::{InstrumentId, Nanos, Qty, Side};
+use model::{Canary, InstrumentId, Nanos, Qty, Side};
 
 use super::scopes::RepeatLimit;
 use crate::breaker::Sliding;
@@ -63,7 +63,7 @@ impl Repeats {
     #[inline(always)]
     pub(crate) fn on_sent(&mut self, id: InstrumentId, side: Side, qty: Qty, now: Nanos) {
         if let Some(c) = self.of(id, side) {
-            if c.filled && c.qty == qty {
+            if c.filled && c.qty == qty && !Canary::EndlessRepeats.sings() {
                 c.repeats.count(now);
             }
             (c.qty, c.filled) = (qty, false);

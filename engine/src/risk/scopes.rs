@@ -47,6 +47,8 @@ pub struct SymbolLimits {
     pub adv: Option<u64>,
     /// May not be traded (restricted list).
     pub restricted: bool,
+    /// May not be sold short (no shares to be borrowed).
+    pub no_short: bool,
 }
 
 /// Parts of an instrument's average daily volume, 1/100 of a percent; one whose volume is not known may not be traded (Merrill 2016: a cap of 5,000,000 shares
@@ -130,6 +132,7 @@ pub(crate) struct Bounds {
     pub(crate) notional: Usd,
     pub(crate) position: i64,
     pub(crate) restricted: bool,
+    pub(crate) no_short: bool,
 }
 
 impl Bounds {
@@ -151,6 +154,7 @@ impl Bounds {
             notional: Usd(notional.flatten().map(|m| m.0).fold(limits.max_order_notional.0, Ord::min)),
             position: position.flatten().fold(limits.max_position, Ord::min),
             restricted: symbol.restricted,
+            no_short: symbol.no_short,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! `kit` holds the scripted strategy and the hand-made world; everything else is tests.
 
 mod breakers;
+mod close;
 mod fills;
 mod grounds;
 mod halts;

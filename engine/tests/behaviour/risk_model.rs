@@ -92,6 +92,7 @@ impl World {
             max_position: maybe(rng, 2_000),
             adv: Some(1 + rng.below(200_000)),
             restricted: false,
+            no_short: false,
         };
         let adv = AdvLimits {
             max_order_bps: maybe(&mut rng, 100).map(|n| n as u32),
@@ -409,9 +410,9 @@ impl World {
                 let on = self.restricted.is_empty();
                 self.restricted.clear();
                 self.restricted.extend(on.then_some(id));
-                self.kit.control(Control::Restrict { instrument: None, on: false });
+                self.kit.control(Control::Restrict { instrument: None, shorts: false, on: false });
                 if on {
-                    self.kit.control(Control::Restrict { instrument: Some(id), on });
+                    self.kit.control(Control::Restrict { instrument: Some(id), shorts: false, on });
                 }
             }
             // The price moves, and back.

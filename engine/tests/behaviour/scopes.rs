@@ -138,14 +138,28 @@ fn what_is_restricted_is_not_traded_and_without_a_list_nothing_is() {
     let mut kit = kit(symbol(SymbolLimits { restricted: true, ..SymbolLimits::default() }));
     assert_eq!(kit.refused(buy(A, 1, MID)), RiskReject::Restricted);
     let of_c = kit.live(buy(C, 1, MID));
-    kit.control(Control::Restrict { instrument: Some(A), on: false });
+    kit.control(Control::Restrict { instrument: Some(A), shorts: false, on: false });
     kit.passes(buy(A, 1, MID));
-    kit.control(Control::Restrict { instrument: None, on: true });
+    kit.control(Control::Restrict { instrument: None, shorts: false, on: true });
     assert_eq!(kit.refused(buy(A, 2, MID)), RiskReject::Restricted);
     assert_eq!(kit.refused(replace(of_c, 2, MID)), RiskReject::Restricted);
     kit.passes_cancel(of_c);
-    kit.control(Control::Restrict { instrument: Some(model::InstrumentId(99)), on: true });
+    kit.control(Control::Restrict { instrument: Some(model::InstrumentId(99)), shorts: false, on: true });
     assert_eq!(kit.engine.stats().controls_refused, 1);
+}
+
+#[test]
+fn what_cannot_be_borrowed_is_not_sold_short_and_all_else_is_as_it_was() {
+    let mut kit = kit(symbol(SymbolLimits { no_short: true, ..SymbolLimits::default() }));
+    assert_eq!(kit.refused(sell(A, 1, MID + 100)), RiskReject::ShortList);
+    let bought = kit.live(buy(A, 10, MID));
+    kit.report(bought, executed(10, MID, 1));
+    kit.passes(sell(A, 10, MID + 100));
+    kit.control(Control::Restrict { instrument: Some(A), shorts: true, on: false });
+    kit.passes(sell(A, 5, MID + 200));
+    kit.control(Control::Restrict { instrument: None, shorts: true, on: true });
+    assert_eq!(kit.refused(sell(C, 1, MID + 100)), RiskReject::ShortList);
+    kit.passes(buy(C, 1, MID));
 }
 
 #[test]
@@ -250,7 +264,7 @@ fn what_a_person_or_the_past_decides_of_the_next_order_is_in_the_hash() {
     };
     let level = BreakerLevel::ReduceOnly;
     let acts: [Control; 3] = [
-        Control::Restrict { instrument: Some(A), on: true },
+        Control::Restrict { instrument: Some(A), shorts: false, on: true },
         Control::Clutch { engaged: false },
         Control::Trip { level, cause: BreakerCause::Operator },
     ];

@@ -307,9 +307,10 @@ fn of_control(control: Control, names: &Names) -> Fields {
             vec![("control", json!("trip")), ("level", json!(level.word())), ("cause", json!(cause.word()))]
         }
         Control::Clutch { engaged } => vec![("control", json!("clutch")), ("engaged", json!(engaged))],
-        Control::Restrict { instrument, on } => {
+        Control::Restrict { instrument, shorts, on } => {
             let of = instrument.map_or_else(|| json!("all"), |id| symbol(names, id));
-            vec![("control", json!("restrict")), ("symbol", of), ("on", json!(on))]
+            let list = if shorts { "short_sales" } else { "trading" };
+            vec![("control", json!("restrict")), ("list", json!(list)), ("symbol", of), ("on", json!(on))]
         }
     }
 }
@@ -323,6 +324,12 @@ fn of_alarm(alarm: &Alarm, names: &Names) -> Fields {
             ("alarm", json!("disabled")),
             ("symbol", symbol(names, instrument)),
             ("cause", json!(cause.word())),
+        ],
+        Alarm::NotFlat { instrument, shares, orders } => vec![
+            ("alarm", json!("not_flat")),
+            ("symbol", symbol(names, instrument)),
+            ("shares", json!(shares)),
+            ("open_orders", json!(orders)),
         ],
         Alarm::Warning { measure, instrument, percent, value, limit } => {
             let said = |v: i64| if measure.is_money() { json!(Usd(v).to_string()) } else { json!(v) };

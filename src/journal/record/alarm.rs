@@ -1,7 +1,7 @@
-//! Alarms as fields of a record.
+//! Alarms, and what else names a level, a cause or perhaps an instrument, as fields of a record.
 
 use engine::{Alarm, Measure};
-use model::{BreakerCause, BreakerLevel, InstrumentId};
+use model::{BreakerCause, BreakerLevel, Control, InstrumentId};
 
 use super::super::bytes::{Malformed, Put, Take};
 
@@ -12,6 +12,7 @@ pub(super) fn put(p: &mut Put, alarm: &Alarm) {
     match *alarm {
         Alarm::Breaker { level, cause } => p.u8(1).u8(level as u8).u8(cause as u8),
         Alarm::Disabled { instrument, cause } => p.u8(2).u16(instrument.0).u8(cause as u8),
+        Alarm::NotFlat { instrument, shares, orders } => p.u8(4).u16(instrument.0).i64(shares).u32(orders),
         Alarm::Warning { measure, instrument, percent, value, limit } => {
             let instrument = instrument.map_or(NO_INSTRUMENT, |id| id.0);
             p.u8(3).u8(measure as u8).u16(instrument).u8(percent).i64(value).i64(limit)
@@ -30,8 +31,22 @@ pub(super) fn take(t: &mut Take<'_>) -> Result<Alarm, Malformed> {
             value: t.i64()?,
             limit: t.i64()?,
         },
+        4 => Alarm::NotFlat { instrument: InstrumentId(t.u16()?), shares: t.i64()?, orders: t.u32()? },
         _ => return Err(Malformed),
     })
+}
+
+/// The second of the two bits is the list of what may not be sold short; journals of before have none there.
+pub(super) fn put_restriction(p: &mut Put, of: Option<InstrumentId>, shorts: bool, on: bool) -> &mut Put {
+    p.u16(of.map_or(NO_INSTRUMENT, |id| id.0)).u8(u8::from(shorts) << 1 | u8::from(on))
+}
+
+pub(super) fn restriction(t: &mut Take<'_>) -> Result<Control, Malformed> {
+    let instrument = instrument(t)?;
+    match t.u8()? {
+        bits @ 0..=3 => Ok(Control::Restrict { instrument, shorts: bits & 2 != 0, on: bits & 1 != 0 }),
+        _ => Err(Malformed),
+    }
 }
 
 pub(super) fn level(t: &mut Take<'_>) -> Result<BreakerLevel, Malformed> {
