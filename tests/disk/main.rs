@@ -161,9 +161,9 @@ impl Bench {
         let nth = 4 + self.seed % 16;
         let inject = match self.kind {
             Kind::Full => None,
-            // Two segments of each log are made at the start.
+            // Two segments of each log are made at the start, and the shared memory.
             Kind::Room => {
-                Some(format!("fallocate:error=ENOSPC:when={}+", 2 * LOGS as u64 + 1 + self.seed % 3))
+                Some(format!("fallocate:error=ENOSPC:when={}+", 2 * LOGS as u64 + 2 + self.seed % 3))
             }
             Kind::Error => Some(format!("msync:error=EIO:when={nth}+")),
             Kind::Stall => Some(format!("msync:delay_enter={STALL_US}:when={}", 40 + nth)),
@@ -283,7 +283,9 @@ impl Bench {
         if let Some(small) = &small {
             small.grow();
         }
-        let mut next = self.desk.start_core(&self.config, &[]);
+        // With room for what the venue repeats at once: that is more than a segment made for this takes.
+        let roomy = self.config.replace("segment_mib = 1\n", "segment_mib = 32\n");
+        let mut next = self.desk.start_core(&roomy, &[]);
         let status = self.desk.until_status("the session", &mut next, |s| s.count("/gateways/0/state") == 3);
         assert_eq!(halted(&status), None, "SEED={seed} {kind:?}: a full journal ends with its process");
         next.signal("TERM");
