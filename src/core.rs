@@ -6,6 +6,7 @@
 
 mod plan;
 mod running;
+mod taken_over;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +19,7 @@ use engine::Engine;
 use engine::strategy::Strategy;
 use model::{FeedId, GatewayId, Nanos};
 use ringbuf::counters::Counters;
-use ringbuf::log::{self, LogConfig, LogError};
+use ringbuf::log::{self, LogConfig, LogError, SyncPolicy};
 use ringbuf::region::RegionError;
 use ringbuf::spsc;
 use serde_json::json;
@@ -26,6 +27,7 @@ use serde_json::json;
 pub use self::plan::Plan;
 use self::running::Hot;
 pub use self::running::{RunReport, Running};
+use self::taken_over::TakenOver;
 use crate::agent::{AgentHandle, CoreConfig, Heartbeat, IdleStrategy, Phase, Pulse, spawn};
 use crate::agents::{
     ColdAgent, ColdParts, ControlAgent, ControlItem, ControlParts, Ending, FeedAgent, FeedParts, FeedPort,
@@ -35,7 +37,10 @@ use crate::clock::Clock;
 use crate::config::{Config, Topology};
 use crate::control::{ControlServer, KillParts, ServerParts};
 use crate::host;
-use crate::journal::{Record, RunDir, RunError, Seals, TokenBlocks, give_up_name, record, take_name};
+use crate::journal::standing::Keeping;
+use crate::journal::{
+    Archive, Record, RunDir, RunError, Seals, TokenBlocks, give_up_name, record, take_name,
+};
 use crate::latch::{Latch, Word};
 use crate::logs::{LogWriter, Names, timestamp};
 use crate::telemetry::counters::agent as counter;
@@ -256,7 +261,7 @@ fn start_with<S: Strategy>(
         feed_ports.push(FeedPort::new(id, items));
     }
     let (control_ring, control) = spsc::channel::<ControlItem>(CONTROL_RING);
-    let strategy_agent = StrategyAgent::new(StrategyParts {
+    let mut strategy_agent = StrategyAgent::new(StrategyParts {
         engine: Engine::new(&config.engine(), strategy),
         feeds: feed_ports,
         gateways: gateway_ports,
@@ -266,6 +271,9 @@ fn start_with<S: Strategy>(
         clock: clock.clone(),
         ending: Arc::clone(&ending),
     });
+    let taken = TakenOver::of(&config.journal_dir, run.number, clock.now());
+    strategy_agent.take_over(clock.now(), &taken.controls);
+    warnings.extend(taken.warnings);
     let latch = Latch::read(&config.journal_dir);
     for kill in &latch.kills {
         let Word { operator, reason, at_ns, .. } = &kill.by;
@@ -284,7 +292,11 @@ fn start_with<S: Strategy>(
     let mut log =
         LogWriter::create(&log_file, &core_dir, log_names).map_err(io(log_file.display().to_string()))?;
     let seals = Seals::create(&run.path, run.number).map_err(io(run.path.display().to_string()))?;
-    log = log.sealing(seals);
+    let durable = config.journal.sync != SyncPolicy::Off;
+    log = log.sealing(seals).keeping(Keeping::new(&run.path, run.number, config_hash(&toml), durable));
+    for (level, message, fields) in taken.said {
+        log.say(clock.now(), level, message, fields);
+    }
     if !latch.is_empty() {
         log.say(clock.now(), "error", "the core starts killed", json!({"latched": latch.kills}));
     }
@@ -321,6 +333,11 @@ fn start_with<S: Strategy>(
         counters: publication.control()?,
         ending: Arc::clone(&ending),
     });
+    let retention = config.journal.retention;
+    let archive = (!retention.keeps_all())
+        .then(|| Archive::start(config.journal_dir.clone(), run.number, retention, confined))
+        .transpose()
+        .map_err(io("archive thread"))?;
     let cold_agent = ColdAgent::new(ColdParts {
         keepers,
         watches,
@@ -334,6 +351,7 @@ fn start_with<S: Strategy>(
         name: config.name.clone(),
         outside: (config.outside.clone(), config.journal_dir.clone()),
         lists: (config.lists.clone(), config.instruments.clone()),
+        archive,
         ending: Arc::clone(&ending),
     });
 

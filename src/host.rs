@@ -13,6 +13,7 @@
 //! | [`use_fifo`] | no ordinary thread preempts | `CAP_SYS_NICE` or rtprio |
 //! | [`hold_cpu_latency`] | cores do not enter deep idle states | write to `/dev/cpu_dma_latency` |
 //! | [`set_timer_slack`] | short sleeps end when asked | |
+//! | [`yield_to_all`] | a thread that nobody waits for is in nobody's way | |
 //! | [`hide_memory`] | secrets are in no core dump, and no other process of the user reads them | |
 //! | [`drop_capabilities`], [`refuse_foreign_calls`] | a core that runs can do nothing to its host | |
 //! | [`allow_only`] | in tests: a thread makes the system calls it should, and no other | a kernel with seccomp filters |
@@ -119,6 +120,17 @@ pub fn use_fifo(priority: u8) -> Outcome {
     let rc = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) };
     let fix = "a priority from 1 to 99, and CAP_SYS_NICE or ulimit -r 99 (LimitRTPRIO=99)";
     Outcome::of(checked(rc), "real-time scheduling", fix)
+}
+
+/// Has the calling thread run, and use the disk, where nobody else wants to: nice 19, and the idle class of I/O (`ioprio_set(2)`).
+pub fn yield_to_all() -> Outcome {
+    const PROCESS: libc::c_int = 1;
+    const IDLE: libc::c_int = 3 << 13;
+    // SAFETY: takes integers and no pointer; 0 is the calling thread.
+    let rc = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) };
+    // SAFETY: takes integers and no pointer; 0 is the calling thread.
+    let io = unsafe { libc::syscall(libc::SYS_ioprio_set, PROCESS, 0, IDLE) };
+    Outcome::of(checked(rc | io as libc::c_int), "run behind all others", "none: this host refuses it")
 }
 
 /// Keeps the cores out of idle states that take longer to leave than it was asked for, for as long as it lives.

@@ -12,11 +12,12 @@ use model::{
     BreakerLevel, CommandKind, FeedStatus, Instrument, Nanos, OrderCommand, ReportKind, SessionEvent, Usd,
     Validity,
 };
-use ringbuf::log::{LogError, Reader};
+use ringbuf::log::{LogError, Place, Reader};
 use serde::Serialize as _;
 use serde_json::ser::{Formatter, Serializer};
 use serde_json::{Map, Value, json};
 
+use crate::journal::standing::Keeping;
 use crate::journal::{OrderLives, Record, Seals};
 use crate::telemetry::snapshot::{halt_word, order_state_word, validity_word};
 
@@ -60,6 +61,7 @@ pub struct LogWriter {
     names: Names,
     lives: OrderLives,
     seals: Option<Seals>,
+    standing: Option<Keeping>,
     /// The time of the last input: what followed it has no other.
     now: Nanos,
 }
@@ -77,6 +79,7 @@ impl LogWriter {
             names,
             lives: OrderLives::default(),
             seals: None,
+            standing: None,
             now: Nanos::ZERO,
         })
     }
@@ -86,6 +89,28 @@ impl LogWriter {
     pub fn sealing(mut self, seals: Seals) -> LogWriter {
         self.seals = Some(seals);
         self
+    }
+
+    /// The same, which keeps what stands at a place of it.
+    #[must_use]
+    pub fn keeping(mut self, standing: Keeping) -> LogWriter {
+        self.standing = Some(standing);
+        self
+    }
+
+    /// Writes down what stands at the end of a run that is over.
+    pub fn stand(&mut self) {
+        let place = self.reader.as_ref().and_then(Reader::place);
+        self.tend_standing(place, true);
+    }
+
+    fn tend_standing(&mut self, place: Option<Place>, last: bool) {
+        if let Some(Err(e)) = self.standing.as_mut().map(|s| s.tend(place, last)) {
+            // The next start reads the journal instead.
+            self.standing = None;
+            let fields = json!({"error.message": e.to_string()});
+            self.say(self.now, "error", "what stands is not written down any more", fields);
+        }
     }
 
     /// Seals what was followed: once a second, and at the end.
@@ -116,12 +141,17 @@ impl LogWriter {
         // A log that cannot be written stops nothing: the journal is the record.
         let _ = line.serialize(&mut Serializer::with_formatter(&mut self.out, Ascii));
         let _ = self.out.write_all(b"\n");
+        if level == "error" {
+            // While there is always something to follow, a line waits until its buffer is full: not this one.
+            let _ = self.out.flush();
+        }
     }
 
     /// Follows the journal; returns how many records were looked at.
     pub fn follow(&mut self) -> usize {
         let Some(mut reader) = self.reader.take() else { return 0 };
         let mut work = 0;
+        self.tend_standing(reader.place(), false);
         let end: Result<(), LogError> = loop {
             if work == BATCH {
                 break Ok(());
@@ -132,7 +162,11 @@ impl LogWriter {
                     if let Some(seals) = &mut self.seals {
                         seals.add(r.index, r.kind, r.payload);
                     }
-                    if let Ok(record) = Record::decode(r.kind, r.payload) {
+                    let record = Record::decode(r.kind, r.payload);
+                    if let Some(standing) = &mut self.standing {
+                        standing.on(record.as_ref().ok());
+                    }
+                    if let Ok(record) = record {
                         self.tell(&record);
                         self.tell_moves(&record);
                     }

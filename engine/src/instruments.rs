@@ -66,7 +66,7 @@ impl InstrumentState {
         }
     }
 
-    fn grounds(&self, phase: crate::validity::Phase) -> Grounds {
+    fn grounds(&self, phase: crate::validity::Phase, is_deaf: bool) -> Grounds {
         Grounds {
             soundness: self.soundness,
             unsound: self.unsound,
@@ -75,6 +75,7 @@ impl InstrumentState {
             is_breached: self.is_breached,
             is_halted_operationally: self.operational_halts != 0,
             sanity: self.watch.verdict(),
+            is_deaf,
         }
     }
 
@@ -167,6 +168,8 @@ pub struct Instruments {
     /// No book has to be looked at for the time alone before this; follows from their watches.
     due: Nanos,
     transitions: Transitions,
+    /// No market data is taken any more.
+    is_deaf: bool,
 }
 
 impl Instruments {
@@ -202,6 +205,7 @@ impl Instruments {
             sanity,
             due: Nanos(u64::MAX),
             transitions: Transitions::default(),
+            is_deaf: false,
         }
     }
 
@@ -302,6 +306,11 @@ impl Instruments {
         }
     }
 
+    /// No market data is taken from here on; instruments follow one by one.
+    pub(crate) fn on_deaf(&mut self) {
+        self.is_deaf = true;
+    }
+
     /// Marks one instrument's book as lost: it had no room for a message, or a message did not fit it.
     pub(crate) fn on_book_lost(&mut self, id: InstrumentId, why: Reason) {
         let i = &mut self.each[id.index()];
@@ -367,7 +376,7 @@ impl Instruments {
         let phase = self.markets[i.instrument.feed.index()].phase;
         let trades = i.soundness == Soundness::Sound && i.trading == TradingState::Trading && phase.is_open();
         i.watch.set_continuous(trades);
-        let (to, why) = derive(&i.grounds(phase));
+        let (to, why) = derive(&i.grounds(phase, self.is_deaf));
         let reason = why.unwrap_or(i.reason);
         if (to, reason) == (i.validity, i.reason) {
             return None;
@@ -442,6 +451,9 @@ impl Instruments {
         }
         self.markets.iter().for_each(|m| m.absorb(h));
         self.feed_heard.iter().for_each(|at| h.word(at.0));
+        if self.is_deaf {
+            h.word(1);
+        }
         // A time that is too early makes a look, and a timer that the engine asks for.
         h.word(self.due.0);
     }

@@ -149,6 +149,8 @@ reasons! {
     Disputed = 23 "disputed",
     /// A person does not believe the book.
     Operator = 24 "operator",
+    /// The journal takes no more, so no market data is taken: the book is as it was then.
+    Journal = 25 "journal",
 }
 
 impl Reason {
@@ -180,6 +182,8 @@ pub(crate) struct Grounds {
     pub(crate) is_halted_operationally: bool,
     /// What is wrong with the best prices.
     pub(crate) sanity: Option<Reason>,
+    /// Whether market data is still taken. Where it is not, the book grows old for good, whatever its feed last said.
+    pub(crate) is_deaf: bool,
 }
 
 /// The word and the ground that stands; of `Valid` there is none.
@@ -192,6 +196,7 @@ pub(crate) fn derive(g: &Grounds) -> (Validity, Option<Reason>) {
         (_, Phase::MarketOver | Phase::SystemOver | Phase::MessagesOver) => {
             (Validity::Closed, Reason::AfterClose)
         }
+        _ if g.is_deaf => (Validity::Stale, Reason::Journal),
         (Soundness::Recovering, _) => (Validity::Recovering, g.unsound),
         (Soundness::Stale, _) => (Validity::Stale, g.unsound),
         (Soundness::Sound, Phase::Messages | Phase::SystemHours) => (Validity::Closed, Reason::BeforeOpen),
@@ -270,6 +275,7 @@ mod tests {
         is_breached: false,
         is_halted_operationally: false,
         sanity: None,
+        is_deaf: false,
     };
 
     #[test]
@@ -300,6 +306,7 @@ mod tests {
         then(&|g| g.phase = Phase::SystemHours, Validity::Closed, Reason::BeforeOpen);
         then(&|g| g.soundness = Soundness::Stale, Validity::Stale, Reason::Gap);
         then(&|g| g.soundness = Soundness::Recovering, Validity::Recovering, Reason::Gap);
+        then(&|g| g.is_deaf = true, Validity::Stale, Reason::Journal);
         then(&|g| g.phase = Phase::MarketOver, Validity::Closed, Reason::AfterClose);
         then(&|g| g.soundness = Soundness::Ended, Validity::Closed, Reason::EndOfSession);
     }

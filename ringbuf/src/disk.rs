@@ -25,6 +25,11 @@ pub(crate) fn reserve(path: &Path, bytes: u64) -> io::Result<File> {
     Err(io::Error::from_raw_os_error(errno))
 }
 
+/// Creates a file of mode 0600 that was not there.
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
 /// Opens a regular file for reading. Does not follow a link at the end of `path` and does not wait, whatever
 /// the path turns out to name (a pipe, a device).
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {

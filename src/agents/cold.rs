@@ -19,7 +19,7 @@ use super::{LineWatch, SWEEP_TOKENS};
 use crate::agent::Agent;
 use crate::clock::Discipline;
 use crate::control::Said;
-use crate::journal::{RunError, TokenBlocks};
+use crate::journal::{Archive, RunError, TokenBlocks};
 use crate::logs::LogWriter;
 use crate::telemetry::snapshot::Viewer;
 
@@ -57,6 +57,8 @@ pub struct ColdParts {
     pub outside: (Vec<OutsideRule>, PathBuf),
     /// Lists of symbols that change while the core runs, and the instruments that they may name.
     pub lists: (Vec<WatchedList>, Vec<Instrument>),
+    /// What packs and removes, where anything is to be.
+    pub archive: Option<Archive>,
     /// Asked to end when this agent does.
     pub ending: Arc<Ending>,
 }
@@ -80,6 +82,7 @@ pub struct ColdAgent {
     sentinel: Sentinel,
     known: Known,
     lists: Lists,
+    archive: Option<Archive>,
     ending: Arc<Ending>,
     failures: Vec<String>,
 }
@@ -108,6 +111,7 @@ impl ColdAgent {
             sentinel: Sentinel::new(p.outside.0, p.outside.1),
             known: Known::default(),
             lists: Lists::new(p.lists.0, p.lists.1),
+            archive: p.archive,
             ending: p.ending,
             failures: Vec::new(),
         }
@@ -137,6 +141,9 @@ impl ColdAgent {
                         self.known.unsynced_bytes = r.unsynced_bytes;
                     }
                     work += (r.made + r.cut) as usize;
+                    if let Some(archive) = &mut self.archive {
+                        archive.closed(kept.dir(), r.closed_below);
+                    }
                 }
                 Err(e) => {
                     let what = format!("{name}: {e}");
@@ -231,12 +238,15 @@ impl ColdAgent {
         }
     }
 
-    fn log_words(&mut self) -> usize {
+    fn log_words(&mut self, now: Nanos) -> usize {
         let mut work = 0;
         for word in self.words.try_iter() {
             let fields = json!({"connection": word.who, "why": word.why});
             self.log.say(word.now, "warn", "no connection", fields);
             work += 1;
+        }
+        for (level, message, fields) in self.archive.iter_mut().flat_map(Archive::said) {
+            self.log.say(now, level, message, fields);
         }
         for (now, said) in self.said.try_iter() {
             self.log.say(now, said.level, said.message, said.fields);
@@ -263,14 +273,17 @@ impl Agent for ColdAgent {
         self.look_outside(now);
         self.look_at_lists(now);
         self.watches.iter_mut().for_each(|w| w.tend(now, &mut self.log));
-        work += self.log_words();
+        work += self.log_words(now);
         work + self.log.follow()
     }
 
     /// Last of all threads: the writers have finished, so their logs are closed.
     fn on_close(&mut self) {
-        self.log_words();
+        // What it is at is broken off: an end waits for no packing.
+        self.archive = None;
+        self.log_words(self.adjusted);
         while self.log.follow() > 0 {}
+        self.log.stand();
         for (name, keeper) in std::mem::take(&mut self.keepers) {
             let Some(keeper) = keeper else { continue };
             let finished = keeper.writer_state() == WriterState::Finished;
@@ -321,6 +334,7 @@ mod tests {
             name: "nobody".into(),
             outside: (Vec::new(), PathBuf::new()),
             lists: (Vec::new(), Vec::new()),
+            archive: None,
             ending: Arc::default(),
         });
         let start = clock.now();

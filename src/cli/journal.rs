@@ -5,6 +5,7 @@
 
 mod audit;
 mod line;
+mod standing;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,7 @@ Examples:
   colo journal verify journal/demo
   colo journal dump journal/demo/run-000007 --kind command --json
   colo journal tail journal/demo --follow
+  colo journal standing journal/demo
   colo journal audit journal/demo/run-000007 > trail.csv
 
 DIR is a run's folder, a core's journal folder (its last run is taken), or the folder of one log.
@@ -60,6 +62,14 @@ pub enum Tool {
         /// The journal
         dir: PathBuf,
         /// One JSON object a line instead of CSV
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what stood when a run ended: what restrained trading, orders that may be open, positions
+    Standing {
+        /// The journal
+        dir: PathBuf,
+        /// Write it as JSON
         #[arg(long)]
         json: bool,
     },
@@ -113,6 +123,7 @@ fn run_to(args: &Args, out: &mut Out) -> Result<Exit, Stop> {
     match &args.tool {
         Tool::Verify { dir, json } => verify(dir, *json, out),
         Tool::Audit { dir, json } => audit::audit(dir, *json, out),
+        Tool::Standing { dir, json } => standing::standing(dir, *json, out),
         Tool::Dump { dir, show } => dump(dir, show, out),
         Tool::Tail { dir, show, lines, follow } => tail(dir, show, *lines, *follow, out),
     }

@@ -10,6 +10,7 @@ mod feed;
 mod fees;
 pub mod fix;
 mod host;
+mod journal;
 mod options;
 mod resolve;
 mod rest;
@@ -178,6 +179,8 @@ pub struct Journal {
     pub sync: ringbuf::log::SyncPolicy,
     /// Whether market data is captured beside it.
     pub capture: bool,
+    /// What becomes of it with age.
+    pub retention: crate::journal::Retention,
 }
 
 /// A configuration that can be run.

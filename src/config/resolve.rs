@@ -11,11 +11,10 @@ use gateways::gateway::Barrier;
 use gateways::order::ClOrdId;
 use model::{FeedId, GatewayId, Instrument, InstrumentId, Nanos, Symbol};
 use net::udp::Stamps;
-use ringbuf::log::SyncPolicy;
 
 use super::backtest;
 use super::written::{self, Written};
-use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Journal, Problem, Topology};
+use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Problem, Topology, journal};
 use super::{
     control, depth, fees, fix, host, options, rest, risk, start_of_day, throttle, transport, watchdog,
 };
@@ -170,7 +169,7 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
         written.start_of_day.as_ref().map(|day| start_of_day::resolve(&mut c, day, &instruments, &limits));
     let sanity = sanity(&mut c, &written.sanity);
     let cores = cores(&mut c, &written);
-    let journal = journal(&mut c, &written.journal);
+    let journal = journal::resolve(&mut c, &written.journal);
     let roles = control::resolve(&mut c, &written.control);
     let sandbox = host::resolve(&mut c, &written.host);
     let watchdog = watchdog::resolve(&mut c, &written.watchdog);
@@ -596,18 +595,6 @@ fn cores(c: &mut Checks, w: &Written) -> Cores {
         realtime: Some(w.cores.realtime_priority).filter(|p| *p != 0),
         lock_memory: w.cores.lock_memory,
     }
-}
-
-fn journal(c: &mut Checks, j: &written::Journal) -> Journal {
-    let mib = c.range("journal.segment_mib", Some(j.segment_mib as i64), 32, 1, 1_024);
-    let ms = c.range("journal.sync_interval_ms", Some(j.sync_interval_ms as i64), 1_000, 1, 3_600_000);
-    let policies = [
-        ("off", SyncPolicy::Off),
-        ("interval", SyncPolicy::Interval(std::time::Duration::from_millis(ms as u64))),
-        ("segment", SyncPolicy::EverySegment),
-    ];
-    let sync = c.word("journal.sync", &j.sync, &policies).unwrap_or(SyncPolicy::EverySegment);
-    Journal { segment_bytes: (mib as usize) << 20, sync, capture: j.capture }
 }
 
 fn capacity(c: &mut Checks, w: &written::Capacity, limits: &RiskLimits) {

@@ -366,11 +366,25 @@ pub struct Journal {
     pub sync_interval_ms: u64,
     /// Raw capture of the market data beside the journal: replay needs it, or the data from elsewhere.
     pub capture: bool,
+    /// `off` or `zstd`: what becomes of segments that are written no more.
+    pub compress: String,
+    /// Runs whose last change is longer ago are removed; 0: none for its age.
+    pub keep_days: i64,
+    /// The oldest runs are removed while all together take more; 0: none for its size.
+    pub keep_gib: i64,
 }
 
 impl Default for Journal {
     fn default() -> Self {
-        Journal { segment_mib: 32, sync: "interval".into(), sync_interval_ms: 1_000, capture: true }
+        Journal {
+            segment_mib: 32,
+            sync: "interval".into(),
+            sync_interval_ms: 1_000,
+            capture: true,
+            compress: "off".into(),
+            keep_days: 0,
+            keep_gib: 0,
+        }
     }
 }
 

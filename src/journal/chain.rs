@@ -12,7 +12,7 @@
 //! log; the hot thread does nothing for it. What a killed process had appended behind its last seal is in the journal and not sealed: `colo journal audit` says from where.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use model::Nanos;
@@ -143,8 +143,7 @@ impl Seals {
     /// The disk's. Seals of the run before that cannot be read begin no chain: its last link is then left out, and `colo journal audit` of that run says why.
     pub fn create(run: &Path, number: u32) -> io::Result<Seals> {
         let config = fs::read(run.join("config.toml"))?;
-        let before =
-            previous(run, number).and_then(|run| read(&run).ok()).and_then(|found| found.last_link());
+        let before = previous(run, number).and_then(|run| last_link(&run));
         let mut file = File::create_new(run.join(FILE))?;
         let chain = Chain::begin(&config, before.as_deref());
         write_line(&mut file, &Head { run: number, before })?;
@@ -191,6 +190,19 @@ fn previous(run: &Path, number: u32) -> Option<PathBuf> {
     found.is_dir().then_some(found)
 }
 
+/// The last whole seal of a run, read from the end of its file: a day has a seal a second.
+fn last_link(run: &Path) -> Option<String> {
+    const TAIL: u64 = 4096;
+    let mut file = File::open(run.join(FILE)).ok()?;
+    let from = file.metadata().ok()?.len().saturating_sub(TAIL);
+    file.seek(SeekFrom::Start(from)).ok()?;
+    let mut tail = Vec::new();
+    file.take(TAIL).read_to_end(&mut tail).ok()?;
+    let end = tail.iter().rposition(|b| *b == b'\n')?;
+    let begin = tail[..end].iter().rposition(|b| *b == b'\n')?;
+    serde_json::from_slice::<Seal>(&tail[begin + 1..end]).ok().map(|seal| seal.chain)
+}
+
 /// What a run's file of seals says.
 #[derive(Debug)]
 pub struct Sealed {
@@ -200,12 +212,6 @@ pub struct Sealed {
     pub before_now: Option<String>,
     /// The seals, in order.
     pub seals: Vec<Seal>,
-}
-
-impl Sealed {
-    fn last_link(&self) -> Option<String> {
-        self.seals.last().map(|seal| seal.chain.clone())
-    }
 }
 
 /// Reads the seals of the run in folder `run`. A last line that was cut by the end of its process is none.
@@ -223,11 +229,7 @@ pub fn read(run: &Path) -> Result<Sealed, SealError> {
     for (k, line) in lines.enumerate() {
         seals.push(serde_json::from_str::<Seal>(line).map_err(|_| malformed(k + 2))?);
     }
-    let before_now = previous(run, head.run).and_then(|run| {
-        let text = fs::read_to_string(run.join(FILE)).ok()?;
-        let last = text[..text.rfind('\n')?].lines().last()?;
-        serde_json::from_str::<Seal>(last).ok().map(|seal| seal.chain)
-    });
+    let before_now = previous(run, head.run).and_then(|run| last_link(&run));
     Ok(Sealed { before: head.before, before_now, seals })
 }
 
@@ -255,7 +257,8 @@ mod tests {
         assert_eq!(one.seals.iter().map(|s| s.records).collect::<Vec<_>>(), [1, 3, 4]);
         assert_eq!((one.before.clone(), one.before_now.clone()), (None, None));
         let two = read(&run(dir.path(), 2, &[b"a"])).unwrap();
-        assert_eq!((&two.before, &two.before_now), (&one.last_link(), &one.last_link()));
+        let last = one.seals.last().map(|seal| seal.chain.clone());
+        assert_eq!((&two.before, &two.before_now), (&last, &last));
         assert!(two.before.is_some() && two.seals[0].chain != one.seals[0].chain);
     }
 

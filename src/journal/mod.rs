@@ -5,6 +5,7 @@
 //!   <journal_dir>/<name>/run-NNNNNN/config.toml  what the run was started with (no secrets)
 //!                                  /core/        inputs, commands, receipts: a ringbuf::log written by the strategy thread
 //!                                  /feed-<id>/   raw market data with receive stamps: a ringbuf::log written by the feed's thread
+//!                                  /standing     what stood at a place of core/, so that a start need not read all of it
 //!                                  /log.jsonl    what people read
 //! ```
 //!
@@ -20,7 +21,9 @@ pub mod chain;
 mod examine;
 mod lives;
 pub mod record;
+mod retention;
 mod run;
+pub mod standing;
 
 pub use by::{By, OPERATOR_MAX, REASON_MAX, Text};
 pub use capture::{Batch, CaptureError, CaptureReader};
@@ -28,4 +31,5 @@ pub use chain::{Chain, Sealed, Seals};
 pub use examine::examine;
 pub use lives::OrderLives;
 pub use record::{Receipt, Record, RecordError};
+pub use retention::{Archive, Retention};
 pub use run::{RunDir, RunError, TokenBlocks, give_up_name, take_name};

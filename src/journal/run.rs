@@ -54,7 +54,7 @@ impl RunDir {
     pub fn create(journal_dir: &Path, config_toml: &str) -> Result<RunDir, RunError> {
         fs::create_dir_all(journal_dir).map_err(at(journal_dir))?;
         let lock = lock(journal_dir.join("lock"))?;
-        let number = last_run(journal_dir)?.map_or(1, |(n, _)| n.saturating_add(1));
+        let number = last_before(journal_dir, u32::MAX)?.map_or(1, |(n, _)| n.saturating_add(1));
         let path = journal_dir.join(format!("run-{number:06}"));
         fs::create_dir(&path).map_err(at(&path))?;
         let config = path.join("config.toml");
@@ -92,7 +92,7 @@ impl RunDir {
         if given.join("config.toml").exists() || given.join("core").exists() {
             return given.to_path_buf();
         }
-        match last_run(given) {
+        match last_before(given, u32::MAX) {
             Ok(Some((_, path))) => path,
             _ => given.to_path_buf(),
         }
@@ -129,16 +129,20 @@ fn lock(path: PathBuf) -> Result<File, RunError> {
     }
 }
 
-fn last_run(dir: &Path) -> Result<Option<(u32, PathBuf)>, RunError> {
-    let mut last = None;
+/// The last run in a folder of journals whose number is below this.
+pub(super) fn last_before(dir: &Path, number: u32) -> Result<Option<(u32, PathBuf)>, RunError> {
+    Ok(runs(dir)?.into_iter().filter(|(n, _)| *n < number).max())
+}
+
+/// The runs in a folder of journals, by number, in no order.
+pub(super) fn runs(dir: &Path) -> Result<Vec<(u32, PathBuf)>, RunError> {
+    let mut found = Vec::new();
     for entry in fs::read_dir(dir).map_err(at(dir))? {
         let path = entry.map_err(at(dir))?.path();
         let number = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_prefix("run-"));
-        if let Some(n) = number.and_then(|n| n.parse::<u32>().ok()) {
-            last = last.max(Some((n, path)));
-        }
+        found.extend(number.and_then(|n| n.parse::<u32>().ok()).map(|n| (n, path)));
     }
-    Ok(last)
+    Ok(found)
 }
 
 /// Order tokens, granted in blocks that are durable before they are used: a restart goes on after the last block granted, so no token is ever used twice.

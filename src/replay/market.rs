@@ -31,7 +31,7 @@ pub(super) struct Batch {
 /// Where the bytes come from.
 enum From {
     /// Batches, as they were delivered.
-    Capture(CaptureReader),
+    Capture(Box<CaptureReader>),
     /// Messages; those of the ranges were lost by the run.
     File {
         source: Box<Source>,
@@ -60,7 +60,8 @@ impl FeedMarket {
         instruments: &[Instrument],
         dir: &Path,
     ) -> Result<FeedMarket, ReplayError> {
-        let from = if dir.exists() { From::Capture(CaptureReader::open(dir, id)?) } else { From::Nowhere };
+        let from =
+            if dir.exists() { From::Capture(Box::new(CaptureReader::open(dir, id)?)) } else { From::Nowhere };
         Ok(FeedMarket::new(id, feed, instruments, from))
     }
 

@@ -30,7 +30,7 @@ use ringbuf::histogram;
 use super::counters;
 
 /// Version of this layout.
-pub const VERSION: u32 = 10;
+pub const VERSION: u32 = 11;
 
 /// Words of a name: 32 bytes, padded with NUL.
 pub const NAME: usize = 4;

@@ -49,7 +49,12 @@ impl<S: Strategy> Engine<S> {
 
     pub(super) fn on_control(&mut self, control: Control, out: &mut Outbox) {
         match control {
-            Control::Halt(reason) => self.halt(reason),
+            Control::Halt(reason) => {
+                if reason == HaltReason::Journal {
+                    self.on_deaf(out);
+                }
+                self.halt(reason);
+            }
             Control::Shutdown => self.halt(HaltReason::Shutdown),
             Control::Resume => self.resume(),
             Control::WriteOff { token } => self.write_off(token),

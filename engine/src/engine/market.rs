@@ -150,6 +150,18 @@ impl<S: Strategy> Engine<S> {
         self.look_for_close(feed.index());
     }
 
+    /// The journal takes no more, and with it goes the market data: what the books show from here on is old, however valid it was.
+    #[cold]
+    pub(super) fn on_deaf(&mut self, out: &mut Outbox) {
+        self.instruments.on_deaf();
+        for feed in (0..self.books.len()).map(|k| FeedId(k as u8)) {
+            for k in 0..self.untold.len() {
+                let Some(id) = self.id_of(k, feed) else { continue };
+                self.settle(id, Some(feed), None, out);
+            }
+        }
+    }
+
     /// The time has come at which a book may have been locked or crossed for too long, or has not jumped for long enough.
     #[cold]
     pub(super) fn on_due(&mut self, out: &mut Outbox) {
@@ -188,7 +200,8 @@ impl<S: Strategy> Engine<S> {
             None => out.turn(id, to, reason),
         }
         self.tell(id, Some(InstrumentChange::Validity { to, reason }));
-        if to == Validity::Stale {
+        // A core that hears nothing more is halted for good already: that is no storm of the market's.
+        if to == Validity::Stale && reason != Reason::Journal {
             self.trigger(Trigger::Market);
         }
         if to != Validity::Valid && self.pull_quotes {

