@@ -27,7 +27,9 @@
 //! | `release` | requests that waited for room: sent, or dropped |
 //! | `guard` | circuit breakers, losses and warnings |
 //! | `intents` | strategy callbacks and what becomes of their intents |
+//! | `follow` | another engine's commands, for readers of a journal |
 
+mod follow;
 mod guard;
 mod halt;
 mod intents;
