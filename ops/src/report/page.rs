@@ -169,7 +169,8 @@ fn figures(f: &Figures, out: &mut String) {
         ("Realised", usd(f.realised_usd_e4)),
         ("Unrealised", usd(f.unrealised_usd_e4)),
         ("Fees", usd_e6(f.fees_usd_e6)),
-        ("Fills", format!("{} ({} sh.)", grouped(fills), grouped(shares))),
+        ("Fills", grouped(fills)),
+        ("Shares", grouped(shares)),
         ("New orders", grouped(event("new"))),
         (
             "Rejected / refused",

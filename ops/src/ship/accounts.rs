@@ -6,7 +6,7 @@ use colo::telemetry::snapshot::validity_word;
 use engine::book::Top;
 use engine::strategy::Observer;
 use engine::{Engine, Order, Position};
-use model::{ExecutionReport, InstrumentId, ReportKind, Validity};
+use model::{ExecutionReport, InstrumentId, Px, ReportKind, Validity};
 
 use super::ledger::Rows;
 use super::orders::{Orders, gateway, letter, price, symbol};
@@ -100,48 +100,53 @@ pub(super) fn trade(
         ],
     );
     for k in changed {
-        position(InstrumentId(k as u16), &after[k], names, rows);
+        rows.push(&POSITIONS, position(InstrumentId(k as u16), &after[k], names));
     }
 }
 
-fn position(id: InstrumentId, p: &Position, names: &Names, rows: &mut Rows<'_>) {
-    rows.push(
-        &POSITIONS,
-        vec![
-            symbol(names, id).into(),
-            p.shares.into(),
-            p.bought.into(),
-            p.sold.into(),
-            p.fills.into(),
-            p.mark.0.into(),
-            p.cash.0.into(),
-            p.cost.0.into(),
-            p.fifo_cost.0.into(),
-            p.realised().0.into(),
-            p.unrealised().0.into(),
-            p.fees.into(),
-        ],
-    );
+/// An account's row.
+fn position(id: InstrumentId, p: &Position, names: &Names) -> Vec<Cell> {
+    vec![
+        symbol(names, id).into(),
+        p.shares.into(),
+        p.bought.into(),
+        p.sold.into(),
+        p.fills.into(),
+        p.mark.0.into(),
+        p.cash.0.into(),
+        p.cost.0.into(),
+        p.fifo_cost.0.into(),
+        p.realised().0.into(),
+        p.unrealised().0.into(),
+        p.fees.into(),
+    ]
 }
 
 /// What was held as the run began.
 pub(super) fn openings(engine: &Engine<Observer>, names: &Names, rows: &mut Rows<'_>) {
     for (k, p) in engine.positions().all().iter().enumerate().filter(|(_, p)| p.opening_shares != 0) {
-        position(InstrumentId(k as u16), p, names, rows);
+        rows.push(&POSITIONS, position(InstrumentId(k as u16), p, names));
     }
 }
 
-/// What all is worth, and the best prices, once a grain: as it stood when the grain was over, said with the first record behind it.
+/// What all is worth, accounts that are valued otherwise than before, and the best prices, once a grain: as it stood when the grain was over, said with the first record behind it.
 pub(super) struct Marks {
     grain_ns: u64,
     /// The grain that the last record was in.
     grain: Option<u64>,
     tops: Vec<Option<(Top, Validity)>>,
+    /// What each account was valued at last.
+    valued: Vec<Px>,
 }
 
 impl Marks {
     pub(super) fn new(grain_ns: u64, instruments: usize) -> Marks {
-        Marks { grain_ns: grain_ns.max(1), grain: None, tops: vec![None; instruments] }
+        Marks {
+            grain_ns: grain_ns.max(1),
+            grain: None,
+            tops: vec![None; instruments],
+            valued: vec![Px::ZERO; instruments],
+        }
     }
 
     /// Before a record of time `now` is applied.
@@ -172,6 +177,13 @@ impl Marks {
                 (engine.orders().open() as u64).into(),
             ],
         );
+        for (k, p) in accounts.all().iter().enumerate() {
+            let Some(valued) = self.valued.get_mut(k).filter(|v| **v != p.mark && p.shares != 0) else {
+                continue;
+            };
+            *valued = p.mark;
+            rows.push_at(time, &POSITIONS, position(InstrumentId(k as u16), p, names));
+        }
         for (k, said) in self.tops.iter_mut().enumerate() {
             let id = InstrumentId(k as u16);
             let (top, validity) = (engine.top(id), engine.instruments().of(id).validity);

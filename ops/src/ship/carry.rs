@@ -22,6 +22,8 @@ pub struct Plan {
     pub journal: PathBuf,
     /// From one mark to the next, ns.
     pub grain_ns: u64,
+    /// Rows of a transaction, but for those of its last record.
+    pub rows_max: usize,
     /// To the end of what is there, and a store that is away is a failure.
     pub once: bool,
     /// Raised from outside.
@@ -139,7 +141,7 @@ impl Carrier<'_> {
         loop {
             // Asked before the journal is: what is written before the process goes is read after it is known to be gone.
             let over = self.is_over(number)?;
-            if let Some(batch) = trail.next_batch()? {
+            if let Some(batch) = trail.next_batch(self.plan.rows_max)? {
                 silent = 0;
                 if let Some(turn) = self.put(trail.facts(), batch)? {
                     return Ok(turn);

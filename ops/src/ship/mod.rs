@@ -76,6 +76,9 @@ pub struct Args {
     /// From one mark of P&L and best prices to the next, ms of the journal's time
     #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub grain_ms: u64,
+    /// Rows of a transaction at most, but for those of its last record
+    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub batch_rows: u32,
     /// Ship what is there and end; a store that is away is a failure then
     #[arg(long)]
     pub once: bool,
@@ -135,6 +138,7 @@ fn ship(args: &Args, out: &mut impl Write, err: &mut impl Write) -> Result<u8, S
             let plan = Plan {
                 journal: args.journal.clone(),
                 grain_ns: args.grain_ms * 1_000_000,
+                rows_max: args.batch_rows as usize,
                 once: args.once,
                 stop: Arc::clone(&stop),
             };

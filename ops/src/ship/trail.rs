@@ -12,10 +12,8 @@ use ringbuf::log::Reader;
 use super::ledger::Ledger;
 use crate::store::{Batch, Ended, Loss, Place, RunFacts};
 
-/// Records of a batch at most ...
+/// Records of a batch at most.
 const RECORDS_MAX: u64 = 20_000;
-/// ... and rows, but for those of its last record.
-const ROWS_MAX: usize = 5_000;
 
 /// Why a run cannot be followed.
 #[derive(Debug, thiserror::Error)]
@@ -128,15 +126,15 @@ impl Trail {
         self.ended
     }
 
-    /// What has come since, or `None` where nothing has. Market data that holds no row moves the place as well.
+    /// What has come since, or `None` where nothing has; ends with the record by which there are `rows_max` rows. Market data that holds no row moves the place as well.
     ///
     /// # Errors
     /// The log is damaged, or a record is none of this version.
-    pub fn next_batch(&mut self) -> Result<Option<Batch>, TrailError> {
+    pub fn next_batch(&mut self, rows_max: usize) -> Result<Option<Batch>, TrailError> {
         let mut batch = Batch { from: self.next.max(self.place.seq), ..Batch::default() };
         let run = &self.run;
         let mut taken = 0;
-        while taken < RECORDS_MAX && batch.rows.len() < ROWS_MAX {
+        while taken < RECORDS_MAX && batch.rows.len() < rows_max {
             let Some(r) = self.reader.next().map_err(failed(run))? else { break };
             let index = r.index;
             let record = Record::decode(r.kind, r.payload)
