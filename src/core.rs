@@ -280,7 +280,7 @@ fn start_with<S: Strategy>(
     let mut log =
         LogWriter::create(&log_file, &core_dir, log_names).map_err(io(log_file.display().to_string()))?;
     let seals = Seals::create(&run.path, run.number).map_err(io(run.path.display().to_string()))?;
-    log = log.sealing(seals);
+    log = log.sealing(seals).of(&config.name, run.number);
     if !latch.is_empty() {
         log.say(clock.now(), "error", "the core starts killed", json!({"latched": latch.kills}));
     }

@@ -14,7 +14,6 @@ CREATE TABLE runs (
     config_toml TEXT NOT NULL,
     strategy TEXT NOT NULL,
     binary_sha256 TEXT,
-    binary_version TEXT,
     grain_ns BIGINT NOT NULL,
     -- 0: goes on, or was not read to its end; 1: ended in order; 2: ended in disorder.
     ended BIGINT NOT NULL DEFAULT 0,

@@ -67,7 +67,8 @@ pub(super) fn lines(
     let high = all().map(|p| p.1).max().unwrap_or(0);
     let (bottom, top) = (lifted(low, scale), lifted(high, scale));
     let (width, height) = (SIZE.0 - LEFT - 10.0, SIZE.1 - TOP - BOTTOM);
-    let x = |t: i64| LEFT + width * (t - first) as f64 / (last - first).max(1) as f64;
+    let x =
+        |t: i64| LEFT + width * (t.saturating_sub(first)) as f64 / last.saturating_sub(first).max(1) as f64;
     let y = |lift: f64| {
         let share = if top > bottom { (lift - bottom) / (top - bottom) } else { 0.5 };
         TOP + height * (1.0 - share)
@@ -103,7 +104,7 @@ pub(super) fn lines(
             break;
         }
     }
-    for (at, anchor) in [(first, "start"), ((first + last) / 2, "middle"), (last, "end")] {
+    for (at, anchor) in [(first, "start"), (i64::midpoint(first, last), "middle"), (last, "end")] {
         let _ = write!(
             svg,
             "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",

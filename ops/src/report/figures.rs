@@ -408,14 +408,14 @@ fn latency(w: &mut Window<'_>) -> Result<Latency, StoreError> {
     else {
         return Ok((steps, Vec::new()));
     };
-    let width = ((last - first) / SPANS as i64).max(1) + 1;
+    let width = last.saturating_sub(first) / SPANS as i64 + 1;
     let mut by_span: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
     for row in &rows {
-        by_span.entry((int(&row[0]) - first) / width).or_default().push(int(&row[4]));
+        by_span.entry(int(&row[0]).saturating_sub(first) / width).or_default().push(int(&row[4]));
     }
     let span = |(k, mut values): (i64, Vec<i64>)| {
         let p = Percentiles::of(&mut values);
-        Span { time_ns: first + k * width, p50: p.p50, p99: p.p99 }
+        Span { time_ns: first.saturating_add(k.saturating_mul(width)), p50: p.p50, p99: p.p99 }
     };
     Ok((steps, by_span.into_iter().map(span).collect()))
 }

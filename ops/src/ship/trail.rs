@@ -71,7 +71,6 @@ impl Trail {
             _ => (0, 0, 0),
         };
         let config_toml = std::fs::read_to_string(run.join("config.toml")).map_err(failed(run))?;
-        let (binary_sha256, binary_version) = binary(run);
         let facts = RunFacts {
             core: journal.config.name.clone(),
             run: number,
@@ -81,8 +80,7 @@ impl Trail {
             config_hash,
             config_toml,
             strategy: journal.config.strategy.clone(),
-            binary_sha256,
-            binary_version,
+            binary_sha256: binary(run),
             grain_ns,
         };
         Ok(Trail {
@@ -219,12 +217,10 @@ impl Trail {
     }
 }
 
-/// The program that ran, where the run's folder says it: digest and version.
-fn binary(run: &Path) -> (Option<String>, Option<String>) {
-    let said = std::fs::read(run.join("binary.json")).ok();
-    let said: Option<serde_json::Value> = said.and_then(|text| serde_json::from_slice(&text).ok());
-    let word = |name: &str| said.as_ref()?.get(name)?.as_str().map(str::to_owned);
-    (word("sha256"), word("version"))
+/// SHA-256 of the program that ran, where the run's folder says it.
+fn binary(run: &Path) -> Option<String> {
+    let said: toml::Table = std::fs::read_to_string(run.join("manifest.toml")).ok()?.parse().ok()?;
+    Some(said.get("binary_sha256")?.as_str()?.to_owned())
 }
 
 /// The runs in a core's journal folder, oldest first; a run's own folder is the only one.

@@ -314,7 +314,6 @@ mod tests {
             config_toml: String::new(),
             strategy: String::new(),
             binary_sha256: None,
-            binary_version: None,
             grain_ns: 1,
         };
         let cells = FILLS.own.iter().map(|(name, _)| Cell::from(*name)).collect();

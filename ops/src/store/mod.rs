@@ -125,10 +125,8 @@ pub struct RunFacts {
     pub config_toml: String,
     /// The strategy's name.
     pub strategy: String,
-    /// Of the program that ran, where the run says it.
+    /// SHA-256 of the program that ran, where the run says it.
     pub binary_sha256: Option<String>,
-    /// Its version.
-    pub binary_version: Option<String>,
     /// From one mark to the next.
     pub grain_ns: u64,
 }

@@ -204,7 +204,7 @@ pub static ADDED: [&Table; 7] =
 pub const ANOTHER: &str = "somebody else ships this journal to the same store: one of the two is enough";
 
 /// The columns that a run begins with.
-const RUN: [&str; 12] = [
+const RUN: [&str; 11] = [
     "run_id",
     "core",
     "run",
@@ -215,7 +215,6 @@ const RUN: [&str; 12] = [
     "config_toml",
     "strategy",
     "binary_sha256",
-    "binary_version",
     "grain_ns",
 ];
 
@@ -240,7 +239,6 @@ pub fn run_cells(run_id: i64, run: &RunFacts) -> [Cell; RUN.len()] {
         run.config_toml.as_str().into(),
         run.strategy.as_str().into(),
         run.binary_sha256.clone().into(),
-        run.binary_version.clone().into(),
         run.grain_ns.into(),
     ]
 }
