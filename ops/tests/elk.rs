@@ -62,7 +62,7 @@ fn lines() -> Vec<Value> {
     let path = run.write(&dir.path().join("desk1"), false);
     let file = path.join("log.jsonl");
     let names = Names { feeds: vec!["f1".into()], gateways: vec!["g1".into()], instruments: Vec::new() };
-    let mut log = LogWriter::create(&file, &RunDir::core(&path), names).unwrap().of("desk1", 7);
+    let mut log = LogWriter::create(&file, &RunDir::core(&path), names).unwrap().of("desk1", 1);
     while log.follow() > 0 {}
     log.say(now, "warn", "no connection", serde_json::json!({"error.message": "x\n\u{1b}]0;y\u{7}"}));
     drop(log);
@@ -98,7 +98,7 @@ fn every_field_of_every_line_has_its_place() {
         {
             assert_eq!(line[name], of, "{line}");
         }
-        assert_eq!((&line["event.sequence"], &line["colo.run"]), (&k.into(), &7.into()), "{line}");
+        assert_eq!((&line["event.sequence"], &line["colo.run"]), (&k.into(), &1.into()), "{line}");
         let level = line["log.level"].as_str().unwrap();
         assert!(
             ["debug", "info", "warn", "error"].contains(&level)

@@ -1,5 +1,9 @@
 //! One store kept up with a journal: run after run, from where it stands, whatever goes away meanwhile.
+//!
+//! What is still to be shipped is held: whoever removes old runs leaves alone one on whose log's folder somebody has a shared lock, and the lock goes with this process.
 
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,6 +80,8 @@ struct Carrier<'a> {
     carried: Carried,
     /// Behind the last row that the store has taken of this run.
     reached: (u64, u32),
+    /// The runs that the store has not whole, held.
+    held: BTreeMap<u32, File>,
 }
 
 /// Carries a journal to a store, until it is told to stop or, with `once`, to the journal's end. `say` is told what a person should know.
@@ -83,10 +89,11 @@ struct Carrier<'a> {
 /// # Errors
 /// [`CarryError`]: damage in the journal, or a store that refuses. A store that is away is waited for, but for `once`.
 pub fn carry(store: &mut dyn Store, plan: &Plan, say: &mut dyn FnMut(String)) -> Result<Carried, CarryError> {
-    let mut carrier = Carrier { store, plan, say, carried: Carried::default(), reached: (0, 0) };
+    let mut carrier =
+        Carrier { store, plan, say, carried: Carried::default(), reached: (0, 0), held: BTreeMap::new() };
     let mut done: Option<u32> = None;
     loop {
-        let list = runs(&plan.journal).map_err(CarryError::Folder)?;
+        let list = carrier.hold(done)?;
         let Some((number, path)) = list.into_iter().find(|(n, _)| done.is_none_or(|d| *n > d)) else {
             if plan.once || carrier.is_stopped() {
                 return Ok(carrier.carried);
@@ -94,6 +101,9 @@ pub fn carry(store: &mut dyn Store, plan: &Plan, say: &mut dyn FnMut(String)) ->
             std::thread::sleep(LOOK);
             continue;
         };
+        if let Some(before) = done.filter(|d| number > d.saturating_add(1)) {
+            (carrier.say)(format!("runs {} to {} are not there any more", before + 1, number - 1));
+        }
         match carrier.run(number, &path)? {
             Turn::Done => {
                 carrier.carried.runs += 1;
@@ -113,9 +123,25 @@ impl Carrier<'_> {
         self.plan.stop.load(Ordering::Relaxed)
     }
 
+    /// The runs that are there; those behind `done` are held from now on.
+    fn hold(&mut self, done: Option<u32>) -> Result<Vec<(u32, PathBuf)>, CarryError> {
+        let list = runs(&self.plan.journal).map_err(CarryError::Folder)?;
+        self.held.retain(|n, _| done.is_none_or(|d| *n > d));
+        for (n, path) in list.iter().filter(|(n, _)| done.is_none_or(|d| *n > d)) {
+            if self.held.contains_key(n) {
+                continue;
+            }
+            // One that is being made is held at the next look; where the file system knows no locks, nothing is.
+            if let Some(folder) = File::open(path.join("core")).ok().filter(|f| f.try_lock_shared().is_ok()) {
+                self.held.insert(*n, folder);
+            }
+        }
+        Ok(list)
+    }
+
     /// Whether a later run was begun: then the process of this one is gone.
-    fn is_over(&self, number: u32) -> Result<bool, CarryError> {
-        Ok(runs(&self.plan.journal).map_err(CarryError::Folder)?.iter().any(|(n, _)| *n > number))
+    fn is_over(&mut self, number: u32) -> Result<bool, CarryError> {
+        Ok(self.hold(Some(number.saturating_sub(1)))?.iter().any(|(n, _)| *n > number))
     }
 
     fn run(&mut self, number: u32, path: &Path) -> Result<Turn, CarryError> {
@@ -186,6 +212,8 @@ impl Carrier<'_> {
                 }
                 Err(e) => return Err(e.into()),
             }
+            // What begins meanwhile is held too.
+            self.hold(Some(facts.run.saturating_sub(1)))?;
             let until = Instant::now() + wait;
             while Instant::now() < until {
                 if self.is_stopped() {

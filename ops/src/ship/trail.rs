@@ -207,7 +207,7 @@ impl Trail {
     pub fn pass_removed(&mut self) -> Result<bool, TrailError> {
         let mut again = open(&self.run)?;
         let first = again.next().map_err(failed(&self.run))?.map(|r| r.index);
-        if !first.is_some_and(|first| first > self.next) {
+        if first.is_none_or(|first| first <= self.next) {
             return Ok(false);
         }
         self.reader = open(&self.run)?;

@@ -450,7 +450,7 @@ fn segments_that_were_removed_are_said_and_no_account_is_made_of_a_part() {
     let dir = tempfile::tempdir().unwrap();
     let (folder, file) = (dir.path().join("replayed"), dir.path().join("store.db"));
     let path = traded(1_500).write(&folder, true);
-    let core = RunFolder::segments(&path);
+    let core = segments(&path);
     assert!(core.len() > 2, "{core:?}");
     std::fs::remove_file(&core[0]).unwrap();
     let done = ship_once(&folder, &file);
@@ -463,15 +463,29 @@ fn segments_that_were_removed_are_said_and_no_account_is_made_of_a_part() {
     assert!(number(store, "SELECT COUNT(*) FROM fills") > 0);
 }
 
-struct RunFolder;
+fn segments(run: &Path) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> =
+        std::fs::read_dir(run.join("core")).unwrap().map(|e| e.unwrap().path()).collect();
+    all.sort();
+    all
+}
 
-impl RunFolder {
-    fn segments(run: &Path) -> Vec<PathBuf> {
-        let mut all: Vec<PathBuf> =
-            std::fs::read_dir(run.join("core")).unwrap().map(|e| e.unwrap().path()).collect();
-        all.sort();
-        all
-    }
+#[test]
+fn a_run_that_is_still_to_be_shipped_is_held() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("replayed");
+    let paths = [traded(60).write(&folder, true), traded(60).write(&folder, true)];
+    let is_held = |run: &Path| std::fs::File::open(run.join("core")).unwrap().try_lock().is_err();
+    assert!(!is_held(&paths[0]), "nobody ships");
+    // A database that is not there: nothing can be shipped.
+    let address = dir.path().join("pg.conf");
+    std::fs::write(&address, "host=127.0.0.1 port=1 user=colo").unwrap();
+    std::fs::set_permissions(&address, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let mut storm = Storm { folder: &folder, args: vec!["--postgres-file".into(), address], shipper: None };
+    storm.begin();
+    until(|| Some(paths.iter().filter(|p| is_held(p)).count() as i64), 2);
+    storm.kill();
+    assert!(!paths.iter().any(|p| is_held(p)), "a shipper that was killed holds nothing");
 }
 
 #[test]
