@@ -512,7 +512,7 @@ mod tests {
     fn a_state_says_why_and_every_reason_fits() {
         let mut i = core(1, 0).instruments.remove(0);
         for to in model::Validity::ALL {
-            for why in engine::Reason::ALL {
+            for why in colo::engine::Reason::ALL {
                 (i.validity, i.reason) = (colo::telemetry::snapshot::validity_word(to), why.word());
                 assert!(validity(&i).len() <= 16, "{}", validity(&i));
             }

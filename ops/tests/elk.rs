@@ -6,9 +6,9 @@ mod run;
 
 use std::collections::BTreeSet;
 
+use colo::engine::{Alarm, Measure};
 use colo::journal::{By, Record, RunDir, Text};
 use colo::logs::{LogWriter, Names};
-use engine::{Alarm, Measure};
 use model::{BreakerCause, BreakerLevel, Control, FeedStatus, GatewayId, HaltReason, Nanos, SessionEvent};
 use run::{Core, FEED, add, named};
 use serde_json::Value;

@@ -1,11 +1,11 @@
 //! Accounts: fills, what each left of its account, and what all are worth once a grain.
 
+use colo::engine::book::Top;
+use colo::engine::strategy::Observer;
+use colo::engine::{Engine, Order, Position};
 use colo::journal::Record;
 use colo::logs::Names;
 use colo::telemetry::snapshot::validity_word;
-use engine::book::Top;
-use engine::strategy::Observer;
-use engine::{Engine, Order, Position};
 use model::{ExecutionReport, InstrumentId, Px, ReportKind, Validity};
 
 use super::ledger::Rows;

@@ -1,10 +1,10 @@
 //! What happened beside orders: to risk (refusals, alarms, halts, the words of persons), and to what the core hangs on (feeds, sessions, the run itself).
 
+use colo::engine::strategy::Intent;
+use colo::engine::{Alarm, Scope};
 use colo::journal::Record;
 use colo::logs::Names;
 use colo::telemetry::snapshot::{halt_word, validity_word};
-use engine::strategy::Intent;
-use engine::{Alarm, Scope};
 use model::{Control, FeedId, FeedStatus, InstrumentId, SessionEvent};
 
 use super::ledger::Rows;

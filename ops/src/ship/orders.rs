@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use colo::engine::book::Top;
+use colo::engine::strategy::Observer;
+use colo::engine::{Engine, Order, OrderId, Turn};
 use colo::journal::{Receipt, Record};
 use colo::logs::Names;
 use colo::telemetry::snapshot::order_state_word;
-use engine::book::Top;
-use engine::strategy::Observer;
-use engine::{Engine, Order, Turn};
 use model::{
     CommandKind, ExecutionReport, GatewayId, InstrumentId, OrderCommand, PortRequest, Px, Qty, ReportKind,
     Side, Tif, Token,
@@ -262,7 +262,7 @@ impl Orders {
         names: &Names,
         rows: &mut Rows<'_>,
     ) {
-        let now = engine.orders().get(engine::OrderId(Token(id))).copied();
+        let now = engine.orders().get(OrderId(Token(id))).copied();
         if let Some(order) = now {
             let life = self.open.entry(id).or_insert_with(|| Life {
                 order,

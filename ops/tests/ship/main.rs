@@ -422,11 +422,11 @@ fn a_bus_that_is_killed_has_each_message_once_and_in_order() {
     storm.kill();
     let got = messages(port);
     assert_eq!(got.len(), total, "each once");
-    let mut rows: Vec<(i64, i64, i64, &str, Vec<(&str, &Cell)>)> = Vec::new();
+    let mut rows = Vec::new();
     for table in ADDED {
         for row in &want[table.name] {
             let int = |k: usize| if let Cell::Int(v) = row[k] { v } else { panic!("{row:?}") };
-            let named = table.columns().map(|(name, _)| name).zip(row).skip(1).collect();
+            let named: Vec<(&str, &Cell)> = table.columns().map(|(name, _)| name).zip(row).skip(1).collect();
             rows.push((int(0), int(1), int(2), table.name, named));
         }
     }
