@@ -505,7 +505,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("log.jsonl");
         let mut log = LogWriter::create(&file, dir.path(), Names::default()).unwrap();
-        let (token, qty, px) = (model::Token(12), model::Qty(5), model::Px(100));
+        let (token, qty, px) = (Token(12), model::Qty(5), model::Px(100));
         let (gateway, instrument) = (model::GatewayId(0), model::InstrumentId(0));
         let (side, short, tif) = (model::Side::Buy, false, model::Tif::Day);
         let kind = CommandKind::New { token, side, short, qty, px, tif };
