@@ -71,6 +71,17 @@ from_debian() {
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2"
 }
 
+# storage_services: what ops/tests/ship starts for itself, on loopback. Debian's PostgreSQL keeps its programs out of the path and begins a cluster of its own where it is installed: it is told not to.
+storage_services() {
+    if ! compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null && ! command -v postgres >/dev/null; then
+        if [ "$(id -u)" -eq 0 ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+            mkdir -p /etc/postgresql-common && echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+        fi
+        from_debian postgres postgresql || return 1
+    fi
+    need nats-server nats-server
+}
+
 # Cargo may be installed and not yet in the path of this shell. The folder of the build is absolute from here on.
 use_cargo() {
     if ! command -v cargo >/dev/null && [ -r "${CARGO_HOME:-$HOME/.cargo}/env" ]; then

@@ -293,7 +293,8 @@ fn start_with<S: Strategy>(
         LogWriter::create(&log_file, &core_dir, log_names).map_err(io(log_file.display().to_string()))?;
     let seals = Seals::create(&run.path, run.number).map_err(io(run.path.display().to_string()))?;
     let durable = config.journal.sync != SyncPolicy::Off;
-    log = log.sealing(seals).keeping(Keeping::new(&run.path, run.number, config_hash(&toml), durable));
+    let keeping = Keeping::new(&run.path, run.number, config_hash(&toml), durable);
+    log = log.sealing(seals).of(&config.name, run.number).keeping(keeping);
     for (level, message, fields) in taken.said {
         log.say(clock.now(), level, message, fields);
     }

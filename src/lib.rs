@@ -34,7 +34,7 @@ pub mod telemetry;
 pub mod watchdog;
 pub mod web;
 
-pub use {engine, model};
+pub use {engine, feeds, model};
 
 /// What a strategy's file needs: `use colo::prelude::*;`.
 pub mod prelude {

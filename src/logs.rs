@@ -2,15 +2,20 @@
 //!
 //! The hot thread logs nothing: the cold thread follows the core journal as any reader does and writes a line for each record that a person would want
 //! to see. So the log costs the hot path nothing, and no line can say what the journal does not.
+//!
+//! Each line has `@timestamp`, `log.level`, `message`, and of a core also `ecs.version`, `service.name`, `event.dataset`, `event.sequence` (its number in the run) and `colo.run`; then what it is about:
+//! `colo.order.id` (the order's first token, which it keeps), `colo.order.token`, `colo.gateway` (the session), `colo.feed`. The rest are short names of the message's own, which
+//! `deploy/logstash` puts under `colo`.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+mod rotated;
+
+use std::io::{self, Write};
 use std::path::Path;
 
 use engine::{Alarm, Scope};
 use model::{
-    BreakerLevel, CommandKind, FeedStatus, Instrument, Nanos, OrderCommand, ReportKind, SessionEvent, Usd,
-    Validity,
+    BreakerLevel, CommandKind, FeedStatus, Instrument, Nanos, OrderCommand, ReportKind, SessionEvent, Token,
+    Usd, Validity,
 };
 use ringbuf::log::{LogError, Place, Reader};
 use serde::Serialize as _;
@@ -20,6 +25,10 @@ use serde_json::{Map, Value, json};
 use crate::journal::standing::Keeping;
 use crate::journal::{OrderLives, Record, Seals};
 use crate::telemetry::snapshot::{halt_word, order_state_word, validity_word};
+use rotated::Rotated;
+
+/// The Elastic Common Schema that names are of.
+const ECS: &str = "8.11.0";
 
 /// Records looked at in a duty cycle.
 const BATCH: usize = 512;
@@ -56,7 +65,11 @@ impl Formatter for Ascii {
 
 /// Writes a core's log.
 pub struct LogWriter {
-    out: BufWriter<File>,
+    out: Rotated,
+    /// What every line of a core begins with behind its message, once it is known whose it is.
+    of: Option<(String, u32)>,
+    lines: u64,
+    line: Vec<u8>,
     reader: Option<Reader>,
     names: Names,
     lives: OrderLives,
@@ -72,9 +85,11 @@ impl LogWriter {
     /// # Errors
     /// The file's.
     pub fn create(file: &Path, core: &Path, names: Names) -> io::Result<LogWriter> {
-        let out = BufWriter::new(File::create(file)?);
         Ok(LogWriter {
-            out,
+            out: Rotated::create(file)?,
+            of: None,
+            lines: 0,
+            line: Vec::new(),
             reader: Reader::open(core).ok(),
             names,
             lives: OrderLives::default(),
@@ -82,6 +97,13 @@ impl LogWriter {
             standing: None,
             now: Nanos::ZERO,
         })
+    }
+
+    /// The same, each line of which says whose it is.
+    #[must_use]
+    pub fn of(mut self, core: &str, run: u32) -> LogWriter {
+        self.of = Some((core.to_owned(), run));
+        self
     }
 
     /// The same, which seals what it follows.
@@ -135,12 +157,22 @@ impl LogWriter {
         line.insert("@timestamp".into(), timestamp(now).into());
         line.insert("log.level".into(), level.into());
         line.insert("message".into(), message.into());
+        if let Some((core, run)) = &self.of {
+            line.insert("ecs.version".into(), ECS.into());
+            line.insert("service.name".into(), core.as_str().into());
+            line.insert("event.dataset".into(), "colo.log".into());
+            line.insert("event.sequence".into(), self.lines.into());
+            line.insert("colo.run".into(), (*run).into());
+        }
+        self.lines += 1;
         if let Value::Object(more) = fields {
             line.extend(more);
         }
+        self.line.clear();
         // A log that cannot be written stops nothing: the journal is the record.
-        let _ = line.serialize(&mut Serializer::with_formatter(&mut self.out, Ascii));
-        let _ = self.out.write_all(b"\n");
+        let _ = line.serialize(&mut Serializer::with_formatter(&mut self.line, Ascii));
+        self.line.push(b'\n');
+        let _ = self.out.add(&self.line);
         if level == "error" {
             // While there is always something to follow, a line waits until its buffer is full: not this one.
             let _ = self.out.flush();
@@ -392,6 +424,11 @@ impl LogWriter {
             // The control agent has told it, with all that was asked.
             | Record::Operator { .. } => return,
         };
+        let mut fields = fields;
+        let token = fields["colo.order.token"].as_u64().and_then(|t| u32::try_from(t).ok());
+        if let Some(id) = token.and_then(|t| self.lives.order_of(Token(t))) {
+            fields["colo.order.id"] = id.0.0.into();
+        }
         self.say(self.now, level, message, fields);
     }
 
@@ -508,7 +545,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("log.jsonl");
         let mut log = LogWriter::create(&file, dir.path(), Names::default()).unwrap();
-        let (token, qty, px) = (model::Token(12), model::Qty(5), model::Px(100));
+        let (token, qty, px) = (Token(12), model::Qty(5), model::Px(100));
         let (gateway, instrument) = (model::GatewayId(0), model::InstrumentId(0));
         let (side, short, tif) = (model::Side::Buy, false, model::Tif::Day);
         let kind = CommandKind::New { token, side, short, qty, px, tif };

@@ -4,6 +4,7 @@
 //! what the engine says. Market data comes from the captures beside the journal, or from files that hold the same sessions.
 
 mod market;
+mod shadow;
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ use model::{FeedId, FeedStatus, Input, MarketEvent, Nanos};
 use ringbuf::log::{LogError, Reader};
 
 use self::market::{Batch, FeedMarket};
+pub use self::shadow::Shadow;
 use crate::config::{Config, ConfigError, Secrets};
 use crate::journal::{CaptureError, Record, RecordError, RunDir, examine, record};
 use crate::source::SourceError;

@@ -9,6 +9,7 @@
 //! * [`life`]: whether what a region holds is of a core that lives.
 //! * [`view`]: the text.
 //! * [`monitor`]: the command line around them.
+//! * [`ship`]: a journal's rows, to where [`store`] keeps them; [`report`]: a day out of there.
 //!
 //! Everything here is read-only and costs the core nothing: it shares memory with it and no lock.
 
@@ -17,4 +18,7 @@
 pub mod find;
 pub mod life;
 pub mod monitor;
+pub mod report;
+pub mod ship;
+pub mod store;
 pub mod view;

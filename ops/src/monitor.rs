@@ -8,13 +8,13 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use colo::telemetry::FOLDER;
 use colo::telemetry::snapshot::Snapshot;
 use serde_json::json;
 
 use crate::life::{self, Down};
-use crate::{find, view};
+use crate::{find, report, ship, view};
 
 /// From one look to the next.
 const EVERY: Duration = Duration::from_secs(1);
@@ -37,6 +37,7 @@ enum Between {
 #[command(
     name = "colo-monitor",
     version,
+    args_conflicts_with_subcommands = true,
     after_help = "Example:\n  colo-monitor --name demo\n  colo-monitor --name demo --once --json | jq .risk.pnl\n\nExit code 1: the core is not \
                   running, does not answer, or was built with another layout."
 )]
@@ -50,6 +51,18 @@ pub struct Args {
     /// As one JSON object a line instead of text
     #[arg(long)]
     pub json: bool,
+    /// What else there is to do
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What the cold side does beside showing.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Ships a core's journal into a database and to a bus
+    Ship(ship::Args),
+    /// Reports a day out of a database
+    Report(report::Args),
 }
 
 fn name(s: &str) -> Result<String, &'static str> {
@@ -58,6 +71,11 @@ fn name(s: &str) -> Result<String, &'static str> {
 
 /// Runs the command and answers with its exit code.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> ExitCode {
+    match &args.command {
+        Some(Command::Ship(args)) => return ship::run(args, out, err),
+        Some(Command::Report(args)) => return report::run(args, out, err),
+        None => {}
+    }
     let between = match (args.json || args.once, io::stdout().is_terminal()) {
         (true, _) => Between::Nothing,
         (false, false) => Between::BlankLine,

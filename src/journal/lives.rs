@@ -1,8 +1,8 @@
 //! What each record of a core journal does to the orders, for whoever reads one.
 
 use engine::limits::{INSTRUMENTS_MAX, OPEN_ORDERS_MAX};
-use engine::{Lives, Turn};
-use model::Nanos;
+use engine::{Lives, Order, OrderId, Turn};
+use model::{Nanos, Token};
 
 use super::Record;
 
@@ -20,6 +20,14 @@ impl Default for OrderLives {
 }
 
 impl OrderLives {
+    /// The name of the open order that has, had first, or is asked to have this token. Cost: a pass over what is open.
+    #[must_use]
+    pub fn order_of(&self, token: Token) -> Option<OrderId> {
+        let has =
+            |o: &&Order| o.token == token || o.id.0 == token || o.replace.is_some_and(|r| r.token == token);
+        self.lives.open().find(has).map(|o| o.id)
+    }
+
     /// Takes the next record. Returns the orders that it moved, which it is the cause of.
     pub fn on_record(&mut self, record: &Record) -> &[Turn] {
         match *record {

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use colo::config::{Config, Secrets, Written, parse_toml};
 use colo::core::config_hash;
+use colo::engine::book::BookChange;
+use colo::engine::strategy::{Intents, ParamError, Params, Strategy, View};
+use colo::engine::{Engine, Outbox};
+use colo::feeds::itch50::Subscription;
 use colo::journal::{Batch, Receipt, Record, RunDir, record};
-use engine::book::BookChange;
-use engine::strategy::{Intents, ParamError, Params, Strategy, View};
-use engine::{Engine, Outbox};
-use feeds::itch50::Subscription;
 use model::{
     CommandKind, Control, ExecutionReport, FeedId, FeedStatus, GatewayId, Input, InstrumentId, Nanos, Px,
     Qty, ReportKind, SessionEvent, Side, Token, VenueRef,

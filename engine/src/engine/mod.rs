@@ -28,8 +28,10 @@
 //! | `guard` | circuit breakers, losses and warnings |
 //! | `close` | what has to be flat at the end of the day |
 //! | `intents` | strategy callbacks and what becomes of their intents |
+//! | `follow` | another engine's commands, for readers of a journal |
 
 mod close;
+mod follow;
 mod guard;
 mod halt;
 mod intents;

@@ -7,14 +7,14 @@
 //! * a step takes the worst-case position beyond the limit only where the venue broke a trade;
 //! * tokens of new orders and replaces strictly increase, and nothing is sent while the session is down;
 //! * no contradiction was found, for the venue keeps the rules, but for a new session of the venue, which halts where orders are open;
-//! * the order states that a reader makes of the journal are the engine's;
+//! * the order states that a reader makes of the journal are the engine's, and so are the orders, positions and marks of an engine that follows it without the strategy;
 //! * a second engine fed the same inputs sent the same commands and has the same hash.
 //!
 //! At rest (nothing in transit, all delivered): open orders, positions and cash are the venue's.
 //!
 //! `SEED=n` runs one seed; a failure names its own. The canaries at the bottom prove that the checks can fail.
 
-use engine::strategy::Intent;
+use engine::strategy::{Intent, Observer};
 use engine::{Lives, Order, OrderState, RiskLimits};
 use model::{
     CommandKind, Control, ExecutionReport, FeedStatus, HaltReason, Input, InstrumentId, Nanos, OrderCommand,
@@ -35,6 +35,8 @@ enum Fault {
     LoseFill(u32),
     /// The same, of cancellations that end an order (a part's may be made good by the next replace, which names what is open).
     LoseCancel(u32),
+    /// Who follows the journal is not told what was sent.
+    ShadowMissesCommands,
     /// The second engine misses one timer.
     TwinMissesAnInput,
     /// The venue fills the last order once more than it was.
@@ -47,6 +49,7 @@ struct World {
     twin: Kit<Hand>,
     /// What a reader of the journal would know.
     lives: Lives,
+    shadow: Kit<Observer>,
     venue: Venue,
     delivered: usize,
     connected: bool,
@@ -86,6 +89,7 @@ impl World {
             kit: Kit::ready(limits),
             twin: Kit::ready(limits),
             lives: Lives::new(256, 3),
+            shadow: Kit::over(limits, Observer),
             venue: Venue::default(),
             delivered: 0,
             connected: true,
@@ -101,6 +105,10 @@ impl World {
         };
         w.kit.tokens(10_000, 100_000);
         w.twin.tokens(10_000, 100_000);
+        w.shadow.start();
+        w.shadow.tokens(10_000, 100_000);
+        w.shadow.quote(B, Side::Buy, 1_000, MID - 100);
+        w.shadow.quote(B, Side::Sell, 1_000, MID + 100);
         for kit in [&mut w.kit, &mut w.twin] {
             kit.quote(B, Side::Buy, 1_000, MID - 100);
             kit.quote(B, Side::Sell, 1_000, MID + 100);
@@ -128,8 +136,13 @@ impl World {
             Input::Control(control) => self.lives.on_control(*control),
             Input::Market(..) | Input::Feed(..) | Input::Timer => &[],
         };
+        self.shadow.now = now;
+        self.shadow.give(*input);
         for c in commands {
             self.lives.on_command(now, c);
+            if self.fault != Fault::ShadowMissesCommands {
+                self.shadow.engine.follow(now, c);
+            }
         }
         let of = |o: &Order| (o.id, o.token, o.state(), o.open, o.executed, o.px);
         let mut told: Vec<_> = self.lives.open().map(of).collect();
@@ -137,6 +150,19 @@ impl World {
         told.sort_by_key(|o| o.0);
         are.sort_by_key(|o| o.0);
         check!(told == are, "the journal tells {told:?}, and it is {are:?}");
+        let shadow = &self.shadow.engine;
+        let mut followed: Vec<_> = shadow.orders().iter().map(of).collect();
+        followed.sort_by_key(|o| o.0);
+        check!(followed == are, "who follows has {followed:?}, and it is {are:?}");
+        let (p, q) = (shadow.positions(), self.kit.engine.positions());
+        check!(
+            p.all() == q.all() && p.pnl() == q.pnl(),
+            "who follows has {:?}, it is {:?}",
+            p.all(),
+            q.all()
+        );
+        let tops = ([A, B].map(|id| shadow.top(id)), [A, B].map(|id| self.kit.engine.top(id)));
+        check!(tops.0 == tops.1, "who follows has the best prices {:?}, they are {:?}", tops.0, tops.1);
         Ok(())
     }
 
@@ -456,6 +482,11 @@ fn canary_a_report_dropped_is_found() {
 #[test]
 fn canary_a_twin_that_missed_an_input_is_found() {
     assert!(run(1, Fault::TwinMissesAnInput).is_err());
+}
+
+#[test]
+fn canary_who_follows_and_is_not_told_what_was_sent_is_found() {
+    assert!(run(1, Fault::ShadowMissesCommands).is_err());
 }
 
 #[test]

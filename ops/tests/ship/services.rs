@@ -1,0 +1,159 @@
+//! PostgreSQL and NATS of this test's own, on loopback and in folders of their own: started, killed without warning, started again on what they left.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a service may take to begin.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A port that nobody has.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A program by name: in the path, or where Debian has it.
+fn program(name: &str) -> Option<PathBuf> {
+    let mut folders: Vec<PathBuf> =
+        std::env::var_os("PATH").map(|p| std::env::split_paths(&p).collect()).unwrap_or_default();
+    folders.push("/usr/sbin".into());
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    folders.extend(versions.map(|v| v.path().join("bin")));
+    folders.into_iter().map(|f| f.join(name)).find(|p| p.is_file())
+}
+
+/// A service is there; where it has to be, its absence is a failure.
+#[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
+fn wanted(name: &str) -> Option<PathBuf> {
+    let found = program(name);
+    assert!(
+        found.is_some() || std::env::var_os("COLO_REQUIRE_SERVICES").is_none(),
+        "{name} is not installed"
+    );
+    if found.is_none() {
+        eprintln!("SKIPPED: {name} is not installed (scripts/test installs it)");
+    }
+    found
+}
+
+/// Waits until somebody listens.
+fn is_listening(port: u16, child: &mut Child) -> bool {
+    let until = Instant::now() + PATIENCE;
+    while Instant::now() < until {
+        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            return true;
+        }
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        std::thread::yield_now();
+    }
+    panic!("nothing listens on {port} after {PATIENCE:?}");
+}
+
+/// A server that is a child of this process.
+pub struct Server {
+    command: Box<dyn Fn() -> Command>,
+    pub port: u16,
+    child: Option<Child>,
+}
+
+impl Server {
+    fn start(port: u16, command: impl Fn() -> Command + 'static) -> Server {
+        let mut server = Server { command: Box::new(command), port, child: None };
+        server.begin();
+        server
+    }
+
+    /// Begins, again where it was killed. One that does not come up because what it left is still held by its dying children is begun once more.
+    pub fn begin(&mut self) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let mut child = (self.command)()
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            if is_listening(self.port, &mut child) {
+                self.child = Some(child);
+                return;
+            }
+            assert!(Instant::now() < until, "the server on port {} does not begin", self.port);
+        }
+    }
+
+    /// Kills it without warning.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Whether this process is root: PostgreSQL refuses to be.
+fn is_root() -> bool {
+    fs::metadata("/proc/self").map(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0).unwrap_or(false)
+}
+
+/// A PostgreSQL, and a file with its address.
+pub fn postgres(folder: &Path) -> Option<(Server, PathBuf)> {
+    let (initdb, postgres) = (wanted("initdb")?, wanted("postgres")?);
+    let home = folder.join("pg");
+    fs::create_dir(&home).unwrap();
+    let as_user = move |program: &Path| {
+        if !is_root() {
+            return Command::new(program);
+        }
+        // It gives its user up and becomes the program, so the child is the server itself.
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program);
+        command
+    };
+    if is_root() {
+        let owned = Command::new("chown").arg("postgres").arg(&home).status().unwrap();
+        assert!(owned.success(), "there is no user postgres");
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let base = home.join("base");
+    let made = as_user(&initdb)
+        .arg("-D")
+        .arg(&base)
+        .args(["-A", "trust", "-U", "colo"])
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(made.success(), "initdb");
+    let port = free_port();
+    let server = Server::start(port, move || {
+        let mut command = as_user(&postgres);
+        command.arg("-D").arg(&base).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"]);
+        command.arg("-k").arg(&home).args(["-c", "restart_after_crash=off"]);
+        command
+    });
+    let address = folder.join("pg.conf");
+    fs::write(&address, format!("host=127.0.0.1 port={port} user=colo dbname=postgres")).unwrap();
+    fs::set_permissions(&address, fs::Permissions::from_mode(0o600)).unwrap();
+    Some((server, address))
+}
+
+/// A NATS server with JetStream.
+pub fn nats(folder: &Path) -> Option<Server> {
+    let nats = wanted("nats-server")?;
+    let (port, kept) = (free_port(), folder.join("nats"));
+    Some(Server::start(port, move || {
+        let mut command = Command::new(&nats);
+        command.args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-sd"]).arg(&kept);
+        command
+    }))
+}
