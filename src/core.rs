@@ -200,6 +200,7 @@ fn start_with<S: Strategy>(
 
     let names = agent_names(config, plan);
     let mut publication = Publication::create(config, &names, clock.now())?;
+    publication.kept_in(&run.path)?;
     begun.region = Some(region_path(&config.name));
     let ending = Arc::new(Ending::default());
 
@@ -328,6 +329,7 @@ fn start_with<S: Strategy>(
         said: commands,
         words,
         name: config.name.clone(),
+        counters: publication.cold()?,
         outside: (config.outside.clone(), config.journal_dir.clone()),
         ending: Arc::clone(&ending),
     });

@@ -8,13 +8,13 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use colo::telemetry::FOLDER;
 use colo::telemetry::snapshot::Snapshot;
 use serde_json::json;
 
 use crate::life::{self, Down};
-use crate::{find, view};
+use crate::{find, serve, view};
 
 /// From one look to the next.
 const EVERY: Duration = Duration::from_secs(1);
@@ -37,12 +37,13 @@ enum Between {
 #[command(
     name = "colo-monitor",
     version,
+    args_conflicts_with_subcommands = true,
     after_help = "Example:\n  colo-monitor --name demo\n  colo-monitor --name demo --once --json | jq .risk.pnl\n\nExit code 1: the core is not \
                   running, does not answer, or was built with another layout."
 )]
 pub struct Args {
     /// The core's name, as in its configuration; without it, the only one on this host
-    #[arg(long, value_parser = name)]
+    #[arg(long, value_parser = find::parse_name)]
     pub name: Option<String>,
     /// Show once and end; without it, every second until Ctrl-C
     #[arg(long)]
@@ -50,14 +51,24 @@ pub struct Args {
     /// As one JSON object a line instead of text
     #[arg(long)]
     pub json: bool,
+    /// What else there is to do
+    #[command(subcommand)]
+    pub command: Option<Command>,
 }
 
-fn name(s: &str) -> Result<String, &'static str> {
-    if find::is_name(s) { Ok(s.into()) } else { Err("a name is 1 to 32 letters, digits, `-` or `_`") }
+/// What the cold side does beside showing.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Serves metrics, health and a live page
+    Serve(serve::Args),
 }
 
 /// Runs the command and answers with its exit code.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> ExitCode {
+    match &args.command {
+        Some(Command::Serve(args)) => return serve::run(args, err),
+        None => {}
+    }
     let between = match (args.json || args.once, io::stdout().is_terminal()) {
         (true, _) => Between::Nothing,
         (false, false) => Between::BlankLine,

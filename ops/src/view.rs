@@ -13,7 +13,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use colo::telemetry::snapshot::{Feed, Instrument, OpenOrder, Percentiles, Port, Snapshot};
+use colo::telemetry::snapshot::{Feed, Instrument, OpenOrder, Port, Snapshot};
+use colo::telemetry::stages::Percentiles;
 use model::Nanos;
 
 use crate::life;
@@ -25,7 +26,7 @@ pub const LINES: usize = 23;
 /// Columns of the agents' half.
 const LEFT: usize = 32;
 /// Stages in the order an event passes them.
-const STAGES: [&str; 7] =
+pub(crate) const STAGES: [&str; 7] =
     ["decode", "feed_ring", "book", "strategy_risk", "order_ring", "encode", "tick_to_order"];
 
 /// A length of time in the unit that suits it: `850 ns`, `12.3 us`, `4.56 s`, `1h02m`.
@@ -377,99 +378,8 @@ fn orders(s: &Snapshot) -> List {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::specimen::{core, table};
     use colo::telemetry::counters;
-    use colo::telemetry::snapshot::{Agent, Risk};
-
-    fn table(entries: &[counters::Entry], value: u64) -> BTreeMap<&'static str, u64> {
-        entries.iter().map(|e| (e.name, value)).collect()
-    }
-
-    /// A core with so many of everything, each number this.
-    fn core(many: usize, number: u64) -> Snapshot {
-        let money = number as f64 / 10_000.0;
-        let id = |what: &str, k: usize| format!("{what}-with-a-long-name-of-32-{k}");
-        Snapshot {
-            name: "n".repeat(32),
-            pid: number,
-            alive: true,
-            started_ns: 0,
-            agents: (0..many)
-                .map(|k| Agent { name: id("agent", k), counters: table(&counters::agent::TABLE, number) })
-                .collect(),
-            feeds: (0..many)
-                .map(|k| Feed {
-                    id: id("feed", k),
-                    counters: table(&counters::feed::TABLE, number),
-                    lines: vec![table(&counters::line::TABLE, number); many.min(4)],
-                })
-                .collect(),
-            gateways: (0..many)
-                .map(|k| Port {
-                    id: id("g", k),
-                    throttle: None,
-                    counters: table(&counters::gateway::TABLE, number),
-                })
-                .collect(),
-            control: table(&counters::control::TABLE, number),
-            transitions: BTreeMap::new(),
-            engine: table(&counters::engine::TABLE, number),
-            risk: Some(Risk {
-                now_ns: number,
-                halted: Some("reconciliation"),
-                level: "halted",
-                restrained_by: None,
-                clutch: "in",
-                open_orders: number,
-                max_open_orders: number,
-                pnl: -money,
-                max_daily_loss: money,
-                max_position: number.cast_signed(),
-                tokens_left: number,
-                tradable: number,
-            }),
-            instruments: (0..many)
-                .map(|k| Instrument {
-                    symbol: format!("SYM{k}"),
-                    validity: "recovering",
-                    reason: "duplicate_order",
-                    since_ns: number,
-                    trading: "quotation_only",
-                    bid: money,
-                    bid_qty: number,
-                    ask: money,
-                    ask_qty: number,
-                    last: money,
-                    position: number.cast_signed(),
-                    cash: money,
-                    mark: money,
-                    fills: number,
-                    bought: number,
-                    sold: number,
-                    opening: number.cast_signed(),
-                    realised: money,
-                    realised_fifo: money,
-                    unrealised: money,
-                    fees: money,
-                    pnl: money,
-                })
-                .collect(),
-            orders: (0..many)
-                .map(|_| OpenOrder {
-                    token: number as u32,
-                    id: number as u32,
-                    symbol: "ABCDEFGH".into(),
-                    side: 'S',
-                    state: "pending_replace".into(),
-                    px: money,
-                    open: number as u32,
-                    executed: number as u32,
-                })
-                .collect(),
-            latency_ns: STAGES
-                .map(|s| (s, Percentiles { p50: number, p99: number, p999: number, max: number, n: number }))
-                .into(),
-        }
-    }
 
     #[test]
     fn an_agent_that_has_ended_is_not_merely_late() {

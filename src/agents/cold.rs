@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 
 use model::{Control, Nanos, Token};
+use ringbuf::counters::Counters;
 use ringbuf::log::{Keeper, LogError, WriterState};
 use serde_json::json;
 
@@ -20,6 +21,7 @@ use crate::clock::Discipline;
 use crate::control::Said;
 use crate::journal::{RunError, TokenBlocks};
 use crate::logs::LogWriter;
+use crate::telemetry::counters::cold as counter;
 use crate::telemetry::snapshot::Viewer;
 
 /// How often tokens are looked after: longer than a grant takes through the control agent and the engine to the region, so that none is granted twice over.
@@ -52,6 +54,8 @@ pub struct ColdParts {
     pub words: Receiver<Word>,
     /// The core's name, to look at its own region.
     pub name: String,
+    /// Where this thread counts.
+    pub counters: Counters,
     /// What restrains trading from outside of the engine, and where the journals are.
     pub outside: (Vec<OutsideRule>, PathBuf),
     /// Asked to end when this agent does.
@@ -72,6 +76,7 @@ pub struct ColdAgent {
     said: Receiver<(Nanos, Said)>,
     words: Receiver<Word>,
     name: String,
+    counters: Counters,
     viewer: Option<Viewer>,
     tokens_seen: Nanos,
     sentinel: Sentinel,
@@ -99,6 +104,7 @@ impl ColdAgent {
             said: p.said,
             words: p.words,
             name: p.name,
+            counters: p.counters,
             viewer: None,
             tokens_seen: Nanos::ZERO,
             sentinel: Sentinel::new(p.outside.0, p.outside.1),
@@ -130,6 +136,7 @@ impl ColdAgent {
                     // The core's journal comes first.
                     if k == 0 {
                         self.known.unsynced_bytes = r.unsynced_bytes;
+                        self.counters.set(counter::unsynced_bytes, r.unsynced_bytes);
                     }
                     work += (r.made + r.cut) as usize;
                 }
@@ -188,6 +195,8 @@ impl ColdAgent {
         self.adjusted = now;
         let Some(found) = self.discipline.as_mut().map(Discipline::adjust) else { return };
         self.known.offset_ns = Some(found.offset_ns);
+        self.counters.set(counter::clock_offset_ns, found.offset_ns.unsigned_abs());
+        self.counters.add(counter::clock_steps, u64::from(found.stepped));
         let is_off = found.offset_ns.unsigned_abs() > OFFSET_SAID_NS.max(found.uncertainty_ns);
         if found.stepped || is_off != self.is_off {
             let (level, message) = match (found.stepped, is_off) {
@@ -243,7 +252,9 @@ impl Agent for ColdAgent {
         self.look_outside(now);
         self.watches.iter_mut().for_each(|w| w.tend(now, &mut self.log));
         work += self.log_words();
-        work + self.log.follow()
+        let followed = self.log.follow();
+        self.counters.add(counter::records_followed, followed as u64);
+        work + followed
     }
 
     /// Last of all threads: the writers have finished, so their logs are closed.
@@ -276,6 +287,7 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::logs::Names;
+    use crate::telemetry::counters::cold as cold_table;
 
     #[test]
     fn a_clock_that_is_off_is_bent_and_it_is_said_once_and_so_is_what_an_agent_says() {
@@ -298,6 +310,7 @@ mod tests {
             said,
             words,
             name: "nobody".into(),
+            counters: Counters::over(Words::zeroed(cold_table::COUNT)),
             outside: (Vec::new(), PathBuf::new()),
             ending: Arc::default(),
         });

@@ -15,7 +15,8 @@ use serde_json::Value;
 
 use super::counters;
 use super::publish::{CorePublisher, Publication};
-use super::snapshot::{Percentiles, SnapshotError, Viewer};
+use super::snapshot::{SnapshotError, Viewer};
+use super::stages::Percentiles;
 use crate::config::{Config, Secrets, Written, parse_toml};
 
 /// A region of its own name, gone with its test.
