@@ -8,7 +8,7 @@
 //! * [`find`]: which cores there are on this host; [`life`]: whether what a region holds is of a core that lives.
 //! * [`watch`]: one core over time; [`history`]: curves; [`events`]: the tape; [`threads`]: what the kernel says of its threads.
 //! * [`alerts`], [`limits`]: what of it is out of order, and what is used of each limit.
-//! * [`view`]: a reading as text; [`monitor`]: the command line.
+//! * [`tui`]: the terminal monitor; [`view`]: a reading as plain text; [`monitor`]: the command line.
 //! * [`metrics`]: for Prometheus; [`serve`]: over HTTP, with the live page.
 //!
 //! Everything here is read-only and costs the core nothing: it shares memory with it and no lock.
@@ -27,5 +27,6 @@ pub mod serve;
 #[cfg(test)]
 mod specimen;
 pub mod threads;
+pub mod tui;
 pub mod view;
 pub mod watch;

@@ -50,7 +50,8 @@ pub fn span(t: Nanos) -> String {
 }
 
 /// A count that fits 6 columns: `99999`, `1234k`, `56M`.
-fn short(n: u64) -> String {
+#[must_use]
+pub fn short(n: u64) -> String {
     const UNITS: [&str; 6] = ["k", "M", "G", "T", "P", "E"];
     let (mut n, mut unit) = (n, "");
     for next in UNITS {
@@ -63,19 +64,22 @@ fn short(n: u64) -> String {
 }
 
 /// A price or an amount with cents where that is all there is, else with its four decimals.
-fn usd(v: f64) -> String {
+#[must_use]
+pub fn usd(v: f64) -> String {
     let cents = format!("{v:.2}");
     let whole = cents.parse::<f64>().is_ok_and(|c| (c - v).abs() < 0.00005);
     if whole { cents } else { format!("{v:.4}") }
 }
 
 /// A side of the book, or a dash where it is empty.
-fn side(px: f64, qty: u64) -> String {
+#[must_use]
+pub fn side(px: f64, qty: u64) -> String {
     if qty == 0 { "-".into() } else { format!("{}x{}", short(qty), usd(px)) }
 }
 
 /// The time of day in UTC.
-fn time_of_day(t: Nanos) -> String {
+#[must_use]
+pub fn time_of_day(t: Nanos) -> String {
     let s = t.0 / 1_000_000_000 % 86_400;
     format!("{:02}:{:02}:{:02} UTC", s / 3_600, s / 60 % 60, s % 60)
 }
@@ -150,11 +154,11 @@ fn head(s: &Snapshot, now: Nanos) -> String {
     format!("{left:<60}{:>20}", time_of_day(now))
 }
 
-fn risk(s: &Snapshot) -> [String; 2] {
-    let Some(r) = &s.risk else {
-        return ["state: being written, look again".into(), String::new()];
-    };
-    let state = match (r.halted, s.engine.get("kill").copied().unwrap_or(0)) {
+/// How trading stands, in some words; none while it is being written.
+#[must_use]
+pub fn state_words(s: &Snapshot) -> Option<String> {
+    let r = s.risk.as_ref()?;
+    Some(match (r.halted, s.engine.get("kill").copied().unwrap_or(0)) {
         (Some("killed"), 2) => "KILLED, flat".into(),
         (Some("killed"), _) => "KILLED, NOT FLAT".into(),
         (Some(why), _) => format!("HALTED ({why})"),
@@ -164,7 +168,14 @@ fn risk(s: &Snapshot) -> [String; 2] {
         (None, _) if r.clutch == "out" => "CLUTCH OUT".into(),
         (None, 0) => "trading enabled".into(),
         (None, _) => "enabled, some KILLED".to_owned(),
+    })
+}
+
+fn risk(s: &Snapshot) -> [String; 2] {
+    let Some(r) = &s.risk else {
+        return ["state: being written, look again".into(), String::new()];
     };
+    let state = state_words(s).unwrap_or_default();
     let largest = s.instruments.iter().map(|i| i.position.unsigned_abs()).max().unwrap_or(0);
     [
         format!(
@@ -301,7 +312,8 @@ fn sessions(ports: &[Port]) -> List {
 }
 
 /// Whether it may be traded, and why not, in 16 columns.
-fn validity(i: &Instrument) -> String {
+#[must_use]
+pub fn validity(i: &Instrument) -> String {
     let reason = match i.reason {
         "end_of_session" => "ended",
         "new_session" => "session",

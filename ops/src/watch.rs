@@ -67,6 +67,8 @@ pub struct Watched {
     pub before: Option<Arc<Reading>>,
     /// Looks in a row that found no region at all.
     pub absences: u32,
+    /// It was seen alive since this began: what never was is what an earlier core left behind.
+    pub has_lived: bool,
 }
 
 impl Watched {
@@ -86,6 +88,7 @@ impl Watched {
             last: Arc::new(reading),
             before: None,
             absences: 0,
+            has_lived: false,
         };
         watched.keep();
         watched
@@ -108,6 +111,7 @@ impl Watched {
             _ => 0,
         };
         let Some(live) = self.last.live() else { return };
+        self.has_lived = true;
         self.history.take(self.last.at.0 / 1_000_000, &live.snapshot, &live.stages);
         if let Some(run) = &live.snapshot.run {
             self.events.look(run);

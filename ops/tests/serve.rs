@@ -36,7 +36,7 @@ fn linted(text: &str) {
 
 #[test]
 fn a_core_is_told_of_as_it_trades_and_as_down_when_it_is() {
-    let core = Core::demo("metrics");
+    let mut core = Core::demo("metrics");
     let server = Server::start(&["--name", &core.name]);
     let labels = format!("{{core=\"{}\"}}", core.name);
     let (status, text) = server.get("/metrics", &[]);
@@ -58,7 +58,7 @@ fn a_core_is_told_of_as_it_trades_and_as_down_when_it_is() {
     assert_eq!((status, ready.contains("\"ready\":true")), (200, true), "{ready}");
 
     // It stops without an end: no word of it is passed on as if it lived.
-    core.process.signal("KILL");
+    core.process.end();
     let down = until("the core's end", || {
         Some(server.get("/metrics", &[]).1).filter(|t| value(t, &format!("colo_up{labels}")) == Some(0.0))
     });

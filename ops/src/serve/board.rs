@@ -39,6 +39,12 @@ impl Board {
         self.cores.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a core is to live: it was asked for by name, or it has lived. The region of a core that ended before is no core that is missed.
+    #[must_use]
+    pub fn expects(&self, w: &Watched) -> bool {
+        w.has_lived || !self.names.is_empty()
+    }
+
     /// Tells of each look.
     #[must_use]
     pub fn turns(&self) -> watch::Receiver<u64> {

@@ -23,6 +23,7 @@ use std::time::Duration;
 use crate::find;
 use board::Board;
 use door::{Door, Guard};
+pub use page::session_word;
 
 /// Serves metrics, health and a live page of the cores of this host.
 #[derive(Clone, Debug, clap::Args)]
@@ -88,6 +89,8 @@ fn serve(args: &Args, err: &mut impl Write) -> Result<u8, Refused> {
         let address = listener.local_addr().map_err(|e| (1, e.to_string()))?;
         let board = Arc::new(Board::new(args.names.clone(), Duration::from_millis(args.every_ms)));
         board::look_on(&board).map_err(|e| (1, format!("no thread: {e}")))?;
+        // Before it says that it serves: whoever reads that may end it.
+        let ended = signals().map_err(|e| (1, format!("no signals: {e}")))?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         // A reader who has gone away ends nothing.
         let _ = writeln!(err, "colo-monitor: serving {scheme}://{address}/ and /metrics")
@@ -95,17 +98,19 @@ fn serve(args: &Args, err: &mut impl Write) -> Result<u8, Refused> {
         let door = Door::new(listener, tls, routes::router(board, guard));
         tokio::select! {
             () = door.open() => Ok(1),
-            code = signal() => code.map_err(|e| (1, format!("no signals: {e}"))),
+            code = ended => Ok(code),
         }
     })
 }
 
-/// Waits for one of the signals that end it; its exit code.
-async fn signal() -> std::io::Result<u8> {
+/// Catches the signals that end it; the future waits for one, and gives its exit code.
+fn signals() -> std::io::Result<impl Future<Output = u8>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(tokio::select! {
-        _ = term.recv() => 0,
-        _ = int.recv() => 130,
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => 0,
+            _ = int.recv() => 130,
+        }
     })
 }

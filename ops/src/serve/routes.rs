@@ -81,7 +81,7 @@ async fn exposition(State(served): State<Served>, headers: HeaderMap) -> Respons
     let format = Format::accepted(accept);
     let text = {
         let cores = served.board.cores();
-        let readings: Vec<_> = cores.iter().map(|w| &*w.last).collect();
+        let readings: Vec<_> = cores.iter().filter(|w| served.board.expects(w)).map(|w| &*w.last).collect();
         metrics::of(&readings).text(format)
     };
     ([(header::CONTENT_TYPE, format.content_type())], text).into_response()
@@ -95,7 +95,7 @@ async fn healthz(State(served): State<Served>) -> Response {
     }
 }
 
-/// Whether there is a core, and each lives.
+/// Whether there is a core, and each that is to live does.
 async fn readyz(State(served): State<Served>) -> Response {
     let (cores, ready) = {
         let cores = served.board.cores();
@@ -106,7 +106,8 @@ async fn readyz(State(served): State<Served>) -> Response {
                 Err(d) => json!({"name": w.name, "alive": false, "reason": d.word(), "message": d.sentence(&w.name)}),
             })
             .collect();
-        (each, !cores.is_empty() && cores.iter().all(|w| w.last.live().is_some()))
+        let mut expected = cores.iter().filter(|w| served.board.expects(w)).peekable();
+        (each, expected.peek().is_some() && expected.all(|w| w.last.live().is_some()))
     };
     let status =
         if ready && served.board.is_fresh() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -173,11 +174,15 @@ fn stream(follower: Follower) -> impl Stream<Item = Result<Event, Infallible>> {
         }
         let event = {
             let cores = f.board.cores();
-            let names: Vec<&str> = cores.iter().map(|w| &*w.name).collect();
+            let expected = cores.iter().filter(|w| f.board.expects(w));
+            let names: Vec<&str> = expected.map(|w| &*w.name).collect();
             // Without a name the first that lives; it is then stayed with.
             let chosen = match &f.name {
                 Some(name) => cores.iter().find(|w| w.name == *name),
-                None => cores.iter().find(|w| w.last.live().is_some()).or(cores.first()),
+                None => cores
+                    .iter()
+                    .find(|w| w.last.live().is_some())
+                    .or_else(|| cores.iter().find(|w| f.board.expects(w))),
             };
             if let (None, Some(w)) = (&f.name, chosen.filter(|w| w.last.live().is_some())) {
                 f.name = Some(w.name.clone());

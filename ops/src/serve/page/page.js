@@ -68,7 +68,7 @@
     }
     if (plots[id]) plots[id].u.destroy();
     const axes = { stroke: css("--dim"), grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line"), width: 1 }, font: "11px system-ui" };
-    const u = new uPlot({ ...size, series: [{}, ...series], axes: [axes, { ...axes, size: 62, values: (_, all) => all.map(axis) }], cursor: { y: false } }, data, box);
+    const u = new uPlot({ ...size, series: [{ label: "time", value: (_, v) => (v === null ? "-" : new Date(v * 1e3).toISOString().slice(11, 19)) }, ...series], axes: [axes, { ...axes, size: 62, values: (_, all) => all.map(axis) }], cursor: { y: false } }, data, box);
     plots[id] = { u, key };
   };
   window.addEventListener("resize", () => Object.entries(plots).forEach(([id, p]) => p.u.setSize({ width: Math.max(200, $(id).clientWidth), height: p.u.height })));
