@@ -9,6 +9,7 @@
 //! * [`watch`]: one core over time; [`history`]: curves; [`events`]: the tape; [`threads`]: what the kernel says of its threads.
 //! * [`alerts`], [`limits`]: what of it is out of order, and what is used of each limit.
 //! * [`tui`]: the terminal monitor; [`view`]: a reading as plain text; [`monitor`]: the command line.
+//! * [`notify`]: tells people of kills and dead cores.
 //! * [`metrics`]: for Prometheus; [`serve`]: over HTTP, with the live page.
 //!
 //! Everything here is read-only and costs the core nothing: it shares memory with it and no lock.
@@ -23,6 +24,7 @@ pub mod life;
 pub mod limits;
 pub mod metrics;
 pub mod monitor;
+pub mod notify;
 pub mod serve;
 #[cfg(test)]
 mod specimen;

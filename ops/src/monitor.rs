@@ -14,7 +14,7 @@ use colo::telemetry::snapshot::Snapshot;
 use serde_json::json;
 
 use crate::life::{self, Down};
-use crate::{find, serve, tui, view};
+use crate::{find, notify, serve, tui, view};
 
 /// From one look to the next.
 const EVERY: Duration = Duration::from_secs(1);
@@ -59,12 +59,15 @@ pub struct Args {
 pub enum Command {
     /// Serves metrics, health and a live page
     Serve(serve::Args),
+    /// Tells people of kills and dead cores
+    Notify(notify::Args),
 }
 
 /// Runs the command and answers with its exit code.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> ExitCode {
     match &args.command {
         Some(Command::Serve(args)) => return serve::run(args, err),
+        Some(Command::Notify(args)) => return notify::run(args, err),
         None => {}
     }
     let between = match (args.json || args.once, io::stdout().is_terminal()) {

@@ -4,6 +4,8 @@
 //! time: [`until`] looks again and again, for more looks than a working program needs.
 #![allow(dead_code)] // each test crate uses its part
 
+pub mod endpoint;
+
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -78,7 +80,12 @@ pub struct Core {
 impl Core {
     /// Starts one, and waits until it trades.
     pub fn demo(test: &str) -> Core {
-        let name = format!("ops-{test}-{}", std::process::id());
+        Core::named(&format!("ops-{test}-{}", std::process::id()))
+    }
+
+    /// The same by a name.
+    pub fn named(name: &str) -> Core {
+        let name = name.to_owned();
         let folder = tempfile::tempdir().unwrap();
         let journal = folder.path().join("journal");
         let line =
@@ -97,6 +104,26 @@ impl Core {
         });
         core
     }
+}
+
+impl Core {
+    /// Runs `colo ctl` on it.
+    pub fn ctl(&self, words: &[&str]) {
+        let line = [&["ctl", "--name", &self.name], words].concat();
+        assert!(colo(&line).status().unwrap().success(), "colo {line:?}");
+    }
+}
+
+/// `colo` with this command line.
+fn colo(line: &[&str]) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "desk::colo_process", "--ignored", "--nocapture"])
+        .env(LINE, line.join("\n"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
 }
 
 impl Drop for Core {
@@ -157,7 +184,12 @@ pub fn free_port() -> u16 {
 
 /// Whether a program is there. A test that needs one that is not says so and does nothing; `scripts/test` installs them.
 pub fn has(program: &str, for_what: &str) -> bool {
-    let there = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    has_by(program, "--version", for_what)
+}
+
+/// The same for one that is asked otherwise.
+pub fn has_by(program: &str, asked: &str, for_what: &str) -> bool {
+    let there = Command::new(program).arg(asked).stdout(Stdio::null()).stderr(Stdio::null()).status();
     let there = there.is_ok();
     if !there {
         say(&format!("skipped: {for_what}: {program} is not installed"));
