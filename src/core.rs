@@ -95,6 +95,7 @@ impl Heartbeat for RegionHeartbeat {
         self.0.set(counter::heartbeat_ns, p.now.0);
         self.0.set(counter::cycles, p.cycles);
         self.0.set(counter::work, p.work);
+        self.0.set(counter::allocations, host::allocations());
     }
 
     fn phase(&mut self, phase: Phase) {

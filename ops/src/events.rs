@@ -186,7 +186,8 @@ fn event(mut fields: Map<String, Value>, number: u64) -> Option<Event> {
         _ => Kind::Event,
     };
     // Names that every line has say nothing of this one.
-    let told = fields.iter().filter(|(key, _)| !key.starts_with("ecs.") && !key.starts_with("service."));
+    let told =
+        fields.iter().filter(|(key, _)| !["ecs.", "service.", "event."].iter().any(|of| key.starts_with(of)));
     let each = told.map(|(key, value)| {
         let key = key.strip_prefix("colo.").unwrap_or(key);
         match value {

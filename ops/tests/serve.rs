@@ -49,6 +49,8 @@ fn a_core_is_told_of_as_it_trades_and_as_down_when_it_is() {
     until("more fills", || value(&server.get("/metrics", &[]).1, &fills).filter(|n| *n > first));
     let tick = format!("colo_latency_seconds_count{{core=\"{}\",stage=\"tick_to_order\"}}", core.name);
     assert!(value(&text, &tick).is_some_and(|n| n > 0.0), "{text}");
+    let allocations = text.lines().filter(|l| l.starts_with("colo_agent_allocations_total{"));
+    assert!(allocations.clone().count() > 1 && allocations.clone().all(|l| !l.ends_with(" 0")), "{text}");
     assert!(text.contains("colo_thread_minor_faults_total"), "the kernel tells of its threads: {text}");
     assert!(value(&text, &format!("colo_journal_disk_free_bytes{labels}")).is_some_and(|n| n > 0.0));
     let (_, open) = server.get("/metrics", &[("accept", "application/openmetrics-text; version=1.0.0")]);

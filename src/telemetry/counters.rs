@@ -46,6 +46,7 @@ counters! {
         work: "1", "Units of work done";
         core: "1", "The core it was configured to be pinned to, plus one; 0 where none was";
         phase: "1", "0 starting, 1 running, 2 ended in order, 3 ended by a panic";
+        allocations: "1", "Times that its thread asked for memory; 0 where the program does not count";
     }
 }
 

@@ -144,6 +144,36 @@ fn a_throttle_is_read_where_there_is_one() {
 }
 
 #[test]
+fn the_runs_folder_the_rings_and_the_cold_threads_counts_are_read() {
+    let mut p = Published::new("rings");
+    let viewer = p.view();
+    assert_eq!(viewer.run(), None, "not told yet");
+    p.publication.kept_in(Path::new("/a/journal/run-000007")).unwrap();
+    assert!(p.publication.kept_in(Path::new("/b")).is_err(), "it is told once");
+    let mut core = core(&mut p);
+    core.publish_rings([(1, 10), (2, 20), (3, 30)].into_iter());
+    p.publication.cold().unwrap().set(counters::cold::unsynced_bytes, 5);
+    let s = viewer.read();
+    assert_eq!(s.run, Some(PathBuf::from("/a/journal/run-000007")));
+    let of = |ring: &std::collections::BTreeMap<&str, u64>| (ring["fill"], ring["capacity"]);
+    let g = &s.gateways[0];
+    assert_eq!([of(&s.feeds[0].ring), of(&g.report_ring), of(&g.order_ring)], [(1, 10), (2, 20), (3, 30)]);
+    assert_eq!(s.cold["unsynced_bytes"], 5);
+    // A path is somebody's word: one that moves a cursor or begins nowhere is none.
+    for hostile in [*b"/a\x1b[2Jx", *b"relative", [0xff; 8], *b"/a\nb/c/d"] {
+        p.scribble(super::layout::Layout::PATH.at, u64::from_le_bytes(hostile));
+        assert_eq!(viewer.run(), None, "{hostile:?}");
+    }
+}
+
+#[test]
+fn a_path_that_is_too_long_is_told_not_at_all() {
+    let mut p = Published::new("long");
+    p.publication.kept_in(&PathBuf::from(format!("/{}", "x".repeat(255)))).unwrap();
+    assert_eq!(p.view().run(), None);
+}
+
+#[test]
 fn what_is_published_is_read() {
     let mut p = Published::new("read");
     let viewer = p.view();

@@ -190,7 +190,7 @@ mod tests {
                     GOOD.split_once('[').unwrap().1.split_once('\n').unwrap().1.split_once('\n').unwrap().1
                 ),
                 0o600,
-                "duplicate key",
+                "two are called",
             ),
             (format!("{twilio}account_sid = \"AC/../x\"\n"), 0o600, "letters and digits"),
             ("nonsense".into(), 0o600, "notify.toml"),

@@ -165,6 +165,7 @@ fn agent(w: &Watched, live: &Live, k: usize, a: &Agent) -> Value {
         "beat_age_ns": life::age(w.last.at, &live.snapshot, a).0,
         "cycles_per_s": rate("cycles"),
         "work_per_s": rate("work"),
+        "allocations": Some(a.counters["allocations"]).filter(|n| *n > 0),
         "minor_faults": thread.map(|t| t.minor_faults),
         "preempted": thread.map(|t| t.preempted),
     })

@@ -61,7 +61,7 @@ pub fn agents(frame: &mut Frame<'_>, area: Rect, app: &App, w: &Watched, live: &
                 (grown("cycles"), 7),
                 (grown("work"), 7),
                 (of(thread.map(|t| t.minor_faults)), 7),
-                (of(thread.map(|t| t.major_faults)), 6),
+                (of(Some(a.counters["allocations"]).filter(|n| *n > 0)), 6),
                 (of(thread.map(|t| t.preempted)), 8),
             ];
             Row::new(right(a.name.clone(), cells)).style(style)
@@ -74,7 +74,7 @@ pub fn agents(frame: &mut Frame<'_>, area: Rect, app: &App, w: &Watched, live: &
         ("CYC/S", 7),
         ("WORK/S", 7),
         ("FAULTS", 7),
-        ("MAJOR", 6),
+        ("ALLOCS", 6),
         ("PREEMPT", 8),
     ];
     let header = right(format!("AGENTS {}", rows.len()), titles.map(|(t, n)| (t.to_owned(), n)));

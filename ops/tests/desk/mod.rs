@@ -12,6 +12,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+/// As `colo` has it: the core that is looked at counts its allocations.
+#[global_allocator]
+static COUNTED: colo::host::Counted = colo::host::Counted;
+
 /// `colo-monitor`.
 pub const MONITOR: &str = env!("CARGO_BIN_EXE_colo-monitor");
 /// The command line of [`colo_process`], a word a line.

@@ -201,6 +201,7 @@
       ["heartbeat", (a) => phase[a.phase] || span(a.beat_age_ns), (a) => (a.phase === 3 ? "bad" : "")],
       ["cycles/s", (a) => short(a.cycles_per_s)],
       ["work/s", (a) => short(a.work_per_s)],
+      ["allocations", (a) => short(a.allocations)],
       ["faults", (a) => short(a.minor_faults)],
       ["preempted", (a) => short(a.preempted)],
     ]);
