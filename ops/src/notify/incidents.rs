@@ -73,8 +73,10 @@ pub enum Seen {
     },
     /// It is not there, and that is in order: it ended so, or never was.
     Away,
-    /// It should be there and is not, with the sentence.
+    /// It died or stands still, with the sentence. One that was dead before this process began is told of too: it was named, and nobody may know.
     Dead(String),
+    /// What is there cannot be read, with the sentence: after a core that lived it is a death; before, what another build left.
+    Strange(String),
 }
 
 /// Looks at a core.
@@ -84,7 +86,8 @@ pub fn see(name: &str) -> Seen {
         Ok((s, _)) => Seen::Alive { kill: s.engine["kill"] },
         Err(Down::Absent) => Seen::Away,
         Err(Down::Ended { .. }) if ended_in_order(name) => Seen::Away,
-        Err(down) => Seen::Dead(down.sentence(name)),
+        Err(down @ (Down::Ended { .. } | Down::Silent { .. })) => Seen::Dead(down.sentence(name)),
+        Err(down) => Seen::Strange(down.sentence(name)),
     }
 }
 
@@ -99,7 +102,7 @@ struct Watch {
     name: String,
     /// Looks in a row that found it dead.
     dead: u32,
-    /// It was seen alive: a region that was dead before is an old one.
+    /// It was seen alive.
     has_lived: bool,
 }
 
@@ -149,9 +152,10 @@ impl Incidents {
                 w.dead = 0;
                 self.turn(&mut told, name, "dead", None, format!("core {name} has ended in order"), now);
             }
-            Seen::Dead(sentence) => {
+            Seen::Strange(_) if !w.has_lived => {}
+            Seen::Dead(sentence) | Seen::Strange(sentence) => {
                 w.dead += 1;
-                if w.dead >= 2 && w.has_lived {
+                if w.dead >= 2 {
                     self.turn(&mut told, name, "dead", Some(sentence), String::new(), now);
                 }
             }
@@ -212,16 +216,22 @@ mod tests {
     fn a_core_that_dies_is_told_of_at_the_second_look() {
         let mut i = incidents();
         let dead = || Seen::Dead("it is gone".into());
-        assert!(
-            i.judge("b", dead(), NOW).is_empty() && i.judge("b", dead(), NOW).is_empty(),
-            "an old region"
-        );
+        let strange = || Seen::Strange("another layout".into());
+        assert!((0..3).all(|_| i.judge("b", strange(), NOW).is_empty()), "what another build left");
         assert!(i.judge("b", Seen::Alive { kill: 0 }, NOW).is_empty());
         assert!(i.judge("b", dead(), NOW).is_empty());
         let told = i.judge("b", dead(), NOW);
         assert_eq!((words(&told), &*told[0].summary), (vec!["trigger colo/b/dead".to_owned()], "it is gone"));
         assert!(i.judge("b", dead(), NOW).is_empty());
         assert_eq!(words(&i.judge("b", Seen::Alive { kill: 0 }, NOW)), ["resolve colo/b/dead"]);
+    }
+
+    #[test]
+    fn a_core_that_was_dead_before_is_told_of_too() {
+        let mut i = incidents();
+        let dead = || Seen::Dead("it is gone".into());
+        assert!(i.judge("a", dead(), NOW).is_empty());
+        assert_eq!(words(&i.judge("a", dead(), NOW)), ["trigger colo/a/dead"]);
     }
 
     #[test]
