@@ -287,7 +287,8 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::logs::Names;
-    use crate::telemetry::counters::cold as cold_table;
+    use ringbuf::counters::CounterReader;
+    use ringbuf::words::Words;
 
     #[test]
     fn a_clock_that_is_off_is_bent_and_it_is_said_once_and_so_is_what_an_agent_says() {
@@ -299,6 +300,8 @@ mod tests {
         let (say, words) = sync_channel(1);
         // Far more than the uncertainty of a reading on the busiest host.
         let clock = Clock::ahead(3_600_000_000_000);
+        let table = Words::zeroed(counter::COUNT);
+        let counted = CounterReader::over(table.reader());
         let mut cold = ColdAgent::new(ColdParts {
             keepers: Vec::new(),
             watches: Vec::new(),
@@ -310,7 +313,7 @@ mod tests {
             said,
             words,
             name: "nobody".into(),
-            counters: Counters::over(Words::zeroed(cold_table::COUNT)),
+            counters: Counters::over(table),
             outside: (Vec::new(), PathBuf::new()),
             ending: Arc::default(),
         });
@@ -322,6 +325,7 @@ mod tests {
         say.try_send(Word { now, who, why }).unwrap();
         cold.do_work(start.after(Nanos::from_millis(2_001)));
         drop(cold);
+        assert_eq!(counted.get(counter::clock_steps), Some(1));
         let log = std::fs::read_to_string(&file).unwrap();
         let (log, last) = log.trim().split_once('\n').unwrap();
         let line: serde_json::Value = serde_json::from_str(last).unwrap();

@@ -160,7 +160,7 @@ fn the_runs_folder_the_rings_and_the_cold_threads_counts_are_read() {
     assert_eq!([of(&s.feeds[0].ring), of(&g.report_ring), of(&g.order_ring)], [(1, 10), (2, 20), (3, 30)]);
     assert_eq!(s.cold["unsynced_bytes"], 5);
     // A path is somebody's word: one that moves a cursor or begins nowhere is none.
-    for hostile in [*b"/a\x1b[2Jx", *b"relative", [0xff; 8], *b"/a\nb/c/d"] {
+    for hostile in [*b"/a\x1b[2Jxy", *b"relative", [0xff; 8], *b"/a\nb/c/d"] {
         p.scribble(super::layout::Layout::PATH.at, u64::from_le_bytes(hostile));
         assert_eq!(viewer.run(), None, "{hostile:?}");
     }
