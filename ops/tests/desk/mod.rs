@@ -35,9 +35,8 @@ pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     panic!("waited in vain for {what}");
 }
 
-/// Not a test: `colo` itself, where [`Core::demo`] has started it.
+/// Not a test of its own: `colo` itself, where [`Core::demo`] has started it; otherwise there is nothing to do.
 #[test]
-#[ignore = "it is the core that the other tests look at"]
 fn colo_process() {
     let Ok(line) = std::env::var(LINE) else { return };
     let words = std::iter::once("colo").chain(line.lines()).map(OsString::from);
@@ -95,7 +94,7 @@ impl Core {
         let line =
             format!("demo\n--seconds\n3600\n--rate\n2000\n--name\n{name}\n--journal\n{}", journal.display());
         let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "desk::colo_process", "--ignored", "--nocapture"])
+            .args(["--exact", "desk::colo_process", "--nocapture"])
             .env(LINE, line)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -122,7 +121,7 @@ impl Core {
 fn colo(line: &[&str]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args(["--exact", "desk::colo_process", "--ignored", "--nocapture"])
+        .args(["--exact", "desk::colo_process", "--nocapture"])
         .env(LINE, line.join("\n"))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
