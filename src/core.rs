@@ -100,6 +100,7 @@ impl Heartbeat for RegionHeartbeat {
         self.0.set(counter::heartbeat_ns, p.now.0);
         self.0.set(counter::cycles, p.cycles);
         self.0.set(counter::work, p.work);
+        self.0.set(counter::allocations, host::allocations());
     }
 
     fn phase(&mut self, phase: Phase) {
@@ -209,6 +210,7 @@ fn start_with<S: Strategy>(
 
     let names = agent_names(config, plan);
     let mut publication = Publication::create(config, &names, clock.now())?;
+    publication.kept_in(&run.path)?;
     begun.region = Some(region_path(&config.name));
     let ending = Arc::new(Ending::default());
 
@@ -350,6 +352,7 @@ fn start_with<S: Strategy>(
         said: commands,
         words,
         name: config.name.clone(),
+        counters: publication.cold()?,
         outside: (config.outside.clone(), config.journal_dir.clone()),
         lists: (config.lists.clone(), config.instruments.clone()),
         archive,

@@ -16,12 +16,14 @@
 //! | [`yield_to_all`] | a thread that nobody waits for is in nobody's way | |
 //! | [`hide_memory`] | secrets are in no core dump, and no other process of the user reads them | |
 //! | [`drop_capabilities`], [`refuse_foreign_calls`] | a core that runs can do nothing to its host | |
+//! | [`Counted`] | each thread's allocations are counted | |
 //! | [`allow_only`] | in tests: a thread makes the system calls it should, and no other | a kernel with seccomp filters |
 //!
-//! All but the last happens at start-up, before the hot path. This module and its children are the one place of the crate that may hold `unsafe`.
+//! All but the last two happens at start-up, before the hot path. This module and its children are the one place of the crate that may hold `unsafe`.
 
 #![allow(unsafe_code, reason = "the one module of this crate that calls the kernel directly")]
 
+mod allocations;
 mod confine;
 mod disk;
 mod memory;
@@ -34,6 +36,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
+pub use allocations::{Counted, allocations};
 pub use confine::{DAC_OVERRIDE, IPC_LOCK, Kept, drop_capabilities, hide_memory, refuse_foreign_calls};
 pub use disk::free_bytes;
 pub use memory::{Backed, STACK_PREFAULT_MAX, back_memory, lock_memory, prefault_stack};

@@ -17,6 +17,14 @@ pub fn is_name(s: &str) -> bool {
     (1..=32).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
+/// A name on a command line.
+///
+/// # Errors
+/// What a name is.
+pub fn parse_name(s: &str) -> Result<String, &'static str> {
+    if is_name(s) { Ok(s.into()) } else { Err("a name is 1 to 32 letters, digits, `-` or `_`") }
+}
+
 /// The names of the cores that have or had a region in `folder`, sorted, at most [`CORES_MAX`].
 ///
 /// # Errors

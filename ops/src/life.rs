@@ -115,6 +115,14 @@ fn suspects(now: Nanos, s: &Snapshot) -> Vec<usize> {
 /// # Errors
 /// [`Down`]: there is nothing that may be shown as live.
 pub fn look(name: &str) -> Result<Snapshot, Down> {
+    open(name).map(|(snapshot, _)| snapshot)
+}
+
+/// The same, with the region it was read from, to read more of.
+///
+/// # Errors
+/// [`Down`].
+pub fn open(name: &str) -> Result<(Snapshot, Viewer), Down> {
     let viewer = Viewer::open(name).map_err(|e| match e {
         SnapshotError::Absent { .. } => Down::Absent,
         SnapshotError::Region { source: RegionError::WrongLayout { found, expected }, .. } => {
@@ -122,10 +130,11 @@ pub fn look(name: &str) -> Result<Snapshot, Down> {
         }
         e @ (SnapshotError::Region { .. } | SnapshotError::Shape { .. }) => Down::Unreadable(e),
     })?;
-    judge(viewer.read(), now(), || {
+    let again = || {
         std::thread::sleep(RECHECK);
         viewer.read()
-    })
+    };
+    Ok((judge(viewer.read(), now(), again)?, viewer))
 }
 
 /// Whether `first` is of a core that lives at `now`; `again` takes the second look where one is needed.
@@ -176,10 +185,12 @@ mod tests {
             pid: 9,
             alive,
             started_ns: 5,
+            run: None,
             agents: beats.iter().enumerate().map(agent).collect(),
             feeds: Vec::new(),
             gateways: Vec::new(),
             control: BTreeMap::new(),
+            cold: BTreeMap::new(),
             engine: BTreeMap::new(),
             transitions: BTreeMap::new(),
             risk: None,

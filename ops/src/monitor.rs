@@ -14,12 +14,10 @@ use colo::telemetry::snapshot::Snapshot;
 use serde_json::json;
 
 use crate::life::{self, Down};
-use crate::{find, report, ship, view};
+use crate::{find, notify, report, serve, ship, tui, view};
 
 /// From one look to the next.
 const EVERY: Duration = Duration::from_secs(1);
-/// Cursor to the upper left, and everything from there on gone.
-const CLEAR: &str = "\x1b[H\x1b[J";
 
 /// What parts two readings on stdout.
 #[derive(Clone, Copy)]
@@ -28,11 +26,11 @@ enum Between {
     Nothing,
     /// A blank line.
     BlankLine,
-    /// The terminal is cleared. No colours are used, so there is nothing that NO_COLOR would turn off.
-    Clear,
+    /// It is a terminal: the screen is drawn.
+    Screen,
 }
 
-/// Shows a running core from its shared memory, read-only.
+/// Shows running cores from their shared memory, read-only: on a terminal as a screen with views and keys, else as text or JSON.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "colo-monitor",
@@ -43,9 +41,9 @@ enum Between {
 )]
 pub struct Args {
     /// The core's name, as in its configuration; without it, the only one on this host
-    #[arg(long, value_parser = name)]
+    #[arg(long, value_parser = find::parse_name)]
     pub name: Option<String>,
-    /// Show once and end; without it, every second until Ctrl-C
+    /// Show once as text and end; without it, a screen on a terminal, and elsewhere text every second
     #[arg(long)]
     pub once: bool,
     /// As one JSON object a line instead of text
@@ -59,14 +57,14 @@ pub struct Args {
 /// What the cold side does beside showing.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Serves metrics, health and a live page
+    Serve(serve::Args),
+    /// Tells people of kills and dead cores
+    Notify(notify::Args),
     /// Ships a core's journal into a database and to a bus
     Ship(ship::Args),
     /// Reports a day out of a database
     Report(report::Args),
-}
-
-fn name(s: &str) -> Result<String, &'static str> {
-    if find::is_name(s) { Ok(s.into()) } else { Err("a name is 1 to 32 letters, digits, `-` or `_`") }
 }
 
 /// Runs the command and answers with its exit code.
@@ -74,12 +72,14 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> ExitCode 
     match &args.command {
         Some(Command::Ship(args)) => return ship::run(args, out, err),
         Some(Command::Report(args)) => return report::run(args, out, err),
+        Some(Command::Serve(args)) => return serve::run(args, err),
+        Some(Command::Notify(args)) => return notify::run(args, err),
         None => {}
     }
     let between = match (args.json || args.once, io::stdout().is_terminal()) {
         (true, _) => Between::Nothing,
         (false, false) => Between::BlankLine,
-        (false, true) => Between::Clear,
+        (false, true) => Between::Screen,
     };
     match show(args, between, out, err) {
         Ok(code) => ExitCode::from(code),
@@ -93,6 +93,15 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> ExitCode 
 }
 
 fn show(args: &Args, between: Between, out: &mut impl Write, err: &mut impl Write) -> io::Result<u8> {
+    if matches!(between, Between::Screen) && args.name.is_none() {
+        let alive = |name: &String| life::look(name).is_ok();
+        let names = find::names(Path::new(FOLDER)).unwrap_or_default().into_iter().filter(alive);
+        let names: Vec<_> = names.collect();
+        if !names.is_empty() {
+            tui::run(names)?;
+            return Ok(0);
+        }
+    }
     let name = match &args.name {
         Some(name) => name.clone(),
         None => match choose(Path::new(FOLDER), |name| life::look(name).map(drop)) {
@@ -114,6 +123,10 @@ fn show(args: &Args, between: Between, out: &mut impl Write, err: &mut impl Writ
             }
         },
     };
+    if matches!(between, Between::Screen) {
+        tui::run(vec![name])?;
+        return Ok(0);
+    }
     loop {
         match life::look(&name) {
             Ok(snapshot) => print(&snapshot, args.json, between, out)?,
@@ -144,13 +157,9 @@ fn print(s: &Snapshot, as_json: bool, between: Between, out: &mut impl Write) ->
     } else {
         view::lines(s, life::now()).join("\n")
     };
-    let (before, after) = match between {
-        Between::Nothing => ("", "\n"),
-        Between::BlankLine => ("", "\n\n"),
-        Between::Clear => (CLEAR, "\n"),
-    };
-    // One write a reading, so that a terminal never shows half of it.
-    out.write_all(format!("{before}{text}{after}").as_bytes())?;
+    let after = if matches!(between, Between::BlankLine) { "\n\n" } else { "\n" };
+    // One write a reading, so that whoever reads never sees half of it.
+    out.write_all(format!("{text}{after}").as_bytes())?;
     out.flush()
 }
 

@@ -13,7 +13,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use colo::telemetry::snapshot::{Feed, Instrument, OpenOrder, Percentiles, Port, Snapshot};
+use colo::telemetry::snapshot::{Feed, Instrument, OpenOrder, Port, Snapshot};
+use colo::telemetry::stages::Percentiles;
 use model::Nanos;
 
 use crate::life;
@@ -25,7 +26,7 @@ pub const LINES: usize = 23;
 /// Columns of the agents' half.
 const LEFT: usize = 32;
 /// Stages in the order an event passes them.
-const STAGES: [&str; 7] =
+pub(crate) const STAGES: [&str; 7] =
     ["decode", "feed_ring", "book", "strategy_risk", "order_ring", "encode", "tick_to_order"];
 
 /// A length of time in the unit that suits it: `850 ns`, `12.3 us`, `4.56 s`, `1h02m`.
@@ -49,7 +50,8 @@ pub fn span(t: Nanos) -> String {
 }
 
 /// A count that fits 6 columns: `99999`, `1234k`, `56M`.
-fn short(n: u64) -> String {
+#[must_use]
+pub fn short(n: u64) -> String {
     const UNITS: [&str; 6] = ["k", "M", "G", "T", "P", "E"];
     let (mut n, mut unit) = (n, "");
     for next in UNITS {
@@ -62,19 +64,22 @@ fn short(n: u64) -> String {
 }
 
 /// A price or an amount with cents where that is all there is, else with its four decimals.
-fn usd(v: f64) -> String {
+#[must_use]
+pub fn usd(v: f64) -> String {
     let cents = format!("{v:.2}");
     let whole = cents.parse::<f64>().is_ok_and(|c| (c - v).abs() < 0.00005);
     if whole { cents } else { format!("{v:.4}") }
 }
 
 /// A side of the book, or a dash where it is empty.
-fn side(px: f64, qty: u64) -> String {
+#[must_use]
+pub fn side(px: f64, qty: u64) -> String {
     if qty == 0 { "-".into() } else { format!("{}x{}", short(qty), usd(px)) }
 }
 
 /// The time of day in UTC.
-fn time_of_day(t: Nanos) -> String {
+#[must_use]
+pub fn time_of_day(t: Nanos) -> String {
     let s = t.0 / 1_000_000_000 % 86_400;
     format!("{:02}:{:02}:{:02} UTC", s / 3_600, s / 60 % 60, s % 60)
 }
@@ -149,11 +154,11 @@ fn head(s: &Snapshot, now: Nanos) -> String {
     format!("{left:<60}{:>20}", time_of_day(now))
 }
 
-fn risk(s: &Snapshot) -> [String; 2] {
-    let Some(r) = &s.risk else {
-        return ["state: being written, look again".into(), String::new()];
-    };
-    let state = match (r.halted, s.engine.get("kill").copied().unwrap_or(0)) {
+/// How trading stands, in some words; none while it is being written.
+#[must_use]
+pub fn state_words(s: &Snapshot) -> Option<String> {
+    let r = s.risk.as_ref()?;
+    Some(match (r.halted, s.engine.get("kill").copied().unwrap_or(0)) {
         (Some("killed"), 2) => "KILLED, flat".into(),
         (Some("killed"), _) => "KILLED, NOT FLAT".into(),
         (Some(why), _) => format!("HALTED ({why})"),
@@ -163,7 +168,14 @@ fn risk(s: &Snapshot) -> [String; 2] {
         (None, _) if r.clutch == "out" => "CLUTCH OUT".into(),
         (None, 0) => "trading enabled".into(),
         (None, _) => "enabled, some KILLED".to_owned(),
+    })
+}
+
+fn risk(s: &Snapshot) -> [String; 2] {
+    let Some(r) = &s.risk else {
+        return ["state: being written, look again".into(), String::new()];
     };
+    let state = state_words(s).unwrap_or_default();
     let largest = s.instruments.iter().map(|i| i.position.unsigned_abs()).max().unwrap_or(0);
     [
         format!(
@@ -300,7 +312,8 @@ fn sessions(ports: &[Port]) -> List {
 }
 
 /// Whether it may be traded, and why not, in 16 columns.
-fn validity(i: &Instrument) -> String {
+#[must_use]
+pub fn validity(i: &Instrument) -> String {
     let reason = match i.reason {
         "end_of_session" => "ended",
         "new_session" => "session",
@@ -377,99 +390,8 @@ fn orders(s: &Snapshot) -> List {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::specimen::{core, table};
     use colo::telemetry::counters;
-    use colo::telemetry::snapshot::{Agent, Risk};
-
-    fn table(entries: &[counters::Entry], value: u64) -> BTreeMap<&'static str, u64> {
-        entries.iter().map(|e| (e.name, value)).collect()
-    }
-
-    /// A core with so many of everything, each number this.
-    fn core(many: usize, number: u64) -> Snapshot {
-        let money = number as f64 / 10_000.0;
-        let id = |what: &str, k: usize| format!("{what}-with-a-long-name-of-32-{k}");
-        Snapshot {
-            name: "n".repeat(32),
-            pid: number,
-            alive: true,
-            started_ns: 0,
-            agents: (0..many)
-                .map(|k| Agent { name: id("agent", k), counters: table(&counters::agent::TABLE, number) })
-                .collect(),
-            feeds: (0..many)
-                .map(|k| Feed {
-                    id: id("feed", k),
-                    counters: table(&counters::feed::TABLE, number),
-                    lines: vec![table(&counters::line::TABLE, number); many.min(4)],
-                })
-                .collect(),
-            gateways: (0..many)
-                .map(|k| Port {
-                    id: id("g", k),
-                    throttle: None,
-                    counters: table(&counters::gateway::TABLE, number),
-                })
-                .collect(),
-            control: table(&counters::control::TABLE, number),
-            transitions: BTreeMap::new(),
-            engine: table(&counters::engine::TABLE, number),
-            risk: Some(Risk {
-                now_ns: number,
-                halted: Some("reconciliation"),
-                level: "halted",
-                restrained_by: None,
-                clutch: "in",
-                open_orders: number,
-                max_open_orders: number,
-                pnl: -money,
-                max_daily_loss: money,
-                max_position: number.cast_signed(),
-                tokens_left: number,
-                tradable: number,
-            }),
-            instruments: (0..many)
-                .map(|k| Instrument {
-                    symbol: format!("SYM{k}"),
-                    validity: "recovering",
-                    reason: "duplicate_order",
-                    since_ns: number,
-                    trading: "quotation_only",
-                    bid: money,
-                    bid_qty: number,
-                    ask: money,
-                    ask_qty: number,
-                    last: money,
-                    position: number.cast_signed(),
-                    cash: money,
-                    mark: money,
-                    fills: number,
-                    bought: number,
-                    sold: number,
-                    opening: number.cast_signed(),
-                    realised: money,
-                    realised_fifo: money,
-                    unrealised: money,
-                    fees: money,
-                    pnl: money,
-                })
-                .collect(),
-            orders: (0..many)
-                .map(|_| OpenOrder {
-                    token: number as u32,
-                    id: number as u32,
-                    symbol: "ABCDEFGH".into(),
-                    side: 'S',
-                    state: "pending_replace".into(),
-                    px: money,
-                    open: number as u32,
-                    executed: number as u32,
-                })
-                .collect(),
-            latency_ns: STAGES
-                .map(|s| (s, Percentiles { p50: number, p99: number, p999: number, max: number, n: number }))
-                .into(),
-        }
-    }
 
     #[test]
     fn an_agent_that_has_ended_is_not_merely_late() {

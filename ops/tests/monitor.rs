@@ -262,8 +262,8 @@ fn what_is_no_region_is_refused_and_never_a_panic() {
 fn noise_in_a_living_region_is_shown_within_bounds() {
     let mut core = Core::new("noise");
     let size = std::fs::metadata(core.path()).unwrap().len() / 8;
-    // From behind the agents' blocks on: 16 words of header, 16 of shape, 16 an agent.
-    for word in 32 + 16 * AGENTS.len() as u64..size {
+    // From behind the agents' blocks on: 16 words of header, 16 of shape, 32 of path, 16 an agent.
+    for word in 64 + 16 * AGENTS.len() as u64..size {
         core.scribble(word, word.wrapping_mul(0x9e37_79b9_7f4a_7c15) & !1);
     }
     let _beats = core.beating(0);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 
 use model::{Canary, Control, Instrument, Nanos, Token};
+use ringbuf::counters::Counters;
 use ringbuf::log::{Keeper, LogError, WriterState};
 use serde_json::json;
 
@@ -21,6 +22,7 @@ use crate::clock::Discipline;
 use crate::control::Said;
 use crate::journal::{Archive, RunError, TokenBlocks};
 use crate::logs::LogWriter;
+use crate::telemetry::counters::cold as counter;
 use crate::telemetry::snapshot::Viewer;
 
 /// How often tokens are looked after: longer than a grant takes through the control agent and the engine to the region, so that none is granted twice over.
@@ -53,6 +55,8 @@ pub struct ColdParts {
     pub words: Receiver<Word>,
     /// The core's name, to look at its own region.
     pub name: String,
+    /// Where this thread counts.
+    pub counters: Counters,
     /// What restrains trading from outside of the engine, and where the journals are.
     pub outside: (Vec<OutsideRule>, PathBuf),
     /// Lists of symbols that change while the core runs, and the instruments that they may name.
@@ -77,6 +81,7 @@ pub struct ColdAgent {
     said: Receiver<(Nanos, Said)>,
     words: Receiver<Word>,
     name: String,
+    counters: Counters,
     viewer: Option<Viewer>,
     tokens_seen: Nanos,
     sentinel: Sentinel,
@@ -106,6 +111,7 @@ impl ColdAgent {
             said: p.said,
             words: p.words,
             name: p.name,
+            counters: p.counters,
             viewer: None,
             tokens_seen: Nanos::ZERO,
             sentinel: Sentinel::new(p.outside.0, p.outside.1),
@@ -139,6 +145,7 @@ impl ColdAgent {
                     // The core's journal comes first.
                     if k == 0 {
                         self.known.unsynced_bytes = r.unsynced_bytes;
+                        self.counters.set(counter::unsynced_bytes, r.unsynced_bytes);
                     }
                     work += (r.made + r.cut) as usize;
                     if let Some(archive) = &mut self.archive {
@@ -204,6 +211,8 @@ impl ColdAgent {
         }
         let Some(found) = self.discipline.as_mut().map(Discipline::adjust) else { return };
         self.known.offset_ns = Some(found.offset_ns);
+        self.counters.set(counter::clock_offset_ns, found.offset_ns.unsigned_abs());
+        self.counters.add(counter::clock_steps, u64::from(found.stepped));
         let is_off = found.offset_ns.unsigned_abs() > OFFSET_SAID_NS.max(found.uncertainty_ns);
         if found.stepped || is_off != self.is_off {
             let (level, message) = match (found.stepped, is_off) {
@@ -274,7 +283,9 @@ impl Agent for ColdAgent {
         self.look_at_lists(now);
         self.watches.iter_mut().for_each(|w| w.tend(now, &mut self.log));
         work += self.log_words(now);
-        work + self.log.follow()
+        let followed = self.log.follow();
+        self.counters.add(counter::records_followed, followed as u64);
+        work + followed
     }
 
     /// Last of all threads: the writers have finished, so their logs are closed.
@@ -310,6 +321,8 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::logs::Names;
+    use ringbuf::counters::CounterReader;
+    use ringbuf::words::Words;
 
     #[test]
     fn a_clock_that_is_off_is_bent_and_it_is_said_once_and_so_is_what_an_agent_says() {
@@ -321,6 +334,8 @@ mod tests {
         let (say, words) = sync_channel(1);
         // Far more than the uncertainty of a reading on the busiest host.
         let clock = Clock::ahead(3_600_000_000_000);
+        let table = Words::zeroed(counter::COUNT);
+        let counted = CounterReader::over(table.reader());
         let mut cold = ColdAgent::new(ColdParts {
             keepers: Vec::new(),
             watches: Vec::new(),
@@ -332,6 +347,7 @@ mod tests {
             said,
             words,
             name: "nobody".into(),
+            counters: Counters::over(table),
             outside: (Vec::new(), PathBuf::new()),
             lists: (Vec::new(), Vec::new()),
             archive: None,
@@ -345,6 +361,7 @@ mod tests {
         say.try_send(Word { now, who, why }).unwrap();
         cold.do_work(start.after(Nanos::from_millis(2_001)));
         drop(cold);
+        assert_eq!(counted.get(counter::clock_steps), Some(1));
         let log = std::fs::read_to_string(&file).unwrap();
         let (log, last) = log.trim().split_once('\n').unwrap();
         let line: serde_json::Value = serde_json::from_str(last).unwrap();

@@ -318,6 +318,17 @@ impl<S: Strategy> StrategyAgent<S> {
         }
     }
 
+    fn publish_rings(&mut self) {
+        let Core { publisher, gateway_items, routes, .. } = &mut self.core;
+        let feeds = self.feeds.iter().map(|f| (f.items.len(), f.items.capacity()));
+        let of_gateway = |(reports, route): (&Consumer<GatewayItem>, &Route)| {
+            let orders = &route.orders;
+            [(reports.len(), reports.capacity()), (orders.capacity() - orders.free(), orders.capacity())]
+        };
+        let gateways = gateway_items.iter().zip(routes.iter()).flat_map(of_gateway);
+        publisher.publish_rings(feeds.chain(gateways));
+    }
+
     /// What is done when the rest is done, or has not been done for long.
     fn tidy_up(&mut self, now: Nanos, work: usize) {
         let since = now.since(self.published).0;
@@ -325,6 +336,7 @@ impl<S: Strategy> StrategyAgent<S> {
         if since >= PUBLISH.0 || (work == 0 && since >= PUBLISH.0 / 10) {
             self.published = now;
             self.core.publisher.publish(&self.core.engine);
+            self.publish_rings();
             if let Some(j) = &self.core.journal {
                 self.core.publisher.counters.set(counter::journal_records, j.next_index());
             }

@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+#[global_allocator]
+static COUNTED: colo::host::Counted = colo::host::Counted;
+
 fn main() -> ExitCode {
     colo::cli::main(&[])
 }

@@ -32,6 +32,7 @@ mod sim;
 mod strategies;
 mod watchdog;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -122,8 +123,14 @@ enum Command {
 /// Runs the command line with `own` strategies beside those that come with `colo`.
 #[must_use]
 pub fn main(own: &[Entry]) -> ExitCode {
+    main_from(own, std::env::args_os())
+}
+
+/// The same for a command line of the caller's, program name first: for a program that is `colo` among other things.
+#[must_use]
+pub fn main_from(own: &[Entry], arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // clap prints help, version and usage errors itself, and exits with 0 or 2.
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(arguments);
     let registry = Registry::new(own);
     let outcome = match &cli.command {
         Command::Demo(a) => demo::run(a, &registry),

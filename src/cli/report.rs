@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Failure;
 use crate::core::RunReport;
 use crate::reconcile::Verdict;
-use crate::telemetry::snapshot::Percentiles;
+use crate::telemetry::stages::Percentiles;
 
 /// The stages in the order a packet passes them.
 const STAGES: [&str; 8] =

@@ -17,7 +17,8 @@ use crate::agents::{
 use crate::config::Config;
 use crate::host;
 use crate::journal::RunDir;
-use crate::telemetry::snapshot::{Percentiles, Viewer, halt_word};
+use crate::telemetry::snapshot::{Viewer, halt_word};
+use crate::telemetry::stages::Percentiles;
 
 /// The hot threads.
 pub(super) enum Hot<S> {

@@ -46,6 +46,7 @@ counters! {
         work: "1", "Units of work done";
         core: "1", "The core it was configured to be pinned to, plus one; 0 where none was";
         phase: "1", "0 starting, 1 running, 2 ended in order, 3 ended by a panic";
+        allocations: "1", "Times that its thread asked for memory; 0 where the program does not count";
     }
 }
 
@@ -168,6 +169,24 @@ counters! {
     }
 }
 
+counters! {
+    /// Of one ring, as the strategy thread sees it when it publishes.
+    ring {
+        fill: "1", "Items that wait in it";
+        capacity: "1", "Items that it holds at most";
+    }
+}
+
+counters! {
+    /// Of the cold thread.
+    cold {
+        records_followed: "1", "Records of the core's journal that the log and the chain of seals have taken";
+        unsynced_bytes: "bytes", "Bytes of the core's journal that are not on the disk";
+        clock_offset_ns: "ns", "How far the wall clock is off the core's, either way";
+        clock_steps: "1", "Times that the wall clock was stepped";
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,13 +201,21 @@ mod tests {
 
     #[test]
     fn names_are_words_of_their_own_and_say_something() {
-        for table in
-            [&agent::TABLE[..], &feed::TABLE, &line::TABLE, &gateway::TABLE, &control::TABLE, &engine::TABLE]
-        {
+        let tables = [
+            &agent::TABLE[..],
+            &feed::TABLE,
+            &line::TABLE,
+            &gateway::TABLE,
+            &control::TABLE,
+            &engine::TABLE,
+            &ring::TABLE,
+            &cold::TABLE,
+        ];
+        for table in tables {
             let names: BTreeSet<_> = table.iter().map(|e| e.name).collect();
             assert_eq!(names.len(), table.len(), "each name once");
             for e in table {
-                assert!(!e.help.is_empty() && ["1", "ns", "shares"].contains(&e.unit), "{e:?}");
+                assert!(!e.help.is_empty() && ["1", "ns", "shares", "bytes"].contains(&e.unit), "{e:?}");
                 assert_eq!(e.name.ends_with("_ns"), e.unit == "ns", "{e:?}");
             }
         }

@@ -2,13 +2,16 @@
 //!
 //! ```text
 //!   word 0          SHAPE     agents | feeds | gateways | instruments | orders | max open orders | name (4 words) | process start | 5 spare
-//!        16         AGENTS    for each: name (4 words), counters::agent, padding
+//!        16         PATH      the run's folder, NUL behind it; empty where it is longer than 255 bytes
+//!        48         AGENTS    for each: name (4 words), counters::agent, padding
 //!                   FEEDS     for each: name (4 words), counters::feed, counters::line for each of 4 lines, histograms `decode`, `wire`, padding
 //!                   GATEWAYS  for each: name (4 words), counters::gateway, histograms `order_ring`, `encode`, `tick_to_order`, padding
 //!                   CONTROL   counters::control, padding
+//!                   COLD      counters::cold, padding
 //!                   ENGINE    counters::engine, changes of validity by word and reason, histograms `feed_ring`, `book`, `strategy_risk`, padding
 //!                   RISK      seqlock cell of 9 words
 //!                   THROTTLES for each gateway: seqlock cell of 4 words
+//!                   RINGS     counters::ring for each feed's ring, then for each gateway those of its reports and of its orders
 //!                   INSTRUMENTS for each: symbol (1 word), market cell of 7, position cell of 6
 //!                   ORDERS    for each slot: seqlock cell of 6 words
 //! ```
@@ -34,6 +37,8 @@ pub const VERSION: u32 = 11;
 
 /// Words of a name: 32 bytes, padded with NUL.
 pub const NAME: usize = 4;
+/// Words of the run's folder: 256 bytes, padded with NUL.
+pub const PATH: usize = 32;
 /// Values of a cell of the risk snapshot.
 pub const RISK: usize = 9;
 /// Values of the cell of a gateway's throttle: whether it has one, requests that wait, when a new order has room, until when they stay back.
@@ -85,12 +90,14 @@ impl Shape {
 /// Words between what two threads write.
 const APART: usize = 16;
 const SHAPE: usize = 16;
+const HEAD: usize = SHAPE + PATH;
 const AGENT: usize = (NAME + counters::agent::COUNT).next_multiple_of(APART);
 const FEED_LINES: usize = NAME + counters::feed::COUNT;
 const FEED_DECODE: usize = FEED_LINES + LINES_MAX * counters::line::COUNT;
 const FEED: usize = (FEED_DECODE + 2 * histogram::WORDS).next_multiple_of(APART);
 const GATEWAY: usize = (NAME + counters::gateway::COUNT + 3 * histogram::WORDS).next_multiple_of(APART);
 const CONTROL: usize = counters::control::COUNT.next_multiple_of(APART);
+const COLD: usize = counters::cold::COUNT.next_multiple_of(APART);
 const ENGINE_STAGES: usize = counters::engine::COUNT + TRANSITIONS;
 const ENGINE: usize = (ENGINE_STAGES + 3 * histogram::WORDS).next_multiple_of(APART);
 const INSTRUMENT: usize = 1 + (MARKET + 1) + (POSITION + 1);
@@ -118,9 +125,11 @@ pub struct Layout {
     feeds: usize,
     gateways: usize,
     control: usize,
+    cold: usize,
     engine: usize,
     risk: usize,
     throttles: usize,
+    rings: usize,
     instruments: usize,
     orders: usize,
     /// Words in all.
@@ -135,31 +144,49 @@ impl Layout {
     #[must_use]
     pub const fn new(shape: Shape) -> Layout {
         assert!(shape.fits(), "a shape beyond what a core can have");
-        let feeds = SHAPE + shape.agents * AGENT;
+        let feeds = HEAD + shape.agents * AGENT;
         let gateways = feeds + shape.feeds * FEED;
         let control = gateways + shape.gateways * GATEWAY;
-        let engine = control + CONTROL;
+        let cold = control + CONTROL;
+        let engine = cold + COLD;
         let risk = engine + ENGINE;
         let throttles = risk + RISK + 1;
-        let instruments = throttles + shape.gateways * (THROTTLE + 1);
+        let rings = throttles + shape.gateways * (THROTTLE + 1);
+        let instruments = rings + (shape.feeds + 2 * shape.gateways) * counters::ring::COUNT;
         let orders = instruments + shape.instruments * INSTRUMENT;
         let words = orders + shape.orders * (ORDER + 1);
-        Layout { shape, feeds, gateways, control, engine, risk, throttles, instruments, orders, words }
+        Layout {
+            shape,
+            feeds,
+            gateways,
+            control,
+            cold,
+            engine,
+            risk,
+            throttles,
+            rings,
+            instruments,
+            orders,
+            words,
+        }
     }
 
     /// The shape itself and the core's name.
     pub const SHAPE: Span = Span::new(0, SHAPE);
 
+    /// The run's folder.
+    pub const PATH: Span = Span::new(SHAPE, PATH);
+
     /// An agent's name.
     #[must_use]
     pub const fn agent_name(&self, k: usize) -> Span {
-        Span::new(SHAPE + k * AGENT, NAME)
+        Span::new(HEAD + k * AGENT, NAME)
     }
 
     /// An agent's counters.
     #[must_use]
     pub const fn agent(&self, k: usize) -> Span {
-        Span::new(SHAPE + k * AGENT + NAME, counters::agent::COUNT)
+        Span::new(HEAD + k * AGENT + NAME, counters::agent::COUNT)
     }
 
     /// A feed's name.
@@ -218,6 +245,12 @@ impl Layout {
         Span::new(self.control, counters::control::COUNT)
     }
 
+    /// The cold thread's counters.
+    #[must_use]
+    pub const fn cold(&self) -> Span {
+        Span::new(self.cold, counters::cold::COUNT)
+    }
+
     /// The engine's counters.
     #[must_use]
     pub const fn engine(&self) -> Span {
@@ -246,6 +279,19 @@ impl Layout {
     #[must_use]
     pub const fn throttle(&self, k: usize) -> Span {
         Span::new(self.throttles + k * (THROTTLE + 1), THROTTLE + 1)
+    }
+
+    /// The ring from a feed.
+    #[must_use]
+    pub const fn feed_ring(&self, k: usize) -> Span {
+        Span::new(self.rings + k * counters::ring::COUNT, counters::ring::COUNT)
+    }
+
+    /// A gateway's ring `n`: 0 its reports, 1 its orders.
+    #[must_use]
+    pub const fn gateway_ring(&self, k: usize, n: usize) -> Span {
+        let at = self.rings + (self.shape.feeds + 2 * k + n) * counters::ring::COUNT;
+        Span::new(at, counters::ring::COUNT)
     }
 
     /// An instrument's symbol.
@@ -288,7 +334,7 @@ mod tests {
     /// Every span with the block that it belongs to; a block has one writing thread.
     fn spans(l: &Layout) -> Vec<(Span, String)> {
         let shape = l.shape;
-        let mut all = vec![(Layout::SHAPE, "head".to_owned())];
+        let mut all = vec![(Layout::SHAPE, "head".to_owned()), (Layout::PATH, "head".to_owned())];
         for k in 0..shape.agents {
             all.extend([l.agent_name(k), l.agent(k)].map(|s| (s, format!("agent {k}"))));
         }
@@ -304,10 +350,13 @@ mod tests {
             all.extend(spans.map(|s| (s, format!("gateway {k}"))));
         }
         all.push((l.control(), "control".to_owned()));
+        all.push((l.cold(), "cold".to_owned()));
         all.extend([l.engine(), l.transitions()].map(|s| (s, "engine".to_owned())));
         all.extend((0..3).map(|n| (l.engine_stage(n), "engine".to_owned())));
         let mut core = vec![l.risk()];
         core.extend((0..shape.gateways).map(|k| l.throttle(k)));
+        core.extend((0..shape.feeds).map(|k| l.feed_ring(k)));
+        core.extend((0..shape.gateways).flat_map(|k| [0, 1].map(|n| l.gateway_ring(k, n))));
         core.extend((0..shape.instruments).flat_map(|k| [l.symbol(k), l.market(k), l.position(k)]));
         core.extend((0..shape.orders).map(|k| l.order(k)));
         all.extend(core.into_iter().map(|s| (s, "state".to_owned())));

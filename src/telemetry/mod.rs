@@ -5,11 +5,13 @@
 //! * [`counters`]: every counter with its fixed id, name, unit and meaning.
 //! * [`publish`]: the writing ends, one for each thread.
 //! * [`snapshot`]: all of it read at once, as one value that serialises to JSON.
+//! * [`stages`]: the latencies, stage by stage.
 
 pub mod counters;
 pub mod layout;
 pub mod publish;
 pub mod snapshot;
+pub mod stages;
 
 use std::path::PathBuf;
 

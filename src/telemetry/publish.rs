@@ -1,5 +1,8 @@
 //! The writing ends: each is owned by one thread, and none makes a syscall, takes a lock or allocates once it exists.
 
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
 use engine::strategy::Strategy;
 use engine::{Engine, Order, Reason};
 use model::{FeedId, GatewayId, InstrumentId, Nanos, Validity};
@@ -59,6 +62,21 @@ impl Publication {
             p.counters(layout.symbol(k))?.set(0, u64::from_le_bytes(i.symbol.0));
         }
         Ok(p)
+    }
+
+    /// Tells readers in which folder the run is kept.
+    ///
+    /// # Errors
+    /// [`RegionError`] where it was told before.
+    pub fn kept_in(&mut self, run: &Path) -> Result<(), RegionError> {
+        let folder = std::path::absolute(run).unwrap_or_default();
+        let bytes = folder.as_os_str().as_bytes();
+        let mut path = self.counters(Layout::PATH)?;
+        // Half a path is another path.
+        if bytes.len() < 8 * layout::PATH {
+            words_of::<{ layout::PATH }>(bytes).into_iter().enumerate().for_each(|(k, w)| path.set(k, w));
+        }
+        Ok(())
     }
 
     fn name(&mut self, span: Span, name: &str) -> Result<(), RegionError> {
@@ -126,6 +144,14 @@ impl Publication {
         self.counters(self.layout.control())
     }
 
+    /// The counters of the cold thread.
+    ///
+    /// # Errors
+    /// [`RegionError`] where they were taken before.
+    pub fn cold(&mut self) -> Result<Counters, RegionError> {
+        self.counters(self.layout.cold())
+    }
+
     /// The writing end of the strategy thread.
     ///
     /// # Errors
@@ -133,6 +159,12 @@ impl Publication {
     pub fn core(&mut self) -> Result<CorePublisher, RegionError> {
         let l = self.layout;
         let throttles = (0..l.shape.gateways).map(|k| self.cell(l.throttle(k))).collect::<Result<_, _>>()?;
+        let reports_and_orders = |k| [l.gateway_ring(k, 0), l.gateway_ring(k, 1)];
+        let rings = (0..l.shape.feeds)
+            .map(|k| l.feed_ring(k))
+            .chain((0..l.shape.gateways).flat_map(reports_and_orders))
+            .map(|s| self.counters(s))
+            .collect::<Result<_, _>>()?;
         let markets = (0..l.shape.instruments).map(|k| self.cell(l.market(k))).collect::<Result<_, _>>()?;
         let positions =
             (0..l.shape.instruments).map(|k| self.cell(l.position(k))).collect::<Result<_, _>>()?;
@@ -145,6 +177,7 @@ impl Publication {
             strategy_risk: self.histogram(l.engine_stage(2))?,
             risk: self.cell(l.risk())?,
             throttles,
+            rings,
             markets,
             positions,
             orders,
@@ -154,11 +187,14 @@ impl Publication {
 }
 
 fn name_words(name: &str) -> [u64; layout::NAME] {
-    let mut bytes = [0u8; 8 * layout::NAME];
-    let n = name.len().min(bytes.len());
-    bytes[..n].copy_from_slice(&name.as_bytes()[..n]);
-    let (words, _) = bytes.as_chunks::<8>();
-    std::array::from_fn(|k| u64::from_le_bytes(words[k]))
+    words_of(name.as_bytes())
+}
+
+/// As many bytes as there is room for, NUL behind them.
+fn words_of<const N: usize>(bytes: &[u8]) -> [u64; N] {
+    let mut words = [[0u8; 8]; N];
+    words.as_flattened_mut().iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    words.map(u64::from_le_bytes)
 }
 
 /// Of a feed's thread.
@@ -198,6 +234,7 @@ pub struct CorePublisher {
     pub strategy_risk: Histogram,
     risk: SeqCell<{ layout::RISK }>,
     throttles: Vec<SeqCell<{ layout::THROTTLE }>>,
+    rings: Vec<Counters>,
     markets: Vec<SeqCell<{ layout::MARKET }>>,
     positions: Vec<SeqCell<{ layout::POSITION }>>,
     orders: Vec<SeqCell<{ layout::ORDER }>>,
@@ -291,6 +328,14 @@ impl CorePublisher {
             ]);
         }
         self.publish_orders(e);
+    }
+
+    /// Publishes how full the rings are: `(fill, capacity)` of each feed's, then of each gateway's reports and orders.
+    pub fn publish_rings(&mut self, all: impl Iterator<Item = (usize, usize)>) {
+        for (ring, (fill, capacity)) in self.rings.iter_mut().zip(all) {
+            ring.set(counters::ring::fill, fill as u64);
+            ring.set(counters::ring::capacity, capacity as u64);
+        }
     }
 
     fn publish_orders<S: Strategy>(&mut self, e: &Engine<S>) {

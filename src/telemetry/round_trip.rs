@@ -15,7 +15,8 @@ use serde_json::Value;
 
 use super::counters;
 use super::publish::{CorePublisher, Publication};
-use super::snapshot::{Percentiles, SnapshotError, Viewer};
+use super::snapshot::{SnapshotError, Viewer};
+use super::stages::Percentiles;
 use crate::config::{Config, Secrets, Written, parse_toml};
 
 /// A region of its own name, gone with its test.
@@ -140,6 +141,36 @@ fn a_throttle_is_read_where_there_is_one() {
     let t = viewer.read().gateways[0].throttle.expect("a throttle");
     assert!(t.room_at_ns > 5_000_000_000 && t.room_at_ns <= 6_000_000_001, "{t:?}");
     assert_eq!((t.waiting, t.back_off_until_ns), (0, 0));
+}
+
+#[test]
+fn the_runs_folder_the_rings_and_the_cold_threads_counts_are_read() {
+    let mut p = Published::new("rings");
+    let viewer = p.view();
+    assert_eq!(viewer.run(), None, "not told yet");
+    p.publication.kept_in(Path::new("/a/journal/run-000007")).unwrap();
+    assert!(p.publication.kept_in(Path::new("/b")).is_err(), "it is told once");
+    let mut core = core(&mut p);
+    core.publish_rings([(1, 10), (2, 20), (3, 30)].into_iter());
+    p.publication.cold().unwrap().set(counters::cold::unsynced_bytes, 5);
+    let s = viewer.read();
+    assert_eq!(s.run, Some(PathBuf::from("/a/journal/run-000007")));
+    let of = |ring: &std::collections::BTreeMap<&str, u64>| (ring["fill"], ring["capacity"]);
+    let g = &s.gateways[0];
+    assert_eq!([of(&s.feeds[0].ring), of(&g.report_ring), of(&g.order_ring)], [(1, 10), (2, 20), (3, 30)]);
+    assert_eq!(s.cold["unsynced_bytes"], 5);
+    // A path is somebody's word: one that moves a cursor or begins nowhere is none.
+    for hostile in [*b"/a\x1b[2Jxy", *b"relative", [0xff; 8], *b"/a\nb/c/d"] {
+        p.scribble(super::layout::Layout::PATH.at, u64::from_le_bytes(hostile));
+        assert_eq!(viewer.run(), None, "{hostile:?}");
+    }
+}
+
+#[test]
+fn a_path_that_is_too_long_is_told_not_at_all() {
+    let mut p = Published::new("long");
+    p.publication.kept_in(&PathBuf::from(format!("/{}", "x".repeat(255)))).unwrap();
+    assert_eq!(p.view().run(), None);
 }
 
 #[test]

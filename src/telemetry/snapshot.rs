@@ -11,12 +11,12 @@ use engine::{OrderState, Position, Reason};
 use model::{BreakerCause, BreakerLevel, HaltReason, Nanos, Px, Symbol, Usd, Validity};
 use ringbuf::cell::CellReader;
 use ringbuf::counters::CounterReader;
-use ringbuf::histogram::{BUCKETS, HistogramReader, RANGE, Snapshot as Counts};
 use ringbuf::region::{Region, RegionError};
 use serde::Serialize;
 
 use super::counters::{self, Entry};
 use super::layout::{self, LINES_MAX, Layout, Shape, Span};
+use super::stages::Percentiles;
 use crate::watchdog::Beat;
 
 /// Why there is nothing to show.
@@ -50,47 +50,6 @@ pub enum SnapshotError {
 /// preempted in the middle of a store and wait for just that.
 const ROUNDS: usize = 256;
 
-/// A bucket counts no more than this: a million a second take years to get there, and the sum over all buckets and threads stays far from overflow,
-/// which HdrHistogram answers with a panic.
-const COUNT_MAX: u64 = 1 << 46;
-
-const _: () = assert!((COUNT_MAX as u128) * (BUCKETS * layout::PORTS_MAX) as u128 <= i64::MAX as u128);
-
-/// The latencies of one stage, ns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Percentiles {
-    /// Median.
-    pub p50: u64,
-    /// 99 in 100 are at most this.
-    pub p99: u64,
-    /// 999 in 1000 are at most this.
-    pub p999: u64,
-    /// The largest.
-    pub max: u64,
-    /// How many were measured.
-    pub n: u64,
-}
-
-impl Percentiles {
-    /// Of the same stage's histograms in shared memory, one a thread, through HdrHistogram's arithmetic (allocates).
-    ///
-    /// At most 2 % above the true value, never below it, and never above the largest.
-    #[must_use]
-    pub fn of(counts: &[Counts]) -> Percentiles {
-        let mut all = hdrhistogram::Histogram::<u64>::new_with_max(RANGE, 3).expect("constant bounds");
-        for (value, n) in counts.iter().flat_map(Counts::buckets) {
-            all.saturating_record_n(value, n.min(COUNT_MAX));
-        }
-        let max = counts.iter().map(Counts::largest).max().unwrap_or(0);
-        // What is beyond the range stands in its last bucket, whose bound would be below it.
-        let at = |q| match all.value_at_quantile(q) {
-            last if last >= RANGE - 1 => max,
-            v => v.min(max),
-        };
-        Percentiles { p50: at(0.5), p99: at(0.99), p999: at(0.999), max, n: all.len() }
-    }
-}
-
 /// One agent.
 #[derive(Clone, Debug, Serialize)]
 pub struct Agent {
@@ -109,6 +68,8 @@ pub struct Feed {
     /// [`counters::feed`].
     #[serde(flatten)]
     pub counters: BTreeMap<&'static str, u64>,
+    /// [`counters::ring`] of its ring to the strategy.
+    pub ring: BTreeMap<&'static str, u64>,
     /// [`counters::line`] of each of its lines, in the configuration's order.
     pub lines: Vec<BTreeMap<&'static str, u64>>,
 }
@@ -131,6 +92,10 @@ pub struct Port {
     pub id: String,
     /// Its throttle, where it has one.
     pub throttle: Option<Throttle>,
+    /// [`counters::ring`] of its reports' ring.
+    pub report_ring: BTreeMap<&'static str, u64>,
+    /// [`counters::ring`] of its orders' ring.
+    pub order_ring: BTreeMap<&'static str, u64>,
     /// [`counters::gateway`].
     #[serde(flatten)]
     pub counters: BTreeMap<&'static str, u64>,
@@ -246,6 +211,8 @@ pub struct Snapshot {
     pub alive: bool,
     /// When it started, ns since the Unix epoch.
     pub started_ns: u64,
+    /// The folder that its run is kept in, where that is known.
+    pub run: Option<PathBuf>,
     /// Agents.
     pub agents: Vec<Agent>,
     /// Feeds.
@@ -254,6 +221,8 @@ pub struct Snapshot {
     pub gateways: Vec<Port>,
     /// [`counters::control`].
     pub control: BTreeMap<&'static str, u64>,
+    /// [`counters::cold`].
+    pub cold: BTreeMap<&'static str, u64>,
     /// [`counters::engine`].
     pub engine: BTreeMap<&'static str, u64>,
     /// Changes of validity: by what it became, then by the reason; those that never came are left out.
@@ -311,8 +280,8 @@ impl KillView {
 
 /// A region open for reading again and again.
 pub struct Viewer {
-    region: Region,
-    layout: Layout,
+    pub(super) region: Region,
+    pub(super) layout: Layout,
 }
 
 impl Viewer {
@@ -346,17 +315,6 @@ impl Viewer {
         self.layout.shape
     }
 
-    /// The times from packet to order of all gateways together, as counted since the start.
-    #[must_use]
-    pub fn ticks_to_orders(&self) -> Vec<Counts> {
-        (0..self.layout.shape.gateways).map(|k| self.histogram(&self.layout.gateway_stage(k, 2))).collect()
-    }
-
-    fn histogram(&self, s: &Span) -> Counts {
-        let words = self.region.words(s.at, s.len).expect("checked when opened");
-        HistogramReader::over(words).expect("the layout gives a histogram its words").snapshot()
-    }
-
     /// How far trading is restrained, halts included; `None` while it is being written.
     #[must_use]
     pub fn level(&self) -> Option<BreakerLevel> {
@@ -377,6 +335,7 @@ impl Viewer {
             pid,
             alive: PathBuf::from(format!("/proc/{pid}")).exists(),
             started_ns: self.region.started_ns(),
+            run: self.run(),
             agents: (0..l.shape.agents)
                 .map(|k| Agent {
                     name: self.name(l.agent_name(k).at),
@@ -388,10 +347,13 @@ impl Viewer {
                 .map(|k| Port {
                     id: self.name(l.gateway_name(k).at),
                     throttle: self.throttle(k),
+                    report_ring: self.table(l.gateway_ring(k, 0), &counters::ring::TABLE),
+                    order_ring: self.table(l.gateway_ring(k, 1), &counters::ring::TABLE),
                     counters: self.table(l.gateway(k), &counters::gateway::TABLE),
                 })
                 .collect(),
             control: self.table(l.control(), &counters::control::TABLE),
+            cold: self.table(l.cold(), &counters::cold::TABLE),
             engine: self.table(l.engine(), &counters::engine::TABLE),
             transitions: self.transitions(),
             risk: self.risk(),
@@ -399,29 +361,6 @@ impl Viewer {
             orders: (0..l.shape.orders).filter_map(|k| self.order(k, &symbols)).collect(),
             latency_ns: self.latencies(),
         }
-    }
-
-    /// Latencies by stage, of all threads together.
-    #[must_use]
-    pub fn latencies(&self) -> BTreeMap<&'static str, Percentiles> {
-        let l = self.layout;
-        let feeds = 0..l.shape.feeds;
-        let gateways = |n: usize| (0..l.shape.gateways).map(|k| l.gateway_stage(k, n)).collect::<Vec<_>>();
-        let stages: [(&'static str, Vec<Span>); 8] = [
-            ("wire", feeds.clone().map(|k| l.feed_wire(k)).collect()),
-            ("decode", feeds.map(|k| l.feed_decode(k)).collect()),
-            ("feed_ring", vec![l.engine_stage(0)]),
-            ("book", vec![l.engine_stage(1)]),
-            ("strategy_risk", vec![l.engine_stage(2)]),
-            ("order_ring", gateways(0)),
-            ("encode", gateways(1)),
-            ("tick_to_order", gateways(2)),
-        ];
-        let read = |s: &Span| self.histogram(s);
-        stages
-            .into_iter()
-            .map(|(name, spans)| (name, Percentiles::of(&spans.iter().map(read).collect::<Vec<_>>())))
-            .collect()
     }
 
     /// Tokens left to the engine, for the cold thread that grants them.
@@ -471,6 +410,15 @@ impl Viewer {
         let text = bytes.split(|b| *b == 0).next().unwrap_or_default();
         // A name is ASCII by configuration; anything else could be a terminal's escape or a character that only looks like another.
         text.iter().map(|b| if b.is_ascii_graphic() { *b as char } else { '?' }).collect()
+    }
+
+    /// The folder that the run is kept in; none where it was not told, or is no absolute path of printable characters.
+    #[must_use]
+    pub fn run(&self) -> Option<PathBuf> {
+        let s = Layout::PATH;
+        let bytes: Vec<u8> = (0..s.len).flat_map(|k| self.word(s.at + k).to_le_bytes()).collect();
+        let text = std::str::from_utf8(bytes.split(|b| *b == 0).next()?).ok()?;
+        (text.starts_with('/') && !text.chars().any(char::is_control)).then(|| PathBuf::from(text))
     }
 
     fn table(&self, s: Span, table: &'static [Entry]) -> BTreeMap<&'static str, u64> {
@@ -533,6 +481,7 @@ impl Viewer {
         Feed {
             id: self.name(l.feed_name(k).at),
             counters: table,
+            ring: self.table(l.feed_ring(k), &counters::ring::TABLE),
             lines: (0..lines).map(|n| self.table(l.feed_line(k, n), &counters::line::TABLE)).collect(),
         }
     }

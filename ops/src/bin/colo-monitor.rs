@@ -6,5 +6,6 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let args = ops::monitor::Args::parse();
-    ops::monitor::run(&args, &mut std::io::stdout().lock(), &mut std::io::stderr().lock())
+    // Stderr is not held: other threads of a command have something to say too.
+    ops::monitor::run(&args, &mut std::io::stdout().lock(), &mut std::io::stderr())
 }

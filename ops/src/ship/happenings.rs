@@ -201,8 +201,14 @@ fn control_risk(control: Control, names: &Names) -> Risk {
             Risk { cause: Some(cause.word().into()), detail: Some(level.word().into()), ..risk("trip") }
         }
         Control::Clutch { engaged } => risk(if engaged { "clutch_in" } else { "clutch_out" }),
-        Control::Restrict { instrument, on } => {
-            Risk { symbol: of(instrument), ..risk(if on { "restrict" } else { "unrestrict" }) }
+        Control::Restrict { instrument, shorts, on } => {
+            let what = match (shorts, on) {
+                (false, true) => "restrict",
+                (false, false) => "unrestrict",
+                (true, true) => "restrict_shorts",
+                (true, false) => "unrestrict_shorts",
+            };
+            Risk { symbol: of(instrument), ..risk(what) }
         }
         Control::Kill { instrument } => Risk { symbol: of(instrument), ..risk("kill") },
         Control::Unkill { instrument } => Risk { symbol: of(instrument), ..risk("unkill") },
@@ -223,6 +229,13 @@ fn alarm(alarm: &Alarm, names: &Names) -> Risk {
             what: "disabled".into(),
             cause: Some(cause.word().into()),
             symbol: Some(symbol(names, instrument)),
+            ..Risk::default()
+        },
+        Alarm::NotFlat { instrument, shares, orders } => Risk {
+            kind: "not_flat",
+            what: "not_flat".into(),
+            symbol: Some(symbol(names, instrument)),
+            detail: Some(format!("{shares} shares, {orders} orders")),
             ..Risk::default()
         },
         Alarm::Warning { measure, instrument, percent, value, limit } => Risk {
