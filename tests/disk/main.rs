@@ -70,6 +70,21 @@ impl Drop for Mount {
     }
 }
 
+/// What `strace` runs goes on without it: where a test fails, it is ended first.
+struct Traced(u32);
+
+impl Drop for Traced {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.0)).unwrap_or_default();
+        for pid in children.split_whitespace() {
+            let _ = Command::new("kill").args(["-KILL", pid]).status();
+        }
+    }
+}
+
 /// What the venue's ledger says of the account.
 #[derive(Clone, Copy, Debug)]
 struct Ledger {
@@ -215,6 +230,7 @@ impl Bench {
     fn goes_bad(self, small: Option<Mount>) -> String {
         let (seed, kind) = (self.seed, self.kind);
         let mut core = self.start();
+        let _traced = Traced(core.pid());
         let status = self.desk.until_trading(&mut core);
         let threads = self.threads(&status);
         // What the threads did before is their start.
