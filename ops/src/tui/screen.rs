@@ -203,7 +203,8 @@ mod tests {
             shown(&app, 80, 24, Theme::new(true))
                 .contains("PAUSED since 09:00:00 UTC: what is shown is not now")
         );
-        let downs: [(fn() -> Down, &str); 4] = [
+        type Told = (fn() -> Down, &'static str);
+        let downs: [Told; 4] = [
             (|| Down::Absent, "is not running"),
             (|| Down::OtherLayout { found: 3, expected: 4 }, "was built with layout 3"),
             (|| Down::Ended { pid: 9, age: Nanos(5) }, "its process 9 is gone"),
