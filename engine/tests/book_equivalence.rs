@@ -289,8 +289,8 @@ impl<const FAULT: u8> Books for Broken<FAULT> {
     fn clear(&mut self) {
         self.inner.clear();
     }
-    fn for_each_order(&self, id: InstrumentId, side: Side, f: impl FnMut(VenueRef, Px, Qty)) {
-        self.inner.for_each_order(id, side, f);
+    fn walk(&self, id: InstrumentId, side: Side, visit: impl FnMut(VenueRef, Px, Qty) -> bool) {
+        self.inner.walk(id, side, visit);
     }
     fn hash(&self, id: InstrumentId) -> u64 {
         self.inner.hash(id)
