@@ -291,15 +291,15 @@ fn json_field_names_are_stable() {
     let json = serde_json::to_value(p.view().read()).unwrap();
     assert_eq!(
         keys(&json),
-        "agents alive control engine feeds gateways instruments latency_ns name orders pid risk started_ns transitions"
+        "agents alive cold control engine feeds gateways instruments latency_ns name orders pid risk run started_ns transitions"
     );
     assert_eq!(json["feeds"][0]["lines"].as_array().unwrap().len(), super::layout::LINES_MAX);
-    assert_eq!(keys(&json["agents"][0]), "core cycles heartbeat_ns name phase work");
+    assert_eq!(keys(&json["agents"][0]), "allocations core cycles heartbeat_ns name phase work");
     assert_eq!(
         keys(&json["feeds"][0]),
         "capture_refused datagrams disputed duplicates events expected gaps gaps_filled gaps_lost gaps_open id \
          kernel_drops line_count lines malformed messages messages_lost odd_executions oversize refused \
-         rejected_datagrams rerequests resyncs ring_full snapshot_messages snapshot_refused snapshots snapshots_failed \
+         rejected_datagrams rerequests resyncs ring ring_full snapshot_messages snapshot_refused snapshots snapshots_failed \
          synced undecodable unknown_types"
     );
     assert_eq!(
@@ -309,7 +309,7 @@ fn json_field_names_are_stable() {
     assert_eq!(
         keys(&json["gateways"][0]),
         "connects disconnects entry_off given_up held_back id last_order_ns last_sequence login_rejects mass_canceled mass_cancels \
-         protocol_errors receipts_lost reports ring_full sent spilled state throttle undecodable unsent"
+         order_ring protocol_errors receipts_lost report_ring reports ring_full sent spilled state throttle undecodable unsent"
     );
     assert_eq!(keys(&json["control"]), "clients commands killed_at_ns ring_full");
     assert_eq!(
