@@ -16,6 +16,8 @@
 //! | [`record`] | what a run leaves behind: equity, fills, round trips, markouts |
 //! | [`metrics`] | what a series of returns was worth |
 
+#![forbid(unsafe_code)]
+
 pub mod day;
 pub mod latency;
 pub mod metrics;

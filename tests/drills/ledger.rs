@@ -84,7 +84,8 @@ pub fn add_up(records: &[Record]) -> Sum {
     let mut orders: BTreeMap<u32, Order> = BTreeMap::new();
     let (mut sent, mut now) = (Vec::new(), 0);
     for record in records {
-        now = record.now().map_or(now, |n| n.0);
+        // The engine's time: an input that is older than the one before it takes no time back.
+        now = record.now().map_or(now, |n| n.0.max(now));
         let instrument = match record {
             Record::Command(c) => match c.kind {
                 CommandKind::New { token, side, qty, .. } => {

@@ -67,7 +67,9 @@ fn taken(pid: u32) -> Taken {
 
 fn venue(desk: &Desk, day: u64) -> String {
     let hours = "[market]\nimbalance_ms = 200\nhours = { open_ms = 500, close_ms = 3500, late_ms = 200 }\n\n[[accounts]]";
-    let venue = desk.venue().replace("[[accounts]]", hours).replace("seed = 1", &format!("seed = {day}"));
+    // So many that the captures of a few days fill more than one segment.
+    let busy = desk.venue().replace("messages_per_second = 2000", "messages_per_second = 6000");
+    let venue = busy.replace("[[accounts]]", hours).replace("seed = 1", &format!("seed = {day}"));
     format!(
         "wait_for_login = true\nsession = \"DAY{day:07}\"\ncontrol = \"venue.sock\"\nend_of_session_ms = 300\n{venue}"
     )
@@ -144,7 +146,7 @@ fn soak_days_follow_each_other_and_leave_nothing_behind() {
         .collect();
     assert!(tokens.is_sorted_by(|a, b| a < b), "tokens");
     let segments = fs::read_dir(run.join("feed-f1")).expect("a capture").count();
-    assert!(segments as u64 > days, "the capture has rolled: {segments} segments");
+    assert!(segments > 1, "the capture has not rolled: {segments} segments");
     println!(
         "\nT15 days={days} orders={} events={} segments={segments} descriptors={} anonymous_kib={}..{most} growth_kib={} position={held}",
         tokens.len(),

@@ -10,9 +10,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("feeds", &["model"]),
     ("gateways", &["model"]),
     ("engine", &["model"]),
+    ("backtest", &["model", "engine"]),
     ("ringbuf", &[]),
     ("net", &[]),
-    ("colo", &["model", "feeds", "gateways", "engine", "ringbuf", "net"]),
+    ("colo", &["model", "feeds", "gateways", "engine", "backtest", "ringbuf", "net"]),
     ("ops", &["colo", "model", "ringbuf"]),
     ("benches", &["colo", "model", "feeds", "gateways", "engine", "ringbuf", "net"]),
     ("fuzz", &["colo", "model", "feeds", "gateways", "engine", "ringbuf", "net"]),
@@ -26,6 +27,7 @@ const LEAN: &[(&str, &[&str])] = &[
     ("feeds", &["model", "thiserror", "serde", "serde_json"]),
     ("gateways", &["model", "thiserror", "base64", "hmac", "sha2", "serde", "serde_json"]),
     ("engine", &["model", "thiserror"]),
+    ("backtest", &["model", "engine", "thiserror", "serde", "statrs"]),
 ];
 
 /// Crates that no source names, each with what needs it.

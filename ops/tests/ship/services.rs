@@ -91,6 +91,16 @@ impl Server {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
             child.wait().unwrap();
+            // Its children have its socket for as long as they live on, and who asks them takes them for the next server.
+            let until = Instant::now() + PATIENCE;
+            while TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+                assert!(
+                    Instant::now() < until,
+                    "somebody listens on port {} behind the server's end",
+                    self.port
+                );
+                std::thread::yield_now();
+            }
         }
     }
 }
