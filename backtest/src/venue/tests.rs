@@ -192,6 +192,9 @@ fn requests_end_as_at_the_venue() {
     assert_eq!(d.kinds(), [ReportKind::Rejected { reason: ENTRY_OFF }]);
 }
 
+/// Token, shares, price of each.
+type Fills = Vec<(u32, u32, i64)>;
+
 /// Somebody in a queue.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Who {
@@ -383,7 +386,7 @@ fn side(buy: bool) -> Side {
 }
 
 /// Runs the steps; returns the fills of the venue and of the model.
-fn run(impact: Impact, steps: &[Step]) -> (Vec<(u32, u32, i64)>, Vec<(u32, u32, i64)>) {
+fn run(impact: Impact, steps: &[Step]) -> (Fills, Fills) {
     let mut d = Desk::new(impact);
     let mut history = History { books: NaiveBooks::new(&CAPACITY), next: 0, live: Vec::new() };
     let (mut model, mut shown) = (Model::default(), NaiveBooks::new(&CAPACITY));

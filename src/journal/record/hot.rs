@@ -17,14 +17,15 @@ pub(super) fn append(record: &Record, log: &mut Writer) -> Option<Result<u64, Ap
             let (words, len) = put_market(&mut p, now, feed, count, first).done();
             Some(log.append_words(2, words, len))
         }
-        Record::Command(OrderCommand { gateway, instrument, kind }) => match kind {
-            CommandKind::New { token, side, short, qty, px, tif } => {
-                let (words, len) =
-                    put_new(&mut p, (gateway, instrument), token, (side, short), qty, px, tif).done();
-                Some(log.append_words(16, words, len))
-            }
-            _ => None,
-        },
+        Record::Command(OrderCommand {
+            gateway,
+            instrument,
+            kind: CommandKind::New { token, side, short, qty, px, tif },
+        }) => {
+            let new = put_new(&mut p, (gateway, instrument), token, (side, short), qty, px, tif);
+            let (words, len) = new.done();
+            Some(log.append_words(16, words, len))
+        }
         Record::Receipt(r) => {
             let (words, len) = put_receipt(&mut p, &r).done();
             Some(log.append_words(18, words, len))
