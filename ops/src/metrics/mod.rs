@@ -5,7 +5,7 @@
 //! reason, and nothing else: what it last said is not shown as if it were now.
 //!
 //! * [`exposition`]: families of samples, and the two text formats.
-//! * [`tables`]: every counter of shared memory, by its entry.
+//! * `tables`: every counter of shared memory, by its entry.
 //! * [`core`]: the rest: trading, instruments, latencies, threads, disk.
 
 pub mod core;

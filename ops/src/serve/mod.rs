@@ -6,7 +6,7 @@
 //! ```
 //!
 //! However many ask, each core is read once a second by one thread, so nobody can make this process a burden to the host. It listens on loopback; anywhere else it wants a
-//! token or TLS ([`door`]). Nothing can be commanded here: every route is a GET.
+//! token or TLS (`door`). Nothing can be commanded here: every route is a GET.
 
 pub mod board;
 mod door;

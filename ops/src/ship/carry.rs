@@ -87,7 +87,7 @@ struct Carrier<'a> {
 /// Carries a journal to a store, until it is told to stop or, with `once`, to the journal's end. `say` is told what a person should know.
 ///
 /// # Errors
-/// [`CarryError`]: damage in the journal, or a store that refuses. A store that is away is waited for, but for `once`.
+/// `CarryError`: damage in the journal, or a store that refuses. A store that is away is waited for, but for `once`.
 pub fn carry(store: &mut dyn Store, plan: &Plan, say: &mut dyn FnMut(String)) -> Result<Carried, CarryError> {
     let mut carrier =
         Carrier { store, plan, say, carried: Carried::default(), reached: (0, 0), held: BTreeMap::new() };

@@ -9,7 +9,7 @@
 //!
 //! Exactly once without a cursor of one's own: each message says which number of the stream it will have (`Nats-Expected-Last-Sequence`), so one that got lost takes all behind it with
 //! it, and the last message that the stream holds says by its id up to where it has the journal. The stream's own window of duplicates, which forgets, is a second line only.
-//! A stream whose messages were all deleted says nothing any more: [`Marker`], a file beside the journal, then does.
+//! A stream whose messages were all deleted says nothing any more: `Marker`, a file beside the journal, then does.
 
 use std::fs;
 use std::path::{Path, PathBuf};

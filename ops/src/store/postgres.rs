@@ -1,6 +1,6 @@
 //! PostgreSQL: a batch is one transaction, its rows go by binary COPY straight into their tables.
 //!
-//! Everything waits for the server at most [`PATIENCE`]; a server that is away or says nothing is connected to again by the next question. What was asked when it went away may have
+//! Everything waits for the server at most `PATIENCE`; a server that is away or says nothing is connected to again by the next question. What was asked when it went away may have
 //! been done: the place says.
 
 use std::future::Future;

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! * [`app`]: the state and what keys do to it; no terminal in it.
-//! * [`screen`]: head, foot and the view that is chosen; [`overview`], [`lists`], [`latency`] are the views.
+//! * `screen`: head, foot and the view that is chosen; `overview`, `lists`, `latency` are the views.
 //! * [`theme`]: colours, or none (NO_COLOR).
 //!
 //! It is read-only like all of this crate: there is no key that tells a core anything.
