@@ -101,7 +101,10 @@ fn backtest(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
 fn failure(e: Trouble) -> Failure {
     let exit = match e {
         Trouble::Params(_) | Trouble::Settings(_) | Trouble::Journal { .. } => Exit::Config,
-        Trouble::Source(_) | Trouble::Message { .. } | Trouble::NothingOfOurs { .. } => Exit::Failure,
+        Trouble::Source(_)
+        | Trouble::Message { .. }
+        | Trouble::NothingOfOurs { .. }
+        | Trouble::NeverOpen(_) => Exit::Failure,
     };
     Failure::with(exit, e)
 }

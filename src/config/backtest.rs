@@ -22,6 +22,9 @@ pub struct Backtest {
     /// `none` or `displayed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub impact: Option<String>,
+    /// `told`: the market is open when the file says so; `always`: it is, for files that do not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hours: Option<String>,
     /// Of what latency is drawn by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<i64>,
@@ -73,6 +76,8 @@ pub struct History {
     pub grain: Nanos,
     /// Whether history shows what we do.
     pub impact: Impact,
+    /// Whether the market is taken to be open whatever the file says of its hours.
+    pub always_open: bool,
     /// Of what is drawn.
     pub seed: u64,
     /// Market data to the strategy.
@@ -92,10 +97,13 @@ pub(super) fn resolve(c: &mut Checks, b: &Backtest, base: &Path) -> History {
     let seed = c.range("backtest.seed", b.seed, 1, 0, i64::MAX);
     let words = [("none", Impact::None), ("displayed", Impact::Displayed)];
     let impact = b.impact.as_deref().map(|word| c.word("backtest.impact", word, &words));
+    let words = [("told", false), ("always", true)];
+    let hours = b.hours.as_deref().map(|word| c.word("backtest.hours", word, &words));
     History {
         capital: Usd(capital * 10_000),
         grain: Nanos::from_millis(grain.unsigned_abs()),
         impact: impact.flatten().unwrap_or_default(),
+        always_open: hours.flatten().unwrap_or_default(),
         seed: seed.unsigned_abs(),
         feed: leg(c, "backtest.feed_latency", b.feed_latency.as_ref(), base),
         order: leg(c, "backtest.order_latency", b.order_latency.as_ref(), base),

@@ -121,7 +121,8 @@ impl Summary {
             asked,
             refused: made.iter().map(|m| m.stats.refusals).sum(),
             shares,
-            turnover: traded / capital,
+            // A sum of nothing is a zero with a sign.
+            turnover: (traded / capital).max(0.0),
             fill_ratio: part(shares as f64, asked.1 as f64),
             trips: n_trips,
             hit_rate: part(trips().filter(|t| t.pnl().0 > 0).count() as f64, n_trips as f64),

@@ -9,9 +9,9 @@ use backtest::latency::{Latency, Leg};
 use backtest::record::Recorder;
 use backtest::venue::Rules;
 use engine::strategy::Strategy;
-use engine::{EngineStats, Position};
+use engine::{EngineStats, Position, Reason};
 use feeds::itch50::Subscription;
-use model::{MarketEvent, Nanos, Usd};
+use model::{MarketBody, MarketEvent, Nanos, Symbol, TradingState, Usd, Validity};
 use ringbuf::log::Reader;
 
 use crate::cli::make;
@@ -79,6 +79,9 @@ pub enum Trouble {
     /// The strategy's parameters.
     #[error(transparent)]
     Params(#[from] engine::strategy::ParamError),
+    /// No order could have been sent.
+    #[error("{}: the market never opens in it: a file without its hours wants `backtest.hours = \"always\"`", .0.display())]
+    NeverOpen(PathBuf),
     /// What the days are run with.
     #[error(transparent)]
     Settings(#[from] backtest::day::SettingsError),
@@ -151,13 +154,45 @@ fn leg(from: &LegFrom) -> Result<Leg, Trouble> {
     Ok(Leg::Measured(took.into()))
 }
 
-/// A file's messages as events of the configuration's instruments, until one cannot be had.
+/// A file's messages as events of the configuration's instruments, until one cannot be had. Of an instrument whose orders come before the venue has said whether it trades (a file that begins in mid-day)
+/// it is taken that it does.
 struct Events<'a> {
     source: Source,
     subscription: &'a mut Subscription,
     messages: u64,
     trouble: &'a mut Option<Trouble>,
     file: &'a Path,
+    /// By instrument: the venue has said whether it trades, or it is taken so.
+    is_told: Vec<bool>,
+    /// Behind what was made up.
+    held: Option<MarketEvent>,
+    /// Hours are left out.
+    always_open: bool,
+}
+
+impl Events<'_> {
+    /// The event, or before it what the file does not say.
+    #[inline]
+    fn told(&mut self, event: MarketEvent) -> MarketEvent {
+        let Some(is_told) = self.is_told.get_mut(event.instrument.index()).filter(|told| !**told) else {
+            return event;
+        };
+        let says = matches!(event.body, MarketBody::TradingAction { .. });
+        if !says && !event.body.touches_book() {
+            return event;
+        }
+        *is_told = true;
+        if says {
+            return event;
+        }
+        self.held = Some(event);
+        let body = MarketBody::TradingAction {
+            symbol: Symbol::BLANK,
+            state: TradingState::Trading,
+            reason: *b"    ",
+        };
+        MarketEvent { body, ..event }
+    }
 }
 
 impl Iterator for Events<'_> {
@@ -165,12 +200,17 @@ impl Iterator for Events<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<MarketEvent> {
+        if let Some(held) = self.held.take() {
+            return Some(held);
+        }
         loop {
             match self.source.next() {
                 Ok(Some(message)) => {
                     self.messages += 1;
                     match self.subscription.event(message) {
-                        Ok(Some(event)) => return Some(event),
+                        Ok(Some(event))
+                            if self.always_open && matches!(event.body, MarketBody::System { .. }) => {}
+                        Ok(Some(event)) => return Some(self.told(event)),
                         Ok(None) => {}
                         Err(e) => {
                             let (file, number, what) =
@@ -203,7 +243,16 @@ fn day<S: Strategy>(config: &Config, latency: &Latency, file: &Path, nth: usize)
     let mut subscription = Subscription::new(&config.instruments);
     let mut trouble = None;
     let source = Source::open(file)?;
-    let events = Events { source, subscription: &mut subscription, messages: 0, trouble: &mut trouble, file };
+    let events = Events {
+        source,
+        subscription: &mut subscription,
+        messages: 0,
+        trouble: &mut trouble,
+        file,
+        is_told: vec![false; config.instruments.len()],
+        held: None,
+        always_open: config.history.always_open,
+    };
     let (ran, engine, recorder_of_day) = day.run(events);
     recorder_of_day.close(&engine);
     if let Some(trouble) = trouble {
@@ -212,6 +261,11 @@ fn day<S: Strategy>(config: &Config, latency: &Latency, file: &Path, nth: usize)
     if ran.messages == 0 {
         let (file, messages) = (file.to_path_buf(), subscription.filtered());
         return Err(Trouble::NothingOfOurs { file, messages });
+    }
+    let turns = engine.instruments().transitions();
+    let was_valid = Reason::ALL.into_iter().any(|why| turns.of(Validity::Valid, why) > 0);
+    if !was_valid && ran.messages > 1_000 {
+        return Err(Trouble::NeverOpen(file.to_path_buf()));
     }
     Ok(Made {
         file: file.to_path_buf(),
