@@ -231,7 +231,7 @@ impl Iterator for Events<'_> {
 }
 
 fn day<S: Strategy>(config: &Config, latency: &Latency, file: &Path, nth: usize) -> Result<Made, Trouble> {
-    let midnight = date_in(file).map_or(nth as u64, |days| days) * 86_400 * 1_000_000_000;
+    let midnight = date_in(file).unwrap_or(nth as u64) * 86_400 * 1_000_000_000;
     let settings = Settings {
         engine: config.engine(),
         rules: Rules { impact: config.history.impact },

@@ -259,31 +259,33 @@ impl Venue {
         change: &BookChange,
         said: &mut Said,
     ) -> u32 {
-        let mut left = change.qty.0;
         let (side, px) = (change.side, change.px);
-        let mut at = 0;
-        while let Some(own) = self.listings[id.index()].own.get_mut(at) {
+        self.make(id, change.qty.0, said, |own| {
             let is_before = own.px == px && !own.ahead.leave(order, change.qty.0);
-            if own.side != side || left == 0 || !(better(side, own.px, px) || is_before) {
-                at += 1;
-                continue;
-            }
-            let qty = own.open.min(left);
-            left -= qty;
-            self.counts.made += u64::from(qty);
-            at += usize::from(!self.fill(id, at, qty, None, b'A', said));
-        }
-        change.qty.0 - left
+            own.side == side && (better(side, own.px, px) || is_before)
+        })
     }
 
     /// An order of history came to rest; what of ours it crosses trades with it. Returns the shares.
     fn meet(&mut self, id: InstrumentId, change: &BookChange, said: &mut Said) -> u32 {
-        let mut left = change.qty.0;
+        if !self.listings[id.index()].trading {
+            return 0;
+        }
         let (side, px) = (change.side, change.px);
-        let mut at = 0;
-        while let Some(own) = self.listings[id.index()].own.get(at) {
-            let meets = own.side != side && crosses(own.side, own.px, px);
-            if !meets || left == 0 || !self.listings[id.index()].trading {
+        self.make(id, change.qty.0, said, |own| own.side != side && crosses(own.side, own.px, px))
+    }
+
+    /// At most `most` shares of ours that rest trade, of those orders that `is_next` says of, best and oldest first. It is asked of every order of the instrument. Returns the shares.
+    fn make(
+        &mut self,
+        id: InstrumentId,
+        most: u32,
+        said: &mut Said,
+        mut is_next: impl FnMut(&mut Own) -> bool,
+    ) -> u32 {
+        let (mut left, mut at) = (most, 0);
+        while let Some(own) = self.listings[id.index()].own.get_mut(at) {
+            if !is_next(own) || left == 0 {
                 at += 1;
                 continue;
             }
@@ -292,7 +294,7 @@ impl Venue {
             self.counts.made += u64::from(qty);
             at += usize::from(!self.fill(id, at, qty, None, b'A', said));
         }
-        change.qty.0 - left
+        most - left
     }
 
     /// The feed shows less of a message of history, for `filled` shares of it were ours.
@@ -596,5 +598,5 @@ impl Venue {
     }
 }
 
-/// A venue's code for orders that it does not take for now (OUCH 5.0, order entry disabled).
-const ENTRY_OFF: u16 = 0x01;
+/// A venue's code for orders that it does not take while the firm's order entry is switched off (OUCH 5.0, reject reason 0C: firm not authorized).
+const ENTRY_OFF: u16 = 0x0c;
