@@ -30,7 +30,7 @@ fn an_hour_gives_the_same_figures_every_time() {
     let always = |more: &str| {
         desk.core().replace("[strategy]", &format!("[backtest]\nhours = \"always\"\n{more}\n[strategy]"))
     };
-    let config = desk.write("colo.toml", &always(""));
+    let config = desk.write("colo.toml", always(""));
     let trades = desk.file("fills.csv");
     let trades_word = trades.display().to_string();
     let one = ask(&config, &[&hour], &["--json", "-", "--trades", &trades_word]).exits(0);
@@ -61,13 +61,13 @@ fn an_hour_gives_the_same_figures_every_time() {
     assert_ne!(larger, all.pointer("/days/0/commands_hash").cloned());
     let far = desk.write(
         "far.toml",
-        &always("order_latency = { least_us = 500, most_us = 900 }\nimpact = \"displayed\""),
+        always("order_latency = { least_us = 500, most_us = 900 }\nimpact = \"displayed\""),
     );
     let farther = hash(ask(&far, &[&hour], &["--json", "-"]));
     assert_eq!(hash(ask(&far, &[&hour], &["--json", "-"])), farther);
     assert_ne!(farther, all.pointer("/days/0/commands_hash").cloned());
     // A file that does not say when the market is open is no day by itself.
-    let told = desk.write("told.toml", &desk.core());
+    let told = desk.write("told.toml", desk.core());
     let refused = ask(&told, &[&hour], &[]).exits(1);
     assert!(refused.stderr.contains("backtest.hours"), "{}", refused.stderr);
 }
@@ -75,7 +75,7 @@ fn an_hour_gives_the_same_figures_every_time() {
 #[test]
 fn what_cannot_be_asked_is_a_sentence() {
     let desk = Desk::new();
-    let config = desk.write("colo.toml", &desk.core());
+    let config = desk.write("colo.toml", desk.core());
     let missing = desk.file("missing.itch");
     let said = ask(&config, &[&missing], &[]).exits(1).stderr;
     assert!(said.contains("missing.itch"), "{said}");
