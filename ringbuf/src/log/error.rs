@@ -5,6 +5,10 @@ use std::io;
 use std::path::PathBuf;
 
 /// Why the writer did not take a record. The log is unchanged.
+///
+/// As wide as the index that is returned in its place, so that a result is two registers. A narrower one is passed through memory, stored in pieces and read
+/// back across them, which waits for the store buffer: ten of twenty nanoseconds a record.
+#[repr(u64)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
     /// The segment is full and the next is not ready. Not to be reached: act on `Writer::low` before.
