@@ -108,9 +108,7 @@ fn compare(stage: &mut Stage<'_>, mix: &Mix, times: usize) {
     let mut one = (flat, anew());
     let apply = |(flat, messages): &mut (FlatBooks, Messages), _| {
         let message = messages.next().expect("as many as there are").expect("whole");
-        if let Ok(event) = itch50::decode(message) {
-            black_box(&flat.apply(&event));
-        }
+        let _ = itch50::decode_with(message, |event| black_box(&flat.apply(&event)).effect);
     };
     let begin = |(flat, messages): &mut (FlatBooks, _)| {
         flat.clear();
@@ -166,9 +164,7 @@ fn load(words: &[u64], n: usize) {
 /// The whole day, message by message.
 fn single<B: Books>(books: &mut B, mix: &Mix) {
     for message in Messages::new(black_box(&mix.bytes)).flatten() {
-        if let Ok(event) = itch50::decode(message) {
-            black_box(&books.apply(&event));
-        }
+        let _ = itch50::decode_with(message, |event| black_box(&books.apply(&event)).effect);
     }
 }
 
@@ -178,7 +174,9 @@ fn batched(books: &mut FlatBooks, mix: &Mix) {
     let mut batch: Vec<MarketEvent> = Vec::with_capacity(AHEAD);
     loop {
         batch.clear();
-        batch.extend(messages.by_ref().take(AHEAD).flat_map(itch50::decode));
+        for message in messages.by_ref().take(AHEAD) {
+            let _ = itch50::decode_with(message, |event| batch.push(event));
+        }
         if batch.is_empty() {
             break;
         }

@@ -42,7 +42,9 @@ fn decode(criterion: &mut Criterion) {
     stage.time(Role::Floor, "walk", MESSAGES, &mut (), |()| {}, |()| walk(black_box(day)));
     let decode_all = |(): &mut ()| {
         for message in Messages::new(black_box(day)).flatten() {
-            black_box(&itch50::decode(message));
+            let _ = black_box(itch50::decode_with(message, |event| {
+                black_box(&event);
+            }));
         }
     };
     stage.time(Role::Ours, "decode", MESSAGES, &mut (), |()| {}, decode_all);
@@ -55,7 +57,9 @@ fn decode(criterion: &mut Criterion) {
         |_| {},
         |subscription| {
             for message in Messages::new(black_box(day)).flatten() {
-                black_box(&subscription.event(message));
+                let _ = black_box(subscription.event_to(message, |event| {
+                    black_box(&event);
+                }));
             }
         },
     );

@@ -395,12 +395,18 @@ impl<S: Strategy> Core<S> {
     /// Applies an input that is in the journal.
     #[inline]
     fn apply(&mut self, now: Nanos, input: &Input, received: Nanos) {
+        self.applied(received, |engine, out| engine.decide(now, input, out));
+    }
+
+    /// Has the engine decide about an input that is in the journal.
+    #[inline(always)]
+    fn applied(&mut self, received: Nanos, decide: impl FnOnce(&mut Engine<S>, &mut Outbox)) {
         if self.blind {
             return;
         }
         if self.timed {
             let start = self.clock.now();
-            self.engine.decide(now, input, &mut self.outbox);
+            decide(&mut self.engine, &mut self.outbox);
             let took = self.clock.now().since(start).0;
             let stage = match self.outbox.commands().is_empty() {
                 true => &mut self.publisher.book,
@@ -408,7 +414,7 @@ impl<S: Strategy> Core<S> {
             };
             stage.record(took);
         } else {
-            self.engine.decide(now, input, &mut self.outbox);
+            decide(&mut self.engine, &mut self.outbox);
         }
         let mut gone = Gone::default();
         if !self.outbox.is_empty() {
@@ -500,9 +506,9 @@ impl<S: Strategy> Core<S> {
                 });
             }
             FeedItem::Event(_) if self.skipping => {}
-            FeedItem::Event(event) => {
+            FeedItem::Event(ref event) => {
                 let received = self.packet_received;
-                self.apply(received, &Input::Market(feed, event), received);
+                self.applied(received, |engine, out| engine.decide_market(received, feed, event, out));
             }
             FeedItem::Status { .. } if self.latched => {}
             FeedItem::Status { received, status } => self.on_status(received, feed, status),

@@ -16,7 +16,7 @@ use feeds::channel::{Channel, ChannelConfig, Sink, Taken};
 use feeds::itch50::Subscription;
 use gateways::gateway::{Barrier, GatewayConfig, Notice, OrderGateway, OuchGateway, ReportSink};
 use gateways::soupbintcp::ClientConfig;
-use model::{ExecutionReport, FeedStatus, Input, MarketEvent, Nanos, SessionEvent};
+use model::{ExecutionReport, FeedStatus, MarketEvent, Nanos, SessionEvent};
 
 use super::desk::{self, FEED, GATEWAY, INSTRUMENTS, START, STEP, Venue};
 use super::scratch::Scratch;
@@ -45,8 +45,11 @@ impl Sink for Decoded {
             self.first = seq;
         }
         self.count += 1;
-        self.events.extend(self.subscription.event(message).ok().flatten());
-        Taken::Whole
+        let events = &mut self.events;
+        match self.subscription.event_to(message, |event| events.push(event)) {
+            Ok(()) => Taken::Whole,
+            Err(error) => panic!("these are sound: {error}"),
+        }
     }
 
     fn status(&mut self, status: FeedStatus) {
@@ -177,12 +180,12 @@ impl<S: Strategy> Path<S> {
         if let Some(journal) = &mut self.journal {
             journal.write(&Record::Market { now, feed: FEED, count, first });
         }
-        for (k, event) in self.decoded.events.drain(..).enumerate() {
+        for (k, event) in self.decoded.events.iter().enumerate() {
             if k > 0 {
                 self.engine.account(&mut self.out);
                 self.out.clear();
             }
-            self.engine.decide(now, &Input::Market(FEED, event), &mut self.out);
+            self.engine.decide_market(now, FEED, event, &mut self.out);
             if self.out.is_empty() {
                 continue;
             }
@@ -196,6 +199,7 @@ impl<S: Strategy> Path<S> {
                 self.venue.note(command.token());
             }
         }
+        self.decoded.events.clear();
         black_box(self.gateway.transmit());
     }
 }

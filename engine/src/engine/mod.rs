@@ -44,8 +44,8 @@ mod sessions;
 mod stats;
 
 use model::{
-    BreakerCause, BreakerLevel, FeedId, GatewayId, HaltReason, Input, Instrument, InstrumentId, Nanos, Usd,
-    VenueRef,
+    BreakerCause, BreakerLevel, FeedId, GatewayId, HaltReason, Input, Instrument, InstrumentId, MarketEvent,
+    Nanos, Usd, VenueRef,
 };
 
 use self::close::Close;
@@ -218,14 +218,7 @@ impl<S: Strategy> Engine<S> {
     /// Where the input before has not been accounted for.
     #[inline]
     pub fn decide(&mut self, now: Nanos, input: &Input, out: &mut Outbox) {
-        assert!(!self.unaccounted, "each input is accounted for before the next");
-        self.unaccounted = true;
-        self.now = self.now.max(now);
-        self.stamp = now;
-        self.stats.inputs += 1;
-        if self.instruments.due() <= self.now {
-            self.on_due(out);
-        }
+        self.begin(now, out);
         match input {
             Input::Market(feed, event) => self.on_market(*feed, event, out),
             Input::Feed(feed, status) => self.on_feed(*feed, *status, out),
@@ -238,6 +231,28 @@ impl<S: Strategy> Engine<S> {
                     self.call(out, |s, view, intents| s.on_timer(view, intents));
                 }
             }
+        }
+    }
+
+    /// As [`Engine::decide`] of [`Input::Market`], without putting one together: an event is read where it lies.
+    ///
+    /// # Panics
+    /// Where the input before has not been accounted for.
+    #[inline]
+    pub fn decide_market(&mut self, now: Nanos, feed: FeedId, event: &MarketEvent, out: &mut Outbox) {
+        self.begin(now, out);
+        self.on_market(feed, event, out);
+    }
+
+    #[inline(always)]
+    fn begin(&mut self, now: Nanos, out: &mut Outbox) {
+        assert!(!self.unaccounted, "each input is accounted for before the next");
+        self.unaccounted = true;
+        self.now = self.now.max(now);
+        self.stamp = now;
+        self.stats.inputs += 1;
+        if self.instruments.due() <= self.now {
+            self.on_due(out);
         }
     }
 

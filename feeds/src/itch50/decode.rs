@@ -100,8 +100,17 @@ pub fn locate(msg: &[u8]) -> Option<u16> {
 /// [`DecodeError`]; nothing of the message may be used then.
 #[inline]
 pub fn decode(msg: &[u8]) -> Result<MarketEvent, DecodeError> {
+    decode_with(msg, |event| event)
+}
+
+/// As [`decode`], and does with the event what `to` does, without moving it: what is done with each kind of message is compiled for that kind.
+///
+/// # Errors
+/// [`DecodeError`]; `to` was not called then.
+#[inline(always)]
+pub fn decode_with<R>(msg: &[u8], to: impl FnOnce(MarketEvent) -> R) -> Result<R, DecodeError> {
     // Too short for a locate is too short for any type, so this 0 is never seen.
-    decode_as(InstrumentId(locate(msg).unwrap_or(0)), msg)
+    decode_to(InstrumentId(locate(msg).unwrap_or(0)), msg, to)
 }
 
 /// Whether a message is a `C` whose printable letter is neither `Y` nor `N`.
@@ -113,67 +122,91 @@ pub fn is_odd_execution(msg: &[u8]) -> bool {
 /// One message as an event of an instrument that is known otherwise.
 #[inline]
 pub(super) fn decode_as(instrument: InstrumentId, msg: &[u8]) -> Result<MarketEvent, DecodeError> {
+    decode_to(instrument, msg, |event| event)
+}
+
+/// The event of a view, its body as the macro's user writes it.
+macro_rules! event {
+    ($msg:ident, $instrument:ident, $view:ident, $m:ident => $body:expr) => {{
+        let $m = $view::of_kind($msg)?;
+        let body = $body;
+        MarketEvent { ts_event: $m.timestamp(), instrument: $instrument, body }
+    }};
+}
+
+/// One message as an event, handed to `to`, which is once in each arm of the messages that come by the million: the event is then written where it is wanted,
+/// field by field and once. Returned, it would be moved from result to result; a move reads in wide words what was stored in narrow ones, and waits for the store buffer.
+#[inline(always)]
+pub(super) fn decode_to<R>(
+    instrument: InstrumentId,
+    msg: &[u8],
+    to: impl FnOnce(MarketEvent) -> R,
+) -> Result<R, DecodeError> {
     let Some(&kind) = msg.first() else { return Err(DecodeError::Empty) };
-    // Each arm makes the whole event: the compiler then writes it once, where the caller wants it.
-    macro_rules! event {
-        ($view:ident, $m:ident => $body:expr) => {{
-            let $m = $view::of_kind(msg)?;
-            let body = $body;
-            Ok(MarketEvent { ts_event: $m.timestamp(), instrument, body })
-        }};
-    }
-    match kind {
-        b'A' => event!(AddOrder, m => MarketBody::Add {
+    Ok(match kind {
+        b'A' => to(event!(msg, instrument, AddOrder, m => MarketBody::Add {
             order: VenueRef(m.order_ref()),
             px: Px::from_wire(m.price()),
             qty: Qty(m.shares()),
             side: side(kind, m.side())?,
             mpid: *b"    ",
-        }),
-        b'D' => event!(OrderDelete, m => MarketBody::Delete { order: VenueRef(m.order_ref()) }),
-        b'U' => event!(OrderReplace, m => MarketBody::Replace {
+        })),
+        b'D' => to(
+            event!(msg, instrument, OrderDelete, m => MarketBody::Delete { order: VenueRef(m.order_ref()) }),
+        ),
+        b'U' => to(event!(msg, instrument, OrderReplace, m => MarketBody::Replace {
             old: VenueRef(m.orig_order_ref()),
             new: VenueRef(m.new_order_ref()),
             qty: Qty(m.shares()),
             px: Px::from_wire(m.price()),
-        }),
-        b'E' => event!(OrderExecuted, m => MarketBody::Execute {
+        })),
+        b'E' => to(event!(msg, instrument, OrderExecuted, m => MarketBody::Execute {
             order: VenueRef(m.order_ref()),
             qty: Qty(m.executed_shares()),
             match_number: m.match_number(),
-        }),
-        b'X' => event!(OrderCancel, m => MarketBody::Reduce {
+        })),
+        b'X' => to(event!(msg, instrument, OrderCancel, m => MarketBody::Reduce {
             order: VenueRef(m.order_ref()),
             qty: Qty(m.cancelled_shares()),
-        }),
-        b'F' => event!(AddOrderMpid, m => MarketBody::Add {
+        })),
+        b'F' => to(event!(msg, instrument, AddOrderMpid, m => MarketBody::Add {
             order: VenueRef(m.order_ref()),
             px: Px::from_wire(m.price()),
             qty: Qty(m.shares()),
             side: side(kind, m.side())?,
             mpid: m.attribution(),
-        }),
-        b'C' => event!(OrderExecutedWithPrice, m => MarketBody::ExecuteAt {
+        })),
+        b'C' => to(event!(msg, instrument, OrderExecutedWithPrice, m => MarketBody::ExecuteAt {
             order: VenueRef(m.order_ref()),
             qty: Qty(m.executed_shares()),
             match_number: m.match_number(),
             px: Px::from_wire(m.execution_price()),
             printable: m.printable() == b'Y',
-        }),
-        b'P' => event!(Trade, m => MarketBody::Trade {
+        })),
+        b'P' => to(event!(msg, instrument, Trade, m => MarketBody::Trade {
             px: Px::from_wire(m.price()),
             qty: Qty(m.shares()),
             match_number: m.match_number(),
             side: side(kind, m.side())?,
-        }),
-        b'Q' => event!(CrossTrade, m => MarketBody::Cross {
+        })),
+        _ => to(decode_seldom(kind, instrument, msg)?),
+    })
+}
+
+/// The messages that do not come by the million.
+#[inline(never)]
+fn decode_seldom(kind: u8, instrument: InstrumentId, msg: &[u8]) -> Result<MarketEvent, DecodeError> {
+    Ok(match kind {
+        b'Q' => event!(msg, instrument, CrossTrade, m => MarketBody::Cross {
             qty: m.shares(),
             match_number: m.match_number(),
             px: Px::from_wire(m.cross_price()),
             cross: cross(m.cross_type()),
         }),
-        b'B' => event!(BrokenTrade, m => MarketBody::BrokenTrade { match_number: m.match_number() }),
-        b'I' => event!(Imbalance, m => MarketBody::Imbalance {
+        b'B' => {
+            event!(msg, instrument, BrokenTrade, m => MarketBody::BrokenTrade { match_number: m.match_number() })
+        }
+        b'I' => event!(msg, instrument, Imbalance, m => MarketBody::Imbalance {
             paired: m.paired_shares(),
             imbalance: m.imbalance_shares(),
             far_e4: m.far_price(),
@@ -183,8 +216,8 @@ pub(super) fn decode_as(instrument: InstrumentId, msg: &[u8]) -> Result<MarketEv
             cross: cross(m.cross_type()),
             variation: m.price_variation(),
         }),
-        b'S' => event!(SystemEvent, m => MarketBody::System { code: m.event_code() }),
-        b'R' => event!(StockDirectory, m => MarketBody::Directory {
+        b'S' => event!(msg, instrument, SystemEvent, m => MarketBody::System { code: m.event_code() }),
+        b'R' => event!(msg, instrument, StockDirectory, m => MarketBody::Directory {
             symbol: m.stock(),
             round_lot: m.round_lot_size(),
             market_category: m.market_category(),
@@ -200,51 +233,53 @@ pub(super) fn decode_as(instrument: InstrumentId, msg: &[u8]) -> Result<MarketEv
             etp_leverage: m.etp_leverage(),
             inverse: m.inverse(),
         }),
-        b'H' => event!(TradingAction, m => MarketBody::TradingAction {
+        b'H' => event!(msg, instrument, TradingAction, m => MarketBody::TradingAction {
             symbol: m.stock(),
             state: trading_state(m.trading_state()),
             reason: m.reason(),
         }),
-        b'Y' => event!(RegShoRestriction, m => MarketBody::ShortSaleRestriction {
+        b'Y' => event!(msg, instrument, RegShoRestriction, m => MarketBody::ShortSaleRestriction {
             symbol: m.stock(),
             action: m.reg_sho_action(),
         }),
-        b'L' => event!(ParticipantPosition, m => MarketBody::ParticipantPosition {
+        b'L' => event!(msg, instrument, ParticipantPosition, m => MarketBody::ParticipantPosition {
             mpid: m.mpid(),
             symbol: m.stock(),
             primary: m.primary_mm(),
             mode: m.mm_mode(),
             state: m.mp_state(),
         }),
-        b'V' => event!(MwcbDecline, m => MarketBody::CircuitBreakerLevels {
+        b'V' => event!(msg, instrument, MwcbDecline, m => MarketBody::CircuitBreakerLevels {
             level1_e8: m.level1(),
             level2_e8: m.level2(),
             level3_e8: m.level3(),
         }),
-        b'W' => event!(MwcbStatus, m => MarketBody::CircuitBreaker { level: m.breached_level() }),
-        b'K' => event!(IpoQuoting, m => MarketBody::IpoQuoting {
+        b'W' => {
+            event!(msg, instrument, MwcbStatus, m => MarketBody::CircuitBreaker { level: m.breached_level() })
+        }
+        b'K' => event!(msg, instrument, IpoQuoting, m => MarketBody::IpoQuoting {
             symbol: m.stock(),
             release_s: m.ipo_release_time_s(),
             qualifier: m.ipo_qualifier(),
             px_e4: m.ipo_price(),
         }),
-        b'J' => event!(AuctionCollar, m => MarketBody::AuctionCollar {
+        b'J' => event!(msg, instrument, AuctionCollar, m => MarketBody::AuctionCollar {
             symbol: m.stock(),
             reference_e4: m.ref_price(),
             upper_e4: m.upper_price(),
             lower_e4: m.lower_price(),
             extension: m.extension(),
         }),
-        b'h' => event!(OperationalHalt, m => MarketBody::OperationalHalt {
+        b'h' => event!(msg, instrument, OperationalHalt, m => MarketBody::OperationalHalt {
             symbol: m.stock(),
             market: m.market_code(),
             action: m.action(),
         }),
-        b'N' => event!(RetailInterest, m => MarketBody::RetailInterest {
+        b'N' => event!(msg, instrument, RetailInterest, m => MarketBody::RetailInterest {
             symbol: m.stock(),
             flag: m.interest_flag(),
         }),
-        b'O' => event!(DirectListing, m => MarketBody::DirectListing {
+        b'O' => event!(msg, instrument, DirectListing, m => MarketBody::DirectListing {
             open_eligibility: m.open_eligibility(),
             min_e4: m.min_price(),
             max_e4: m.max_price(),
@@ -253,8 +288,8 @@ pub(super) fn decode_as(instrument: InstrumentId, msg: &[u8]) -> Result<MarketEv
             lower_e4: m.lower_collar(),
             upper_e4: m.upper_collar(),
         }),
-        other => Err(DecodeError::Unknown(other)),
-    }
+        other => return Err(DecodeError::Unknown(other)),
+    })
 }
 
 /// Buys and sells come as they like: that a letter is one of the two may be a branch, which of the two may not.

@@ -23,6 +23,6 @@ mod subscription;
 mod tally;
 pub mod wire;
 
-pub use decode::{DecodeError, decode, is_odd_execution, locate};
+pub use decode::{DecodeError, decode, decode_with, is_odd_execution, locate};
 pub use subscription::Subscription;
 pub use tally::Tally;

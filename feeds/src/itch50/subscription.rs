@@ -14,7 +14,7 @@
 
 use model::{Instrument, InstrumentId, MarketEvent, Symbol};
 
-use super::decode::decode_as;
+use super::decode::{decode_as, decode_to};
 use super::wire::{AddOrder, AddOrderMpid, IpoQuoting, LENGTHS, StockDirectory, TradingAction};
 use super::{DecodeError, Tally, decode, is_odd_execution, locate};
 use crate::moldudp64;
@@ -94,15 +94,31 @@ impl Subscription {
     /// [`DecodeError`]. A message of an instrument that is not wanted is not looked at closely: only its type is checked.
     #[inline]
     pub fn event(&mut self, msg: &[u8]) -> Result<Option<MarketEvent>, DecodeError> {
+        let mut said = None;
+        self.event_to(msg, |event| said = Some(event))?;
+        Ok(said)
+    }
+
+    /// As [`Subscription::event`], which moves the event: here it is written where `to` puts it.
+    ///
+    /// # Errors
+    /// [`DecodeError`]; `to` was not called then.
+    #[inline(always)]
+    pub fn event_to(&mut self, msg: &[u8], mut to: impl FnMut(MarketEvent)) -> Result<(), DecodeError> {
         self.tally.count(msg);
         // Without a locate it is shorter than any type: decoding tells which error it is.
-        let Some(locate) = locate(msg) else { return decode(msg).map(Some) };
+        let Some(locate) = locate(msg) else { return decode(msg).map(to) };
         match self.instrument(locate) {
             // The one test on the type before decoding is a bit test that is almost never true.
             Some(id) if !matches!(msg[0], b'S' | b'V' | b'W' | b'R' | b'H' | b'K' | b'C') => {
-                decode_as(id, msg).map(Some)
+                decode_to(id, msg, to)
             }
-            known => self.by_kind(locate, known, msg),
+            known => {
+                if let Some(event) = self.by_kind(locate, known, msg)? {
+                    to(event);
+                }
+                Ok(())
+            }
         }
     }
 
@@ -207,13 +223,8 @@ impl Decode for Subscription {
     }
 
     #[inline]
-    fn decode(&mut self, msg: &[u8], mut event: impl FnMut(MarketEvent)) -> Result<(), Refusal> {
-        match self.event(msg) {
-            Ok(Some(e)) => event(e),
-            Ok(None) => {}
-            Err(error) => return Err(error.refusal()),
-        }
-        Ok(())
+    fn decode(&mut self, msg: &[u8], event: impl FnMut(MarketEvent)) -> Result<(), Refusal> {
+        self.event_to(msg, event).map_err(DecodeError::refusal)
     }
 
     fn events_max(&self) -> usize {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use engine::book::{BookCapacity, BookChange, BookStats, Books, FlatBooks, Top};
 use feeds::binaryfile::Messages;
-use feeds::itch50::{DecodeError, Tally, decode, locate};
+use feeds::itch50::{DecodeError, Tally, decode, decode_with, locate};
 use model::{InstrumentId, MarketBody, MarketEvent, Nanos, Side, Symbol};
 
 use super::Difference;
@@ -224,14 +224,14 @@ impl Builder {
             if self.filter.as_mut().is_some_and(|f| !f.passes(msg)) {
                 continue;
             }
-            match decode(msg) {
-                Ok(event) => {
-                    let change = self.books.apply(&event);
-                    if change.top_changed {
-                        self.note(&event, &change, &mut rows);
-                    }
+            let built = decode_with(msg, |event| {
+                let change = self.books.apply(&event);
+                if change.top_changed {
+                    self.note(&event, &change, &mut rows);
                 }
-                Err(e) => self.count(e),
+            });
+            if let Err(e) = built {
+                self.count(e);
             }
         }
     }

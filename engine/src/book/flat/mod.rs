@@ -345,7 +345,8 @@ impl Books for FlatBooks {
         self.touch(events);
     }
 
-    #[inline]
+    // Always: where the kind of message is known already, nothing is left to choose.
+    #[inline(always)]
     fn apply(&mut self, ev: &MarketEvent) -> BookChange {
         let id = ev.instrument;
         let change = match ev.body {
