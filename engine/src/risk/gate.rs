@@ -234,9 +234,11 @@ impl Gate {
         if orders.open() >= self.limits.max_open_orders as usize || !orders.has_room() {
             return Err(RiskReject::OpenOrders);
         }
-        let short = self.fits(world, orders, &n, 0)?;
+        // Asked for here, where everything else is still to be looked at: of a day's orders the place is in no near cache.
         let key = n.key().hashed();
-        if self.recent.holds(key, world.now) {
+        let last_alike = self.recent.last_alike(key);
+        let short = self.fits(world, orders, &n, 0)?;
+        if self.recent.holds(key, last_alike, world.now) {
             return Err(RiskReject::Duplicate);
         }
         if self.repeats.is_beyond(n.instrument, n.side, n.qty, world.now) {

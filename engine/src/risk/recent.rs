@@ -78,9 +78,15 @@ impl Recent {
         of.hash as usize & (self.heads.len() - 1)
     }
 
+    /// Where to look for one like it: the last that fell into its place, 0 for none.
     #[inline(always)]
-    pub(super) fn holds(&self, of: Hashed, now: Nanos) -> bool {
-        let mut number = self.heads[self.bucket(of)];
+    pub(super) fn last_alike(&self, of: Hashed) -> u64 {
+        self.heads[self.bucket(of)]
+    }
+
+    #[inline(always)]
+    pub(super) fn holds(&self, of: Hashed, last_alike: u64, now: Nanos) -> bool {
+        let mut number = last_alike;
         // What was overwritten is older than all that is there, and so is what it names.
         while number != 0 && self.last - number < self.ring.len() as u64 {
             let e = &self.ring[number as usize & (self.ring.len() - 1)];
@@ -114,6 +120,10 @@ impl Recent {
 mod tests {
     use super::*;
 
+    fn holds(r: &Recent, key: Key, now: Nanos) -> bool {
+        r.holds(key.hashed(), r.last_alike(key.hashed()), now)
+    }
+
     /// Room for `orders` of 1 s.
     fn recent(orders: u32, window: Nanos) -> Recent {
         let limits =
@@ -125,19 +135,19 @@ mod tests {
     fn the_same_order_twice_is_seen_within_the_window() {
         let mut r = recent(100, Nanos(10));
         let key = Key { instrument: InstrumentId(1), side: Side::Sell, px: Px(5), qty: Qty(1) };
-        assert!(!r.holds(key.hashed(), Nanos(100)));
+        assert!(!holds(&r, key, Nanos(100)));
         r.remember(key.hashed(), Nanos(100));
-        assert!(r.holds(key.hashed(), Nanos(109)));
-        assert!(!r.holds(key.hashed(), Nanos(110)));
+        assert!(holds(&r, key, Nanos(109)));
+        assert!(!holds(&r, key, Nanos(110)));
         for other in [
             Key { px: Px(6), ..key },
             Key { qty: Qty(2), ..key },
             Key { side: Side::Buy, ..key },
             Key { instrument: InstrumentId(2), ..key },
         ] {
-            assert!(!r.holds(other.hashed(), Nanos(101)));
+            assert!(!holds(&r, other, Nanos(101)));
         }
-        assert!(!recent(100, Nanos(0)).holds(key.hashed(), Nanos(0)));
+        assert!(!holds(&recent(100, Nanos(0)), key, Nanos(0)));
     }
 
     /// Against a list of all orders, at the highest rate that the limits let pass, over windows that hold many and few.
@@ -158,7 +168,7 @@ mod tests {
                     qty: Qty((draw >> 16 & 7) as u32),
                 };
                 let naive = all.iter().any(|(at, k)| *k == key && now.since(*at) < window);
-                assert_eq!(r.holds(key.hashed(), now), naive, "rate {rate}, window {window:?}, order {n}");
+                assert_eq!(holds(&r, key, now), naive, "rate {rate}, window {window:?}, order {n}");
                 seen += u32::from(naive);
                 if !naive {
                     r.remember(key.hashed(), now);
