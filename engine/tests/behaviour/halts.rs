@@ -38,6 +38,18 @@ fn an_operators_halt_leaves_orders_to_the_strategy() {
 }
 
 #[test]
+fn a_resume_of_what_nothing_restrains_does_nothing() {
+    let mut kit = with_orders(1);
+    kit.told();
+    assert_eq!(kit.control(Control::Resume), []);
+    assert_eq!(
+        (kit.told(), kit.out.alarms()),
+        (vec![], &[][..]),
+        "nothing was lifted, and no loss is forgiven"
+    );
+}
+
+#[test]
 fn every_other_halt_cancels_everything() {
     for reason in [
         HaltReason::Shutdown,
