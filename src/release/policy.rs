@@ -42,6 +42,7 @@
 //! steps_percent = [10, 50, 100]   # of the target; a release begins at the first
 //! sessions_a_step = 5             # clean live sessions before the next
 //! min_minutes = 60                # each
+//! max_alarms = 0                  # each
 //!
 //! [limits.target]                 # as under [risk]; all but the last three have to be here
 //! max_order_quantity = 1000
@@ -182,6 +183,9 @@ pub struct Limits {
     /// How long each has to be.
     #[serde(default)]
     pub min_minutes: u64,
+    /// How many alarms each may have.
+    #[serde(default)]
+    pub max_alarms: u64,
     /// What is aimed for.
     pub target: Target,
 }
