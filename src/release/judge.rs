@@ -214,8 +214,12 @@ impl<'a> Look<'a> {
     }
 
     fn live(&mut self, asks: &policy::Limits, approval: &str) {
-        let clean =
-            Clean { approval: Some(approval), min_minutes: asks.min_minutes, min_fills: 0, max_alarms: 0 };
+        let clean = Clean {
+            approval: Some(approval),
+            min_minutes: asks.min_minutes,
+            min_fills: 0,
+            max_alarms: asks.max_alarms,
+        };
         // An approval ends by itself, and its sessions with it.
         self.enough("limits", "live", (asks.sessions_a_step, 366), &clean);
     }
