@@ -10,7 +10,7 @@ use crate::config::{Config, Environment};
 use crate::core::RunReport;
 use crate::manifest::Pair;
 use crate::release::gate::{Admission, admit};
-use crate::release::{evidence, limits};
+use crate::release::{Refused, evidence, limits};
 
 /// Refuses a gateway that leads to production, where the mode reaches none.
 ///
@@ -32,11 +32,9 @@ pub(super) fn reaches_no_production(config: &Config, file: &Path) -> Result<(), 
 /// # Errors
 /// Exit code 4.
 pub(super) fn admitted(config: &Config, pair: &Pair, file: &Path) -> Result<Admission, Failure> {
-    let refused = |why| {
-        Failure::with(
-            Exit::Gate,
-            format!("{}: --mode live is refused:\n{why}\nnothing has logged in", file.display()),
-        )
+    let refused = |why: Refused| {
+        let (file, why) = (file.display(), why.0.join("; "));
+        Failure::with(Exit::Gate, format!("{file}: --mode live is refused: {why}; nothing has logged in"))
     };
     let admission = admit(config, pair, &evidence::host(), Clock::new().now()).map_err(refused)?;
     let Admission { number, signers, limits_percent, .. } = &admission;
