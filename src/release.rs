@@ -75,6 +75,12 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
+/// A text of a file as a terminal may have it: without what would steer it.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+}
+
 /// What is released: one program with one configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {

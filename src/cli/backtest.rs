@@ -106,7 +106,9 @@ fn backtest(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
 /// The figures as sealed evidence: with the hashes of program, configuration, parameters, and of each file of the market.
 fn told(mut figures: serde_json::Value, config: &Config, data: &[PathBuf]) -> Result<String, Failure> {
     let hash = |file: &PathBuf| {
-        let sha256 = manifest::of_file(file).map_err(|e| Failure::new(format!("{}: {e}", file.display())))?;
+        let failed = |e| Failure::new(format!("{}: {e}", file.display()));
+        // What came by a pipe is gone.
+        let sha256 = file.is_file().then(|| manifest::of_file(file).map_err(failed)).transpose()?;
         Ok(json!({ "file": file.display().to_string(), "sha256": sha256 }))
     };
     figures["data"] = data.iter().map(hash).collect::<Result<_, Failure>>()?;

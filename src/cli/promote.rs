@@ -14,7 +14,7 @@ use crate::release::keys::{Approvers, PrivateKey};
 use crate::release::log::Log;
 use crate::release::policy::Policy;
 use crate::release::store::Kept;
-use crate::release::{COMMIT, Refused, Stage, Subject, evidence};
+use crate::release::{COMMIT, Refused, Stage, Subject, evidence, plain};
 use model::Nanos;
 
 /// Promotes a strategy to paper or live: holds the evidence to the stage's policy, signs, and appends to the release log when enough approvers have.
@@ -59,7 +59,7 @@ pub struct Args {
 
 /// A gate that is not met.
 pub(super) fn unmet(why: impl std::fmt::Display) -> Failure {
-    Failure::with(Exit::Gate, why)
+    Failure::with(Exit::Gate, plain(&why.to_string()))
 }
 
 /// The table [release], or what its absence means.
@@ -220,7 +220,7 @@ pub(super) fn summary(s: &Statement) -> String {
         percent => format!("{percent} % of the policy's target"),
     };
     let hosts = if s.hosts.is_empty() { "any".to_owned() } else { s.hosts.join(", ") };
-    format!(
+    let text = format!(
         "{} of {} to {}\n  program     {}\n  config      {}\n  params      {}\n  commit      {}\n  policy      {}\n  limits      {limits}\n  \
          hosts       {hosts}\n  evidence    {} files, {} of the market\n  until       {}",
         s.strategy,
@@ -234,7 +234,8 @@ pub(super) fn summary(s: &Statement) -> String {
         s.evidence.len(),
         s.data_sha256.len(),
         timestamp(Nanos(s.expires_ns)),
-    )
+    );
+    plain(&text)
 }
 
 impl From<Refused> for Failure {

@@ -18,7 +18,7 @@ use crate::release::log::{Active, Entry, Log, Said};
 use crate::release::policy::Policy;
 use crate::release::rollback::Rollback;
 use crate::release::store::Kept;
-use crate::release::{Refused, Stage};
+use crate::release::{Refused, Stage, plain};
 
 /// The release log: what was approved, what is in force, and the way back to what was.
 #[derive(Debug, clap::Args)]
@@ -163,7 +163,7 @@ fn line(entry: &Entry, approvers: &Approvers) -> String {
         Said::Rollback(r) => format!("back to {:.12}: {}", r.to, r.reason),
     };
     let (at, seal, by) = (timestamp(entry.at), &entry.seal, names(entry, approvers));
-    format!("{:>4}  {at}  {seal:.12}  {core} {stage}: {what}; signed by {by}\n", entry.number)
+    plain(&format!("{:>4}  {at}  {seal:.12}  {core} {stage}: {what}; signed by {by}\n", entry.number))
 }
 
 fn log(of: &Of, json: bool) -> Outcome {

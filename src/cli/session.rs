@@ -10,7 +10,7 @@ use crate::config::{Config, Environment};
 use crate::core::RunReport;
 use crate::manifest::Pair;
 use crate::release::gate::{Admission, admit};
-use crate::release::{Refused, evidence, limits};
+use crate::release::{Refused, evidence, limits, plain};
 
 /// Refuses a gateway that leads to production, where the mode reaches none.
 ///
@@ -33,7 +33,7 @@ pub(super) fn reaches_no_production(config: &Config, file: &Path) -> Result<(), 
 /// Exit code 4.
 pub(super) fn admitted(config: &Config, pair: &Pair, file: &Path) -> Result<Admission, Failure> {
     let refused = |why: Refused| {
-        let (file, why) = (file.display(), why.0.join("; "));
+        let (file, why) = (file.display(), plain(&why.0.join("; ")));
         Failure::with(Exit::Gate, format!("{file}: --mode live is refused: {why}; nothing has logged in"))
     };
     let admission = admit(config, pair, &evidence::host(), Clock::new().now()).map_err(refused)?;

@@ -179,7 +179,7 @@ impl Draft<'_> {
             Err(Refused(more)) => return Err(Refused(missing.into_iter().chain(more).collect())),
         };
         let of_market = |p: &&Piece| match &p.shown {
-            Shown::Backtest(b) => b.data.iter().map(|f| f.sha256.clone()).collect(),
+            Shown::Backtest(b) => b.data.iter().filter_map(|f| f.sha256.clone()).collect(),
             _ => Vec::new(),
         };
         let market: BTreeSet<_> = found.used.values().flat_map(of_market).collect();

@@ -153,8 +153,8 @@ pub struct Backtest {
 /// A file of the market.
 #[derive(Clone, Debug, Deserialize)]
 pub struct MarketFile {
-    /// SHA-256 of its bytes.
-    pub sha256: String,
+    /// SHA-256 of its bytes; nothing of what came by a pipe, which counts for nothing.
+    pub sha256: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

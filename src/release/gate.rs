@@ -36,25 +36,19 @@ pub struct Admission {
 /// # Errors
 /// Everything that is missing, each in a sentence.
 pub fn admit(config: &Config, pair: &Pair, host: &str, now: Nanos) -> Result<Admission, Refused> {
-    let mixed: Vec<_> = config
-        .gateways
-        .iter()
-        .filter(|g| g.environment == Environment::Test)
-        .map(|g| {
-            format!(
-                "gateway {} is marked \"test\": --mode live reaches production, and nothing else beside it",
-                g.id
-            )
-        })
+    let is_test = config.gateways.iter().filter(|g| g.environment == Environment::Test);
+    let mut mixed: Vec<_> = is_test
+        .map(|g| format!("gateway {} is marked \"test\", and live reaches production alone", g.id))
         .collect();
+    let Some(release) = &config.release else {
+        mixed.push(
+            "`release` is not given: it names policy and log, without which there is no approval".into(),
+        );
+        return Err(Refused(mixed));
+    };
     if !mixed.is_empty() {
         return Err(Refused(mixed));
     }
-    let Some(release) = &config.release else {
-        return Err(Refused::because(
-            "`release` is not given: it names the policy and the log of what is approved",
-        ));
-    };
     let policy = Policy::read(&release.policy).map_err(Refused::because)?;
     if policy.asks.stage != Stage::Live {
         let file = policy.file.display();

@@ -335,7 +335,7 @@ struct Clean<'a> {
 fn shortfalls(asks: &policy::Backtest, b: &Backtest) -> Vec<String> {
     let mut short = Vec::new();
     // The same day twice is one day.
-    let days = b.data.iter().map(|f| &f.sha256).collect::<BTreeSet<_>>().len() as u64;
+    let days = b.data.iter().filter_map(|f| f.sha256.as_ref()).collect::<BTreeSet<_>>().len() as u64;
     if days < asks.min_days {
         short.push(format!("has {days} different days (`min_days` = {})", asks.min_days));
     }

@@ -91,6 +91,7 @@ fn what_falls_short_is_named() {
         ("backtest.json", |v| v["returns"]["by_day"]["max_drawdown"] = json!(null), "max_drawdown_bps"),
         ("backtest.json", |v| v["days"] = json!([{ "fills": 19 }]), "min_fills"),
         ("backtest.json", |v| v["data"][1] = v["data"][0].clone(), "1 different days"),
+        ("backtest.json", |v| v["data"][1]["sha256"] = json!(null), "1 different days"),
         ("backtest.json", |v| v["data"] = json!(7), "is not understood"),
         ("backtest.json", |v| v["strategy"] = json!("imbalance"), "of another strategy"),
         ("backtest.json", |v| v["params_sha256"] = json!("9".repeat(64)), "of another strategy"),
