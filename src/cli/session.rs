@@ -22,7 +22,7 @@ pub(super) fn reaches_no_production(config: &Config, file: &Path) -> Result<(), 
     };
     let key = format!("{}: `gateways[{k}].environment` is \"production\"", file.display());
     let sentence = format!(
-        "{key}; only --mode live reaches it, with an approval of exactly this program and configuration (`colo promote`)"
+        "{key}; every mode but `live` reaches only gateways marked \"test\", and --mode live wants an approval (`colo promote`)"
     );
     Err(Failure::with(Exit::Gate, sentence))
 }
