@@ -3,15 +3,18 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
+use colo::manifest::{Pair, of_file, of_this_program};
 use colo::release::Stage;
 use colo::release::approval::{Proposal, Signed, Statement};
+use colo::release::fleet::{self, Compare};
 use colo::release::gate::admit;
 use colo::release::keys::PrivateKey;
 use colo::release::log::Log;
 use colo::release::rollback::Rollback;
+use colo::release::store::Kept;
 use model::Nanos;
 
-use crate::case::{Case, DAY, HOST, NOW, each_byte_changed};
+use crate::case::{CORE, Case, DAY, HOST, NOW, each_byte_changed};
 
 #[test]
 fn what_is_approved_is_let_in_and_nothing_else() {
@@ -270,4 +273,60 @@ fn a_private_key_is_one_persons() {
         let secret = text.lines().nth(1).expect("the seed");
         assert!(!refused.contains(&secret[..16]) && !format!("{:?}", case.keys[0]).contains(&secret[..16]));
     }
+}
+
+#[test]
+fn what_is_kept_is_put_back_as_it_was_or_not_at_all() {
+    let mut case = Case::new();
+    case.binary = of_this_program().expect("this program");
+    let (pair, whole) = (case.pair(), format!("# why it is so\n{CORE}"));
+    case.write("colo.toml", &whole);
+    let kept = Kept::beside(&case.log_file());
+    kept.keep(&pair, &case.file("colo.toml")).expect("kept");
+    // Comments come back too, and what is there already is left alone.
+    let place = case.file("colo.toml");
+    case.write("colo.toml", "name = 1\n");
+    assert!(kept.restore_config(&pair, &place).expect("put back"));
+    assert_eq!(case.read("colo.toml"), whole);
+    assert!(!kept.restore_config(&pair, &place).expect("is there"));
+    let program = case.file("program");
+    assert!(kept.restore_program(&pair, &program).expect("put back"));
+    assert_eq!(of_file(&program).expect("a program"), pair.binary_sha256);
+    assert_ne!(fs::metadata(&program).expect("a program").permissions().mode() & 0o100, 0, "it can be run");
+    assert!(!kept.restore_program(&pair, &program).expect("is there"));
+    // What was changed meanwhile goes nowhere.
+    let config = kept.folder().join(format!("{}.toml", pair.config_sha256));
+    fs::write(&config, whole.replace("max_open_orders = 5", "max_open_orders = 9")).expect("written");
+    fs::write(kept.folder().join(&pair.binary_sha256), "another program").expect("written");
+    case.write("colo.toml", "name = 1\n");
+    for (what, refused) in [
+        ("configuration", kept.restore_config(&pair, &place)),
+        ("program", kept.restore_program(&pair, &case.file("elsewhere"))),
+    ] {
+        let refused = refused.expect_err(what).to_string();
+        assert!(refused.contains(&format!("is not the {what} that was kept")), "{refused}");
+    }
+    assert_eq!(case.read("colo.toml"), "name = 1\n");
+    assert!(!case.file("elsewhere").exists());
+    let never = Pair { binary_sha256: "0".repeat(64), config_sha256: "0".repeat(64) };
+    kept.restore_config(&never, &place).expect_err("never kept");
+    kept.restore_program(&never, &program).expect_err("never kept");
+}
+
+#[test]
+fn a_fleet_without_a_majority_names_everybody() {
+    let case = Case::new();
+    let server = |name: &str, binary: &str| {
+        let pair = Pair { binary_sha256: binary.repeat(64), config_sha256: "c".repeat(64) };
+        case.write(name, &pair.to_toml());
+        fleet::read(&format!("{name}={}", case.file(name).display())).expect("a manifest")
+    };
+    let (a, b) = (server("ny1", "a"), server("ny2", "b"));
+    let said = fleet::differences(&[a.clone(), b.clone()], Compare::Everything);
+    assert!(said.len() == 2 && said[0].starts_with("ny1: binary_sha256 is aaa"), "{said:?}");
+    assert!(said[1].starts_with("ny2: ") && said[1].ends_with("there is no majority"), "{said:?}");
+    let said = fleet::differences(&[a.clone(), b, a.clone()], Compare::Everything);
+    assert!(said.len() == 1 && said[0].starts_with("ny2: "), "{said:?}");
+    assert!(fleet::differences(&[a.clone(), a], Compare::Everything).is_empty());
+    fleet::read(&case.file("absent").display().to_string()).expect_err("no manifest");
 }
