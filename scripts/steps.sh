@@ -3,6 +3,7 @@
 #   step NAME COMMAND...   runs it, notes whether it passed, and goes on either way
 #   skip NAME WHY          notes that it was not run, and why
 #   summary                prints the notes and `N passed, N failed, N skipped`; fails when a step failed
+#   drilled DIR NAME PASSED   leaves sealed evidence of a drill (src/release/evidence.rs); PASSED is true or false
 
 steps_passed=0
 steps_failed=0
@@ -45,6 +46,16 @@ summary() {
     fi
     printf '\n'
     [ "$steps_failed" -eq 0 ]
+}
+
+# The seal is the SHA-256 of all before it, with a closing brace. A drill that needs no program of its own names none, which is nobody's.
+drilled() {
+    local program=${DRILL_PROGRAM:-$target/release/colo} binary='' body at host
+    [ ! -r "$program" ] || binary=$(sha256sum <"$program" | cut -c1-64)
+    at=$(date +%s%N)
+    host=$(cat /proc/sys/kernel/hostname)
+    body=$(printf '{"at_ns":%s,"binary_sha256":"%s","host":"%s","kind":"drill","name":"%s","passed":%s}' "$at" "$binary" "$host" "$2" "$3")
+    printf '%s,"seal":"%s"}\n' "${body%\}}" "$(printf %s "$body" | sha256sum | cut -c1-64)" >"$1/drill-$2-$at.json"
 }
 
 # need COMMAND PACKAGE: a command that Debian's package PACKAGE brings is there, or is installed.

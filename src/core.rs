@@ -170,9 +170,9 @@ fn start_with<S: Strategy>(
     let run = RunDir::create(&config.journal_dir, &toml)?;
     let stop = Arc::new(AtomicBool::new(false));
     let mut begun = Begun { run: Some(run.path.clone()), region: None, stop: Arc::clone(&stop) };
-    if let Some(pair) = &plan.manifest {
+    if let Some(ran) = &plan.manifest {
         let file = run.path.join("manifest.toml");
-        std::fs::write(&file, pair.to_toml()).map_err(io(file.display().to_string()))?;
+        std::fs::write(&file, ran.to_toml()).map_err(io(file.display().to_string()))?;
     }
     let mut tokens = TokenBlocks::open(&config.journal_dir)?;
     let granted = tokens.grant()?;

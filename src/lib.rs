@@ -25,6 +25,7 @@ pub mod order_protocol;
 pub mod protocol;
 pub mod reconcile;
 pub mod record;
+pub mod release;
 pub mod replay;
 pub mod research;
 mod session_file;

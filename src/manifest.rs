@@ -44,9 +44,30 @@ struct Written {
     version: u32,
     binary_sha256: Option<String>,
     config_sha256: Option<String>,
+    /// Of a run in production: the approval that it ran under.
+    approval_sha256: Option<String>,
     /// Others.
     #[serde(default)]
     pair: Vec<Pair>,
+}
+
+/// What a run leaves of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ran {
+    /// Program and configuration.
+    #[serde(flatten)]
+    pub pair: Pair,
+    /// The seal of the approval that it ran under, in production ([`crate::release`]).
+    pub approval_sha256: Option<String>,
+}
+
+impl Ran {
+    /// As a file.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let approval = self.approval_sha256.as_ref().map(|seal| format!("approval_sha256 = \"{seal}\"\n"));
+        self.pair.to_toml() + &approval.unwrap_or_default()
+    }
 }
 
 /// Why a core may not log in.
@@ -79,9 +100,7 @@ impl Pair {
     /// # Errors
     /// Where the own program cannot be read.
     pub fn of(config: &config::Config) -> io::Result<Pair> {
-        // The open file behind the name, so it is what runs, whatever stands under the name by now.
-        let binary_sha256 = of_reader(File::open("/proc/self/exe")?)?;
-        Ok(Pair { binary_sha256, config_sha256: config.sha256.clone() })
+        Ok(Pair { binary_sha256: of_this_program()?, config_sha256: config.sha256.clone() })
     }
 
     /// As a file.
@@ -116,6 +135,23 @@ impl Pair {
     }
 }
 
+/// The SHA-256 of the program that asks.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn of_this_program() -> io::Result<String> {
+    // The open file behind the name, so it is what runs, whatever stands under the name by now.
+    of_file(Path::new("/proc/self/exe"))
+}
+
+/// The SHA-256 of a file's bytes. Cost: reads all of it.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn of_file(file: &Path) -> io::Result<String> {
+    of_reader(File::open(file)?)
+}
+
 /// The SHA-256 of a text, in hexadecimal digits.
 #[must_use]
 pub fn of_text(text: &str) -> String {
@@ -136,8 +172,31 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
+/// What a run left: one pair.
+///
+/// # Errors
+/// No such file, or not one that a run leaves.
+pub fn read_ran(file: &Path) -> Result<Ran, ConfigError> {
+    let (pairs, approval_sha256) = read_all(file)?;
+    match <[Pair; 1]>::try_from(pairs) {
+        Ok([pair]) => Ok(Ran { pair, approval_sha256 }),
+        Err(pairs) => Err(ConfigError {
+            file: file.to_path_buf(),
+            problems: vec![config::Problem {
+                key: "pair".into(),
+                found: format!("{} pairs", pairs.len()),
+                allowed: "the one pair of a run".into(),
+            }],
+        }),
+    }
+}
+
 /// Everything that a file approves of, at least one.
 fn read(file: &Path) -> Result<Vec<Pair>, ConfigError> {
+    read_all(file).map(|(pairs, _)| pairs)
+}
+
+fn read_all(file: &Path) -> Result<(Vec<Pair>, Option<String>), ConfigError> {
     let refuse = |key: &str, found: String, allowed: &str| ConfigError {
         file: file.to_path_buf(),
         problems: vec![config::Problem { key: key.into(), found, allowed: allowed.into() }],
@@ -169,7 +228,7 @@ fn read(file: &Path) -> Result<Vec<Pair>, ConfigError> {
     if pairs.is_empty() {
         return Err(refuse("pair", "nothing".into(), "what is approved: nothing else logs in"));
     }
-    Ok(pairs)
+    Ok((pairs, written.approval_sha256))
 }
 
 #[cfg(test)]

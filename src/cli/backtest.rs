@@ -3,9 +3,14 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use serde_json::json;
+
 use super::out::{self, Out, Stop};
 use super::{Exit, Failure, Outcome, Registry, live};
+use crate::clock::Clock;
 use crate::config::{Config, Secrets, Written, read_toml};
+use crate::manifest;
+use crate::release::evidence;
 use crate::research::{Job, Made, Summary, Trouble};
 
 /// A strategy over history: the same strategy, risk and order state as a core that trades, against orders as they were.
@@ -32,7 +37,7 @@ pub struct Args {
     /// Days at once; all cores where absent
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_024))]
     pub threads: Option<u64>,
-    /// Write every figure as JSON ("-" is stdout)
+    /// Write every figure as JSON ("-" is stdout): evidence for `colo promote`
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Write every fill as CSV ("-" is stdout)
@@ -81,7 +86,7 @@ fn backtest(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
     let summary = Summary::of(&config, &made);
     if let Some(mut out) = json {
         let figures = summary.to_json(took.as_nanos() as f64 / messages.max(1) as f64);
-        out.write(format_args!("{figures}\n"))?;
+        out.write(format_args!("{}", told(figures, &config, &args.data)?))?;
         out.flush()?;
     }
     if let Some(out) = trades {
@@ -96,6 +101,20 @@ fn backtest(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
         live::say(&format!("{messages} messages in {:.2} s: {rate:.2} M/s", took.as_secs_f64()));
     }
     Ok(Exit::Ok)
+}
+
+/// The figures as sealed evidence: with the hashes of program, configuration, parameters, and of each file of the market.
+fn told(mut figures: serde_json::Value, config: &Config, data: &[PathBuf]) -> Result<String, Failure> {
+    let hash = |file: &PathBuf| {
+        let failed = |e| Failure::new(format!("{}: {e}", file.display()));
+        // What came by a pipe is gone.
+        let sha256 = file.is_file().then(|| manifest::of_file(file).map_err(failed)).transpose()?;
+        Ok(json!({ "file": file.display().to_string(), "sha256": sha256 }))
+    };
+    figures["data"] = data.iter().map(hash).collect::<Result<_, Failure>>()?;
+    let binary = manifest::of_this_program().map_err(Failure::new)?;
+    evidence::stamp(&mut figures, "backtest", config, &binary, Clock::new().now());
+    Ok(evidence::sealed(&figures))
 }
 
 fn failure(e: Trouble) -> Failure {

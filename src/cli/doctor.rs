@@ -3,9 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::{Exit, Failure, Outcome};
+use serde_json::json;
+
+use super::{Exit, Failure, Outcome, report};
+use crate::clock::Clock;
 use crate::config::{Config, Secrets, Way};
 use crate::doctor::{Focus, Status, rows};
+use crate::manifest;
+use crate::release::evidence;
 
 /// Is this host tuned for low latency? Each row with its fix.
 #[derive(Debug, clap::Args)]
@@ -22,6 +27,9 @@ pub struct Args {
     /// Looks at this network interface too; may be given again.
     #[arg(long, value_name = "IF")]
     interface: Vec<String>,
+    /// Writes the rows as evidence for `colo promote` to this file, whatever they say.
+    #[arg(long, value_name = "FILE")]
+    evidence: Option<PathBuf>,
     /// Exits 4 unless every row that can be told passes.
     #[arg(long)]
     strict: bool,
@@ -40,6 +48,12 @@ pub fn run(args: &Args) -> Outcome {
     };
     focus.interfaces.extend(args.interface.iter().cloned());
     let rows = rows(Path::new("/"), &focus);
+    if let Some(file) = &args.evidence {
+        let mut told = json!({ "rows": rows });
+        let binary = manifest::of_this_program().map_err(Failure::new)?;
+        evidence::stamp_host(&mut told, "doctor", &binary, Clock::new().now());
+        report::write_text(&evidence::sealed(&told), file)?;
+    }
     if args.json {
         super::print(&format!("{}\n", serde_json::to_string(&rows).map_err(Failure::new)?));
     } else {

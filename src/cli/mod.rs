@@ -19,14 +19,18 @@ mod dropcopy;
 mod exchange;
 mod extent;
 mod feed;
+mod fleet;
 pub mod journal;
 mod latency;
 mod live;
 mod out;
+mod promote;
 mod record;
+mod release;
 pub mod replay;
 mod report;
 mod run;
+mod session;
 mod signals;
 mod sim;
 mod strategies;
@@ -118,6 +122,9 @@ enum Command {
     Latency(latency::Args),
     Sim(sim::Args),
     Doctor(doctor::Args),
+    Promote(promote::Args),
+    Release(release::Args),
+    Fleet(fleet::Args),
 }
 
 /// Runs the command line with `own` strategies beside those that come with `colo`.
@@ -149,6 +156,9 @@ pub fn main_from(own: &[Entry], arguments: impl IntoIterator<Item = OsString>) -
         Command::Latency(a) => latency::run(a),
         Command::Sim(a) => sim::run(a),
         Command::Doctor(a) => doctor::run(a),
+        Command::Promote(a) => promote::run(a, &registry),
+        Command::Release(a) => release::run(a),
+        Command::Fleet(a) => fleet::run(a),
     };
     let exit = outcome.unwrap_or_else(|failure| {
         live::say(&format!("colo: {}", failure.message));

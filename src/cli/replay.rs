@@ -6,6 +6,9 @@ use serde_json::json;
 
 use super::out::{self, Out, Stop};
 use super::{Exit, Failure, Outcome, Registry};
+use crate::clock::Clock;
+use crate::manifest;
+use crate::release::evidence;
 use crate::replay::{Journal, ReplayError, Replayed};
 
 /// Re-runs a journal through the engine and fails on the first difference.
@@ -54,8 +57,10 @@ fn replay(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
     let json = args.json.as_deref().map(|p| Out::create(p, &[])).transpose()?;
     let result = entry.replay(&journal);
     if let Some(mut out) = json {
-        let text = as_json(&journal, &result);
-        out.write(format_args!("{text}\n"))?;
+        let mut told = as_json(&journal, &result);
+        let binary = manifest::of_this_program().map_err(Failure::new)?;
+        evidence::stamp(&mut told, "replay", &journal.config, &binary, Clock::new().now());
+        out.write(format_args!("{}", evidence::sealed(&told)))?;
         out.flush()?;
     }
     let replayed = result.map_err(failure)?;

@@ -163,8 +163,16 @@ pub fn check_folder(to: &Path) -> Result<(), Failure> {
 pub fn write_json(value: &Value, to: &Path) -> Result<(), Failure> {
     let mut text = serde_json::to_string(value).map_err(Failure::new)?;
     text.push('\n');
+    write_text(&text, to)
+}
+
+/// The same for what is JSON already.
+///
+/// # Errors
+/// One sentence with the file.
+pub fn write_text(text: &str, to: &Path) -> Result<(), Failure> {
     if to == Path::new("-") {
-        super::print(&text);
+        super::print(text);
         return Ok(());
     }
     std::fs::write(to, text).map_err(|e| Failure::new(format!("{}: {e}", to.display())))

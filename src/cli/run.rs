@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use model::GatewayId;
 
-use super::{Exit, Failure, Outcome, Registry, live, report, signals};
+use super::{Exit, Failure, Outcome, Registry, live, report, session, signals};
 use crate::clock::Clock;
-use crate::config::{Config, Environment, Secrets};
+use crate::config::{Config, Secrets};
 use crate::core::{Plan, RunReport};
 use crate::host;
-use crate::manifest::Pair;
+use crate::manifest::{Pair, Ran};
 use crate::reconcile::{self, Figures, Verdict};
 
 /// Where orders go.
@@ -25,6 +25,17 @@ pub enum Mode {
     Live,
 }
 
+impl Mode {
+    /// As it is asked for, and as reports say it.
+    fn word(self) -> &'static str {
+        match self {
+            Mode::Paper => "paper",
+            Mode::Test => "test",
+            Mode::Live => "live",
+        }
+    }
+}
+
 /// The core against the venues of a configuration. Ends in order on SIGTERM or SIGINT: no new orders, cancel all, wait for the venue, flush.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  colo run --config colo.toml --mode test --seconds 60 --json report.json")]
@@ -32,7 +43,7 @@ pub struct Args {
     /// The configuration.
     #[arg(long)]
     config: PathBuf,
-    /// Where orders go: `test` reaches only gateways marked `environment = "test"`.
+    /// Where orders go: `test` reaches only gateways marked `environment = "test"`, `live` only such as are marked "production", and only with a valid approval (`colo promote`).
     #[arg(long, value_enum, default_value = "test")]
     mode: Mode,
     /// Ends after so many seconds.
@@ -61,9 +72,7 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
         _ if model::canary::IN_THIS_BUILD => {
             Some("this build has planted faults (feature `canaries`) and runs in no other mode")
         }
-        Mode::Live => Some(
-            "--mode live needs a valid approval of this binary and configuration, and this version cannot check one",
-        ),
+        Mode::Live => None,
         Mode::Paper => Some(
             "--mode paper simulates fills against a live market, and this version has no simulation of fills",
         ),
@@ -71,15 +80,11 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
     if let Some(why) = unmet {
         return Err(Failure::with(Exit::Gate, format!("{why}; use --mode test")));
     }
-    if let Some(k) = config.gateways.iter().position(|g| g.environment == Environment::Production) {
-        let key = format!("{}: `gateways[{k}].environment` is \"production\"", args.config.display());
-        return Err(Failure::with(
-            Exit::Gate,
-            format!("{key}; --mode test reaches only gateways marked \"test\""),
-        ));
-    }
     if let Some(fault) = model::canary::planted() {
         super::warn(&format!("PLANTED FAULT: {}; this core does wrong on purpose", fault.name()));
+    }
+    if args.mode != Mode::Live {
+        session::reaches_no_production(&config, &args.config)?;
     }
     if let Some(why) = config.openings.as_ref().and_then(|o| o.unfit(Clock::new().now())) {
         return Err(Failure::with(Exit::Config, format!("{}: {why}", args.config.display())));
@@ -90,10 +95,15 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
             Failure::with(Exit::Gate, format!("{}: {e}; nothing has logged in", args.config.display()))
         })?;
     }
+    let admission = match args.mode {
+        Mode::Live => Some(session::admitted(&config, &pair, &args.config)?),
+        Mode::Paper | Mode::Test => None,
+    };
+    let approval = admission.map(|a| a.approval);
     let Some(entry) = registry.find(&config.strategy) else { unreachable!("load() checked the strategy") };
     let mut plan = Plan::new(&config, 0);
     plan.sandbox = config.sandbox;
-    plan.manifest = Some(pair);
+    plan.manifest = Some(Ran { pair: pair.clone(), approval_sha256: approval.clone() });
     let stop = signals::install().map_err(Failure::new)?;
     let began = Instant::now();
     let span = args.seconds.map(Duration::from_secs);
@@ -123,7 +133,9 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
     }
     let verdict = verdict(&config, &run);
     if let Some(file) = &args.json {
-        report::write_json(&report::to_json(&run, &verdict), file)?;
+        let under = session::Under { mode: args.mode.word(), pair: &pair, approval: approval.as_deref() };
+        let told = session::told(report::to_json(&run, &verdict), &under, &config, &run);
+        report::write_text(&told, file)?;
     }
     if args.json.as_deref() != Some(Path::new("-")) {
         super::print(&report::to_text(&run, &verdict));

@@ -12,6 +12,7 @@ pub mod fix;
 mod host;
 mod journal;
 mod options;
+mod release;
 mod resolve;
 mod rest;
 mod risk;
@@ -36,6 +37,7 @@ use serde::de::DeserializeOwned;
 pub use depth::DepthVenue;
 pub use feed::Feed;
 pub use options::OrderOptions;
+pub use release::Release;
 pub use resolve::Secrets;
 pub use rest::RestVenue;
 pub use start_of_day::Openings;
@@ -226,6 +228,8 @@ pub struct Config {
     pub sandbox: bool,
     /// The file that names what may log in.
     pub approved: Option<PathBuf>,
+    /// Where policy and log of what is approved are; needed to run live.
+    pub release: Option<Release>,
     /// SHA-256 of what was written, before what changes each day was read into it.
     pub sha256: String,
     /// When a watchdog cuts it off.

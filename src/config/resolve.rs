@@ -16,7 +16,8 @@ use super::backtest;
 use super::written::{self, Written};
 use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Problem, Topology, journal};
 use super::{
-    control, depth, fees, fix, host, options, rest, risk, start_of_day, throttle, transport, watchdog,
+    control, depth, fees, fix, host, options, release, rest, risk, start_of_day, throttle, transport,
+    watchdog,
 };
 use crate::agent::IdleStrategy;
 use crate::manifest;
@@ -201,6 +202,7 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
         roles,
         sandbox,
         approved: written.host.approved.as_ref().map(|file| base.join(file)),
+        release: written.release.as_ref().map(|r| release::resolve(r, base)),
         sha256,
         watchdog,
         journal,

@@ -56,6 +56,9 @@ pub struct Written {
     /// What it asks of its host.
     #[serde(default)]
     pub host: Host,
+    /// What says that it may run live.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<super::release::Written>,
     /// When a watchdog cuts it off.
     #[serde(default)]
     pub watchdog: Watchdog,

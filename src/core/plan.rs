@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::agent::IdleStrategy;
 use crate::config::{Config, Topology};
 use crate::host;
-use crate::manifest::Pair;
+use crate::manifest::Ran;
 
 /// How a configuration is put on this host, and what had to give.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub struct Plan {
     /// Whether it gives up, once it is set up, what it has no use for; with it all threads that this one starts later. For a process that is nothing but a core.
     pub sandbox: bool,
     /// Which program runs which configuration, where that is known: the run leaves it.
-    pub manifest: Option<Pair>,
+    pub manifest: Option<Ran>,
     /// What the person should know, one sentence each.
     pub warnings: Vec<String>,
 }

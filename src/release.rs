@@ -1,0 +1,126 @@
+//! From a backtest to real money: what has to be shown, who has said that it was, and what a core looks at before it logs in.
+//!
+//! ```text
+//!   backtest, replay, run, doctor, drills        leave evidence: sealed JSON, stamped with program, configuration and parameters   (evidence)
+//!        |
+//!   colo promote STRATEGY --to paper | live      holds it to the stage's policy (policy, judge, limits); each approver signs the same text (approval, keys)
+//!        |
+//!   releases.jsonl                               one line a release or roll-back, each chained to the one before (log)
+//!        |
+//!   colo run --mode live                         exit code 4 unless the latest line is for exactly this program and configuration (gate)
+//! ```
+//!
+//! Nothing in here asks for the time: `now` is handed in, ns since the Unix epoch. What is refused is refused in sentences, each of which names what is missing.
+//!
+//! What this can show is that nothing was mixed up, forgotten, aged or changed on the way, and who answers for it. Evidence is sealed and not signed: whoever can write into its folder can
+//! make some up, and it is the approvers who say where it came from. Whoever can write program, configuration, policy and approvers' keys on a host needs no approval.
+
+pub mod approval;
+pub mod evidence;
+pub mod fleet;
+pub mod gate;
+pub mod judge;
+pub mod keys;
+pub mod limits;
+pub mod log;
+pub mod policy;
+pub mod rollback;
+pub mod store;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::manifest::{self, Pair};
+
+/// The commit that this program was built of, where its builder said so (`COLO_COMMIT` in the environment of the build).
+pub const COMMIT: Option<&str> = option_env!("COLO_COMMIT");
+
+/// Where a release is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Against the live market, with fills that are simulated.
+    Paper,
+    /// Real money.
+    Live,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stage::Paper => "paper",
+            Stage::Live => "live",
+        })
+    }
+}
+
+/// Why something is not approved: sentences, at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused(pub Vec<String>);
+
+impl Refused {
+    /// One reason.
+    pub fn because(why: impl fmt::Display) -> Refused {
+        Refused(vec![why.to_string()])
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// A text of a file as a terminal may have it: without what would steer it.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+}
+
+/// What is released: one program with one configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// The core's name.
+    pub core: String,
+    /// The strategy's name.
+    pub strategy: String,
+    /// Program and configuration.
+    pub pair: Pair,
+    /// [`params_sha256`].
+    pub params_sha256: String,
+}
+
+impl Subject {
+    /// A configuration with a program.
+    #[must_use]
+    pub fn of(config: &Config, pair: &Pair) -> Subject {
+        Subject {
+            core: config.name.clone(),
+            strategy: config.strategy.clone(),
+            pair: pair.clone(),
+            params_sha256: params_sha256(config),
+        }
+    }
+}
+
+/// SHA-256 of what a strategy is to do: its name, its parameters as written, the symbols it trades. It is the same in a backtest, on paper and live, where addresses and limits differ.
+#[must_use]
+pub fn params_sha256(config: &Config) -> String {
+    #[derive(Serialize)]
+    struct Traded<'a> {
+        strategy: &'a str,
+        symbols: Vec<&'a str>,
+        params: &'a std::collections::BTreeMap<String, toml::Value>,
+    }
+    let written = &config.written;
+    let traded = Traded {
+        strategy: &written.strategy.name,
+        symbols: written.instruments.iter().map(|i| i.symbol.as_str()).collect(),
+        params: &written.strategy.params,
+    };
+    manifest::of_text(&toml::to_string(&traded).expect("what was read can be written"))
+}
