@@ -9,4 +9,4 @@ mod figures;
 mod files;
 
 pub use figures::{DayFigures, Summary};
-pub use files::{Job, Made, Trouble, over};
+pub use files::{Job, Made, Trouble, latency, over};

@@ -12,12 +12,14 @@
 //! |---|---|
 //! | [`venue`] | our orders among those of history: who stands before them, and what they trade with |
 //! | [`latency`] | the three ways: market data to the strategy, orders to the venue, reports back |
+//! | [`beside`] | the same venue beside a market that goes on now: paper trading, and a journal run again |
 //! | [`day`] | one day: history and engine in the order of time |
 //! | [`record`] | what a run leaves behind: equity, fills, round trips, markouts |
 //! | [`metrics`] | what a series of returns was worth |
 
 #![forbid(unsafe_code)]
 
+pub mod beside;
 pub mod day;
 pub mod latency;
 pub mod metrics;

@@ -45,6 +45,7 @@ pub use cold::{ColdAgent, ColdParts};
 pub use control::{ControlAgent, ControlParts};
 pub use ending::{Ending, Farewell};
 pub use feed::{FeedOf, FeedParts};
+pub use gateway::paper::{PaperAgent, PaperParts, PaperPort, PaperTap};
 pub(crate) use gateway::rest::RestReader;
 pub use gateway::{GatewayOf, GatewayParts, SWEEP_TOKENS};
 pub use inline::{Inline, Remains};

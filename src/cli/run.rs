@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use model::GatewayId;
 
-use super::{Exit, Failure, Outcome, Registry, live, report, signals};
+use super::{Exit, Failure, Outcome, Registry, live, paper, report, session, signals};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Secrets};
 use crate::core::{Plan, RunReport};
@@ -52,7 +52,9 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
     if !hidden.is_done() {
         super::warn(&hidden.to_string());
     }
-    let config = load(&args.config, registry, Secrets::Read)?;
+    let is_paper = args.mode == Mode::Paper;
+    // On paper nothing can leave for a venue: what would let it in there is not even read.
+    let config = load(&args.config, registry, if is_paper { Secrets::Market } else { Secrets::Read })?;
     if let Some(file) = &args.json {
         report::check_folder(file)?;
     }
@@ -64,14 +66,13 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
         Mode::Live => Some(
             "--mode live needs a valid approval of this binary and configuration, and this version cannot check one",
         ),
-        Mode::Paper => Some(
-            "--mode paper simulates fills against a live market, and this version has no simulation of fills",
-        ),
+        Mode::Paper => None,
     };
     if let Some(why) = unmet {
         return Err(Failure::with(Exit::Gate, format!("{why}; use --mode test")));
     }
-    if let Some(k) = config.gateways.iter().position(|g| g.environment == Environment::Production) {
+    let is_real = |g: &crate::config::Gateway| g.environment == Environment::Production;
+    if let Some(k) = config.gateways.iter().position(is_real).filter(|_| !is_paper) {
         let key = format!("{}: `gateways[{k}].environment` is \"production\"", args.config.display());
         return Err(Failure::with(
             Exit::Gate,
@@ -93,7 +94,10 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
     let Some(entry) = registry.find(&config.strategy) else { unreachable!("load() checked the strategy") };
     let mut plan = Plan::new(&config, 0);
     plan.sandbox = config.sandbox;
-    plan.manifest = Some(pair);
+    plan.manifest = Some(pair.clone());
+    if is_paper {
+        plan.stage = paper::stage(&config)?;
+    }
     let stop = signals::install().map_err(Failure::new)?;
     let began = Instant::now();
     let span = args.seconds.map(Duration::from_secs);
@@ -121,9 +125,14 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
             super::warn(&format!("NOT FLAT: {held} held, {} orders open", run.open_orders));
         }
     }
-    let verdict = verdict(&config, &run);
+    let verdict = match &run.on_paper {
+        Some(venue) => Verdict::of(&Figures::ours(&run), venue),
+        None => verdict(&config, &run),
+    };
     if let Some(file) = &args.json {
-        report::write_json(&report::to_json(&run, &verdict), file)?;
+        let mut value = report::to_json(&run, &verdict);
+        session::add(&mut value, (&config, &plan), &pair, &run);
+        report::write_json(&value, file)?;
     }
     if args.json.as_deref() != Some(Path::new("-")) {
         super::print(&report::to_text(&run, &verdict));

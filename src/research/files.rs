@@ -128,7 +128,11 @@ pub fn over<S: Strategy>(job: &Job<'_>) -> Result<Vec<Made>, Trouble> {
     made.into_iter().flatten().collect()
 }
 
-fn latency(config: &Config) -> Result<Latency, Trouble> {
+/// The legs of a configuration, those of a journal measured there.
+///
+/// # Errors
+/// A journal that cannot be read.
+pub fn latency(config: &Config) -> Result<Latency, Trouble> {
     let h = &config.history;
     Ok(Latency { feed: leg(&h.feed)?, order: leg(&h.order)?, report: leg(&h.report)?, seed: h.seed })
 }

@@ -130,6 +130,7 @@ counters! {
         commands: "1", "Commands carried out";
         ring_full: "1", "Control inputs that found no room in the ring to the strategy: commands are refused, tokens wait";
         killed_at_ns: "ns", "When the last kill came that stands, since the Unix epoch; 0 while nothing is killed";
+        mode: "1", "What orders reach: 0 a venue for tests, 1 a simulated venue in the core itself (paper), 2 the market";
     }
 }
 
