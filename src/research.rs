@@ -7,6 +7,7 @@
 
 mod figures;
 mod files;
+mod recorded;
 
 pub use figures::{DayFigures, Summary};
 pub use files::{Job, Made, Trouble, latency, over};

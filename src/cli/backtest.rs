@@ -13,9 +13,11 @@ use crate::research::{Job, Made, Summary, Trouble};
 #[command(after_help = "\
 Examples:
   colo backtest --config colo.toml --data 20120621.itch
+  colo backtest --config colo.toml --data journal/desk1/run-000007 --reports recorded --journal journal/again
   colo backtest --config colo.toml --data 20120621.itch --data 20120622.itch.gz --params quantity=200 --json - --trades fills.csv
 
 One file is one day: ITCH 5.0, the same gzipped, pcap with MoldUDP64, PITCH, LOBSTER messages or DBN; its date is taken from its name. Each day begins flat.
+A folder is a core's journal with its captures: the market as that core heard it, when it heard it.
 How the venue is stands in the configuration under [backtest]: impact, latency of three legs, capital. Times are the days' own: nothing of this machine enters.
 
 Exit code 3: the configuration or a parameter is invalid. Exit code 1: a file cannot be read to its end.")]
@@ -32,6 +34,12 @@ pub struct Args {
     /// Days at once; all cores where absent
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_024))]
     pub threads: Option<u64>,
+    /// Of a day that is a core's journal: `recorded` takes its reports as they came, `simulated` those of a venue as [backtest] says
+    #[arg(long, value_name = "WHOSE", default_value = "simulated", value_parser = ["simulated", "recorded"])]
+    pub reports: String,
+    /// Leave a journal of each day that is one in this folder, for `colo compare` and whatever else reads journals
+    #[arg(long, value_name = "DIR")]
+    pub journal: Option<PathBuf>,
     /// Write every figure as JSON ("-" is stdout)
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -73,7 +81,18 @@ fn backtest(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
         }
     };
     let threads = args.threads.map_or(cores, |n| n as usize);
-    let job = Job { config: &config, data: &args.data, threads, done: &done };
+    if let Some(file) = args.data.iter().find(|file| args.journal.is_some() && !file.is_dir()) {
+        let why = format!("--journal is kept of days that are journals, and {} is none", file.display());
+        return Err(Failure::with(Exit::Usage, why).into());
+    }
+    let job = Job {
+        config: &config,
+        data: &args.data,
+        as_recorded: args.reports == "recorded",
+        keep: args.journal.as_deref(),
+        threads: if args.journal.is_some() { 1 } else { threads },
+        done: &done,
+    };
     let began = Instant::now();
     let made = entry.backtest(&job).map_err(failure)?;
     let took = began.elapsed();

@@ -14,6 +14,7 @@ use feeds::itch50::Subscription;
 use model::{MarketBody, MarketEvent, Nanos, Symbol, TradingState, Usd, Validity};
 use ringbuf::log::Reader;
 
+use super::recorded;
 use crate::cli::make;
 use crate::config::Config;
 use crate::config::backtest::LegFrom;
@@ -26,6 +27,10 @@ pub struct Job<'a> {
     pub config: &'a Config,
     /// One for each day.
     pub data: &'a [PathBuf],
+    /// Of a journal: its reports as they came, instead of a simulated venue's.
+    pub as_recorded: bool,
+    /// Where a journal of each day is left; of days that are journals themselves.
+    pub keep: Option<&'a Path>,
     /// Days at once.
     pub threads: usize,
     /// Told after each day: how many are done.
@@ -85,7 +90,7 @@ pub enum Trouble {
     /// What the days are run with.
     #[error(transparent)]
     Settings(#[from] backtest::day::SettingsError),
-    /// A journal that a latency is to be measured by.
+    /// A journal, as a day or for a latency that is to be measured by it.
     #[error("{}: {what}", journal.display())]
     Journal {
         /// The folder.
@@ -110,7 +115,10 @@ pub fn over<S: Strategy>(job: &Job<'_>) -> Result<Vec<Made>, Trouble> {
                 while let Some((k, file)) =
                     Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|k| Some((k, job.data.get(k)?)))
                 {
-                    let result = day::<S>(job.config, &latency, file, k);
+                    let result = match file.is_dir() {
+                        true => recorded::day::<S>(job, &latency, file),
+                        false => day::<S>(job.config, &latency, file, k),
+                    };
                     let failed = result.is_err();
                     if let Ok(mut made) = made.lock() {
                         made[k] = Some(result);
