@@ -7,6 +7,7 @@ mod kept;
 mod market;
 mod rerun;
 mod shadow;
+mod tape;
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,7 @@ pub use self::kept::{Kept, KeptError};
 use self::market::{Batch, FeedMarket};
 pub use self::rerun::{Reports, RerunError, rerun};
 pub use self::shadow::Shadow;
+pub use self::tape::Tape;
 use crate::config::{Config, ConfigError, Secrets};
 use crate::journal::{CaptureError, Record, RecordError, RunDir, examine, record};
 use crate::source::SourceError;

@@ -12,21 +12,16 @@
 //!
 //! Unlike a replay it compares nothing and needs no agreement: what it makes can be kept as a journal of its own, and `colo compare` explains the two.
 
+use super::kept::{Kept, KeptError};
+use super::{Journal, ReplayError, Tape};
+use crate::config::Config;
+use crate::journal::Record;
 use backtest::beside::{Beside, Settings};
 use backtest::day::{Ran, Watch};
 use backtest::latency::{Latency, LatencyError};
 use engine::strategy::Strategy;
 use engine::{Engine, Outbox};
-use model::{
-    Control, ExecutionReport, FeedId, FeedStatus, GatewayId, Input, MarketEvent, Nanos, SessionEvent, Token,
-};
-use ringbuf::log::Reader;
-
-use super::kept::{Kept, KeptError};
-use super::market::{Batch, FeedMarket};
-use super::{Journal, ReplayError, feeds};
-use crate::config::Config;
-use crate::journal::{Record, RunDir};
+use model::{Control, ExecutionReport, FeedId, GatewayId, Input, MarketEvent, Nanos, SessionEvent, Token};
 
 /// Where reports come from.
 #[derive(Clone, Debug)]
@@ -43,9 +38,6 @@ pub enum RerunError {
     /// The journal, or its market data.
     #[error(transparent)]
     Journal(#[from] ReplayError),
-    /// The log.
-    #[error(transparent)]
-    Log(#[from] ringbuf::log::LogError),
     /// The configuration is of other feeds, gateways or instruments.
     #[error("the configuration's {0} are not those of the run, so its numbers mean other things")]
     Others(&'static str),
@@ -93,7 +85,6 @@ pub fn rerun<S: Strategy, W: Watch<S>>(
             latency: latency.clone(),
         })?),
     };
-    let mut market = feeds(journal)?;
     let mut run = Rerun {
         venue,
         feeds: engine.feeds,
@@ -112,14 +103,10 @@ pub fn rerun<S: Strategy, W: Watch<S>>(
             commands_hash: 0,
         },
     };
-    let mut log = Reader::open(RunDir::core(&journal.run))?;
-    let mut events = Vec::new();
-    while let Some(r) = log.next()? {
-        let index = r.index;
-        let record =
-            Record::decode(r.kind, r.payload).map_err(|source| ReplayError::Record { index, source })?;
+    let mut tape = Tape::open(journal)?;
+    while let Some((_, record)) = tape.next()? {
         if record.is_input() {
-            run.step(index, &record, &mut market, &mut events)?;
+            run.step(&record, tape.events())?;
         }
     }
     run.end()
@@ -140,44 +127,25 @@ fn fits(journal: &Journal, config: &Config) -> Result<(), RerunError> {
 }
 
 impl<S: Strategy, W: Watch<S>> Rerun<S, W> {
-    fn step(
-        &mut self,
-        index: u64,
-        record: &Record,
-        market: &mut [FeedMarket],
-        events: &mut Vec<MarketEvent>,
-    ) -> Result<(), RerunError> {
+    fn step(&mut self, record: &Record, events: &[MarketEvent]) -> Result<(), RerunError> {
         if let Some(now) = record.now() {
             self.work_off(now)?;
         }
-        let unknown =
-            |kind| ReplayError::Record { index, source: crate::journal::RecordError::Malformed(kind) };
         match *record {
-            Record::Market { now, feed, count, first } | Record::Snapshot { now, feed, count, first } => {
-                let is_snapshot = matches!(record, Record::Snapshot { .. });
-                events.clear();
-                let batch = Batch { received: now, is_snapshot, first, count };
-                market.get_mut(feed.index()).ok_or_else(|| unknown(2))?.load(index, batch, events)?;
+            Record::Market { now, feed, count, .. } | Record::Snapshot { now, feed, count, .. } => {
                 self.keep(record)?;
                 self.ran.messages += u64::from(count);
                 if let Some(venue) = &mut self.venue {
                     venue.on_packet(feed, now);
                     events.iter().for_each(|e| venue.on_event(feed, e));
                 }
-                for event in events.iter() {
+                for event in events {
                     self.apply(now, &Input::Market(feed, *event))?;
                     self.watch.on_market(now, event, &self.engine);
                 }
                 Ok(())
             }
             Record::Feed { now, feed, status } => {
-                let of = market.get_mut(feed.index()).ok_or_else(|| unknown(3))?;
-                match status {
-                    FeedStatus::NewSession => of.new_session(),
-                    FeedStatus::Lost { from, to } => of.lose(from, to),
-                    FeedStatus::SnapshotBegin => of.snapshot(index)?,
-                    _ => {}
-                }
                 if let Some(venue) = &mut self.venue {
                     venue.on_status(feed, now, status);
                 }
