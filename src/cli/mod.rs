@@ -11,6 +11,7 @@
 
 mod backtest;
 pub mod book;
+mod compare;
 mod config;
 mod ctl;
 mod demo;
@@ -112,6 +113,7 @@ enum Command {
     Feed(feed::Args),
     Backtest(backtest::Args),
     Replay(replay::Args),
+    Compare(compare::Args),
     Journal(journal::Args),
     Dropcopy(dropcopy::Args),
     Ctl(ctl::Args),
@@ -143,6 +145,7 @@ pub fn main_from(own: &[Entry], arguments: impl IntoIterator<Item = OsString>) -
         Command::Feed(a) => feed::run(a, &registry),
         Command::Backtest(a) => backtest::run(a, &registry),
         Command::Replay(a) => replay::run(a, &registry),
+        Command::Compare(a) => compare::run(a),
         Command::Journal(a) => journal::run(a),
         Command::Dropcopy(a) => dropcopy::run(a),
         Command::Ctl(a) => ctl::run(a),
