@@ -374,6 +374,7 @@ fn start_with<S: Strategy>(
         name: config.name.clone(),
         counters: publication.cold()?,
         outside: (config.outside.clone(), config.journal_dir.clone()),
+        expectation: config.expectation.clone(),
         lists: (config.lists.clone(), config.instruments.clone()),
         archive,
         ending: Arc::clone(&ending),

@@ -55,7 +55,7 @@ fn paper_trades_beside_the_market_and_nothing_reaches_the_venue() {
         .is("/strategy", "quoter")
         .is("/params/quantity", 100)
         .is("/journal_read", true)
-        .is("/alarm_count", 0);
+        .is("/alarms", 0);
     assert!(report.count("/started_ns") > 0 && report.count("/started_ns") < report.count("/ended_ns"));
     let manifest = std::fs::read_to_string(journal(&report).join("manifest.toml")).expect("a manifest");
     assert!(manifest.contains(report.at("/config_sha256").as_str().unwrap()), "{manifest}");

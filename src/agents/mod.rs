@@ -24,6 +24,7 @@ mod cold;
 mod control;
 mod depth;
 mod ending;
+mod expected;
 mod feed;
 mod gateway;
 mod inline;

@@ -9,6 +9,7 @@
 //!
 //! Data goes to stdout, progress and errors to stderr. Exit codes: [`Exit`].
 
+mod alarms;
 mod backtest;
 pub mod book;
 mod compare;
@@ -29,7 +30,6 @@ mod record;
 pub mod replay;
 mod report;
 mod run;
-mod session;
 mod signals;
 mod sim;
 mod strategies;

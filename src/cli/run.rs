@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use model::GatewayId;
 
-use super::{Exit, Failure, Outcome, Registry, live, paper, report, session, signals};
+use super::{Exit, Failure, Outcome, Registry, alarms, live, paper, report, signals};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Secrets};
 use crate::core::{Plan, RunReport};
@@ -131,7 +131,7 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
     };
     if let Some(file) = &args.json {
         let mut value = report::to_json(&run, &verdict);
-        session::add(&mut value, (&config, &plan), &pair, &run);
+        alarms::add(&mut value, (&config, &plan), &pair, &run);
         report::write_json(&value, file)?;
     }
     if args.json.as_deref() != Some(Path::new("-")) {

@@ -16,7 +16,7 @@ use super::backtest;
 use super::written::{self, Written};
 use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Problem, Topology, journal};
 use super::{
-    control, depth, fees, fix, host, options, rest, risk, start_of_day, throttle, transport, watchdog,
+    control, depth, expectation, fees, fix, host, options, rest, risk, start_of_day, throttle, transport, watchdog,
 };
 use crate::agent::IdleStrategy;
 use crate::manifest;
@@ -177,6 +177,9 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
     }
     let instruments = instruments(&mut c, &written);
     let sha256 = manifest::of_text(&toml::to_string(&written).expect("what was read can be written"));
+    if let Some(expected) = &mut written.expectation {
+        expectation::read(&mut c, expected, base);
+    }
     let lists = risk::read_lists(&mut c, &mut written.risk, base);
     let risk = risk::resolve(&mut c, &written.risk, &instruments, &gateways);
     let limits = risk.limits;
@@ -193,6 +196,8 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
     let watchdog = watchdog::resolve(&mut c, &written.watchdog);
     let history =
         backtest::resolve(&mut c, written.backtest.as_ref().unwrap_or(&backtest::Backtest::default()), base);
+    let expectation =
+        written.expectation.as_ref().and_then(|e| expectation::resolve(&mut c, e, &instruments, history.capital));
     capacity(&mut c, &written.capacity, &limits);
     let params = params(&mut c, &written.strategy);
     if !c.problems.is_empty() {
@@ -223,6 +228,7 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
         watchdog,
         journal,
         history,
+        expectation,
         capacity: written.capacity.clone(),
         sample_every: written.telemetry.sample_every,
         written,

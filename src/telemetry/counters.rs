@@ -185,6 +185,7 @@ counters! {
         unsynced_bytes: "bytes", "Bytes of the core's journal that are not on the disk";
         clock_offset_ns: "ns", "How far the wall clock is off the core's, either way";
         clock_steps: "1", "Times that the wall clock was stepped";
+        drift: "1", "What the strategy does that is not as expected, a bit each: 1 P&L, 2 orders, 4 fills an order, 8 markout, 16 return less the benchmark's";
     }
 }
 

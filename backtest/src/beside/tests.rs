@@ -62,7 +62,9 @@ fn cancel(token: u32) -> OrderCommand {
 
 /// Works everything off and gives what was said, with when.
 fn heard(b: &mut Beside, now: Nanos) -> Vec<(u64, ExecutionReport)> {
-    [FEED, OTHER].into_iter().for_each(|feed| drop(b.work_off(feed, now)));
+    for feed in [FEED, OTHER] {
+        b.work_off(feed, now);
+    }
     std::iter::from_fn(|| b.report_by(now)).map(|(due, r)| (due.0, r)).collect()
 }
 

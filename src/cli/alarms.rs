@@ -1,4 +1,4 @@
-//! What a session was, beside what it came to: the part of a run's report that a gate between stages is shown.
+//! What a run's report says of the run itself: in which mode, of what, when, and what alarmed meanwhile. A gate between stages reads it.
 
 use std::collections::BTreeMap;
 
@@ -24,23 +24,23 @@ const TOLD: usize = 1_000;
 /// | `binary_sha256`, `config_sha256` | as in the run's `manifest.toml` |
 /// | `strategy`, `params` | the strategy, and its parameters as the configuration has them |
 /// | `started`, `ended`, `started_ns`, `ended_ns` | UTC, and ns since the Unix epoch |
-/// | `alarms`, `alarm_count` | breakers that tripped, instruments disabled, what was not flat, in order; at most a thousand of them, and how many there were |
+/// | `alarms`, `alarm_list` | how many there were, the end's own restraint left out; and breakers that tripped, instruments disabled, drift, what was not flat, in order: at most a thousand |
 /// | `limits_touched` | by limit, the most of it that was used and said to be, percent |
 /// | `journal_read` | `false`: the journal could not be read to its end, so alarms may be missing here |
 pub fn add(value: &mut Value, (config, plan): (&Config, &Plan), pair: &Pair, run: &RunReport) {
     let mut alarms = Vec::new();
     let (mut count, mut limits) = (0_u64, BTreeMap::new());
     let is_read = each_alarm(run, |alarm| {
-        if let Alarm::Warning { measure, percent, .. } = alarm {
-            let most = limits.entry(measure.word()).or_insert(0);
-            *most = percent.max(*most);
-            return;
-        }
         // Every end in order restrains trading; that alarms nobody.
         if matches!(alarm, Alarm::Breaker { cause: BreakerCause::Shutdown, .. }) {
             return;
         }
         count += 1;
+        if let Alarm::Warning { measure, percent, .. } = alarm {
+            let most = limits.entry(measure.word()).or_insert(0);
+            *most = percent.max(*most);
+            return;
+        }
         if alarms.len() < TOLD {
             alarms.push(told(&alarm, config));
         }
@@ -56,8 +56,8 @@ pub fn add(value: &mut Value, (config, plan): (&Config, &Plan), pair: &Pair, run
         "ended": timestamp(run.ended),
         "started_ns": run.began.0,
         "ended_ns": run.ended.0,
-        "alarms": alarms,
-        "alarm_count": count,
+        "alarms": count,
+        "alarm_list": alarms,
         "limits_touched": limits,
         "journal_read": is_read,
     });
@@ -77,6 +77,9 @@ fn told(alarm: &Alarm, config: &Config) -> Value {
         }
         Alarm::NotFlat { instrument, shares, orders } => {
             json!({"kind": "not_flat", "symbol": symbol(instrument), "shares": shares, "orders": orders})
+        }
+        Alarm::Drift(d) => {
+            json!({"kind": "drift", "figure": d.figure.word(), "value": d.value, "bound": d.bound, "beyond": d.is_beyond})
         }
         Alarm::Warning { measure, percent, .. } => {
             json!({"kind": "warning", "limit": measure.word(), "percent": percent})
