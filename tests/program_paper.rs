@@ -51,11 +51,7 @@ fn paper_trades_beside_the_market_and_nothing_reaches_the_venue() {
     for pointer in ["/binary_sha256", "/config_sha256"] {
         assert_eq!(report.at(pointer).as_str().map(str::len), Some(64), "{pointer}: {report:?}");
     }
-    report
-        .is("/strategy", "quoter")
-        .is("/params/quantity", 100)
-        .is("/journal_read", true)
-        .is("/alarms", 0);
+    report.is("/strategy", "quoter").is("/params/quantity", 100).is("/journal_read", true).is("/alarms", 0);
     assert!(report.count("/started_ns") > 0 && report.count("/started_ns") < report.count("/ended_ns"));
     let manifest = std::fs::read_to_string(journal(&report).join("manifest.toml")).expect("a manifest");
     assert!(manifest.contains(report.at("/config_sha256").as_str().unwrap()), "{manifest}");

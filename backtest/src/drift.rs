@@ -99,6 +99,20 @@ impl Expectation {
         }
     }
 
+    /// What anything fits.
+    #[must_use]
+    pub const fn of_anything(window_s: u64) -> Expectation {
+        Expectation {
+            window_s,
+            windows: 0,
+            pnl_e4_usd: None,
+            orders: Some(Bounds { least: 0, most: i64::MAX }),
+            fills_per_10k_orders: None,
+            markout_1s_ppm: None,
+            excess_ppm: None,
+        }
+    }
+
     /// From history: for each figure what its windows had, widened by three times what they differ by on average from their mean, and never narrower than what was.
     ///
     /// # Errors
@@ -128,6 +142,63 @@ impl Expectation {
         };
         made.check().map(|()| made)
     }
+}
+
+/// What trades were worth one look later, over all instruments: what came between two looks is valued at the third.
+#[derive(Debug, Default)]
+pub struct Markouts {
+    seen: Vec<Seen>,
+    markout: i64,
+    traded: i64,
+}
+
+/// An instrument at the look before, and what waits for a price.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    cash: i64,
+    shares: i64,
+    volume: u64,
+    waits: (i64, i64, u64),
+}
+
+impl Markouts {
+    /// Instrument `k` at this look: money that flowed since the start (1e-4 USD), shares held and shares traded since then, and twice the middle of its book; 0 where there is none.
+    pub fn look(&mut self, k: usize, (cash, shares, volume): (i64, i64, u64), mid2: i64) {
+        if self.seen.len() <= k {
+            self.seen.resize(k + 1, Seen::default());
+        }
+        let seen = &mut self.seen[k];
+        if mid2 != 0 {
+            let (money, held, traded) = std::mem::take(&mut seen.waits);
+            self.markout = self.markout.saturating_add(money).saturating_add(held.saturating_mul(mid2) / 2);
+            self.traded = self.traded.saturating_add((traded.cast_signed()).saturating_mul(mid2) / 2);
+        }
+        seen.waits.0 = seen.waits.0.saturating_add(cash.saturating_sub(seen.cash));
+        seen.waits.1 = seen.waits.1.saturating_add(shares.saturating_sub(seen.shares));
+        seen.waits.2 = seen.waits.2.saturating_add(volume.saturating_sub(seen.volume));
+        (seen.cash, seen.shares, seen.volume) = (cash, shares, volume);
+    }
+
+    /// What trades were worth over what they cost, and the money traded: [`Sample::markout`] and [`Sample::traded`].
+    #[must_use]
+    pub const fn sums(&self) -> (i64, i64) {
+        (self.markout, self.traded)
+    }
+}
+
+/// The figures of the windows that lie in a row of samples, one behind the other; what is left at the end is none.
+#[must_use]
+pub fn windows(samples: &[Sample], window_s: u64, capital: i64) -> Vec<[Option<i64>; 5]> {
+    let window = window_s.saturating_mul(1_000_000_000).max(1);
+    let mut found = Vec::new();
+    let Some((mut first, rest)) = samples.split_first() else { return found };
+    for sample in rest {
+        if sample.at.since(first.at).0 >= window {
+            found.push(figures(first, sample, capital));
+            first = sample;
+        }
+    }
+    found
 }
 
 /// What is known at one look; all sums since the start.
@@ -285,6 +356,29 @@ mod tests {
         assert_eq!(figures(&first, &first, 10_000_000), [Some(0), Some(0), None, None, Some(0)]);
         let none = Sample { benchmark: 0, ..last };
         assert_eq!(figures(&first, &none, 10_000_000)[4], None, "no price, no judgement");
+    }
+
+    #[test]
+    fn what_trades_is_valued_one_look_later() {
+        let mut m = Markouts::default();
+        m.look(0, (0, 0, 0), 2_000);
+        // Bought 10 at 1,001 between the looks.
+        m.look(0, (-10_010, 10, 10), 2_002);
+        assert_eq!(m.sums(), (0, 0), "its price is not there yet");
+        m.look(0, (-10_010, 10, 10), 0);
+        assert_eq!(m.sums(), (0, 0), "nor is it in a book of one side");
+        m.look(0, (-10_010, 10, 10), 2_008);
+        assert_eq!(m.sums(), (10 * 1_004 - 10_010, 10 * 1_004));
+        m.look(0, (-10_010, 10, 10), 9_000);
+        assert_eq!(m.sums(), (30, 10_040), "and once");
+    }
+
+    #[test]
+    fn windows_lie_one_behind_the_other() {
+        let samples: Vec<_> = (0..35).map(|s| at(s, i64::try_from(s * s).unwrap(), s, 0)).collect();
+        let all = windows(&samples, 10, 1);
+        assert_eq!(all.iter().map(|w| w[0].unwrap()).collect::<Vec<_>>(), [100, 300, 500]);
+        assert!(windows(&samples[..5], 10, 1).is_empty() && windows(&[], 10, 1).is_empty());
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! configuration and the ordered list of `(now, Input)`.
 
 use crate::{
-    BreakerCause, BreakerLevel, Drift, ExecutionReport, FeedId, GatewayId, InstrumentId, MarketEvent, PortRequest,
-    Token,
+    BreakerCause, BreakerLevel, Drift, ExecutionReport, FeedId, GatewayId, InstrumentId, MarketEvent,
+    PortRequest, Token,
 };
 
 /// One input of the engine.

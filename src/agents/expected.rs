@@ -1,21 +1,11 @@
 //! What the strategy does against what is expected of it: looked at by the cold thread once a second, out of the core's own shared memory. What leaves its bounds goes to the engine as a control
 //! input, so that it is an alarm of the journal as any other, and a replay has it.
 
-use backtest::drift::{Drift, MARKOUT, Sample};
+use backtest::drift::{Drift, MARKOUT, Markouts, Sample};
 use model::{BreakerCause, BreakerLevel, Control, Nanos};
 
 use crate::config::expectation::Expected;
 use crate::telemetry::snapshot::{Instrument, Snapshot, Viewer};
-
-/// Of an instrument at the look before.
-#[derive(Clone, Copy, Debug, Default)]
-struct Seen {
-    cash: f64,
-    shares: i64,
-    traded: u64,
-    /// What came between the two looks before: money, shares, shares traded. It is valued now.
-    waits: (f64, i64, u64),
-}
 
 /// See the module.
 pub(super) struct Watched {
@@ -23,10 +13,8 @@ pub(super) struct Watched {
     benchmark: Option<usize>,
     level: BreakerLevel,
     looked: Nanos,
-    seen: Vec<Seen>,
-    /// Sums since the start, USD.
-    markout: f64,
-    traded: f64,
+    instruments: usize,
+    markouts: Markouts,
 }
 
 fn e4(usd: f64) -> i64 {
@@ -46,9 +34,8 @@ impl Watched {
             benchmark: e.benchmark.map(model::InstrumentId::index),
             level: e.level,
             looked: Nanos::ZERO,
-            seen: Vec::new(),
-            markout: 0.0,
-            traded: 0.0,
+            instruments: 0,
+            markouts: Markouts::default(),
         }
     }
 
@@ -71,30 +58,22 @@ impl Watched {
 
     fn judge(&mut self, now: Nanos, s: &Snapshot) -> Vec<Control> {
         // An instrument that could not be read shifts the others: such a look is none.
-        let (Some(risk), true) = (&s.risk, self.seen.is_empty() || self.seen.len() == s.instruments.len()) else {
-            return Vec::new();
-        };
-        self.seen.resize(s.instruments.len(), Seen::default());
-        for (seen, i) in self.seen.iter_mut().zip(&s.instruments) {
-            if let Some(mid) = middle(i) {
-                let (cash, shares, traded) = std::mem::take(&mut seen.waits);
-                self.markout += cash + shares as f64 * mid;
-                self.traded += traded as f64 * mid;
-            }
-            let (cash, shares, traded) = (i.cash, i.position - i.opening, i.bought + i.sold);
-            seen.waits.0 += cash - seen.cash;
-            seen.waits.1 += shares - seen.shares;
-            seen.waits.2 += traded.saturating_sub(seen.traded);
-            (seen.cash, seen.shares, seen.traded) = (cash, shares, traded);
+        let is_whole = self.instruments == 0 || self.instruments == s.instruments.len();
+        let Some(risk) = s.risk.as_ref().filter(|_| is_whole) else { return Vec::new() };
+        self.instruments = s.instruments.len();
+        for (k, i) in s.instruments.iter().enumerate() {
+            let account = (e4(i.cash), i.position - i.opening, i.bought + i.sold);
+            self.markouts.look(k, account, middle(i).map_or(0, |mid| e4(2.0 * mid)));
         }
+        let (markout, traded) = self.markouts.sums();
         let of = |name: &str| s.engine.get(name).copied().unwrap_or(0);
         let sample = Sample {
             at: now,
             pnl: e4(risk.pnl),
             orders: of("new_orders"),
             fills: of("fills"),
-            markout: e4(self.markout),
-            traded: e4(self.traded),
+            markout,
+            traded,
             benchmark: self.benchmark.and_then(|k| middle(s.instruments.get(k)?)).map_or(0, e4),
         };
         let mut controls = Vec::new();

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use backtest::drift::Expectation;
+
 use super::out::{self, Out, Stop};
 use super::{Exit, Failure, Outcome, Registry, live};
 use crate::config::{Config, Secrets, Written, read_toml};
-use crate::research::{Job, Made, Summary, Trouble};
+use crate::research::{Job, Made, Summary, Trouble, expectation};
 
 /// A strategy over history: the same strategy, risk and order state as a core that trades, against orders as they were.
 #[derive(clap::Args, Clone, Debug)]
@@ -43,6 +45,12 @@ pub struct Args {
     /// Write every figure as JSON ("-" is stdout)
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Write what is expected of the strategy while it runs: the bounds of `[expectation]`, from windows of these days
+    #[arg(long, value_name = "FILE")]
+    pub expect: Option<PathBuf>,
+    /// How long such a window is
+    #[arg(long, value_name = "S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(10..=86_400))]
+    pub expect_window_s: u64,
     /// Write every fill as CSV ("-" is stdout)
     #[arg(long, value_name = "FILE")]
     pub trades: Option<PathBuf>,
@@ -63,6 +71,10 @@ fn backtest(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
         let (name, value) = param(given)?;
         written.strategy.params.insert(name, value);
     }
+    if let Some(expected) = written.expectation.as_mut().filter(|_| args.expect.is_some()) {
+        // The file that is about to be made need not be there.
+        (expected.file, expected.bounds) = (None, Some(Expectation::of_anything(args.expect_window_s)));
+    }
     let config = Config::resolve(written, &args.config, Secrets::Skip).map_err(|e| invalid(&e))?;
     let at = args.config.display();
     let entry = registry.find(&config.strategy).ok_or_else(|| {
@@ -73,6 +85,7 @@ fn backtest(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
     // The outputs first: no day is run for a file that cannot be written.
     let json = args.json.as_deref().map(|p| Out::create(p, &[])).transpose()?;
     let trades = args.trades.as_deref().map(|p| Out::create(p, &[])).transpose()?;
+    let expect = args.expect.as_deref().map(|p| Out::create(p, &[])).transpose()?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let days = args.data.len();
     let done = |n: usize| {
@@ -106,7 +119,15 @@ fn backtest(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
     if let Some(out) = trades {
         write_trades(out, &config, &made)?;
     }
-    let is_taken = [&args.json, &args.trades].into_iter().any(|p| p.as_deref().is_some_and(out::is_stdout));
+    if let Some(mut out) = expect {
+        let expected = expectation(&config, &made, args.expect_window_s).map_err(Failure::new)?;
+        let text = serde_json::to_string(&expected).map_err(Failure::new)?;
+        out.write(format_args!("{text}\n"))?;
+        out.flush()?;
+    }
+    let is_taken = [&args.json, &args.trades, &args.expect]
+        .into_iter()
+        .any(|p| p.as_deref().is_some_and(out::is_stdout));
     if !is_taken {
         let mut out = Out::stdout();
         out.write(format_args!("{}", summary.to_text()))?;

@@ -114,9 +114,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("expected.json");
         std::fs::write(&file, r#"{"window_s": 60, "orders": {"least": 1, "most": 9}}"#).unwrap();
-        let config =
-            resolved("[expectation]\nfile = \"expected.json\"\nlevel = \"halted\"\nbenchmark = \"AAPL\"", dir.path())
-                .unwrap();
+        let config = resolved(
+            "[expectation]\nfile = \"expected.json\"\nlevel = \"halted\"\nbenchmark = \"AAPL\"",
+            dir.path(),
+        )
+        .unwrap();
         let expected = config.expectation.clone().expect("resolved");
         assert_eq!((expected.bounds.orders.map(|b| b.most), expected.level.word()), (Some(9), "halted"));
         // The run's own copy needs no file beside it.
@@ -133,8 +135,14 @@ mod tests {
             ("bounds = { window_s = 5, orders = { least = 1, most = 2 } }", "window_s"),
             ("bounds = { window_s = 60, orders = { least = 3, most = 2 } }", "orders"),
             ("bounds = { window_s = 60, excess_ppm = { least = 1, most = 2 } }", "expectation.benchmark"),
-            ("benchmark = \"NONE\"\nbounds = { window_s = 60, orders = { least = 1, most = 2 } }", "\"NONE\""),
-            ("level = \"wild\"\nbounds = { window_s = 60, orders = { least = 1, most = 2 } }", "expectation.level"),
+            (
+                "benchmark = \"NONE\"\nbounds = { window_s = 60, orders = { least = 1, most = 2 } }",
+                "\"NONE\"",
+            ),
+            (
+                "level = \"wild\"\nbounds = { window_s = 60, orders = { least = 1, most = 2 } }",
+                "expectation.level",
+            ),
         ] {
             let why = resolved(&format!("[expectation]\n{text}"), dir.path()).unwrap_err();
             assert!(why.contains(key), "{text}: {why}");

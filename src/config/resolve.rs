@@ -16,7 +16,8 @@ use super::backtest;
 use super::written::{self, Written};
 use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Problem, Topology, journal};
 use super::{
-    control, depth, expectation, fees, fix, host, options, rest, risk, start_of_day, throttle, transport, watchdog,
+    control, depth, expectation, fees, fix, host, options, rest, risk, start_of_day, throttle, transport,
+    watchdog,
 };
 use crate::agent::IdleStrategy;
 use crate::manifest;
@@ -196,8 +197,10 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
     let watchdog = watchdog::resolve(&mut c, &written.watchdog);
     let history =
         backtest::resolve(&mut c, written.backtest.as_ref().unwrap_or(&backtest::Backtest::default()), base);
-    let expectation =
-        written.expectation.as_ref().and_then(|e| expectation::resolve(&mut c, e, &instruments, history.capital));
+    let expectation = written
+        .expectation
+        .as_ref()
+        .and_then(|e| expectation::resolve(&mut c, e, &instruments, history.capital));
     capacity(&mut c, &written.capacity, &limits);
     let params = params(&mut c, &written.strategy);
     if !c.problems.is_empty() {

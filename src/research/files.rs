@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use backtest::day::{Day, Ran, Settings};
+use backtest::drift::Sample;
 use backtest::latency::{Latency, Leg};
 use backtest::record::Recorder;
 use backtest::venue::Rules;
@@ -15,6 +16,7 @@ use model::{MarketBody, MarketEvent, Nanos, Symbol, TradingState, Usd, Validity}
 use ringbuf::log::Reader;
 
 use super::recorded;
+use super::sampled::Sampled;
 use crate::cli::make;
 use crate::config::Config;
 use crate::config::backtest::LegFrom;
@@ -55,6 +57,8 @@ pub struct Made {
     pub fees: i64,
     /// Equity, fills, round trips.
     pub recorder: Recorder,
+    /// Sums, about one a second.
+    pub samples: Vec<Sample>,
 }
 
 /// Why a day could not be run.
@@ -251,7 +255,7 @@ fn day<S: Strategy>(config: &Config, latency: &Latency, file: &Path, nth: usize)
         midnight: Nanos(midnight),
     };
     let mut recorder = Recorder::new(config.history.grain);
-    let day = Day::new(&settings, make::<S>(config)?, &mut recorder)?;
+    let day = Day::new(&settings, make::<S>(config)?, Sampled::new(&mut recorder, config))?;
     let mut subscription = Subscription::new(&config.instruments);
     let mut trouble = None;
     let source = Source::open(file)?;
@@ -266,7 +270,7 @@ fn day<S: Strategy>(config: &Config, latency: &Latency, file: &Path, nth: usize)
         always_open: config.history.always_open,
     };
     let (ran, engine, recorder_of_day) = day.run(events);
-    recorder_of_day.close(&engine);
+    let samples = recorder_of_day.close(&engine);
     if let Some(trouble) = trouble {
         return Err(trouble);
     }
@@ -288,6 +292,7 @@ fn day<S: Strategy>(config: &Config, latency: &Latency, file: &Path, nth: usize)
         pnl: engine.pnl(),
         fees: engine.positions().fees(),
         recorder,
+        samples,
     })
 }
 

@@ -9,6 +9,7 @@ use model::Nanos;
 use ringbuf::log::Reader;
 
 use super::files::{Job, Made, Trouble};
+use super::sampled::Sampled;
 use crate::cli::make;
 use crate::journal::{Record, RunDir};
 use crate::replay::{Journal, Kept, Reports, rerun};
@@ -32,9 +33,9 @@ pub(super) fn day<S: Strategy>(job: &Job<'_>, latency: &Latency, given: &Path) -
     let mut recorder = Recorder::new(job.config.history.grain);
     let strategy = make::<S>(job.config)?;
     let (ran, engine, recorder_of_day, kept) =
-        rerun(&journal, job.config, &reports, strategy, (&mut recorder, kept))
+        rerun(&journal, job.config, &reports, strategy, (Sampled::new(&mut recorder, job.config), kept))
             .map_err(|e| trouble(e.to_string()))?;
-    recorder_of_day.close(&engine);
+    let samples = recorder_of_day.close(&engine);
     Ok(Made {
         file: kept.unwrap_or(journal.run),
         midnight: Nanos(began.0 / DAY_NS * DAY_NS),
@@ -44,6 +45,7 @@ pub(super) fn day<S: Strategy>(job: &Job<'_>, latency: &Latency, given: &Path) -
         pnl: engine.pnl(),
         fees: engine.positions().fees(),
         recorder,
+        samples,
     })
 }
 

@@ -2,6 +2,8 @@
 //!
 //! *Inputs* are what the engine is given, in order and with their times: market events as they were received, feed statuses, reports, sessions, control, timers.
 
+mod agents;
+#[path = "../program/mod.rs"]
 mod program;
 
 use std::path::{Path, PathBuf};
@@ -79,6 +81,13 @@ fn live_paper_replay_and_backtest_decide_the_same_on_the_same_inputs() {
         report.is("/days/0/fills", desk.report().count("/fills"));
         // What the backtest left is a journal as any other.
         assert_eq!(replays(&again), commands.len() as u64, "{mode}");
+
+        // The agents of a core on paper, given what this run was given.
+        let dir = tempfile::tempdir().expect("a folder");
+        agents::on_paper(&run, &format!("{}-again-{mode}", desk.name), dir.path());
+        assert!(bytes(dir.path(), is_command) == commands, "{mode}: on paper a command differs");
+        let end = |r: &Record| is_of_the_engine(r) && !matches!(r, Record::End { .. });
+        assert!(bytes(dir.path(), end) == bytes(&run, end), "{mode}: on paper a record differs");
 
         // With a venue of its own it is another day, which replays as well.
         let (simulated, report) = backtests(&desk, &run, "simulated");
