@@ -4,6 +4,7 @@
 //! End: the strategy thread is told to shut down (no new orders, cancel all, wait for the venue), then gateways log out, then feeds stop, then control, then
 //! the cold thread closes the logs.
 
+mod paper;
 mod plan;
 mod running;
 mod taken_over;
@@ -24,14 +25,16 @@ use ringbuf::region::RegionError;
 use ringbuf::spsc;
 use serde_json::json;
 
-pub use self::plan::Plan;
+use self::paper::OnPaper;
+pub use self::plan::{Plan, Stage};
 use self::running::Hot;
 pub use self::running::{RunReport, Running};
 use self::taken_over::TakenOver;
 use crate::agent::{AgentHandle, CoreConfig, Heartbeat, IdleStrategy, Phase, Pulse, spawn};
 use crate::agents::{
     ColdAgent, ColdParts, ControlAgent, ControlItem, ControlParts, Ending, FeedAgent, FeedParts, FeedPort,
-    GatewayAgent, GatewayParts, GatewayPort, Inline, OpenError, StrategyAgent, StrategyParts, WORDS,
+    GatewayAgent, GatewayParts, GatewayPort, Inline, OpenError, PaperPort, StrategyAgent, StrategyParts,
+    WORDS,
 };
 use crate::clock::Clock;
 use crate::config::{Config, Topology};
@@ -43,7 +46,7 @@ use crate::journal::{
 };
 use crate::latch::{Latch, Word};
 use crate::logs::{LogWriter, Names, timestamp};
-use crate::telemetry::counters::agent as counter;
+use crate::telemetry::counters::{agent as counter, control as control_counter};
 use crate::telemetry::publish::Publication;
 use crate::telemetry::region_path;
 use crate::telemetry::snapshot::{SnapshotError, Viewer};
@@ -76,6 +79,9 @@ pub enum StartError {
     /// The own region cannot be read back.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// What a simulated venue is to be like.
+    #[error("`backtest`: {0}")]
+    Latency(#[from] backtest::latency::LatencyError),
     /// A gateway's configuration does not suit its protocol.
     #[error("gateway {id}: {source}")]
     Gateway {
@@ -217,10 +223,16 @@ fn start_with<S: Strategy>(
     let (say, words) = mpsc::sync_channel(WORDS);
     let mut gateway_agents = Vec::new();
     let mut gateway_ports = Vec::new();
+    let mut on_paper = OnPaper::of(plan, config.capacity.feed_ring);
     for (k, g) in config.gateways.iter().enumerate() {
         let (to_gateway, orders) = spsc::channel(config.capacity.gateway_ring);
         let (out, items) = spsc::channel(config.capacity.gateway_ring);
         let id = GatewayId(k as u8);
+        gateway_ports.push(GatewayPort { id, items, orders: to_gateway });
+        if let Some(paper) = &mut on_paper {
+            paper.ports.push(PaperPort { id, orders, out, publisher: publication.gateway(k)? });
+            continue;
+        }
         let parts = GatewayParts {
             id,
             config: g.clone(),
@@ -235,7 +247,6 @@ fn start_with<S: Strategy>(
         let agent = GatewayAgent::open(parts, &config.instruments, &mut warnings)
             .map_err(|source| StartError::Gateway { id: g.id.clone(), source })?;
         gateway_agents.push(agent);
-        gateway_ports.push(GatewayPort { id, items, orders: to_gateway });
     }
     let mut feed_agents = Vec::new();
     let mut feed_ports = Vec::new();
@@ -260,7 +271,14 @@ fn start_with<S: Strategy>(
         watches.push(agent.watch().map_err(io(format!("feed {}", f.id)))?);
         doors.push(agent.door().map_err(io(format!("feed {}", f.id)))?);
         feed_agents.push(agent);
+        let items = match &mut on_paper {
+            Some(paper) => paper.tap(id, items),
+            None => items,
+        };
         feed_ports.push(FeedPort::new(id, items));
+    }
+    if let Some(paper) = on_paper {
+        gateway_agents.push(paper.agent(config, &clock, &ending)?);
     }
     let (control_ring, control) = spsc::channel::<ControlItem>(CONTROL_RING);
     let mut strategy_agent = StrategyAgent::new(StrategyParts {
@@ -329,11 +347,13 @@ fn start_with<S: Strategy>(
     .map_err(io("control socket"))?;
     let (grants, tokens_granted) = mpsc::channel();
     let (said, commands) = mpsc::channel();
+    let mut control_counters = publication.control()?;
+    control_counters.set(control_counter::mode, plan.stage.code() as u64);
     let control_agent = ControlAgent::new(ControlParts {
         server,
         tokens: tokens_granted,
         said,
-        counters: publication.control()?,
+        counters: control_counters,
         ending: Arc::clone(&ending),
     });
     let retention = config.journal.retention;
@@ -354,6 +374,7 @@ fn start_with<S: Strategy>(
         name: config.name.clone(),
         counters: publication.cold()?,
         outside: (config.outside.clone(), config.journal_dir.clone()),
+        expectation: config.expectation.clone(),
         lists: (config.lists.clone(), config.instruments.clone()),
         archive,
         ending: Arc::clone(&ending),
@@ -466,9 +487,13 @@ fn agent_names(config: &Config, plan: &Plan) -> Vec<String> {
     let mut names = match plan.topology {
         Topology::Inline => vec!["inline".to_string()],
         Topology::Pipelined => {
-            let gateways = config.gateways.iter().map(|g| format!("gateway-{}", g.id));
+            let names = config.gateways.iter().map(|g| format!("gateway-{}", g.id));
+            let gateways: Vec<_> = match plan.stage {
+                Stage::Paper(_) => vec!["paper".into()],
+                Stage::Test | Stage::Live => names.collect(),
+            };
             let feeds = config.feeds.iter().filter(|_| plan.hears).map(|f| format!("feed-{}", f.id));
-            gateways.chain(["strategy".to_string()]).chain(feeds).collect()
+            gateways.into_iter().chain(["strategy".to_string()]).chain(feeds).collect()
         }
     };
     names.extend(["cold", "control"].map(String::from));

@@ -7,6 +7,7 @@ pub mod agent;
 pub mod agents;
 pub mod cli;
 pub mod clock;
+pub mod compare;
 pub mod config;
 pub mod control;
 pub mod core;

@@ -338,6 +338,8 @@ impl LogWriter {
                     let fields = json!({"level": level.word(), "cause": cause.word()});
                     ("warn", "asked to restrain trading", fields)
                 }
+                // The alarm that it raises says it.
+                model::Control::Drift(_) => return,
                 model::Control::Clutch { engaged: true } => ("warn", "strategy let in again", json!({})),
                 model::Control::Clutch { engaged: false } => {
                     ("warn", "strategy taken off trading", json!({}))
@@ -448,6 +450,13 @@ impl LogWriter {
                 let fields =
                     json!({"symbol": self.symbol(instrument), "shares": shares, "open_orders": orders});
                 ("error", "not flat after the close", fields)
+            }
+            Alarm::Drift(d) => {
+                let fields = json!({"figure": d.figure.word(), "value": d.value, "bound": d.bound});
+                match d.is_beyond {
+                    true => ("error", "not what was expected of the strategy", fields),
+                    false => ("warn", "as expected of the strategy again", fields),
+                }
             }
             Alarm::Warning { measure, instrument, percent, value, limit } => {
                 let said = |v: i64| if measure.is_money() { json!(Usd(v).to_string()) } else { json!(v) };

@@ -261,7 +261,7 @@ struct Entry {
 }
 
 /// Adds up a stream: deliberately plain, and nothing of the engine's.
-struct Ledger {
+pub(crate) struct Ledger {
     symbols: Vec<String>,
     orders: BTreeMap<Token, Entry>,
     fills: Vec<(u64, Token, u32, i64)>,
@@ -270,7 +270,7 @@ struct Ledger {
 }
 
 impl Ledger {
-    fn new(instruments: &[Instrument]) -> Ledger {
+    pub(crate) fn new(instruments: &[Instrument]) -> Ledger {
         Ledger {
             symbols: instruments.iter().map(|i| i.symbol.to_string()).collect(),
             orders: BTreeMap::new(),
@@ -280,7 +280,7 @@ impl Ledger {
         }
     }
 
-    fn figures(&self) -> Figures {
+    pub(crate) fn figures(&self) -> Figures {
         let mut f = Figures::default();
         for (_, token, qty, px) in &self.fills {
             let Some(order) = self.orders.get(token) else { continue };

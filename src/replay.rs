@@ -3,8 +3,11 @@
 //! The first difference ends it, by record. A journal whose run was killed may end in the middle of an input: then what the journal holds has to be a prefix of
 //! what the engine says. Market data comes from the captures beside the journal, or from files that hold the same sessions.
 
+mod kept;
 mod market;
+mod rerun;
 mod shadow;
+mod tape;
 
 use std::path::{Path, PathBuf};
 
@@ -13,8 +16,11 @@ use engine::{Engine, EngineStats, Outbox};
 use model::{FeedId, FeedStatus, Input, MarketEvent, Nanos};
 use ringbuf::log::{LogError, Reader};
 
+pub use self::kept::{Kept, KeptError};
 use self::market::{Batch, FeedMarket};
+pub use self::rerun::{Reports, RerunError, rerun};
 pub use self::shadow::Shadow;
+pub use self::tape::Tape;
 use crate::config::{Config, ConfigError, Secrets};
 use crate::journal::{CaptureError, Record, RecordError, RunDir, examine, record};
 use crate::source::SourceError;

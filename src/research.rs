@@ -7,6 +7,9 @@
 
 mod figures;
 mod files;
+mod recorded;
+mod sampled;
 
 pub use figures::{DayFigures, Summary};
-pub use files::{Job, Made, Trouble, over};
+pub use files::{Job, Made, Trouble, latency, over};
+pub use sampled::expectation;

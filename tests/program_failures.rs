@@ -30,12 +30,11 @@ fn left_nothing(desk: &Desk) {
 fn production_is_a_gate() {
     let desk = Desk::new();
     let production = desk.core().replace("\"test\"", "\"production\"");
-    let cases: [(&str, &[&str], &[&str]); 5] = [
+    let cases: [(&str, &[&str], &[&str]); 4] = [
         (&production, &["--mode", "test"], &["gateways[0].environment", "production", "test"]),
         (&production, &[], &["gateways[0].environment", "production"]),
         (&production, &["--mode", "live"], &["--mode live", "approval"]),
         (&desk.core(), &["--mode", "live"], &["--mode live", "approval"]),
-        (&desk.core(), &["--mode", "paper"], &["--mode paper", "no simulation"]),
     ];
     for (config, more, words) in cases {
         desk.run_core(config, more).exits(4).says(words);

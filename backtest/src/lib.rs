@@ -12,13 +12,19 @@
 //! |---|---|
 //! | [`venue`] | our orders among those of history: who stands before them, and what they trade with |
 //! | [`latency`] | the three ways: market data to the strategy, orders to the venue, reports back |
+//! | [`attribution`] | two runs over one day: why one made more than the other |
+//! | [`beside`] | the same venue beside a market that goes on now: paper trading, and a journal run again |
 //! | [`day`] | one day: history and engine in the order of time |
+//! | [`drift`] | whether what runs is what was tested |
 //! | [`record`] | what a run leaves behind: equity, fills, round trips, markouts |
 //! | [`metrics`] | what a series of returns was worth |
 
 #![forbid(unsafe_code)]
 
+pub mod attribution;
+pub mod beside;
 pub mod day;
+pub mod drift;
 pub mod latency;
 pub mod metrics;
 pub mod record;

@@ -91,6 +91,8 @@ causes! {
     Shutdown = 18 "shutdown",
     /// The kill switch.
     Kill = 19 "kill",
+    /// What the strategy does is not what was expected of it.
+    Expectation = 20 "expectation",
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! configuration and the ordered list of `(now, Input)`.
 
 use crate::{
-    BreakerCause, BreakerLevel, ExecutionReport, FeedId, GatewayId, InstrumentId, MarketEvent, PortRequest,
-    Token,
+    BreakerCause, BreakerLevel, Drift, ExecutionReport, FeedId, GatewayId, InstrumentId, MarketEvent,
+    PortRequest, Token,
 };
 
 /// One input of the engine.
@@ -155,6 +155,8 @@ pub enum Control {
         /// Why.
         cause: BreakerCause,
     },
+    /// What the strategy does has left what was expected of it, or is back: an alarm, and nothing else. [`Control::Trip`] beside it where that is to restrain trading.
+    Drift(Drift),
     /// A person takes the strategy off trading while it goes on observing, or lets it in again.
     Clutch {
         /// Whether it may trade.

@@ -11,6 +11,7 @@
 mod breaker;
 pub mod canary;
 mod decimal;
+mod drift;
 mod ids;
 mod input;
 mod instrument;
@@ -21,6 +22,7 @@ mod units;
 pub use breaker::{BreakerCause, BreakerLevel};
 pub use canary::Canary;
 pub use decimal::{Decimal, ParseDecimalError, Unit};
+pub use drift::{Drift, DriftFigure};
 pub use ids::{FeedId, GatewayId, InstrumentId, Symbol, Token, VenueRef};
 pub use input::{Control, FeedStatus, HaltReason, Input, SessionEvent};
 pub use instrument::{Instrument, TradingState, Validity};

@@ -1,6 +1,7 @@
 //! What a person should look at now, out of one reading: the same judgement on terminal and page. Rules with a history (rates, how long) are Prometheus' part.
 
 use colo::telemetry::snapshot::Snapshot;
+use model::DriftFigure;
 use serde::Serialize;
 
 use crate::limits;
@@ -105,6 +106,11 @@ fn of_live(live: &Live) -> Vec<Alert> {
             s.cold["clock_offset_ns"] / 1_000
         )));
     }
+    let drift = DriftFigure::ALL.into_iter().filter(|f| s.cold["drift"] >> *f as u64 & 1 == 1);
+    let drift: Vec<&str> = drift.map(DriftFigure::word).collect();
+    if !drift.is_empty() {
+        all.push(warning(format!("not what was expected of the strategy: {}", drift.join(", "))));
+    }
     if let Some(d) = live.disk.filter(|d| (d.free_bytes as f64) < FREE_SHARE * d.size_bytes as f64) {
         all.push(warning(format!("{} MiB are free where the journal is", d.free_bytes >> 20)));
     }
@@ -156,7 +162,7 @@ mod tests {
     #[test]
     fn each_ill_is_told_and_the_worst_first() {
         type Ill = (fn(&mut Live), Severity, &'static str);
-        let ills: [Ill; 14] = [
+        let ills: [Ill; 15] = [
             (|l| set(&mut l.snapshot.engine, "kill", 1), Severity::Critical, "not flat"),
             (|l| l.snapshot.risk.as_mut().unwrap().halted = Some("loss"), Severity::Critical, "halted: loss"),
             (
@@ -177,6 +183,7 @@ mod tests {
             (|l| l.snapshot.risk.as_mut().unwrap().pnl = -910.0, Severity::Critical, "loss: 91 %"),
             (|l| l.snapshot.instruments[0].validity = "stale", Severity::Warning, "stale book"),
             (|l| set(&mut l.snapshot.cold, "clock_offset_ns", 2_000_000), Severity::Warning, "2000 us"),
+            (|l| set(&mut l.snapshot.cold, "drift", 9), Severity::Warning, "pnl_e4_usd, markout_1s_ppm"),
             (|l| l.disk.as_mut().unwrap().free_bytes = 5 << 20, Severity::Warning, "5 MiB"),
         ];
         for (break_it, severity, words) in ills {

@@ -24,6 +24,7 @@ pub fn core(many: usize, number: u64) -> Snapshot {
     Snapshot {
         name: "n".repeat(32),
         pid: number,
+        mode: "test",
         alive: true,
         started_ns: 0,
         run: None,

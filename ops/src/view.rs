@@ -150,7 +150,8 @@ impl List {
 
 fn head(s: &Snapshot, now: Nanos) -> String {
     let up = span(now.since(Nanos(s.started_ns)));
-    let left = format!("colo {}  pid {}  up {up}", s.name, s.pid);
+    let mode = if s.mode == "paper" { "  ON PAPER" } else { "" };
+    let left = format!("colo {}{mode}  pid {}  up {up}", s.name, s.pid);
     format!("{left:<60}{:>20}", time_of_day(now))
 }
 

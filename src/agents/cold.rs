@@ -13,12 +13,14 @@ use ringbuf::log::{Keeper, LogError, WriterState};
 use serde_json::json;
 
 use super::ending::Ending;
+use super::expected::Watched;
 use super::lists::{Lists, Watched as WatchedList};
 use super::sentinel::{Known, OutsideRule, Sentinel};
 use super::words::Word;
 use super::{LineWatch, SWEEP_TOKENS};
 use crate::agent::Agent;
 use crate::clock::Discipline;
+use crate::config::expectation::Expected;
 use crate::control::Said;
 use crate::journal::{Archive, RunError, TokenBlocks};
 use crate::logs::LogWriter;
@@ -59,6 +61,8 @@ pub struct ColdParts {
     pub counters: Counters,
     /// What restrains trading from outside of the engine, and where the journals are.
     pub outside: (Vec<OutsideRule>, PathBuf),
+    /// What is expected of the strategy.
+    pub expectation: Option<Expected>,
     /// Lists of symbols that change while the core runs, and the instruments that they may name.
     pub lists: (Vec<WatchedList>, Vec<Instrument>),
     /// What packs and removes, where anything is to be.
@@ -86,6 +90,7 @@ pub struct ColdAgent {
     tokens_seen: Nanos,
     sentinel: Sentinel,
     known: Known,
+    expected: Option<Watched>,
     lists: Lists,
     archive: Option<Archive>,
     ending: Arc<Ending>,
@@ -116,6 +121,7 @@ impl ColdAgent {
             tokens_seen: Nanos::ZERO,
             sentinel: Sentinel::new(p.outside.0, p.outside.1),
             known: Known::default(),
+            expected: p.expectation.as_ref().map(Watched::new),
             lists: Lists::new(p.lists.0, p.lists.1),
             archive: p.archive,
             ending: p.ending,
@@ -236,6 +242,16 @@ impl ColdAgent {
         }
     }
 
+    /// Has the engine told of what is not as expected.
+    fn look_at_expectation(&mut self, now: Nanos) {
+        let Some(expected) = &mut self.expected else { return };
+        for control in expected.look(now, self.viewer.as_ref()) {
+            // A control agent that is gone ends the core.
+            let _ = self.grants.send(control);
+        }
+        self.counters.set(counter::drift, expected.bits());
+    }
+
     /// Has the engine restricted by the lists as they stand now.
     fn look_at_lists(&mut self, now: Nanos) {
         for turn in self.lists.look(now) {
@@ -281,6 +297,7 @@ impl Agent for ColdAgent {
         self.tend_clock(now);
         self.look_outside(now);
         self.look_at_lists(now);
+        self.look_at_expectation(now);
         self.watches.iter_mut().for_each(|w| w.tend(now, &mut self.log));
         work += self.log_words(now);
         let followed = self.log.follow();
@@ -349,6 +366,7 @@ mod tests {
             name: "nobody".into(),
             counters: Counters::over(table),
             outside: (Vec::new(), PathBuf::new()),
+            expectation: None,
             lists: (Vec::new(), Vec::new()),
             archive: None,
             ending: Arc::default(),

@@ -25,6 +25,7 @@
 
 #[cfg(test)]
 mod killed;
+pub(super) mod paper;
 pub(super) mod rest;
 mod sweep;
 #[cfg(test)]

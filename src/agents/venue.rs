@@ -9,12 +9,14 @@ use net::line::Line;
 use super::LineWatch;
 use super::depth::DepthAgent;
 use super::feed::{FeedOf, FeedParts};
+use super::gateway::paper::PaperAgent;
 use super::gateway::rest::RestAgent;
 use super::gateway::{GatewayOf, GatewayParts};
 use crate::agent::Agent;
 use crate::control::FeedDoor;
 use crate::order_protocol::{Configured, OrderProtocol, SetupError, each_order_protocol};
 use crate::protocol::{FeedProtocol, each_protocol};
+use crate::reconcile::Figures;
 
 macro_rules! feed_agent {
     ($($name:ident $word:literal $decoder:ty;)*) => {
@@ -112,6 +114,8 @@ macro_rules! gateway_agent {
             $(#[doc = concat!("Of a gateway that speaks `", $word, "`.")] $name(Box<GatewayOf<$gateway, $link>>),)*
             /// Of a gateway that speaks `rest_ws`.
             RestWs(Box<RestAgent>),
+            /// Of all gateways of a core that trades on paper.
+            Paper(Box<PaperAgent>),
         }
 
         /// The same expression of whichever agent it is.
@@ -120,6 +124,7 @@ macro_rules! gateway_agent {
                 match $agent {
                     $(GatewayAgent::$name($a) => $then,)*
                     GatewayAgent::RestWs($a) => $then,
+                    GatewayAgent::Paper($a) => $then,
                 }
             };
         }
@@ -154,6 +159,15 @@ impl GatewayAgent {
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         each_gateway!(self, a => a.failure())
+    }
+
+    /// What its venue says was done, where that is simulated in this process.
+    #[must_use]
+    pub fn on_paper(&self) -> Option<Figures> {
+        match self {
+            GatewayAgent::Paper(agent) => Some(agent.figures()),
+            _ => None,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use backtest::drift::Expectation;
 use serde_json::json;
 
 use super::out::{self, Out, Stop};
@@ -11,16 +12,18 @@ use crate::clock::Clock;
 use crate::config::{Config, Secrets, Written, read_toml};
 use crate::manifest;
 use crate::release::evidence;
-use crate::research::{Job, Made, Summary, Trouble};
+use crate::research::{Job, Made, Summary, Trouble, expectation};
 
 /// A strategy over history: the same strategy, risk and order state as a core that trades, against orders as they were.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
   colo backtest --config colo.toml --data 20120621.itch
+  colo backtest --config colo.toml --data journal/desk1/run-000007 --reports recorded --journal journal/again
   colo backtest --config colo.toml --data 20120621.itch --data 20120622.itch.gz --params quantity=200 --json - --trades fills.csv
 
 One file is one day: ITCH 5.0, the same gzipped, pcap with MoldUDP64, PITCH, LOBSTER messages or DBN; its date is taken from its name. Each day begins flat.
+A folder is a core's journal with its captures: the market as that core heard it, when it heard it.
 How the venue is stands in the configuration under [backtest]: impact, latency of three legs, capital. Times are the days' own: nothing of this machine enters.
 
 Exit code 3: the configuration or a parameter is invalid. Exit code 1: a file cannot be read to its end.")]
@@ -37,9 +40,21 @@ pub struct Args {
     /// Days at once; all cores where absent
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_024))]
     pub threads: Option<u64>,
+    /// Of a day that is a core's journal: `recorded` takes its reports as they came, `simulated` those of a venue as [backtest] says
+    #[arg(long, value_name = "WHOSE", default_value = "simulated", value_parser = ["simulated", "recorded"])]
+    pub reports: String,
+    /// Leave a journal of each day that is one in this folder, for `colo compare` and whatever else reads journals
+    #[arg(long, value_name = "DIR")]
+    pub journal: Option<PathBuf>,
     /// Write every figure as JSON ("-" is stdout): evidence for `colo promote`
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Write what is expected of the strategy while it runs: the bounds of `[expectation]`, from windows of these days
+    #[arg(long, value_name = "FILE")]
+    pub expect: Option<PathBuf>,
+    /// How long such a window is
+    #[arg(long, value_name = "S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(10..=86_400))]
+    pub expect_window_s: u64,
     /// Write every fill as CSV ("-" is stdout)
     #[arg(long, value_name = "FILE")]
     pub trades: Option<PathBuf>,
@@ -60,6 +75,10 @@ fn backtest(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
         let (name, value) = param(given)?;
         written.strategy.params.insert(name, value);
     }
+    if let Some(expected) = written.expectation.as_mut().filter(|_| args.expect.is_some()) {
+        // The file that is about to be made need not be there.
+        (expected.file, expected.bounds) = (None, Some(Expectation::of_anything(args.expect_window_s)));
+    }
     let config = Config::resolve(written, &args.config, Secrets::Skip).map_err(|e| invalid(&e))?;
     let at = args.config.display();
     let entry = registry.find(&config.strategy).ok_or_else(|| {
@@ -70,6 +89,7 @@ fn backtest(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
     // The outputs first: no day is run for a file that cannot be written.
     let json = args.json.as_deref().map(|p| Out::create(p, &[])).transpose()?;
     let trades = args.trades.as_deref().map(|p| Out::create(p, &[])).transpose()?;
+    let expect = args.expect.as_deref().map(|p| Out::create(p, &[])).transpose()?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let days = args.data.len();
     let done = |n: usize| {
@@ -78,7 +98,18 @@ fn backtest(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
         }
     };
     let threads = args.threads.map_or(cores, |n| n as usize);
-    let job = Job { config: &config, data: &args.data, threads, done: &done };
+    if let Some(file) = args.data.iter().find(|file| args.journal.is_some() && !file.is_dir()) {
+        let why = format!("--journal is kept of days that are journals, and {} is none", file.display());
+        return Err(Failure::with(Exit::Usage, why).into());
+    }
+    let job = Job {
+        config: &config,
+        data: &args.data,
+        as_recorded: args.reports == "recorded",
+        keep: args.journal.as_deref(),
+        threads: if args.journal.is_some() { 1 } else { threads },
+        done: &done,
+    };
     let began = Instant::now();
     let made = entry.backtest(&job).map_err(failure)?;
     let took = began.elapsed();
@@ -92,7 +123,15 @@ fn backtest(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
     if let Some(out) = trades {
         write_trades(out, &config, &made)?;
     }
-    let is_taken = [&args.json, &args.trades].into_iter().any(|p| p.as_deref().is_some_and(out::is_stdout));
+    if let Some(mut out) = expect {
+        let expected = expectation(&config, &made, args.expect_window_s).map_err(Failure::new)?;
+        let text = serde_json::to_string(&expected).map_err(Failure::new)?;
+        out.write(format_args!("{text}\n"))?;
+        out.flush()?;
+    }
+    let is_taken = [&args.json, &args.trades, &args.expect]
+        .into_iter()
+        .any(|p| p.as_deref().is_some_and(out::is_stdout));
     if !is_taken {
         let mut out = Out::stdout();
         out.write(format_args!("{}", summary.to_text()))?;

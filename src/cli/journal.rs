@@ -189,11 +189,22 @@ fn first_log(given: &Path) -> Log {
 fn names(log: &Log) -> Names {
     let config = log.dir.parent().map(|run| run.join("config.toml"));
     let config = config.and_then(|file| Config::load(&file, Secrets::Skip).ok());
-    config.map_or_else(Names::default, |c| Names {
+    config.map_or_else(Names::default, |c| names_of(&c))
+}
+
+/// The names of a configuration.
+fn names_of(c: &Config) -> Names {
+    Names {
         feeds: c.feeds.iter().map(|f| f.id.clone()).collect(),
         gateways: c.gateways.iter().map(|g| g.id.clone()).collect(),
-        instruments: c.instruments,
-    })
+        instruments: c.instruments.clone(),
+    }
+}
+
+/// A record in a line, as `dump` shows it; without its number.
+pub(super) fn shown(record: &Record, config: &Config) -> String {
+    let line = of_record(0, record, &names_of(config)).text();
+    line.trim_start().trim_start_matches('0').trim_start().to_owned()
 }
 
 /// Decodes every record; whether a core's run ended in order.

@@ -9,8 +9,10 @@
 //!
 //! Data goes to stdout, progress and errors to stderr. Exit codes: [`Exit`].
 
+mod alarms;
 mod backtest;
 pub mod book;
+mod compare;
 mod config;
 mod ctl;
 mod demo;
@@ -24,6 +26,7 @@ pub mod journal;
 mod latency;
 mod live;
 mod out;
+mod paper;
 mod promote;
 mod record;
 mod release;
@@ -114,6 +117,7 @@ enum Command {
     Feed(feed::Args),
     Backtest(backtest::Args),
     Replay(replay::Args),
+    Compare(compare::Args),
     Journal(journal::Args),
     Dropcopy(dropcopy::Args),
     Ctl(ctl::Args),
@@ -148,6 +152,7 @@ pub fn main_from(own: &[Entry], arguments: impl IntoIterator<Item = OsString>) -
         Command::Feed(a) => feed::run(a, &registry),
         Command::Backtest(a) => backtest::run(a, &registry),
         Command::Replay(a) => replay::run(a, &registry),
+        Command::Compare(a) => compare::run(a),
         Command::Journal(a) => journal::run(a),
         Command::Dropcopy(a) => dropcopy::run(a),
         Command::Ctl(a) => ctl::run(a),

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use model::GatewayId;
 
-use super::{Exit, Failure, Outcome, Registry, live, report, session, signals};
+use super::{Exit, Failure, Outcome, Registry, alarms, live, paper, report, session, signals};
 use crate::clock::Clock;
 use crate::config::{Config, Secrets};
-use crate::core::{Plan, RunReport};
+use crate::core::{Plan, RunReport, Stage};
 use crate::host;
 use crate::manifest::{Pair, Ran};
 use crate::reconcile::{self, Figures, Verdict};
@@ -23,17 +23,6 @@ pub enum Mode {
     Test,
     /// To production.
     Live,
-}
-
-impl Mode {
-    /// As it is asked for, and as reports say it.
-    fn word(self) -> &'static str {
-        match self {
-            Mode::Paper => "paper",
-            Mode::Test => "test",
-            Mode::Live => "live",
-        }
-    }
 }
 
 /// The core against the venues of a configuration. Ends in order on SIGTERM or SIGINT: no new orders, cancel all, wait for the venue, flush.
@@ -63,7 +52,9 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
     if !hidden.is_done() {
         super::warn(&hidden.to_string());
     }
-    let config = load(&args.config, registry, Secrets::Read)?;
+    let is_paper = args.mode == Mode::Paper;
+    // On paper nothing can leave for a venue: what would let it in there is not even read.
+    let config = load(&args.config, registry, if is_paper { Secrets::Market } else { Secrets::Read })?;
     if let Some(file) = &args.json {
         report::check_folder(file)?;
     }
@@ -72,10 +63,7 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
         _ if model::canary::IN_THIS_BUILD => {
             Some("this build has planted faults (feature `canaries`) and runs in no other mode")
         }
-        Mode::Live => None,
-        Mode::Paper => Some(
-            "--mode paper simulates fills against a live market, and this version has no simulation of fills",
-        ),
+        Mode::Live | Mode::Paper => None,
     };
     if let Some(why) = unmet {
         return Err(Failure::with(Exit::Gate, format!("{why}; use --mode test")));
@@ -83,7 +71,7 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
     if let Some(fault) = model::canary::planted() {
         super::warn(&format!("PLANTED FAULT: {}; this core does wrong on purpose", fault.name()));
     }
-    if args.mode != Mode::Live {
+    if args.mode == Mode::Test {
         session::reaches_no_production(&config, &args.config)?;
     }
     if let Some(why) = config.openings.as_ref().and_then(|o| o.unfit(Clock::new().now())) {
@@ -104,6 +92,11 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
     let mut plan = Plan::new(&config, 0);
     plan.sandbox = config.sandbox;
     plan.manifest = Some(Ran { pair: pair.clone(), approval_sha256: approval.clone() });
+    plan.stage = match args.mode {
+        Mode::Test => Stage::Test,
+        Mode::Paper => paper::stage(&config)?,
+        Mode::Live => Stage::Live,
+    };
     let stop = signals::install().map_err(Failure::new)?;
     let began = Instant::now();
     let span = args.seconds.map(Duration::from_secs);
@@ -131,11 +124,14 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
             super::warn(&format!("NOT FLAT: {held} held, {} orders open", run.open_orders));
         }
     }
-    let verdict = verdict(&config, &run);
+    let verdict = match &run.on_paper {
+        Some(venue) => Verdict::of(&Figures::ours(&run), venue),
+        None => verdict(&config, &run),
+    };
     if let Some(file) = &args.json {
-        let under = session::Under { mode: args.mode.word(), pair: &pair, approval: approval.as_deref() };
-        let told = session::told(report::to_json(&run, &verdict), &under, &config, &run);
-        report::write_text(&told, file)?;
+        let mut value = report::to_json(&run, &verdict);
+        alarms::add(&mut value, (&config, &plan), &pair, &run);
+        report::write_text(&session::sealed(value, &pair, approval.as_deref(), &config), file)?;
     }
     if args.json.as_deref() != Some(Path::new("-")) {
         super::print(&report::to_text(&run, &verdict));

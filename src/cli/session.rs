@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use super::{Exit, Failure, live};
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
-use crate::core::RunReport;
 use crate::manifest::Pair;
 use crate::release::gate::{Admission, admit};
 use crate::release::{Refused, evidence, limits, plain};
@@ -22,7 +21,7 @@ pub(super) fn reaches_no_production(config: &Config, file: &Path) -> Result<(), 
     };
     let key = format!("{}: `gateways[{k}].environment` is \"production\"", file.display());
     let sentence = format!(
-        "{key}; every mode but `live` reaches only gateways marked \"test\", and --mode live wants an approval (`colo promote`)"
+        "{key}; --mode test reaches only gateways marked \"test\", and --mode live wants an approval (`colo promote`)"
     );
     Err(Failure::with(Exit::Gate, sentence))
 }
@@ -49,22 +48,10 @@ pub(super) fn admitted(config: &Config, pair: &Pair, file: &Path) -> Result<Admi
     Ok(admission)
 }
 
-/// What a session ran under.
-pub(super) struct Under<'a> {
-    pub(super) mode: &'static str,
-    pub(super) pair: &'a Pair,
-    pub(super) approval: Option<&'a str>,
-}
-
-/// A report as sealed evidence: with mode, times, limits, and the hashes of what ran.
-pub(super) fn told(mut report: Value, under: &Under<'_>, config: &Config, run: &RunReport) -> String {
-    let ended = Clock::new().now();
-    report["mode"] = json!(under.mode);
-    report["started_ns"] = json!(run.began.0);
-    report["ended_ns"] = json!(ended.0);
-    report["alarms"] = json!(run.stats.alarms);
+/// A report of a session as sealed evidence: with its limits, its approval, and the hashes of what ran.
+pub(super) fn sealed(mut report: Value, pair: &Pair, approval: Option<&str>, config: &Config) -> String {
     report["limits"] = limits::told(config);
-    report["approval"] = json!(under.approval);
-    evidence::stamp(&mut report, "session", config, &under.pair.binary_sha256, ended);
+    report["approval"] = json!(approval);
+    evidence::stamp(&mut report, "session", config, &pair.binary_sha256, Clock::new().now());
     evidence::sealed(&report)
 }

@@ -42,6 +42,19 @@ struct Found {
     process: Option<Process>,
 }
 
+/// A core on paper has nothing at any venue, and a watchdog would log in there to cancel it.
+fn refuse_paper(name: &str) -> Result<(), Failure> {
+    match Viewer::open(name) {
+        Ok(viewer) if viewer.mode() == "paper" => Err(Failure::with(
+            Exit::Gate,
+            format!(
+                "the core {name} runs on paper: nothing of it is at a venue, so there is nothing to cut off"
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Watches.
 ///
 /// # Errors
@@ -57,6 +70,7 @@ pub fn run(args: &Args) -> Outcome {
     let say = |what: &str| live::say(&format!("watchdog of {}: {what}", config.name));
     let limits = config.watchdog;
     if args.now {
+        refuse_paper(&config.name)?;
         let process = find(&config.name).and_then(|f| f.process);
         let why = format!("cut off by hand: {}", args.reason.as_deref().unwrap_or_default());
         let core = CutOff { config: &config, process, why, since: Instant::now(), noticed_ms: 0, limits };
@@ -74,6 +88,7 @@ pub fn run(args: &Args) -> Outcome {
         }
     };
     let Found { viewer, process: Some(process) } = found else { unreachable!("the loop ends with one") };
+    refuse_paper(&config.name)?;
     say(&format!("watching process {}", process.pid()));
     let pause =
         Duration::from_nanos(limits.late.0 / 8).clamp(Duration::from_millis(5), Duration::from_millis(100));

@@ -64,7 +64,7 @@ fn resolve(
     let market = c.word(&format!("{key}.market"), &depth.market, &markets).unwrap_or(Market::Spot);
     let stream_url = rest::urls(c, key, &depth.base_url, depth.stream_url.as_ref());
     let ca = depth.ca_file.as_ref().map(|file| match secrets {
-        Secrets::Skip => Vec::new(),
+        Secrets::Skip | Secrets::Market => Vec::new(),
         Secrets::Read => rest::authorities(c, &format!("{key}.ca_file"), base, file),
     });
     let name = format!("{key}.weight_per_minute");

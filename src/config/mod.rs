@@ -6,6 +6,7 @@
 pub mod backtest;
 mod control;
 mod depth;
+pub mod expectation;
 mod feed;
 mod fees;
 pub mod fix;
@@ -238,6 +239,8 @@ pub struct Config {
     pub journal: Journal,
     /// What history is like as a venue.
     pub history: backtest::History,
+    /// What is expected of the strategy while it runs.
+    pub expectation: Option<expectation::Expected>,
     /// Sizes.
     pub capacity: written::Capacity,
     /// One packet in this many is timed by stage; 0 none.

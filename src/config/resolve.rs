@@ -16,8 +16,8 @@ use super::backtest;
 use super::written::{self, Written};
 use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Problem, Topology, journal};
 use super::{
-    control, depth, fees, fix, host, options, release, rest, risk, start_of_day, throttle, transport,
-    watchdog,
+    control, depth, expectation, fees, fix, host, options, release, rest, risk, start_of_day, throttle,
+    transport, watchdog,
 };
 use crate::agent::IdleStrategy;
 use crate::manifest;
@@ -30,8 +30,21 @@ use crate::telemetry::layout::PORTS_MAX;
 pub enum Secrets {
     /// Read them.
     Read,
+    /// Those of market data alone: no gateway's is touched.
+    Market,
     /// Leave them empty.
     Skip,
+}
+
+impl Secrets {
+    /// For what is heard, and for what orders go by.
+    const fn apart(self) -> (Secrets, Secrets) {
+        match self {
+            Secrets::Read => (Secrets::Read, Secrets::Read),
+            Secrets::Market => (Secrets::Read, Secrets::Skip),
+            Secrets::Skip => (Secrets::Skip, Secrets::Skip),
+        }
+    }
 }
 
 /// Collects problems while values are taken.
@@ -108,6 +121,7 @@ fn is_name(s: &str) -> bool {
 
 pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Result<Config, ConfigError> {
     let base = file.parent().unwrap_or(Path::new("."));
+    let (of_feeds, of_gateways) = secrets.apart();
     let mut c = Checks { problems: Vec::new() };
     if !is_name(&written.name) {
         c.problem("name", format!("{:?}", written.name), NAME_ALLOWED);
@@ -125,13 +139,17 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
     };
     let of = |c: &mut Checks, (k, f): (usize, &written::Feed)| Feed {
         live_orders: capacity_of(f),
-        ..feed(c, k, f, base, secrets)
+        ..feed(c, k, f, base, of_feeds)
     };
     let feeds: Vec<_> = written.feeds.iter().enumerate().map(|f| of(&mut c, f)).collect();
     let journal_dir = base.join(&written.journal_dir).join(&written.name);
     let folders = (base, &*journal_dir);
-    let gateways: Vec<_> =
-        written.gateways.iter().enumerate().map(|(k, g)| gateway(&mut c, k, g, folders, secrets)).collect();
+    let gateways: Vec<_> = written
+        .gateways
+        .iter()
+        .enumerate()
+        .map(|(k, g)| gateway(&mut c, k, g, folders, of_gateways))
+        .collect();
     if topology == Topology::Inline && gateways.iter().any(|g| g.rest.is_some()) {
         let needed = "\"pipelined\", where a gateway speaks rest_ws: it has a thread of its own";
         c.problem("topology", "\"inline\"", needed);
@@ -160,6 +178,9 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
     }
     let instruments = instruments(&mut c, &written);
     let sha256 = manifest::of_text(&toml::to_string(&written).expect("what was read can be written"));
+    if let Some(expected) = &mut written.expectation {
+        expectation::read(&mut c, expected, base);
+    }
     let lists = risk::read_lists(&mut c, &mut written.risk, base);
     let risk = risk::resolve(&mut c, &written.risk, &instruments, &gateways);
     let limits = risk.limits;
@@ -176,6 +197,10 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
     let watchdog = watchdog::resolve(&mut c, &written.watchdog);
     let history =
         backtest::resolve(&mut c, written.backtest.as_ref().unwrap_or(&backtest::Backtest::default()), base);
+    let expectation = written
+        .expectation
+        .as_ref()
+        .and_then(|e| expectation::resolve(&mut c, e, &instruments, history.capital));
     capacity(&mut c, &written.capacity, &limits);
     let params = params(&mut c, &written.strategy);
     if !c.problems.is_empty() {
@@ -207,6 +232,7 @@ pub(super) fn resolve(mut written: Written, file: &Path, secrets: Secrets) -> Re
         watchdog,
         journal,
         history,
+        expectation,
         capacity: written.capacity.clone(),
         sample_every: written.telemetry.sample_every,
         written,
@@ -463,7 +489,7 @@ fn account(c: &mut Checks, given: &Given<'_>, base: &Path, secrets: Secrets) -> 
         c.problem(key, format!("{username:?}"), format!("1 to {longest} letters or digits"));
     }
     let password = match secrets {
-        Secrets::Skip => String::new(),
+        Secrets::Skip | Secrets::Market => String::new(),
         Secrets::Read => password(c, given, base),
     };
     let address = c.address(&format!("{}.address", given.key), given.address);

@@ -72,7 +72,7 @@ pub(super) fn resolve(
 ) -> RestVenue {
     let stream_url = urls(c, key, &rest.base_url, rest.stream_url.as_ref());
     let mut read = |name: &str, file: &String| -> String {
-        if secrets == Secrets::Skip {
+        if secrets != Secrets::Read {
             return String::new();
         }
         let text = match std::fs::read_to_string(base.join(file)) {
@@ -104,7 +104,7 @@ pub(super) fn resolve(
             }
         };
     let ca = rest.ca_file.as_ref().map(|file| match secrets {
-        Secrets::Skip => Vec::new(),
+        Secrets::Skip | Secrets::Market => Vec::new(),
         Secrets::Read => authorities(c, &format!("{key}.ca_file"), base, file),
     });
     RestVenue { base_url: rest.base_url.clone(), stream_url, ca, credentials }

@@ -68,6 +68,9 @@ pub struct Written {
     /// What history is like as a venue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backtest: Option<super::backtest::Backtest>,
+    /// What is expected of the strategy while it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expectation: Option<super::expectation::Expectation>,
     /// Sizes.
     #[serde(default)]
     pub capacity: Capacity,

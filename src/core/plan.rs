@@ -5,10 +5,45 @@
 
 use std::collections::BTreeMap;
 
+use backtest::latency::Latency;
+
 use crate::agent::IdleStrategy;
 use crate::config::{Config, Topology};
 use crate::host;
 use crate::manifest::Ran;
+
+/// What a core's orders reach.
+#[derive(Clone, Debug, Default)]
+pub enum Stage {
+    /// Venues that are there for tests.
+    #[default]
+    Test,
+    /// No venue: a simulated one in the same process, so far away. No connection for orders is opened.
+    Paper(Box<Latency>),
+    /// The market.
+    Live,
+}
+
+impl Stage {
+    /// Every one by its word, at its code; the code is what shared memory has.
+    pub const WORDS: [&str; 3] = ["test", "paper", "live"];
+
+    /// Its code.
+    #[must_use]
+    pub const fn code(&self) -> usize {
+        match self {
+            Stage::Test => 0,
+            Stage::Paper(_) => 1,
+            Stage::Live => 2,
+        }
+    }
+
+    /// Its word.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        Stage::WORDS[self.code()]
+    }
+}
 
 /// How a configuration is put on this host, and what had to give.
 #[derive(Clone, Debug)]
@@ -19,6 +54,8 @@ pub struct Plan {
     pub idle: IdleStrategy,
     /// Priority of the hot threads under `SCHED_FIFO`, if any.
     pub realtime: Option<u8>,
+    /// What its orders reach.
+    pub stage: Stage,
     /// Whether its feeds are heard. What only ends what another core left hears no market.
     pub hears: bool,
     /// Whether it gives up, once it is set up, what it has no use for; with it all threads that this one starts later. For a process that is nothing but a core.
@@ -46,6 +83,7 @@ impl Plan {
             topology: config.topology,
             idle: config.idle,
             realtime: config.cores.realtime,
+            stage: Stage::Test,
             hears: true,
             sandbox: false,
             manifest: None,

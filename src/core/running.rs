@@ -14,9 +14,11 @@ use crate::agent::{AgentHandle, AgentPanic};
 use crate::agents::{
     ColdAgent, ControlAgent, Ending, Farewell, FeedAgent, GatewayAgent, Inline, StrategyAgent,
 };
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::host;
 use crate::journal::RunDir;
+use crate::reconcile::Figures;
 use crate::telemetry::snapshot::{Viewer, halt_word};
 use crate::telemetry::stages::Percentiles;
 
@@ -78,6 +80,10 @@ pub struct RunReport {
     pub feeds: BTreeMap<&'static str, u64>,
     /// Gateway counters, summed over gateways.
     pub gateways: BTreeMap<&'static str, u64>,
+    /// What the venue says was done, where it was simulated.
+    pub on_paper: Option<Figures>,
+    /// When it had ended.
+    pub ended: Nanos,
     /// What went wrong, in words.
     pub failures: Vec<String>,
 }
@@ -144,6 +150,7 @@ impl<S: Strategy> Running<S> {
         let _ = self.control.join().map_err(&mut panicked);
         failures.extend(strategy.as_ref().and_then(StrategyAgent::failure));
         failures.extend(gateways_left.iter().filter_map(GatewayAgent::failure));
+        let on_paper = gateways_left.iter().find_map(GatewayAgent::on_paper);
         self.cold_stop.store(true, Ordering::Release);
         match self.cold.join() {
             Ok(cold) => failures.extend(cold.failures().iter().cloned()),
@@ -173,6 +180,8 @@ impl<S: Strategy> Running<S> {
             latency_ns: snapshot.latency_ns,
             feeds: sum(&mut snapshot.feeds.iter().map(|f| &f.counters)),
             gateways: sum(&mut snapshot.gateways.iter().map(|g| &g.counters)),
+            on_paper,
+            ended: Clock::new().now(),
             failures,
         }
     }

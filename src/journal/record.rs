@@ -17,7 +17,7 @@
 //! | 20 | End | hash u64 |
 //! | 21 | Validity | scope, to u8, reason u8 |
 //! | 22 | Dropped | order u32, why u8, refusal u8, intent |
-//! | 23 | Alarm | 1, level u8, cause u8; or 2, instrument u16, cause u8; or 3, measure u8, instrument u16 (65,535: none), percent u8, value i64, limit i64; or 4, instrument u16, shares i64, orders u32 |
+//! | 23 | Alarm | 1, level u8, cause u8; or 2, instrument u16, cause u8; or 3, measure u8, instrument u16 (65,535: none), percent u8, value i64, limit i64; or 4, instrument u16, shares i64, orders u32; or 8, figure u8, beyond u8, value i64, bound i64 |
 //! | 32 | Operator | now u64, uid u32, pid u32, then command, operator and reason: each a length u8 and its bytes |
 //!
 //! Kinds below 16 are inputs, in the order the engine saw them; 16 and above are what came of them.
@@ -498,6 +498,7 @@ fn put_control(p: &mut Put, c: Control) {
         Control::Port { gateway, request } => p.u8(7).u8(gateway.0).u8(request as u8),
         Control::Trip { level, cause } => p.u8(8).u8(level as u8).u8(cause as u8),
         Control::Clutch { engaged } => p.u8(9).u8(engaged.into()),
+        Control::Drift(drift) => alarm::put_drift(p.u8(48), drift),
         Control::Restrict { instrument, shorts, on } => {
             alarm::put_restriction(p.u8(10), instrument, shorts, on)
         }
@@ -531,6 +532,7 @@ fn control(t: &mut Take<'_>) -> Result<Control, Malformed> {
         8 => Control::Trip { level: alarm::level(t)?, cause: alarm::cause(t)? },
         9 => Control::Clutch { engaged: t.bool()? },
         10 => alarm::restriction(t)?,
+        48 => Control::Drift(alarm::drift(t)?),
         32 => Control::Kill { instrument: scope(t)? },
         33 => Control::Unkill { instrument: scope(t)? },
         34 => Control::NeverSent { token: Token(t.u32()?) },

@@ -219,6 +219,9 @@ pub struct Session {
     pub halted: Option<String>,
     /// Breakers, disabled instruments, warnings.
     pub alarms: u64,
+    /// Whether the journal could be read to its end: where not, alarms may be missing.
+    #[serde(default = "yes")]
+    pub journal_read: bool,
     /// Orders filled.
     pub fills: u64,
     /// Orders open at the end.
@@ -232,6 +235,10 @@ pub struct Session {
     pub approval: Option<String>,
 }
 
+const fn yes() -> bool {
+    true
+}
+
 impl Session {
     /// What is not as it should be; nothing of a clean one.
     #[must_use]
@@ -241,6 +248,9 @@ impl Session {
         }
         if let Some(why) = &self.halted {
             return Some(format!("trading was halted ({why})"));
+        }
+        if !self.journal_read {
+            return Some("its journal could not be read to its end".into());
         }
         if !self.reconciled {
             return Some("it was not reconciled".into());

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use backtest::day::{Day, Ran, Settings};
+use backtest::drift::Sample;
 use backtest::latency::{Latency, Leg};
 use backtest::record::Recorder;
 use backtest::venue::Rules;
@@ -14,6 +15,8 @@ use feeds::itch50::Subscription;
 use model::{MarketBody, MarketEvent, Nanos, Symbol, TradingState, Usd, Validity};
 use ringbuf::log::Reader;
 
+use super::recorded;
+use super::sampled::Sampled;
 use crate::cli::make;
 use crate::config::Config;
 use crate::config::backtest::LegFrom;
@@ -26,6 +29,10 @@ pub struct Job<'a> {
     pub config: &'a Config,
     /// One for each day.
     pub data: &'a [PathBuf],
+    /// Of a journal: its reports as they came, instead of a simulated venue's.
+    pub as_recorded: bool,
+    /// Where a journal of each day is left; of days that are journals themselves.
+    pub keep: Option<&'a Path>,
     /// Days at once.
     pub threads: usize,
     /// Told after each day: how many are done.
@@ -50,6 +57,8 @@ pub struct Made {
     pub fees: i64,
     /// Equity, fills, round trips.
     pub recorder: Recorder,
+    /// Sums, about one a second.
+    pub samples: Vec<Sample>,
 }
 
 /// Why a day could not be run.
@@ -85,7 +94,7 @@ pub enum Trouble {
     /// What the days are run with.
     #[error(transparent)]
     Settings(#[from] backtest::day::SettingsError),
-    /// A journal that a latency is to be measured by.
+    /// A journal, as a day or for a latency that is to be measured by it.
     #[error("{}: {what}", journal.display())]
     Journal {
         /// The folder.
@@ -110,7 +119,10 @@ pub fn over<S: Strategy>(job: &Job<'_>) -> Result<Vec<Made>, Trouble> {
                 while let Some((k, file)) =
                     Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|k| Some((k, job.data.get(k)?)))
                 {
-                    let result = day::<S>(job.config, &latency, file, k);
+                    let result = match file.is_dir() {
+                        true => recorded::day::<S>(job, &latency, file),
+                        false => day::<S>(job.config, &latency, file, k),
+                    };
                     let failed = result.is_err();
                     if let Ok(mut made) = made.lock() {
                         made[k] = Some(result);
@@ -128,7 +140,11 @@ pub fn over<S: Strategy>(job: &Job<'_>) -> Result<Vec<Made>, Trouble> {
     made.into_iter().flatten().collect()
 }
 
-fn latency(config: &Config) -> Result<Latency, Trouble> {
+/// The legs of a configuration, those of a journal measured there.
+///
+/// # Errors
+/// A journal that cannot be read.
+pub fn latency(config: &Config) -> Result<Latency, Trouble> {
     let h = &config.history;
     Ok(Latency { feed: leg(&h.feed)?, order: leg(&h.order)?, report: leg(&h.report)?, seed: h.seed })
 }
@@ -239,7 +255,7 @@ fn day<S: Strategy>(config: &Config, latency: &Latency, file: &Path, nth: usize)
         midnight: Nanos(midnight),
     };
     let mut recorder = Recorder::new(config.history.grain);
-    let day = Day::new(&settings, make::<S>(config)?, &mut recorder)?;
+    let day = Day::new(&settings, make::<S>(config)?, Sampled::new(&mut recorder, config))?;
     let mut subscription = Subscription::new(&config.instruments);
     let mut trouble = None;
     let source = Source::open(file)?;
@@ -254,7 +270,7 @@ fn day<S: Strategy>(config: &Config, latency: &Latency, file: &Path, nth: usize)
         always_open: config.history.always_open,
     };
     let (ran, engine, recorder_of_day) = day.run(events);
-    recorder_of_day.close(&engine);
+    let samples = recorder_of_day.close(&engine);
     if let Some(trouble) = trouble {
         return Err(trouble);
     }
@@ -276,6 +292,7 @@ fn day<S: Strategy>(config: &Config, latency: &Latency, file: &Path, nth: usize)
         pnl: engine.pnl(),
         fees: engine.positions().fees(),
         recorder,
+        samples,
     })
 }
 

@@ -130,6 +130,7 @@ counters! {
         commands: "1", "Commands carried out";
         ring_full: "1", "Control inputs that found no room in the ring to the strategy: commands are refused, tokens wait";
         killed_at_ns: "ns", "When the last kill came that stands, since the Unix epoch; 0 while nothing is killed";
+        mode: "1", "What orders reach: 0 a venue for tests, 1 a simulated venue in the core itself (paper), 2 the market";
     }
 }
 
@@ -184,6 +185,7 @@ counters! {
         unsynced_bytes: "bytes", "Bytes of the core's journal that are not on the disk";
         clock_offset_ns: "ns", "How far the wall clock is off the core's, either way";
         clock_steps: "1", "Times that the wall clock was stepped";
+        drift: "1", "What the strategy does that is not as expected, a bit each: 1 P&L, 2 orders, 4 fills an order, 8 markout, 16 return less the benchmark's";
     }
 }
 

@@ -17,6 +17,7 @@ use serde::Serialize;
 use super::counters::{self, Entry};
 use super::layout::{self, LINES_MAX, Layout, Shape, Span};
 use super::stages::Percentiles;
+use crate::core::Stage;
 use crate::watchdog::Beat;
 
 /// Why there is nothing to show.
@@ -207,6 +208,8 @@ pub struct Snapshot {
     pub name: String,
     /// Its process.
     pub pid: u64,
+    /// What its orders reach: `test`, `paper` or `live`.
+    pub mode: &'static str,
     /// Whether that process is alive.
     pub alive: bool,
     /// When it started, ns since the Unix epoch.
@@ -333,6 +336,7 @@ impl Viewer {
         Snapshot {
             name: self.name(6),
             pid,
+            mode: self.mode(),
             alive: PathBuf::from(format!("/proc/{pid}")).exists(),
             started_ns: self.region.started_ns(),
             run: self.run(),
@@ -361,6 +365,13 @@ impl Viewer {
             orders: (0..l.shape.orders).filter_map(|k| self.order(k, &symbols)).collect(),
             latency_ns: self.latencies(),
         }
+    }
+
+    /// What the core's orders reach: `test`, `paper` or `live`.
+    #[must_use]
+    pub fn mode(&self) -> &'static str {
+        let code = self.word(self.layout.control().at + counters::control::mode);
+        usize::try_from(code).ok().and_then(|code| Stage::WORDS.get(code).copied()).unwrap_or("unknown")
     }
 
     /// Tokens left to the engine, for the cold thread that grants them.

@@ -31,6 +31,7 @@ mod missing;
 mod own;
 #[cfg(test)]
 mod tests;
+mod void;
 
 use std::collections::HashMap;
 
@@ -42,6 +43,8 @@ use model::{
 
 use missing::Missing;
 use own::{Own, better, crosses};
+
+pub use void::BY_THE_SYSTEM;
 
 /// Whether history shows what we do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

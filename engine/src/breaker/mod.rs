@@ -20,7 +20,7 @@ mod loss;
 mod sliding;
 mod warning;
 
-use model::{BreakerCause, BreakerLevel, InstrumentId, Nanos};
+use model::{BreakerCause, BreakerLevel, Drift, InstrumentId, Nanos};
 use thiserror::Error;
 
 pub use loss::LossLimits;
@@ -152,6 +152,8 @@ pub enum Alarm {
         /// Orders open.
         orders: u32,
     },
+    /// What the strategy does has left what was expected of it, or is back.
+    Drift(Drift),
     /// So much of a limit is used.
     Warning {
         /// Of which.

@@ -65,6 +65,7 @@ impl<S: Strategy> Engine<S> {
             }
             Control::Tokens { first, end } => self.gate.grant(first, end),
             Control::Trip { level, cause } => self.trip(level, cause),
+            Control::Drift(drift) => self.alarm(Alarm::Drift(drift)),
             Control::Clutch { engaged } => self.clutch(engaged),
             Control::Restrict { instrument, shorts, on } => self.restrict(instrument, shorts, on),
             Control::Kill { .. } | Control::Unkill { .. } | Control::NeverSent { .. } => {

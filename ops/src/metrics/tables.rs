@@ -15,10 +15,10 @@ const GAUGES: &[(&str, &[&str])] = &[
     ("feed", &["gaps_open", "expected", "synced", "line_count", "snapshot_refused"]),
     ("line", &["last_heard_ns", "silent"]),
     ("gateway", &["state", "last_sequence", "given_up", "entry_off", "last_order_ns"]),
-    ("control", &["clients", "killed_at_ns"]),
+    ("control", &["clients", "killed_at_ns", "mode"]),
     ("engine", &["unsettled", "kill", "kill_flat_ns"]),
     ("ring", &["fill", "capacity"]),
-    ("cold", &["unsynced_bytes", "clock_offset_ns"]),
+    ("cold", &["unsynced_bytes", "clock_offset_ns", "drift"]),
 ];
 
 /// Points in time; other times are lengths of it.

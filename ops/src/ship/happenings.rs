@@ -200,6 +200,7 @@ fn control_risk(control: Control, names: &Names) -> Risk {
         Control::Trip { level, cause } => {
             Risk { cause: Some(cause.word().into()), detail: Some(level.word().into()), ..risk("trip") }
         }
+        Control::Drift(d) => Risk { cause: Some(d.figure.word().into()), ..risk("drift") },
         Control::Clutch { engaged } => risk(if engaged { "clutch_in" } else { "clutch_out" }),
         Control::Restrict { instrument, shorts, on } => {
             let what = match (shorts, on) {
@@ -236,6 +237,13 @@ fn alarm(alarm: &Alarm, names: &Names) -> Risk {
             what: "not_flat".into(),
             symbol: Some(symbol(names, instrument)),
             detail: Some(format!("{shares} shares, {orders} orders")),
+            ..Risk::default()
+        },
+        Alarm::Drift(d) => Risk {
+            kind: "drift",
+            what: if d.is_beyond { "beyond" } else { "within" }.into(),
+            cause: Some(d.figure.word().into()),
+            detail: Some(format!("{} of {}", d.value, d.bound)),
             ..Risk::default()
         },
         Alarm::Warning { measure, instrument, percent, value, limit } => Risk {

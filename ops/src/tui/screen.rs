@@ -86,7 +86,7 @@ fn trading(w: &Watched, live: &Live, theme: Theme) -> Vec<Span<'static>> {
     let words = state_words(s).unwrap_or_default();
     let style = if words == "trading enabled" { theme.good() } else { theme.bad() };
     vec![
-        Span::raw(format!("  pid {}  up {up}  ", s.pid)),
+        Span::raw(format!("{}  pid {}  up {up}  ", if s.mode == "paper" { "  ON PAPER" } else { "" }, s.pid)),
         Span::styled(words, style),
         Span::raw("  P&L "),
         Span::styled(format!("{} USD", usd(r.pnl)), theme.sign(r.pnl)),

@@ -3,7 +3,7 @@
 use engine::strategy::Intent;
 use engine::{Alarm, Dropped, Refusal, Scope, Transition, Turn};
 use model::{
-    CommandKind, Control, ExecutionReport, FeedStatus, InstrumentId, Nanos, OrderCommand, PortRequest,
+    CommandKind, Control, Drift, ExecutionReport, FeedStatus, InstrumentId, Nanos, OrderCommand, PortRequest,
     ReportKind, SessionEvent, Side, Tif, Usd,
 };
 use serde_json::{Map, Value, json};
@@ -306,6 +306,7 @@ fn of_control(control: Control, names: &Names) -> Fields {
         Control::Trip { level, cause } => {
             vec![("control", json!("trip")), ("level", json!(level.word())), ("cause", json!(cause.word()))]
         }
+        Control::Drift(d) => drift_fields(("control", json!("drift")), d),
         Control::Clutch { engaged } => vec![("control", json!("clutch")), ("engaged", json!(engaged))],
         Control::Restrict { instrument, shorts, on } => {
             let of = instrument.map_or_else(|| json!("all"), |id| symbol(names, id));
@@ -331,6 +332,7 @@ fn of_alarm(alarm: &Alarm, names: &Names) -> Fields {
             ("shares", json!(shares)),
             ("open_orders", json!(orders)),
         ],
+        Alarm::Drift(d) => drift_fields(("alarm", json!("drift")), d),
         Alarm::Warning { measure, instrument, percent, value, limit } => {
             let said = |v: i64| if measure.is_money() { json!(Usd(v).to_string()) } else { json!(v) };
             let mut fields = vec![("alarm", json!("warning")), ("limit_of", json!(measure.word()))];
@@ -339,6 +341,11 @@ fn of_alarm(alarm: &Alarm, names: &Names) -> Fields {
             fields
         }
     }
+}
+
+fn drift_fields(first: (&'static str, Value), d: Drift) -> Fields {
+    let figure = ("figure", json!(d.figure.word()));
+    vec![first, figure, ("beyond", json!(d.is_beyond)), ("value", json!(d.value)), ("bound", json!(d.bound))]
 }
 
 /// What is asked of a port, in one word.

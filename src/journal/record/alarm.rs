@@ -1,7 +1,7 @@
 //! Alarms, and what else names a level, a cause or perhaps an instrument, as fields of a record.
 
 use engine::{Alarm, Measure};
-use model::{BreakerCause, BreakerLevel, Control, InstrumentId};
+use model::{BreakerCause, BreakerLevel, Control, Drift, DriftFigure, InstrumentId};
 
 use super::super::bytes::{Malformed, Put, Take};
 
@@ -13,6 +13,7 @@ pub(super) fn put(p: &mut Put, alarm: &Alarm) {
         Alarm::Breaker { level, cause } => p.u8(1).u8(level as u8).u8(cause as u8),
         Alarm::Disabled { instrument, cause } => p.u8(2).u16(instrument.0).u8(cause as u8),
         Alarm::NotFlat { instrument, shares, orders } => p.u8(4).u16(instrument.0).i64(shares).u32(orders),
+        Alarm::Drift(drift) => put_drift(p.u8(8), drift),
         Alarm::Warning { measure, instrument, percent, value, limit } => {
             let instrument = instrument.map_or(NO_INSTRUMENT, |id| id.0);
             p.u8(3).u8(measure as u8).u16(instrument).u8(percent).i64(value).i64(limit)
@@ -32,8 +33,18 @@ pub(super) fn take(t: &mut Take<'_>) -> Result<Alarm, Malformed> {
             limit: t.i64()?,
         },
         4 => Alarm::NotFlat { instrument: InstrumentId(t.u16()?), shares: t.i64()?, orders: t.u32()? },
+        8 => Alarm::Drift(drift(t)?),
         _ => return Err(Malformed),
     })
+}
+
+pub(super) fn put_drift(p: &mut Put, d: Drift) -> &mut Put {
+    p.u8(d.figure as u8).u8(d.is_beyond.into()).i64(d.value).i64(d.bound)
+}
+
+pub(super) fn drift(t: &mut Take<'_>) -> Result<Drift, Malformed> {
+    let figure = *DriftFigure::ALL.get(usize::from(t.u8()?)).ok_or(Malformed)?;
+    Ok(Drift { figure, is_beyond: t.bool()?, value: t.i64()?, bound: t.i64()? })
 }
 
 /// The second of the two bits is the list of what may not be sold short; journals of before have none there.

@@ -77,6 +77,8 @@ fn samples() -> Vec<Record> {
         control(Control::Kill { instrument: Some(InstrumentId(u16::MAX)) }),
         control(Control::Unkill { instrument: Some(InstrumentId(0)) }),
         control(Control::NeverSent { token: Token(7) }),
+        control(Control::Drift(drift(true))),
+        Record::Alarm(Alarm::Drift(drift(false))),
         Record::Operator {
             now,
             by: By {
@@ -212,4 +214,8 @@ fn a_validity_of_codes_that_are_none_is_refused() {
     for bytes in [[3, 0, 0, 0, 0], [1, 0, 0, 5, 0], [1, 0, 0, 0, Reason::COUNT as u8]] {
         assert_eq!(Record::decode(21, &bytes), Err(RecordError::Malformed(21)), "{bytes:?}");
     }
+}
+
+fn drift(is_beyond: bool) -> model::Drift {
+    model::Drift { figure: model::DriftFigure::Excess, value: i64::MIN, bound: -7, is_beyond }
 }
