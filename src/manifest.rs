@@ -79,9 +79,7 @@ impl Pair {
     /// # Errors
     /// Where the own program cannot be read.
     pub fn of(config: &config::Config) -> io::Result<Pair> {
-        // The open file behind the name, so it is what runs, whatever stands under the name by now.
-        let binary_sha256 = of_reader(File::open("/proc/self/exe")?)?;
-        Ok(Pair { binary_sha256, config_sha256: config.sha256.clone() })
+        Ok(Pair { binary_sha256: of_program()?, config_sha256: config.sha256.clone() })
     }
 
     /// As a file.
@@ -114,6 +112,15 @@ impl Pair {
         }
         Err(Refused::Binary { found: found.binary_sha256, approved: list(&|p| &p.binary_sha256) })
     }
+}
+
+/// The SHA-256 of the program that asks, in hexadecimal digits.
+///
+/// # Errors
+/// It cannot be read.
+pub fn of_program() -> io::Result<String> {
+    // The open file behind the name, so it is what runs, whatever stands under the name by now.
+    of_reader(File::open("/proc/self/exe")?)
 }
 
 /// The SHA-256 of a text, in hexadecimal digits.

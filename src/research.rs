@@ -5,8 +5,13 @@
 //!                        days over all cores; a result hangs on the configuration, the parameters and the files alone
 //! ```
 
+mod benchmark;
 mod figures;
 mod files;
+mod report;
+pub mod search;
 
+pub use benchmark::Benchmark;
 pub use figures::{DayFigures, Summary};
 pub use files::{Job, Made, Trouble, over};
+pub use report::page;

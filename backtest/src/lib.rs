@@ -15,6 +15,8 @@
 //! | [`day`] | one day: history and engine in the order of time |
 //! | [`record`] | what a run leaves behind: equity, fills, round trips, markouts |
 //! | [`metrics`] | what a series of returns was worth |
+//! | [`spread`] | how long things took, counted |
+//! | [`search`] | parameters: a space of them, proposals from it, and which days they are chosen and judged on |
 
 #![forbid(unsafe_code)]
 
@@ -22,4 +24,6 @@ pub mod day;
 pub mod latency;
 pub mod metrics;
 pub mod record;
+pub mod search;
+pub mod spread;
 pub mod venue;

@@ -6,13 +6,13 @@ use std::time::Instant;
 use super::out::{self, Out, Stop};
 use super::{Exit, Failure, Outcome, Registry, live};
 use crate::config::{Config, Secrets, Written, read_toml};
-use crate::research::{Job, Made, Summary, Trouble};
+use crate::research::{Benchmark, Job, Made, Summary, Trouble, page};
 
 /// A strategy over history: the same strategy, risk and order state as a core that trades, against orders as they were.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
-  colo backtest --config colo.toml --data 20120621.itch
+  colo backtest --config colo.toml --data 20120621.itch --report day.html
   colo backtest --config colo.toml --data 20120621.itch --data 20120622.itch.gz --params quantity=200 --json - --trades fills.csv
 
 One file is one day: ITCH 5.0, the same gzipped, pcap with MoldUDP64, PITCH, LOBSTER messages or DBN; its date is taken from its name. Each day begins flat.
@@ -38,6 +38,12 @@ pub struct Args {
     /// Write every fill as CSV ("-" is stdout)
     #[arg(long, value_name = "FILE")]
     pub trades: Option<PathBuf>,
+    /// Write a report as one file of HTML: equity, drawdown, positions, fills on the price, markouts, latency
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Returns to set the days beside: a CSV with the head `date,close` or `date,return`
+    #[arg(long, value_name = "FILE.csv")]
+    pub benchmark: Option<PathBuf>,
 }
 
 /// Runs the command, with the strategies of this binary.
@@ -62,9 +68,11 @@ fn backtest(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
         invalid(&format!("{at}: `strategy.name` is {:?}; allowed: {known}", config.strategy))
     })?;
     entry.check(&config).map_err(|e| invalid(&format!("{at}: {e}")))?;
+    let benchmark = args.benchmark.as_deref().map(Benchmark::read).transpose().map_err(|e| invalid(&e))?;
     // The outputs first: no day is run for a file that cannot be written.
     let json = args.json.as_deref().map(|p| Out::create(p, &[])).transpose()?;
     let trades = args.trades.as_deref().map(|p| Out::create(p, &[])).transpose()?;
+    let report = args.report.as_deref().map(|p| Out::create(p, &[])).transpose()?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let days = args.data.len();
     let done = |n: usize| {
@@ -73,12 +81,18 @@ fn backtest(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
         }
     };
     let threads = args.threads.map_or(cores, |n| n as usize);
-    let job = Job { config: &config, data: &args.data, threads, done: &done };
+    let job = Job { config: &config, data: &args.data, threads, details: report.is_some(), done: &done };
     let began = Instant::now();
     let made = entry.backtest(&job).map_err(failure)?;
     let took = began.elapsed();
     let messages: u64 = made.iter().map(|m| m.ran.messages).sum();
-    let summary = Summary::of(&config, &made);
+    let mut summary = Summary::of(&config, &made);
+    if let Some(benchmark) = benchmark {
+        let matched = benchmark.compare(&config, &made, &mut summary);
+        if matched < made.len() {
+            super::warn(&format!("the benchmark has {matched} of {} days", made.len()));
+        }
+    }
     if let Some(mut out) = json {
         let figures = summary.to_json(took.as_nanos() as f64 / messages.max(1) as f64);
         out.write(format_args!("{figures}\n"))?;
@@ -87,7 +101,11 @@ fn backtest(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
     if let Some(out) = trades {
         write_trades(out, &config, &made)?;
     }
-    let is_taken = [&args.json, &args.trades].into_iter().any(|p| p.as_deref().is_some_and(out::is_stdout));
+    if let Some(mut out) = report {
+        out.write(format_args!("{}", page(&config, &made, &summary)))?;
+        out.flush()?;
+    }
+    let is_taken = [&args.json, &args.trades, &args.report].into_iter().any(|p| p.as_deref().is_some_and(out::is_stdout));
     if !is_taken {
         let mut out = Out::stdout();
         out.write(format_args!("{}", summary.to_text()))?;
@@ -98,7 +116,8 @@ fn backtest(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
     Ok(Exit::Ok)
 }
 
-fn failure(e: Trouble) -> Failure {
+/// What a person is told, and the exit code, of a day that could not be run.
+pub(super) fn failure(e: Trouble) -> Failure {
     let exit = match e {
         Trouble::Params(_) | Trouble::Settings(_) | Trouble::Journal { .. } => Exit::Config,
         Trouble::Source(_)

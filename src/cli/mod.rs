@@ -27,6 +27,7 @@ mod record;
 pub mod replay;
 mod report;
 mod run;
+mod search;
 mod signals;
 mod sim;
 mod strategies;
@@ -109,6 +110,7 @@ enum Command {
     Book(book::Args),
     Feed(feed::Args),
     Backtest(backtest::Args),
+    Search(search::Args),
     Replay(replay::Args),
     Journal(journal::Args),
     Dropcopy(dropcopy::Args),
@@ -140,6 +142,7 @@ pub fn main_from(own: &[Entry], arguments: impl IntoIterator<Item = OsString>) -
         Command::Book(a) => book::run(a),
         Command::Feed(a) => feed::run(a, &registry),
         Command::Backtest(a) => backtest::run(a, &registry),
+        Command::Search(a) => search::run(a, &registry),
         Command::Replay(a) => replay::run(a, &registry),
         Command::Journal(a) => journal::run(a),
         Command::Dropcopy(a) => dropcopy::run(a),

@@ -28,6 +28,8 @@ pub struct Job<'a> {
     pub data: &'a [PathBuf],
     /// Days at once.
     pub threads: usize,
+    /// Keep what a report's pictures are made of.
+    pub details: bool,
     /// Told after each day: how many are done.
     pub done: &'a (dyn Fn(usize) + Sync),
 }
@@ -110,7 +112,7 @@ pub fn over<S: Strategy>(job: &Job<'_>) -> Result<Vec<Made>, Trouble> {
                 while let Some((k, file)) =
                     Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|k| Some((k, job.data.get(k)?)))
                 {
-                    let result = day::<S>(job.config, &latency, file, k);
+                    let result = day::<S>(job, &latency, file, k);
                     let failed = result.is_err();
                     if let Ok(mut made) = made.lock() {
                         made[k] = Some(result);
@@ -230,7 +232,8 @@ impl Iterator for Events<'_> {
     }
 }
 
-fn day<S: Strategy>(config: &Config, latency: &Latency, file: &Path, nth: usize) -> Result<Made, Trouble> {
+fn day<S: Strategy>(job: &Job<'_>, latency: &Latency, file: &Path, nth: usize) -> Result<Made, Trouble> {
+    let config = job.config;
     let midnight = date_in(file).unwrap_or(nth as u64) * 86_400 * 1_000_000_000;
     let settings = Settings {
         engine: config.engine(),
@@ -239,6 +242,9 @@ fn day<S: Strategy>(config: &Config, latency: &Latency, file: &Path, nth: usize)
         midnight: Nanos(midnight),
     };
     let mut recorder = Recorder::new(config.history.grain);
+    if job.details {
+        recorder = recorder.with_details(settings.midnight);
+    }
     let day = Day::new(&settings, make::<S>(config)?, &mut recorder)?;
     let mut subscription = Subscription::new(&config.instruments);
     let mut trouble = None;
@@ -300,7 +306,7 @@ fn date_in(file: &Path) -> Option<u64> {
 }
 
 /// Days since 1970 of a date of the years 1980 to 2099 (Hinnant, "chrono-compatible low-level date algorithms").
-fn days(year: u64, month: u64, day: u64) -> Option<u64> {
+pub(super) fn days(year: u64, month: u64, day: u64) -> Option<u64> {
     if !(1980..2100).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }
