@@ -114,7 +114,7 @@ fn what_cannot_be_searched_is_a_sentence() {
         (&["--grid", "quantity=0:9"], 3, "quantity"),
         (&["--grid", "colour=1:9"], 3, "colour"),
         (&["--space", "nowhere.toml"], 3, "nowhere.toml"),
-        (&[], 2, "--grid"),
+        (&[], 2, "--space"),
     ] {
         let ended = search(&config, &data, more).exits(exit);
         assert!(ended.stderr.contains(says), "{more:?}: {}", ended.stderr);
