@@ -8,6 +8,7 @@
 mod benchmark;
 mod figures;
 mod files;
+mod measured;
 mod report;
 pub mod search;
 

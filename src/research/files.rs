@@ -5,19 +5,16 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use backtest::day::{Day, Ran, Settings};
-use backtest::latency::{Latency, Leg};
+use backtest::latency::Latency;
 use backtest::record::Recorder;
-use backtest::venue::Rules;
 use engine::strategy::Strategy;
 use engine::{EngineStats, Position, Reason};
 use feeds::itch50::Subscription;
 use model::{MarketBody, MarketEvent, Nanos, Symbol, TradingState, Usd, Validity};
-use ringbuf::log::Reader;
 
+use super::measured;
 use crate::cli::make;
 use crate::config::Config;
-use crate::config::backtest::LegFrom;
-use crate::journal::{Record, RunDir};
 use crate::source::{Source, SourceError};
 
 /// What is to be run.
@@ -103,7 +100,7 @@ pub enum Trouble {
 /// The first that could not be run.
 pub fn over<S: Strategy>(job: &Job<'_>) -> Result<Vec<Made>, Trouble> {
     make::<S>(job.config)?;
-    let latency = latency(job.config)?;
+    let latency = measured::latency(job.config)?;
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let made: Mutex<Vec<Option<Result<Made, Trouble>>>> = Mutex::new(job.data.iter().map(|_| None).collect());
     std::thread::scope(|scope| {
@@ -128,32 +125,6 @@ pub fn over<S: Strategy>(job: &Job<'_>) -> Result<Vec<Made>, Trouble> {
     });
     let made = made.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     made.into_iter().flatten().collect()
-}
-
-fn latency(config: &Config) -> Result<Latency, Trouble> {
-    let h = &config.history;
-    Ok(Latency { feed: leg(&h.feed)?, order: leg(&h.order)?, report: leg(&h.report)?, seed: h.seed })
-}
-
-fn leg(from: &LegFrom) -> Result<Leg, Trouble> {
-    let (journal, beside) = match from {
-        LegFrom::Leg(leg) => return Ok(leg.clone()),
-        LegFrom::Journal(journal, beside) => (journal, *beside),
-    };
-    let trouble = |what: String| Trouble::Journal { journal: journal.clone(), what };
-    let run = RunDir::find(journal);
-    let mut reader = Reader::open(RunDir::core(&run)).map_err(|e| trouble(e.to_string()))?;
-    let mut took = Vec::new();
-    while let Some(record) = reader.next().map_err(|e| trouble(e.to_string()))? {
-        if let Ok(Record::Receipt(r)) = Record::decode(record.kind, record.payload) {
-            let ns = r.sent.since(r.received).after(beside).0;
-            took.push(u32::try_from(ns).unwrap_or(u32::MAX));
-        }
-    }
-    if took.is_empty() {
-        return Err(trouble("holds no receipt of an order: nothing is measured there".into()));
-    }
-    Ok(Leg::Measured(took.into()))
 }
 
 /// A file's messages as events of the configuration's instruments, until one cannot be had. Of an instrument whose orders come before the venue has said whether it trades (a file that begins in mid-day)
@@ -237,7 +208,7 @@ fn day<S: Strategy>(job: &Job<'_>, latency: &Latency, file: &Path, nth: usize) -
     let midnight = date_in(file).unwrap_or(nth as u64) * 86_400 * 1_000_000_000;
     let settings = Settings {
         engine: config.engine(),
-        rules: Rules { impact: config.history.impact },
+        rules: config.history.rules,
         latency: latency.clone(),
         midnight: Nanos(midnight),
     };

@@ -152,7 +152,7 @@ fn about(config: &Config) -> String {
         "{}; of {:.0} USD; impact {:?}; times are the venue's",
         if params.is_empty() { "no parameters".into() } else { params.join(", ") },
         dollars(config.history.capital.0),
-        config.history.impact
+        config.history.rules.impact
     )
 }
 
