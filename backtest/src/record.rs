@@ -122,6 +122,15 @@ pub struct LegSpreads {
     pub report: Spread,
 }
 
+impl LegSpreads {
+    /// Counts all that others counted.
+    pub fn add(&mut self, other: &LegSpreads) {
+        self.feed.add(&other.feed);
+        self.order.add(&other.order);
+        self.report.add(&other.report);
+    }
+}
+
 /// One message in so many has its way counted.
 pub const FEED_EVERY: u64 = 16;
 

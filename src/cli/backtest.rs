@@ -81,7 +81,7 @@ fn backtest(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
         }
     };
     let threads = args.threads.map_or(cores, |n| n as usize);
-    let job = Job { config: &config, data: &args.data, threads, details: report.is_some(), done: &done };
+    let job = Job { config: &config, data: &args.data, threads, details: true, done: &done };
     let began = Instant::now();
     let made = entry.backtest(&job).map_err(failure)?;
     let took = began.elapsed();

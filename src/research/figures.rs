@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use backtest::metrics::{Beside, DAYS, Figures, Returns};
-use backtest::record::HORIZONS;
+use backtest::record::{HORIZONS, LegSpreads};
+use backtest::spread::Spread;
+use backtest::venue::VenueCounts;
 use model::Nanos;
 use serde_json::{Value, json};
 
@@ -52,6 +54,9 @@ pub struct Summary {
     time_in_market: Option<f64>,
     mean_gross: Option<f64>,
     most_gross: f64,
+    legs: LegSpreads,
+    /// Shares that were taken, that were made, that crossed in an auction; requests that nothing was said to, and that were refused.
+    venue: VenueCounts,
 }
 
 pub(super) fn dollars(e4: i64) -> f64 {
@@ -140,6 +145,14 @@ impl Summary {
             time_in_market: part(held as f64, spans as f64),
             mean_gross: part(marks().map(|m| dollars(m.gross.0)).sum(), n_marks as f64),
             most_gross: marks().map(|m| dollars(m.gross.0)).fold(0.0, f64::max),
+            legs: made.iter().fold(LegSpreads::default(), |mut all, m| {
+                all.add(&m.recorder.legs);
+                all
+            }),
+            venue: made.iter().fold(VenueCounts::default(), |mut all, m| {
+                all.add(&m.ran.venue);
+                all
+            }),
         }
     }
 
@@ -177,6 +190,14 @@ impl Summary {
             "round_trips": self.trips, "hit_rate": self.hit_rate, "profit_factor": self.profit_factor,
             "slippage_bps": self.slippage_bps, "markouts": markouts,
             "time_in_market": self.time_in_market, "mean_gross": self.mean_gross, "most_gross": self.most_gross,
+            "venue": {
+                "shares_taken": self.venue.taken, "shares_made": self.venue.made, "shares_crossed": self.venue.crossed,
+                "ignored": self.venue.ignored, "rejected": self.venue.rejected,
+            },
+            "latency_ns": {
+                "feed": percentiles(&self.legs.feed), "order": percentiles(&self.legs.order),
+                "report": percentiles(&self.legs.report),
+            },
             "ns_per_message": ns_per_message,
         })
     }
@@ -199,6 +220,11 @@ impl Summary {
             tile("profit factor", shown(self.profit_factor, ""), 0),
             tile("turnover", format!("{:.2} x", self.turnover), 0),
         ]
+    }
+
+    /// How long the legs took.
+    pub(super) fn legs(&self) -> &LegSpreads {
+        &self.legs
     }
 
     /// Every figure that a person looks at: a name and a value.
@@ -253,6 +279,14 @@ impl Summary {
             "exposure",
             format!("{} USD in the mean, {:.0} at most", shown(self.mean_gross, ""), self.most_gross),
         );
+        for (name, s) in
+            [("feed", &self.legs.feed), ("order", &self.legs.order), ("report", &self.legs.report)]
+        {
+            let us = |ns: Option<Nanos>| ns.map_or("-".into(), |ns| format!("{:.1}", ns.0 as f64 / 1e3));
+            let (p50, p99) = (us(s.quantile(500)), us(s.quantile(990)));
+            let most = us((s.n() > 0).then(|| s.most()));
+            line(&format!("{name} leg"), format!("{p50} us in the middle, {p99} at 99 %, {most} at most"));
+        }
         let held: Vec<_> =
             self.positions.iter().filter(|p| *p.1 != 0).map(|(s, n)| format!("{s} {n}")).collect();
         line("left over", if held.is_empty() { "nothing".into() } else { held.join(", ") });
@@ -274,6 +308,11 @@ impl Summary {
     pub fn set_benchmark(&mut self, own: &Returns, benchmark: &Returns) {
         self.beside = Some(own.beside(benchmark));
     }
+}
+
+fn percentiles(s: &Spread) -> Value {
+    let at = |per_mille| s.quantile(per_mille).map(|ns| ns.0);
+    json!({ "n": s.n(), "p50": at(500), "p99": at(990), "p999": at(999), "max": s.most().0 })
 }
 
 fn shown(x: Option<f64>, unit: &str) -> String {

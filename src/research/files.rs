@@ -25,7 +25,7 @@ pub struct Job<'a> {
     pub data: &'a [PathBuf],
     /// Days at once.
     pub threads: usize,
-    /// Keep what a report's pictures are made of.
+    /// Keep what a report's pictures are made of, and how long the legs took.
     pub details: bool,
     /// Told after each day: how many are done.
     pub done: &'a (dyn Fn(usize) + Sync),
@@ -219,7 +219,10 @@ fn day<S: Strategy>(job: &Job<'_>, latency: &Latency, file: &Path, nth: usize) -
     let day = Day::new(&settings, make::<S>(config)?, &mut recorder)?;
     let mut subscription = Subscription::new(&config.instruments);
     let mut trouble = None;
-    let source = Source::open(file)?;
+    let source = match config.history.rules.queue.is_of_levels() {
+        true => Source::open_levels(file)?,
+        false => Source::open(file)?,
+    };
     let events = Events {
         source,
         subscription: &mut subscription,

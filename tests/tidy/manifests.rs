@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("net", &[]),
     ("colo", &["model", "feeds", "gateways", "engine", "backtest", "ringbuf", "net"]),
     ("ops", &["colo", "model", "ringbuf"]),
-    ("benches", &["colo", "model", "feeds", "gateways", "engine", "ringbuf", "net"]),
+    ("benches", &["colo", "backtest", "model", "feeds", "gateways", "engine", "ringbuf", "net"]),
     ("fuzz", &["colo", "model", "feeds", "gateways", "engine", "ringbuf", "net"]),
 ];
 

@@ -87,6 +87,17 @@ pub struct VenueCounts {
     pub rejected: u64,
 }
 
+impl VenueCounts {
+    /// Adds another day's.
+    pub fn add(&mut self, other: &VenueCounts) {
+        self.taken += other.taken;
+        self.made += other.made;
+        self.crossed += other.crossed;
+        self.ignored += other.ignored;
+        self.rejected += other.rejected;
+    }
+}
+
 #[derive(Default)]
 struct Listing {
     trading: bool,

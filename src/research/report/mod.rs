@@ -12,7 +12,7 @@ mod thin;
 
 use std::collections::BTreeMap;
 
-use backtest::record::{FillRow, HORIZONS, LegSpreads, Mark};
+use backtest::record::{FillRow, HORIZONS, Mark};
 use backtest::spread::Spread;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -122,12 +122,7 @@ fn columns(config: &Config, made: &[Made], summary: &Summary) -> Value {
     let (equity_t, equity) = curve(&equity);
     let (drawdown_t, drawdown) = curve(&drawdown);
     let kept = thinned(&net, POINTS);
-    let mut legs = LegSpreads::default();
-    for m in made {
-        legs.feed.add(&m.recorder.legs.feed);
-        legs.order.add(&m.recorder.legs.order);
-        legs.report.add(&m.recorder.legs.report);
-    }
+    let legs = summary.legs();
     let days = summary.to_json(0.0)["days"].take();
     json!({
         "title": format!("{} over {} day(s)", config.strategy, made.len()),
