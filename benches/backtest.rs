@@ -194,7 +194,8 @@ fn settings(queue: Queue) -> Settings {
 
 /// A day of ours, made and not begun.
 fn day(queue: Queue, quotes: bool) -> Day<Toucher, Nobody> {
-    Day::new(&settings(queue), Toucher { quotes, is_awake: false }, Nobody).expect("settings that go together")
+    Day::new(&settings(queue), Toucher { quotes, is_awake: false }, Nobody)
+        .expect("settings that go together")
 }
 
 fn run(day: &mut Option<Day<Toucher, Nobody>>, events: &[MarketEvent]) -> Ran {
@@ -231,7 +232,10 @@ fn compare(stage: &mut Stage<'_>, quotes: bool) {
         if let Some(ran) = ran {
             assert_eq!(ran.messages, events.len() as u64);
             assert!(!quotes || ran.venue.made > 0, "a strategy that never trades measures nothing: {ran:?}");
-            told(&format!("{name}: {} events, {} commands, {} shares made", ran.messages, ran.commands, ran.venue.made));
+            told(&format!(
+                "{name}: {} events, {} commands, {} shares made",
+                ran.messages, ran.commands, ran.venue.made
+            ));
         }
     }
     #[cfg(feature = "hftbacktest")]
@@ -257,8 +261,8 @@ mod peer {
     use hftbacktest::depth::{HashMapMarketDepth, L2MarketDepth, MarketDepth, ROIVectorMarketDepth};
     use hftbacktest::prelude::{Bot, ElapseResult};
     use hftbacktest::types::{
-        BUY_EVENT, DEPTH_EVENT, EXCH_EVENT, Event, LOCAL_EVENT, OrdType, SELL_EVENT, Side as TheirSide, Status,
-        TRADE_EVENT, TimeInForce,
+        BUY_EVENT, DEPTH_EVENT, EXCH_EVENT, Event, LOCAL_EVENT, OrdType, SELL_EVENT, Side as TheirSide,
+        Status, TRADE_EVENT, TimeInForce,
     };
     use measure::{Role, Stage};
     use model::{MarketBody, Side};
@@ -360,11 +364,13 @@ mod peer {
                         if side == TheirSide::Buy && held < MOST as f64 {
                             id += 1;
                             requests += 1;
-                            hbt.submit_buy_order(0, id, px, f64::from(LOT), gtc, limit, false).expect("an order");
+                            hbt.submit_buy_order(0, id, px, f64::from(LOT), gtc, limit, false)
+                                .expect("an order");
                         } else if side == TheirSide::Sell && held > -(MOST as f64) {
                             id += 1;
                             requests += 1;
-                            hbt.submit_sell_order(0, id, px, f64::from(LOT), gtc, limit, false).expect("an order");
+                            hbt.submit_sell_order(0, id, px, f64::from(LOT), gtc, limit, false)
+                                .expect("an order");
                         }
                     }
                 }

@@ -197,7 +197,9 @@ impl Source {
         let mut source = Source::open(path)?;
         let kind = |found: &str| SourceError::Kind { path: path.to_path_buf(), found: found.into() };
         let Stream::Lobster(rows) = &mut source.stream else {
-            return Err(kind("it holds orders, and levels are wanted: leave `backtest.queue` out, or give a LOBSTER message file with its order book file beside it"));
+            return Err(kind(
+                "it holds orders, and levels are wanted: leave `backtest.queue` out, or give a LOBSTER message file with its order book file beside it",
+            ));
         };
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
         let book = path.with_file_name(name.replacen("_message_", "_orderbook_", 1));

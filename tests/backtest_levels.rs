@@ -15,8 +15,9 @@ use serde_json::Value;
 const MESSAGES: &str = "data/lobster/AAPL_2012-06-21_message_10.csv";
 
 fn ask(config: &Path, data: &Path, more: &[&str]) -> Ended {
-    let words = ["backtest", "--config", &config.display().to_string(), "--data", &data.display().to_string()]
-        .map(str::to_owned);
+    let words =
+        ["backtest", "--config", &config.display().to_string(), "--data", &data.display().to_string()]
+            .map(str::to_owned);
     colo(words.into_iter().chain(more.iter().map(|s| (*s).to_owned())))
 }
 
@@ -26,14 +27,19 @@ fn figures(ended: Ended) -> Value {
 
 /// A desk's configuration with lines under `[backtest]`.
 fn with(desk: &Desk, name: &str, lines: &str) -> PathBuf {
-    let config = desk.core().replace("[strategy]", &format!("[backtest]\nhours = \"always\"\n{lines}\n[strategy]"));
+    let config =
+        desk.core().replace("[strategy]", &format!("[backtest]\nhours = \"always\"\n{lines}\n[strategy]"));
     desk.write(name, config)
 }
 
 /// Messages and levels, if they are there, with a trading action that they lack made up by the file's reader.
 #[test]
 fn levels_are_those_of_the_file_after_every_row() {
-    let (Some(messages), Some(levels)) = (shared(MESSAGES), shared(&MESSAGES.replace("message", "orderbook"))) else { return };
+    let (Some(messages), Some(levels)) =
+        (shared(MESSAGES), shared(&MESSAGES.replace("message", "orderbook")))
+    else {
+        return;
+    };
     let rows: Vec<Vec<i64>> = std::fs::read_to_string(levels)
         .unwrap()
         .lines()
@@ -45,19 +51,23 @@ fn levels_are_those_of_the_file_after_every_row() {
         .map(|row| row.split(',').next().unwrap().to_owned())
         .collect();
     assert_eq!(rows.len(), stamps.len());
-    let capacity = BookCapacity { instruments: 2, live_orders: 1 << 12, levels: 1 << 12, direct_refs: 1 << 12 };
+    let capacity =
+        BookCapacity { instruments: 2, live_orders: 1 << 12, levels: 1 << 12, direct_refs: 1 << 12 };
     let mut books = FlatBooks::new(&capacity);
     let mut source = colo::source::Source::open_levels(&messages).unwrap();
     let (mut trades, mut compared, mut at) = (0, 0, None);
     // Rows of one stamp are one row: the last of them.
-    let mut last_of: Vec<usize> = (0..rows.len()).filter(|k| stamps.get(k + 1) != Some(&stamps[*k])).collect();
+    let mut last_of: Vec<usize> =
+        (0..rows.len()).filter(|k| stamps.get(k + 1) != Some(&stamps[*k])).collect();
     last_of.reverse();
     let ns = |stamp: &str| -> u64 {
         let (s, f) = stamp.split_once('.').unwrap();
         s.parse::<u64>().unwrap() * 1_000_000_000 + format!("{f:0<9}").parse::<u64>().unwrap()
     };
     let mut compare = |books: &FlatBooks, until: Option<u64>| {
-        while let Some(k) = last_of.last().copied().filter(|k| until.is_none_or(|until| ns(&stamps[*k]) < until)) {
+        while let Some(k) =
+            last_of.last().copied().filter(|k| until.is_none_or(|until| ns(&stamps[*k]) < until))
+        {
             last_of.pop();
             for (side, first) in [(Side::Sell, 0), (Side::Buy, 2)] {
                 let said: Vec<(i64, i64)> = rows[k].chunks(4).map(|l| (l[first], l[first + 1])).collect();
@@ -175,7 +185,8 @@ fn legs_are_what_a_run_has_measured() {
     let mut sent = 0;
     let mut demo = Value::Null;
     for _ in 0..10 {
-        let words = ["demo", "--topology", "inline", "--seconds", "3", "--json", &report.display().to_string()];
+        let words =
+            ["demo", "--topology", "inline", "--seconds", "3", "--json", &report.display().to_string()];
         let mut command = Command::new(program::COLO);
         program::Program::start(command.args(words).current_dir(desk.folder.path())).end().exits(0);
         demo = serde_json::from_str(&std::fs::read_to_string(&report).unwrap()).unwrap();
@@ -187,12 +198,16 @@ fn legs_are_what_a_run_has_measured() {
     assert!(sent >= 10, "a core that sends no orders measures nothing");
     let journal = desk.file(demo["journal"].as_str().unwrap()).display().to_string();
     let measured = |leg: &str, more: &str| format!("{leg}_latency = {{ journal = \"{journal}\"{more} }}");
-    let lines = [measured("feed", ""), measured("order", ", fixed_us = 2000"), measured("report", "")].join("\n");
+    let lines =
+        [measured("feed", ""), measured("order", ", fixed_us = 2000"), measured("report", "")].join("\n");
     let config = with(&desk, "measured.toml", &lines);
     let one = figures(ask(&config, &hour, &["--json", "-"]));
     let leg = |name: &str, what: &str| one["latency_ns"][name][what].as_u64().unwrap();
     for name in ["feed", "order", "report"] {
-        assert!(leg(name, "n") > 10 && leg(name, "p50") > 0 && leg(name, "max") >= leg(name, "p50"), "{name}: {one}");
+        assert!(
+            leg(name, "n") > 10 && leg(name, "p50") > 0 && leg(name, "max") >= leg(name, "p50"),
+            "{name}: {one}"
+        );
     }
     // What is known beside is added to every order.
     assert!(leg("order", "p50") > 2_000_000 && leg("report", "p50") < leg("order", "p50"));

@@ -11,7 +11,6 @@ use program::{colo, shared};
 use serde_json::json;
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
 fn a_report_is_seen_whole_by_itself() {
     let Some(hour) = shared("data/itch50/aapl_20120621_0930.itch") else { return };
     if Command::new("chromium").arg("--version").stdout(Stdio::null()).status().is_err() {
@@ -20,7 +19,8 @@ fn a_report_is_seen_whole_by_itself() {
     }
     let desk = Desk::new();
     let legs = "order_latency = { least_us = 20, most_us = 400 }";
-    let config = desk.core().replace("[strategy]", &format!("[backtest]\nhours = \"always\"\n{legs}\n[strategy]"));
+    let config =
+        desk.core().replace("[strategy]", &format!("[backtest]\nhours = \"always\"\n{legs}\n[strategy]"));
     let config = desk.write("colo.toml", config).display().to_string();
     // A name that would end a script, were it markup; and the same hour as the day after.
     let odd = desk.file("</script><b>20120622.itch").display().to_string();
@@ -29,8 +29,19 @@ fn a_report_is_seen_whole_by_itself() {
     let prices = desk.write("prices.csv", "date,close\n2012-06-20,100\n2012-06-21,101\n2012-06-22,100.5\n");
     let (prices, report) = (prices.display().to_string(), desk.file("report.html").display().to_string());
     let hour = hour.display().to_string();
-    let arguments =
-        ["backtest", "--config", &config, "--data", &hour, "--data", &odd, "--report", &report, "--benchmark", &prices];
+    let arguments = [
+        "backtest",
+        "--config",
+        &config,
+        "--data",
+        &hour,
+        "--data",
+        &odd,
+        "--report",
+        &report,
+        "--benchmark",
+        &prices,
+    ];
     let ended = colo(arguments.map(str::to_owned)).exits(0);
     assert!(ended.stdout.contains("information ratio"), "{}", ended.stdout);
 
@@ -70,13 +81,21 @@ fn a_report_is_seen_whole_by_itself() {
     let dark = json!({"features": [{"name": "prefers-color-scheme", "value": "dark"}]});
     let ink = browser.shows("getComputedStyle(document.body).color");
     browser.call("Emulation.setEmulatedMedia", dark);
-    assert_ne!(browser.shows("getComputedStyle(document.body).color"), ink, "the dark has colours of its own");
+    assert_ne!(
+        browser.shows("getComputedStyle(document.body).color"),
+        ink,
+        "the dark has colours of its own"
+    );
     browser.size(1280, 900);
     let night = browser.screenshot("backtest-dark");
     for png in [&wide, &narrow, &night] {
         assert!(png.starts_with(b"\x89PNG") && png.len() > 20_000, "{} bytes", png.len());
     }
-    assert!(browser.asked.iter().all(|url| url.starts_with("file://") && url.contains("report.html")), "{:?}", browser.asked);
+    assert!(
+        browser.asked.iter().all(|url| url.starts_with("file://") && url.contains("report.html")),
+        "{:?}",
+        browser.asked
+    );
     assert!(!browser.asked.is_empty(), "what it asks for is seen");
     assert!(browser.complaints.is_empty(), "{:#?}", browser.complaints);
 }

@@ -17,7 +17,6 @@ use serde_json::Value;
 const TRIALS: usize = 6;
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
 fn two_workers_share_a_study() {
     let Ok(python) = std::env::var("COLO_PEERS_PYTHON") else {
         eprintln!("SKIPPED: COLO_PEERS_PYTHON names no interpreter with Optuna (scripts/test installs it)");
@@ -30,11 +29,22 @@ fn two_workers_share_a_study() {
     let desk = Desk::new();
     let config = desk.core().replace("[strategy]", "[backtest]\nhours = \"always\"\n[strategy]");
     let config = desk.write("colo.toml", config).display().to_string();
-    let space = desk.write("space.toml", "[quantity]\nlow = 50\nhigh = 900\nstep = 50\n").display().to_string();
+    let space =
+        desk.write("space.toml", "[quantity]\nlow = 50\nhigh = 900\nstep = 50\n").display().to_string();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/optuna-study");
     let worker = |seed: &str| {
         let mut command = Command::new(&python);
-        command.args([script, "--study", "june", "--space", &space, "--trials", &TRIALS.to_string(), "--seed", seed]);
+        command.args([
+            script,
+            "--study",
+            "june",
+            "--space",
+            &space,
+            "--trials",
+            &TRIALS.to_string(),
+            "--seed",
+            seed,
+        ]);
         command.args(["--value", "pnl", "--", "--config", &config, "--threads", "1", "--data"]).arg(&hour);
         command.env("COLO", COLO).env("OPTUNA_STORAGE", &storage).stdout(Stdio::null());
         command
@@ -65,8 +75,13 @@ fn two_workers_share_a_study() {
     // What a trial says is what the command makes of its parameters.
     let quantity = format!("quantity={}", best["params"]["quantity"]);
     let hour = hour.display().to_string();
-    let again = colo(["backtest", "--config", &config, "--data", &hour, "--params", &quantity, "--json", "-"]).exits(0);
+    let again =
+        colo(["backtest", "--config", &config, "--data", &hour, "--params", &quantity, "--json", "-"])
+            .exits(0);
     let again: Value = serde_json::from_str(&again.stdout).unwrap();
-    assert_eq!((&again["pnl"], &again["days"][0]["commands_hash"]), (&best["pnl"], &best["commands_hash"][0]));
+    assert_eq!(
+        (&again["pnl"], &again["days"][0]["commands_hash"]),
+        (&best["pnl"], &best["commands_hash"][0])
+    );
     eprintln!("{} trials of two workers; the best makes {} USD with {quantity}", trials.len(), best["value"]);
 }

@@ -43,14 +43,16 @@ fn found(ended: Ended) -> (Value, u64, u64) {
 fn a_walk_is_judged_outside_and_goes_on_where_it_was_broken_off() {
     let Some((desk, config, data)) = days(5, 12_000) else { return };
     let record = desk.file("trials.jsonl").display().to_string();
-    let walk = ["--grid", "quantity=50:250:50", "--walk-forward", "2:1:1", "--record", &record, "--json", "-"];
+    let walk =
+        ["--grid", "quantity=50:250:50", "--walk-forward", "2:1:1", "--record", &record, "--json", "-"];
     let (one, runs, had) = found(search(&config, &data, &walk));
     let windows = one["windows"].as_array().unwrap();
     assert_eq!(windows.len(), 2);
     // Five sets on days 0 1, then 1 2; and the best of each on day 3, and 4. Day 1 is run once.
     assert_eq!((runs, had), (5 * 3 + 2, 5));
     let names = |w: &Value, of: &str| -> Vec<String> {
-        let file = |f: &Value| PathBuf::from(f.as_str().unwrap()).file_name().unwrap().to_str().unwrap().to_owned();
+        let file =
+            |f: &Value| PathBuf::from(f.as_str().unwrap()).file_name().unwrap().to_str().unwrap().to_owned();
         w[of].as_array().unwrap().iter().map(file).collect()
     };
     assert_eq!(names(&windows[0], "chosen_on"), ["20120611.itch", "20120612.itch"]);
@@ -69,7 +71,10 @@ fn a_walk_is_judged_outside_and_goes_on_where_it_was_broken_off() {
     assert_eq!(again, one);
     assert!(runs > 5 && runs + had == 22, "{runs} run, {had} found");
     // Another strategy's or configuration's runs are not taken for these.
-    let other = desk.write("other.toml", std::fs::read_to_string(&config).unwrap().replace("max_position = 5000", "max_position = 300"));
+    let other = desk.write(
+        "other.toml",
+        std::fs::read_to_string(&config).unwrap().replace("max_position = 5000", "max_position = 300"),
+    );
     let (_, runs, had) = found(search(&other.display().to_string(), &data, &walk));
     assert_eq!((runs, had), (17, 5));
     // A record that has lost a line is not believed.
@@ -82,11 +87,27 @@ fn a_walk_is_judged_outside_and_goes_on_where_it_was_broken_off() {
 #[test]
 fn every_method_is_a_function_of_its_seed() {
     let Some((desk, config, data)) = days(2, 8_000) else { return };
-    let space = desk.write("space.toml", "[quantity]\nlow = 1\nhigh = 900\nlog = true\n").display().to_string();
+    let space =
+        desk.write("space.toml", "[quantity]\nlow = 1\nhigh = 900\nlog = true\n").display().to_string();
     for method in ["random", "tpe"] {
         let ask = |seed: &str, threads: &str| {
             let trials = if method == "tpe" { "14" } else { "6" };
-            let more = ["--space", &space, "--method", method, "--trials", trials, "--seed", seed, "--objective", "pnl", "--threads", threads, "--json", "-"];
+            let more = [
+                "--space",
+                &space,
+                "--method",
+                method,
+                "--trials",
+                trials,
+                "--seed",
+                seed,
+                "--objective",
+                "pnl",
+                "--threads",
+                threads,
+                "--json",
+                "-",
+            ];
             found(search(&config, &data, &more)).0
         };
         let one = ask("3", "1");
@@ -95,7 +116,8 @@ fn every_method_is_a_function_of_its_seed() {
         let best = &one["best"];
         // What was found is what `colo backtest` makes of it.
         let quantity = format!("quantity={}", best["params"]["quantity"]);
-        let mut arguments = vec!["backtest".to_owned(), "--config".into(), config.clone(), "--params".into(), quantity];
+        let mut arguments =
+            vec!["backtest".to_owned(), "--config".into(), config.clone(), "--params".into(), quantity];
         data.iter().for_each(|f| arguments.extend(["--data".into(), f.display().to_string()]));
         arguments.extend(["--json".into(), "-".into()]);
         let alone: Value = serde_json::from_str(&colo(arguments).exits(0).stdout).unwrap();

@@ -34,7 +34,9 @@ struct Case {
 fn cases() -> Vec<Case> {
     let mut all = Vec::new();
     for (k, n) in [2usize, 3, 5, 20, 21, 100, 252, 253, 1_000, 5_000].into_iter().enumerate() {
-        for (j, (size, drift)) in [(0.01, 0.0), (0.002, 0.0005), (0.05, -0.004), (1e-6, 1e-8)].into_iter().enumerate() {
+        for (j, (size, drift)) in
+            [(0.01, 0.0), (0.002, 0.0005), (0.05, -0.004), (1e-6, 1e-8)].into_iter().enumerate()
+        {
             let seed = (k * 10 + j) as u64 + 1;
             let benchmark: Vec<f64> = noise(seed + 1_000, n).iter().map(|x| x * 0.01 + 0.0002).collect();
             let own = noise(seed, n).into_iter().zip(&benchmark);
@@ -72,10 +74,11 @@ fn peers(python: &str, cases: &[Case]) -> Vec<Value> {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
 fn every_figure_is_empyricals() {
     let Ok(python) = std::env::var("COLO_PEERS_PYTHON") else {
-        eprintln!("SKIPPED: COLO_PEERS_PYTHON names no interpreter with empyrical-reloaded (scripts/test installs it)");
+        eprintln!(
+            "SKIPPED: COLO_PEERS_PYTHON names no interpreter with empyrical-reloaded (scripts/test installs it)"
+        );
         return;
     };
     let cases = cases();
@@ -91,7 +94,11 @@ fn every_figure_is_empyricals() {
         ours["deflated_sharpe"] = json!(returns.deflated_sharpe(&case.trials));
         for (name, theirs) in theirs.as_object().unwrap() {
             let (Some(a), Some(b)) = (ours[name].as_f64(), theirs.as_f64()) else {
-                assert_eq!(ours[name].as_f64(), theirs.as_f64(), "series {k}: {name} is defined for one only");
+                assert_eq!(
+                    ours[name].as_f64(),
+                    theirs.as_f64(),
+                    "series {k}: {name} is defined for one only"
+                );
                 continue;
             };
             assert!((a - b).abs() <= 1e-9 * b.abs().max(1.0), "series {k}: {name} is {a}, theirs {b}");

@@ -105,7 +105,9 @@ fn backtest(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
         out.write(format_args!("{}", page(&config, &made, &summary)))?;
         out.flush()?;
     }
-    let is_taken = [&args.json, &args.trades, &args.report].into_iter().any(|p| p.as_deref().is_some_and(out::is_stdout));
+    let is_taken = [&args.json, &args.trades, &args.report]
+        .into_iter()
+        .any(|p| p.as_deref().is_some_and(out::is_stdout));
     if !is_taken {
         let mut out = Out::stdout();
         out.write(format_args!("{}", summary.to_text()))?;

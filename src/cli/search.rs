@@ -152,13 +152,15 @@ fn search(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
         },
         splits,
         data: &args.data,
-        threads: args.threads.map_or_else(
-            || std::thread::available_parallelism().map_or(1, usize::from),
-            |n| n as usize,
-        ),
+        threads: args
+            .threads
+            .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), |n| n as usize),
     };
     if args.method == By::Grid && space.size().is_none_or(|n| n > args.trials) {
-        super::warn(&format!("the space has more than --trials {} points: the rest is not tried", args.trials));
+        super::warn(&format!(
+            "the space has more than --trials {} points: the rest is not tried",
+            args.trials
+        ));
     }
     let bar = progress(&plan);
     let done = || bar.inc(1);
@@ -269,7 +271,13 @@ fn text(found: &Found, objective: Objective) -> String {
     // Writing to a string does not fail.
     let mut window = |name: &str, w: &Window| {
         let _ = writeln!(t, "{name}: {}", words(&w.params));
-        let _ = writeln!(t, "  {:<24}{} over {} day(s)", format!("{objective} in sample"), number(w.in_sample), w.chosen_on.len());
+        let _ = writeln!(
+            t,
+            "  {:<24}{} over {} day(s)",
+            format!("{objective} in sample"),
+            number(w.in_sample),
+            w.chosen_on.len()
+        );
         if !w.judged_on.is_empty() {
             let _ = writeln!(
                 t,

@@ -148,7 +148,11 @@ pub(super) fn resolve(c: &mut Checks, b: &Backtest, base: &Path) -> History {
         admission: admission(c, &b.venue.clone().unwrap_or_default()),
     };
     if rules.queue.is_of_levels() && rules.impact != Impact::None {
-        c.problem("backtest.impact", "\"displayed\"", "\"none\" with levels: what is left of a level that we took from is not known");
+        c.problem(
+            "backtest.impact",
+            "\"displayed\"",
+            "\"none\" with levels: what is left of a level that we took from is not known",
+        );
     }
     let words = [("told", false), ("always", true)];
     let hours = b.hours.as_deref().map(|word| c.word("backtest.hours", word, &words));
@@ -165,7 +169,8 @@ pub(super) fn resolve(c: &mut Checks, b: &Backtest, base: &Path) -> History {
 }
 
 fn queue(c: &mut Checks, b: &Backtest) -> Queue {
-    let exponent = c.range("backtest.queue_exponent_percent", b.queue_exponent_percent, 300, 1, 10_000) as u32;
+    let exponent =
+        c.range("backtest.queue_exponent_percent", b.queue_exponent_percent, 300, 1, 10_000) as u32;
     let words = [
         ("orders", Queue::Orders),
         ("back", Queue::Back),
@@ -175,9 +180,16 @@ fn queue(c: &mut Checks, b: &Backtest) -> Queue {
         ("log", Queue::Log),
         ("log2", Queue::Log2),
     ];
-    let queue = b.queue.as_deref().and_then(|word| c.word("backtest.queue", word, &words)).unwrap_or_default();
-    if b.queue_exponent_percent.is_some() && !matches!(queue, Queue::Power(_) | Queue::Power2(_) | Queue::Power3(_)) {
-        c.problem("backtest.queue_exponent_percent", "given", "nothing, or one of the powers as `backtest.queue`");
+    let queue =
+        b.queue.as_deref().and_then(|word| c.word("backtest.queue", word, &words)).unwrap_or_default();
+    if b.queue_exponent_percent.is_some()
+        && !matches!(queue, Queue::Power(_) | Queue::Power2(_) | Queue::Power3(_))
+    {
+        c.problem(
+            "backtest.queue_exponent_percent",
+            "given",
+            "nothing, or one of the powers as `backtest.queue`",
+        );
     }
     queue
 }

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 use backtest::metrics::{DAYS, Returns};
 
-use super::files::{Made, days};
 use super::figures::{Summary, dollars};
+use super::files::{Made, days};
 use crate::config::Config;
 
 /// Returns by day, counted from the first of 1970.

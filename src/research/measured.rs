@@ -45,7 +45,9 @@ fn leg(from: &LegFrom) -> Result<Leg, Trouble> {
     });
     let took: Vec<u32> = took.collect();
     if took.is_empty() {
-        return Err(trouble("holds no receipt of an order with the venue's word on it: nothing is measured there".into()));
+        return Err(trouble(
+            "holds no receipt of an order with the venue's word on it: nothing is measured there".into(),
+        ));
     }
     Ok(Leg::Measured(took.into()))
 }

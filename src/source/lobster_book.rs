@@ -54,7 +54,8 @@ impl Book {
     pub(super) fn advance(&mut self, stamp: Stamp, symbol: Symbol, made: &mut Made) -> Result<(), Fault> {
         self.line += 1;
         let number = self.line;
-        let bad = |what: &str| Fault::Entry { what: what.into(), kind: "line of the order book file", number };
+        let bad =
+            |what: &str| Fault::Entry { what: what.into(), kind: "line of the order book file", number };
         self.text.clear();
         let mut row = std::io::Read::take(&mut self.rows, ROW_MAX);
         row.read_until(b'\n', &mut self.text)?;

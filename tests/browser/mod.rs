@@ -66,8 +66,14 @@ impl Browser {
         let page = (0..LOOKS).find_map(|_| page_of(&port)).expect("the address of a page");
         let stream = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
         let (socket, _) = tungstenite::client(page.as_str(), stream).unwrap();
-        let mut browser =
-            Browser { socket, sent: 0, complaints: Vec::new(), asked: Vec::new(), process: child, _profile: profile };
+        let mut browser = Browser {
+            socket,
+            sent: 0,
+            complaints: Vec::new(),
+            asked: Vec::new(),
+            process: child,
+            _profile: profile,
+        };
         for domain in ["Page.enable", "Runtime.enable", "Log.enable", "Network.enable"] {
             browser.call(domain, json!({}));
         }

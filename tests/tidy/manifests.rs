@@ -31,7 +31,8 @@ const LEAN: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that no source names, each with what needs it.
-const USED_WITHOUT_A_NAME: &[(&str, &str)] = &[];
+const USED_WITHOUT_A_NAME: &[(&str, &str)] =
+    &[("tungstenite", "ops/tests/page.rs, by the browser that it shares with tests/backtest_report.rs")];
 
 /// One entry of a manifest's tables of dependencies.
 struct Dependency {

@@ -12,9 +12,9 @@ pub mod judge;
 pub mod propose;
 pub mod space;
 pub mod split;
-mod tpe;
 #[cfg(test)]
 mod tests;
+mod tpe;
 
 /// A draw from chance that is the same everywhere: SplitMix64 (Steele, Lea and Flood 2014).
 #[derive(Clone, Copy, Debug)]

@@ -25,13 +25,7 @@ impl Method {
     /// The next `n` points behind a history of points and their values, of which more is better; fewer where no more are left that were not tried. Every point of a call knows the same history, so
     /// they can be run beside each other.
     #[must_use]
-    pub fn propose(
-        self,
-        space: &Space,
-        seed: u64,
-        history: &[(Point, Option<f64>)],
-        n: usize,
-    ) -> Vec<Point> {
+    pub fn propose(self, space: &Space, seed: u64, history: &[(Point, Option<f64>)], n: usize) -> Vec<Point> {
         let size = space.size().unwrap_or(u64::MAX);
         let mut tried: HashSet<Point> = history.iter().map(|(point, _)| point.clone()).collect();
         let mut proposed = Vec::new();

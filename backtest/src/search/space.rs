@@ -27,7 +27,9 @@ pub enum Values {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SpaceError {
     /// The ends.
-    #[error("{0}: from {1} to {2} by {3} is no list of values: the first is not above the second, the step is at least 1, at most 2^24 values")]
+    #[error(
+        "{0}: from {1} to {2} by {3} is no list of values: the first is not above the second, the step is at least 1, at most 2^24 values"
+    )]
     Steps(String, i64, i64, i64),
     /// A logarithm.
     #[error("{0}: log wants values above 0")]

@@ -58,8 +58,7 @@ fn bowl(v: &[ParamValue]) -> f64 {
 
 #[test]
 fn tpe_finds_known_maxima_and_beats_chance() {
-    let plane =
-        Space::new(vec![steps("x", -5_000, 10_000, 1), steps("y", 0, 15_000, 1)]).unwrap();
+    let plane = Space::new(vec![steps("x", -5_000, 10_000, 1), steps("y", 0, 15_000, 1)]).unwrap();
     let five = Space::new((0..5).map(|k| steps(&k.to_string(), -100, 100, 1)).collect()).unwrap();
     type Function<'a> = (&'a str, &'a Space, &'a dyn Fn(&[ParamValue]) -> f64, usize, f64, f64);
     let functions: [Function<'_>; 2] =
@@ -88,7 +87,10 @@ fn tpe_chooses_from_lists_and_over_powers() {
     let words = ["a", "b", "c", "d", "e", "f"].map(|w| ParamValue::Text(w.into()));
     let space = Space::new(vec![
         Dimension { name: "word".into(), values: Values::Choice(words.to_vec()) },
-        Dimension { name: "size".into(), values: Values::Steps { low: 1, high: 100_000, step: 1, log: true } },
+        Dimension {
+            name: "size".into(),
+            values: Values::Steps { low: 1, high: 100_000, step: 1, log: true },
+        },
     ])
     .unwrap();
     // Only `d` is any good, at a size near 50, which is a two-thousandth of the line but not of its logarithm.
@@ -108,7 +110,10 @@ fn a_search_is_a_function_of_its_seed_and_history() {
         let (_, one) = search(method, &space, 7, 60, &f);
         assert_eq!(one, search(method, &space, 7, 60, &f).1);
         // Taken up again behind 20 it goes on as it would have gone.
-        assert_eq!(method.propose(&space, 7, &one[..20], 4), one[20..24].iter().map(|h| h.0.clone()).collect::<Vec<_>>());
+        assert_eq!(
+            method.propose(&space, 7, &one[..20], 4),
+            one[20..24].iter().map(|h| h.0.clone()).collect::<Vec<_>>()
+        );
         let different: HashSet<&Point> = one.iter().map(|h| &h.0).collect();
         assert_eq!(different.len(), one.len(), "{method:?}: nothing is tried twice");
         if method != Method::Grid {
@@ -121,7 +126,10 @@ fn a_search_is_a_function_of_its_seed_and_history() {
 fn a_small_space_is_tried_whole_and_no_more() {
     let space = Space::new(vec![
         steps("x", 10, 30, 10),
-        Dimension { name: "on".into(), values: Values::Choice(vec![ParamValue::Bool(false), ParamValue::Bool(true)]) },
+        Dimension {
+            name: "on".into(),
+            values: Values::Choice(vec![ParamValue::Bool(false), ParamValue::Bool(true)]),
+        },
     ])
     .unwrap();
     assert_eq!(space.size(), Some(6));
@@ -131,7 +139,8 @@ fn a_small_space_is_tried_whole_and_no_more() {
         assert_eq!((history.len(), points.len()), (6, 6), "{method:?}");
     }
     let grid = Method::Grid.propose(&space, 0, &[], 6);
-    let said: Vec<String> = grid.iter().map(|p| space.values(p).map(|(n, v)| format!("{n}={v} ")).collect()).collect();
+    let said: Vec<String> =
+        grid.iter().map(|p| space.values(p).map(|(n, v)| format!("{n}={v} ")).collect()).collect();
     assert_eq!(said[..3], ["x=10 on=false ", "x=10 on=true ", "x=20 on=false "]);
 }
 
@@ -148,7 +157,10 @@ fn a_space_that_cannot_be_is_refused() {
     assert_eq!(of(1, 4, 1, true), None);
     let none = Dimension { name: "x".into(), values: Values::Choice(vec![]) };
     assert_eq!(Space::new(vec![none]), Err(SpaceError::Empty("x".into())));
-    assert_eq!(Space::new(vec![steps("x", 0, 1, 1), steps("x", 0, 1, 1)]), Err(SpaceError::Twice("x".into())));
+    assert_eq!(
+        Space::new(vec![steps("x", 0, 1, 1), steps("x", 0, 1, 1)]),
+        Err(SpaceError::Twice("x".into()))
+    );
 }
 
 #[test]
@@ -171,11 +183,15 @@ fn what_is_judged_is_never_chosen_on() {
         let judged: Vec<usize> = all.iter().flat_map(|s| s.judged_on.clone()).collect();
         assert_eq!(judged, (0..days).collect::<Vec<_>>(), "every day once");
         for s in &all {
-            let near = |day: &usize| *day + purge >= s.judged_on.start && *day < s.judged_on.end + purge + embargo;
+            let near =
+                |day: &usize| *day + purge >= s.judged_on.start && *day < s.judged_on.end + purge + embargo;
             assert!(!s.chosen_on.iter().any(near), "{s:?}");
         }
     }
-    assert!(matches!(Splits::Folds { folds: 2, purge: 9, embargo: 0 }.of(10), Err(SplitError::TooFew(10, _))));
+    assert!(matches!(
+        Splits::Folds { folds: 2, purge: 9, embargo: 0 }.of(10),
+        Err(SplitError::TooFew(10, _))
+    ));
 }
 
 #[test]

@@ -119,9 +119,8 @@ impl Density {
         match self {
             Density::Line(line, bumps) => {
                 let (low, high) = line.cell(at);
-                let each = bumps
-                    .iter()
-                    .map(|b| (b.shape.cdf(high) - b.shape.cdf(low)) / (b.ends.1 - b.ends.0));
+                let each =
+                    bumps.iter().map(|b| (b.shape.cdf(high) - b.shape.cdf(low)) / (b.ends.1 - b.ends.0));
                 // Of nothing at all no logarithm can be taken.
                 (each.sum::<f64>() / bumps.len() as f64).max(f64::MIN_POSITIVE)
             }

@@ -49,8 +49,8 @@ use model::{
 use missing::Missing;
 use own::{Own, better, crosses};
 use queue::Place;
-pub use rules::{Admission, Impact, Rules};
 use rules::Rate;
+pub use rules::{Admission, Impact, Rules};
 
 /// The venue's own numbers of our orders begin here: above any that a venue gives.
 pub const OWN_REFS: u64 = 1 << 62;
@@ -323,10 +323,10 @@ impl Venue {
                 }
             }
             // Against an order that nobody saw, at a price that ours is better than: it would have come to ours first.
-            MarketBody::Trade { px, qty, side, .. } if self.rules.queue.is_of_levels() => {
-                if id.index() < self.listings.len() {
-                    self.trade_at(id, side, px, qty.0, said);
-                }
+            MarketBody::Trade { px, qty, side, .. }
+                if self.rules.queue.is_of_levels() && id.index() < self.listings.len() =>
+            {
+                self.trade_at(id, side, px, qty.0, said);
             }
             MarketBody::Trade { px, qty, .. } => self.trade_through(id, px, u64::from(qty.0), false, said),
             MarketBody::Cross { px, qty, .. } if qty != 0 => self.trade_through(id, px, qty, true, said),

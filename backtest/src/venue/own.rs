@@ -91,6 +91,16 @@ impl Own {
         px: Px,
         open: u32,
     ) -> Own {
-        Own { gateway, token, order, side, px, open, spent: 0, ahead: Ahead::default(), place: Place::default() }
+        Own {
+            gateway,
+            token,
+            order,
+            side,
+            px,
+            open,
+            spent: 0,
+            ahead: Ahead::default(),
+            place: Place::default(),
+        }
     }
 }

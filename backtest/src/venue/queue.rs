@@ -157,9 +157,13 @@ mod tests {
                             }
                             let mut place = Place { front: front * PART, traded: traded * PART };
                             place.length(before, now, queue);
-                            let expected = theirs(front as f64, traded as f64, before as f64, now as f64, prob);
+                            let expected =
+                                theirs(front as f64, traded as f64, before as f64, now as f64, prob);
                             let got = place.front as f64 / 1e3;
-                            assert!((got - expected).abs() <= 0.002, "{queue:?} {front}/{before} -> {now}, {traded} traded: {got}, theirs {expected}");
+                            assert!(
+                                (got - expected).abs() <= 0.002,
+                                "{queue:?} {front}/{before} -> {now}, {traded} traded: {got}, theirs {expected}"
+                            );
                         }
                     }
                 }

@@ -110,7 +110,8 @@ impl Venue {
             }
             CommandKind::Cancel { .. } | CommandKind::Port { .. } => return None,
         };
-        let Some(listing) = self.listings.get_mut(c.instrument.index()).filter(|_| !self.refused[port]) else {
+        let Some(listing) = self.listings.get_mut(c.instrument.index()).filter(|_| !self.refused[port])
+        else {
             return Some((token, ENTRY_OFF));
         };
         let over_symbol = rules.symbol_rate.is_some_and(|most| listing.rate.is_over(self.now, most));
@@ -148,7 +149,12 @@ mod tests {
 
     #[test]
     fn an_order_is_refused_for_the_first_thing_that_is_wrong_with_it() {
-        let some = Admission { max_shares: Some(500), max_notional: Some(Usd(10_000_000)), whole_cents: true, ..Admission::default() };
+        let some = Admission {
+            max_shares: Some(500),
+            max_notional: Some(Usd(10_000_000)),
+            whole_cents: true,
+            ..Admission::default()
+        };
         for (qty, px, trading, why) in [
             (100, 50_100, true, None),
             (100, 50_100, false, Some(HALTED)),

@@ -20,8 +20,8 @@ use model::{InstrumentId, Nanos, Side};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::files::Made;
 use super::figures::{Summary, dollars};
+use super::files::Made;
 use crate::config::Config;
 use thin::thinned;
 
@@ -224,7 +224,8 @@ fn symbol(
     let of = |side: Side| {
         let all = drawn.iter().filter(|(_, f)| f.side == side);
         // Two fills of one time are one place of the axis: it wants them in order, and each once.
-        let mut points: Vec<(f64, f64)> = all.map(|(day, f)| (axis.at(*day, f.at), dollars(f.px.0))).collect();
+        let mut points: Vec<(f64, f64)> =
+            all.map(|(day, f)| (axis.at(*day, f.at), dollars(f.px.0))).collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
         points.dedup_by_key(|p| p.0);
         let (t, px): (Vec<_>, Vec<_>) = points.into_iter().unzip();

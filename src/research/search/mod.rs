@@ -26,8 +26,8 @@ use engine::strategy::ParamValue;
 use model::Nanos;
 use serde::Serialize;
 
-use super::files::{Job, Made, Trouble};
 use super::figures::dollars;
+use super::files::{Job, Made, Trouble};
 use crate::config::Config;
 
 pub use record::{DayResult, Record, RecordError, Shown, TrialLine};

@@ -46,7 +46,8 @@ pub enum SpaceTrouble {
     Parameter(String, &'static str),
 }
 
-const WRITTEN: &str = "low, high, step and log, all integers but log; or choice alone, a list of integers, switches and words";
+const WRITTEN: &str =
+    "low, high, step and log, all integers but log; or choice alone, a list of integers, switches and words";
 const WORDS: &str = "NAME=LOW:HIGH[:STEP] of integers, or NAME=VALUE,VALUE,...";
 
 /// From a file.
@@ -133,9 +134,14 @@ mod tests {
         }
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("space.toml");
-        for bad in
-            ["[a]\nlow = 1\n", "[a]\nchoice = [1.5]\n", "[a]\nlow = 1\nhigh = 2\nchoice = [1]\n", "[a]\nx = 1\n", "a = 1\n", "["]
-        {
+        for bad in [
+            "[a]\nlow = 1\n",
+            "[a]\nchoice = [1.5]\n",
+            "[a]\nlow = 1\nhigh = 2\nchoice = [1]\n",
+            "[a]\nx = 1\n",
+            "a = 1\n",
+            "[",
+        ] {
             std::fs::write(&path, bad).unwrap();
             assert!(from_file(&path).is_err(), "{bad:?}");
         }

@@ -3,7 +3,13 @@
 use super::*;
 
 fn replace(old: u32, token: u32, qty: u32, px: i64) -> OrderCommand {
-    ask(CommandKind::Replace { old: Token(old), token: Token(token), qty: Qty(qty), px: Px(px), tif: Tif::Day })
+    ask(CommandKind::Replace {
+        old: Token(old),
+        token: Token(token),
+        qty: Qty(qty),
+        px: Px(px),
+        tif: Tif::Day,
+    })
 }
 
 fn rejected(reason: u16) -> Vec<ReportKind> {

@@ -58,25 +58,14 @@ fn ours_waits_for_its_turn_at_its_level() {
 
 #[test]
 fn a_belief_moves_us_on_as_others_give_up() {
-    for (queue, before) in [(Queue::Back, 300), (Queue::Power(300), 294), (Queue::Log, 251)] {
+    // Of 100 that go, with 300 before us and 600 behind: 27 of 243 stood before us, or ln 301 of ln 301 + ln 601.
+    for (queue, before) in [(Queue::Back, 300), (Queue::Power(300), 289), (Queue::Log, 253)] {
         let mut d = desk(queue);
         d.market(comes(Side::Buy, 100, 300));
         d.ask(new(1, Side::Buy, 100, 50, Tif::Day));
         d.market(grows(Side::Buy, 100, 900));
         d.market(falls(Side::Buy, 100, 100));
-        let ahead = d.venue.ahead(Token(1)).unwrap();
-        let expected = match queue {
-            Queue::Power(_) => {
-                let (b, f) = (600f64.powi(3), 300f64.powi(3));
-                (300.0 - 100.0 * (1.0 - b / (b + f))).ceil() as u64
-            }
-            Queue::Log => {
-                let (b, f) = (601f64.ln(), 301f64.ln());
-                (300.0 - 100.0 * (1.0 - b / (b + f))).ceil() as u64
-            }
-            _ => 300,
-        };
-        assert!(ahead == expected && ahead.abs_diff(before) < 10, "{queue:?}: {ahead}, not {expected}");
+        assert_eq!(d.venue.ahead(Token(1)), Some(before), "{queue:?}");
     }
 }
 
