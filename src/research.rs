@@ -5,11 +5,18 @@
 //!                        days over all cores; a result hangs on the configuration, the parameters and the files alone
 //! ```
 
+mod benchmark;
 mod figures;
 mod files;
+mod measured;
 mod recorded;
+mod report;
 mod sampled;
+pub mod search;
 
+pub use benchmark::Benchmark;
 pub use figures::{DayFigures, Summary};
-pub use files::{Job, Made, Trouble, latency, over};
+pub use files::{Job, Made, Trouble, over};
+pub use measured::latency;
+pub use report::page;
 pub use sampled::expectation;

@@ -19,6 +19,7 @@
 mod capture;
 mod databento;
 mod lobster;
+mod lobster_book;
 mod made;
 mod pitch;
 
@@ -35,6 +36,7 @@ use flate2::read::MultiGzDecoder;
 use capture::Capture;
 use databento::Databento;
 use lobster::Lobster;
+use lobster_book::Book;
 use net::pcap::window::Window;
 
 pub use net::pcap::window::WINDOW;
@@ -184,6 +186,28 @@ impl Source {
         let mut source = Source::read(path, file)?;
         // A pipe or a device has no size.
         source.size = about.is_file().then_some(about.len());
+        Ok(source)
+    }
+
+    /// As [`Source::open`], with one order a level in place of orders: of a LOBSTER message file with its order book file beside it, plain text both.
+    ///
+    /// # Errors
+    /// As [`Source::open`]; [`SourceError::Kind`] for any other file, for it holds orders.
+    pub fn open_levels(path: &Path) -> Result<Source, SourceError> {
+        let mut source = Source::open(path)?;
+        let kind = |found: &str| SourceError::Kind { path: path.to_path_buf(), found: found.into() };
+        let Stream::Lobster(rows) = &mut source.stream else {
+            return Err(kind(
+                "it holds orders, and levels are wanted: leave `backtest.queue` out, or give a LOBSTER message file with its order book file beside it",
+            ));
+        };
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        let book = path.with_file_name(name.replacen("_message_", "_orderbook_", 1));
+        if source.unpacked || book == path {
+            return Err(kind("levels want ..._message_N.csv and ..._orderbook_N.csv, not packed"));
+        }
+        let file = File::open(&book).map_err(|source| SourceError::Open { path: book, source })?;
+        rows.by_levels(Book::new(Box::new(io::BufReader::new(file))));
         Ok(source)
     }
 

@@ -33,7 +33,7 @@ use model::{
 use engine::book::BookCapacity;
 
 use crate::latency::{Latency, LatencyError, Way};
-use crate::venue::{Impact, Rules, Said, Venue, VenueCounts};
+use crate::venue::{Admission, Rules, Said, Venue, VenueCounts};
 
 /// The largest order (OUCH 5.0, 2.1: fewer than a million shares).
 const SHARES_MAX: u32 = 999_999;
@@ -55,6 +55,8 @@ pub struct Settings {
     pub book: BookCapacity,
     /// The legs.
     pub latency: Latency,
+    /// What the venue refuses.
+    pub admission: Admission,
 }
 
 /// A request on its way.
@@ -116,7 +118,7 @@ impl Beside {
         [feed, order, report].into_iter().try_for_each(crate::latency::Leg::check)?;
         let way = |leg, number| Way::new(leg, *seed, number);
         // History goes on as it was: the strategy hears the market itself.
-        let rules = Rules { impact: Impact::None };
+        let rules = Rules { admission: s.admission, ..Rules::default() };
         let listed = || Listed {
             venue: Venue::new(rules, &s.book, s.gateways),
             requests: VecDeque::new(),

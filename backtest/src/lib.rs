@@ -18,6 +18,8 @@
 //! | [`drift`] | whether what runs is what was tested |
 //! | [`record`] | what a run leaves behind: equity, fills, round trips, markouts |
 //! | [`metrics`] | what a series of returns was worth |
+//! | [`spread`] | how long things took, counted |
+//! | [`search`] | parameters: a space of them, proposals from it, and which days they are chosen and judged on |
 
 #![forbid(unsafe_code)]
 
@@ -28,4 +30,6 @@ pub mod drift;
 pub mod latency;
 pub mod metrics;
 pub mod record;
+pub mod search;
+pub mod spread;
 pub mod venue;

@@ -1,7 +1,7 @@
 //! What a series of returns was worth, in the figures that desks compare.
 //!
 //! Definitions are those of the Python package empyrical (its maintained successor empyrical-reloaded), which most published figures were made with, so that a figure here is
-//! one there; `tests/metrics` holds them to it. Where a figure is not defined (a deviation of nothing, a series too short) it is `None`, never a number that looks like one.
+//! one there; `tests/empyrical.rs` holds them to it. Where a figure is not defined (a deviation of nothing, a series too short) it is `None`, never a number that looks like one.
 //!
 //! Returns are simple, one for each period: 0.01 is one percent. Nothing here decides anything, so this is the one place with floating point.
 
@@ -48,7 +48,7 @@ pub struct Figures {
     pub tail_ratio: Option<f64>,
     /// The 5th percentile.
     pub value_at_risk: Option<f64>,
-    /// Mean of the returns up to the 5th percentile.
+    /// Mean of the returns up to the 5th percentile: as many as lie at or below it, of equal ones no more.
     pub expected_shortfall: Option<f64>,
     /// Third standardised moment.
     pub skew: Option<f64>,
@@ -130,7 +130,7 @@ impl Returns {
             longest_drawdown,
             tail_ratio: ratio(high.map(f64::abs), low.map(f64::abs)),
             value_at_risk: low,
-            expected_shortfall: low.and_then(|low| mean_of(v.iter().copied().filter(|r| *r <= low))),
+            expected_shortfall: shortfall(v, 5.0),
             skew: self.moment(3),
             kurtosis: self.moment(4),
         }
@@ -269,6 +269,14 @@ fn deviation(values: &[f64]) -> Option<f64> {
     let mean = mean(values)?;
     let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
     (values.len() > 1).then(|| (squares / (values.len() - 1) as f64).sqrt())
+}
+
+/// Mean of the lowest.
+fn shortfall(values: &[f64], percent: f64) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let last = (sorted.len().checked_sub(1)? as f64 * percent / 100.0) as usize;
+    mean(&sorted[..=last])
 }
 
 /// Between the two nearest, in proportion.

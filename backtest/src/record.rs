@@ -10,6 +10,7 @@ use model::{
 };
 
 use crate::day::Watch;
+use crate::spread::Spread;
 
 /// How long after a fill its price is looked at again.
 pub const HORIZONS: [Nanos; 6] = [
@@ -97,6 +98,45 @@ impl RoundTrip {
     }
 }
 
+/// An instrument of ours at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PriceMark {
+    /// When, ns since the Unix epoch.
+    pub at: Nanos,
+    /// Which.
+    pub instrument: InstrumentId,
+    /// Twice the middle of its book; 0 where a side is empty.
+    pub mid2: i64,
+    /// Shares held of it.
+    pub shares: i64,
+}
+
+/// How long the legs took, as it happened: what was drawn, and what waited for what left before it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LegSpreads {
+    /// The venue's stamp of a message to the strategy's input; one message in [`FEED_EVERY`].
+    pub feed: Spread,
+    /// The strategy's input to the venue's book, of new orders and replaces.
+    pub order: Spread,
+    /// The venue's stamp of a report to the strategy's input.
+    pub report: Spread,
+}
+
+impl LegSpreads {
+    /// Counts all that others counted.
+    pub fn add(&mut self, other: &LegSpreads) {
+        self.feed.add(&other.feed);
+        self.order.add(&other.order);
+        self.report.add(&other.report);
+    }
+}
+
+/// One message in so many has its way counted.
+pub const FEED_EVERY: u64 = 16;
+
+/// Instruments whose prices are kept: the first that orders were sent for.
+pub const WATCHED_MAX: usize = 8;
+
 /// What was asked for, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
@@ -126,6 +166,8 @@ struct Sent {
     instrument: InstrumentId,
     side: Side,
     mid2: i64,
+    /// When it was asked for; none once the venue has answered.
+    asked: Option<Nanos>,
 }
 
 /// Writes a run down.
@@ -142,6 +184,14 @@ pub struct Recorder {
     pub asked: Asked,
     /// How long anything was held.
     pub held: Nanos,
+    /// At each mark, the instruments that orders were sent for; where details were asked for.
+    pub prices: Vec<PriceMark>,
+    /// How long the legs took; where details were asked for.
+    pub legs: LegSpreads,
+    /// The venue's midnight, where details are kept.
+    details: Option<Nanos>,
+    watched: Vec<InstrumentId>,
+    messages: u64,
     holding_since: Option<Nanos>,
     lots: HashMap<InstrumentId, VecDeque<Lot>>,
     sent: HashMap<Token, Sent>,
@@ -170,12 +220,24 @@ impl Recorder {
             trips: Vec::new(),
             asked: Asked::default(),
             held: Nanos::ZERO,
+            prices: Vec::new(),
+            legs: LegSpreads::default(),
+            details: None,
+            watched: Vec::new(),
+            messages: 0,
             holding_since: None,
             lots: HashMap::new(),
             sent: HashMap::new(),
             due: Default::default(),
             next_due: NEVER,
         }
+    }
+
+    /// Keeps what a picture of the day is made of as well: prices and positions at the marks, and how long the legs took. `midnight` is the venue's, which its stamps count from.
+    #[must_use]
+    pub fn with_details(mut self, midnight: Nanos) -> Recorder {
+        self.details = Some(midnight);
+        self
     }
 
     /// The last mark, at the end of a day.
@@ -195,6 +257,10 @@ impl Recorder {
             net = net.saturating_add(value);
         }
         self.marks.push(Mark { at, pnl: engine.pnl(), gross: Usd(gross), net: Usd(net) });
+        for instrument in self.watched.iter().copied() {
+            let shares = engine.positions().of(instrument).shares;
+            self.prices.push(PriceMark { at, instrument, mid2: mid2(engine, instrument), shares });
+        }
     }
 
     /// Fills whose time has come at `now` see the book as it is; those whose time did not come until the end see nothing.
@@ -256,18 +322,23 @@ impl Recorder {
 }
 
 impl<S: Strategy> Watch<S> for &mut Recorder {
-    fn on_command(&mut self, _: Nanos, command: &OrderCommand, engine: &Engine<S>) {
+    fn on_command(&mut self, now: Nanos, command: &OrderCommand, engine: &Engine<S>) {
         let instrument = command.instrument;
+        let asked = self.details.map(|_| now);
         match command.kind {
             CommandKind::New { token, side, qty, .. } => {
                 self.asked.orders += 1;
                 self.asked.shares += u64::from(qty.0);
-                self.sent.insert(token, Sent { instrument, side, mid2: mid2(engine, instrument) });
+                self.sent.insert(token, Sent { instrument, side, mid2: mid2(engine, instrument), asked });
+                if asked.is_some() && self.watched.len() < WATCHED_MAX && !self.watched.contains(&instrument)
+                {
+                    self.watched.push(instrument);
+                }
             }
             CommandKind::Replace { old, token, .. } => {
                 self.asked.replaces += 1;
                 if let Some(of) = self.sent.get(&old).copied() {
-                    self.sent.insert(token, Sent { mid2: mid2(engine, instrument), ..of });
+                    self.sent.insert(token, Sent { mid2: mid2(engine, instrument), asked, ..of });
                 }
             }
             CommandKind::Cancel { .. } => self.asked.cancels += 1,
@@ -276,6 +347,13 @@ impl<S: Strategy> Watch<S> for &mut Recorder {
     }
 
     fn on_report(&mut self, now: Nanos, report: &ExecutionReport, engine: &Engine<S>) {
+        if let Some(midnight) = self.details {
+            let stamp = midnight.after(report.ts_event);
+            self.legs.report.note(now.since(stamp));
+            if let Some(asked) = self.sent.get_mut(&report.token).and_then(|s| s.asked.take()) {
+                self.legs.order.note(stamp.since(asked));
+            }
+        }
         match report.kind {
             ReportKind::Executed { qty, px, liquidity, .. } => {
                 let Some(of) = self.sent.get(&report.token).copied() else { return };
@@ -304,7 +382,13 @@ impl<S: Strategy> Watch<S> for &mut Recorder {
     }
 
     #[inline]
-    fn on_market(&mut self, now: Nanos, _: &MarketEvent, engine: &Engine<S>) {
+    fn on_market(&mut self, now: Nanos, ev: &MarketEvent, engine: &Engine<S>) {
+        if let Some(midnight) = self.details {
+            self.messages += 1;
+            if self.messages.is_multiple_of(FEED_EVERY) {
+                self.legs.feed.note(now.since(midnight.after(ev.ts_event)));
+            }
+        }
         if now >= self.next_due {
             self.look_back(now, engine);
         }

@@ -30,7 +30,12 @@ fn settings(impact: Impact, latency: Latency) -> Settings {
         breakers: Breakers::default(),
         book: BookCapacity { instruments: 1, live_orders: 1 << 14, levels: 1 << 10, direct_refs: 1 << 20 },
     };
-    Settings { engine, rules: Rules { impact }, latency, midnight: Nanos(1_700_000_000_000_000_000) }
+    Settings {
+        engine,
+        rules: Rules { impact, ..Rules::default() },
+        latency,
+        midnight: Nanos(1_700_000_000_000_000_000),
+    }
 }
 
 fn fixed(feed: u64, order: u64, report: u64) -> Latency {

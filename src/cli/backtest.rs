@@ -12,13 +12,13 @@ use crate::clock::Clock;
 use crate::config::{Config, Secrets, Written, read_toml};
 use crate::manifest;
 use crate::release::evidence;
-use crate::research::{Job, Made, Summary, Trouble, expectation};
+use crate::research::{Benchmark, Job, Made, Summary, Trouble, expectation, page};
 
 /// A strategy over history: the same strategy, risk and order state as a core that trades, against orders as they were.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
-  colo backtest --config colo.toml --data 20120621.itch
+  colo backtest --config colo.toml --data 20120621.itch --report day.html
   colo backtest --config colo.toml --data journal/desk1/run-000007 --reports recorded --journal journal/again
   colo backtest --config colo.toml --data 20120621.itch --data 20120622.itch.gz --params quantity=200 --json - --trades fills.csv
 
@@ -58,6 +58,12 @@ pub struct Args {
     /// Write every fill as CSV ("-" is stdout)
     #[arg(long, value_name = "FILE")]
     pub trades: Option<PathBuf>,
+    /// Write a report as one file of HTML: equity, drawdown, positions, fills on the price, markouts, latency
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Returns to set the days beside: a CSV with the head `date,close` or `date,return`
+    #[arg(long, value_name = "FILE.csv")]
+    pub benchmark: Option<PathBuf>,
 }
 
 /// Runs the command, with the strategies of this binary.
@@ -86,10 +92,12 @@ fn backtest(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
         invalid(&format!("{at}: `strategy.name` is {:?}; allowed: {known}", config.strategy))
     })?;
     entry.check(&config).map_err(|e| invalid(&format!("{at}: {e}")))?;
+    let benchmark = args.benchmark.as_deref().map(Benchmark::read).transpose().map_err(|e| invalid(&e))?;
     // The outputs first: no day is run for a file that cannot be written.
     let json = args.json.as_deref().map(|p| Out::create(p, &[])).transpose()?;
     let trades = args.trades.as_deref().map(|p| Out::create(p, &[])).transpose()?;
     let expect = args.expect.as_deref().map(|p| Out::create(p, &[])).transpose()?;
+    let report = args.report.as_deref().map(|p| Out::create(p, &[])).transpose()?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let days = args.data.len();
     let done = |n: usize| {
@@ -108,13 +116,20 @@ fn backtest(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
         as_recorded: args.reports == "recorded",
         keep: args.journal.as_deref(),
         threads: if args.journal.is_some() { 1 } else { threads },
+        details: true,
         done: &done,
     };
     let began = Instant::now();
     let made = entry.backtest(&job).map_err(failure)?;
     let took = began.elapsed();
     let messages: u64 = made.iter().map(|m| m.ran.messages).sum();
-    let summary = Summary::of(&config, &made);
+    let mut summary = Summary::of(&config, &made);
+    if let Some(benchmark) = benchmark {
+        let matched = benchmark.compare(&config, &made, &mut summary);
+        if matched < made.len() {
+            super::warn(&format!("the benchmark has {matched} of {} days", made.len()));
+        }
+    }
     if let Some(mut out) = json {
         let figures = summary.to_json(took.as_nanos() as f64 / messages.max(1) as f64);
         out.write(format_args!("{}", told(figures, &config, &args.data)?))?;
@@ -129,7 +144,11 @@ fn backtest(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
         out.write(format_args!("{text}\n"))?;
         out.flush()?;
     }
-    let is_taken = [&args.json, &args.trades, &args.expect]
+    if let Some(mut out) = report {
+        out.write(format_args!("{}", page(&config, &made, &summary)))?;
+        out.flush()?;
+    }
+    let is_taken = [&args.json, &args.trades, &args.expect, &args.report]
         .into_iter()
         .any(|p| p.as_deref().is_some_and(out::is_stdout));
     if !is_taken {
@@ -156,7 +175,8 @@ fn told(mut figures: serde_json::Value, config: &Config, data: &[PathBuf]) -> Re
     Ok(evidence::sealed(&figures))
 }
 
-fn failure(e: Trouble) -> Failure {
+/// What a person is told, and the exit code, of a day that could not be run.
+pub(super) fn failure(e: Trouble) -> Failure {
     let exit = match e {
         Trouble::Params(_) | Trouble::Settings(_) | Trouble::Journal { .. } => Exit::Config,
         Trouble::Source(_)

@@ -33,6 +33,7 @@ mod release;
 pub mod replay;
 mod report;
 mod run;
+mod search;
 mod session;
 mod signals;
 mod sim;
@@ -116,6 +117,7 @@ enum Command {
     Book(book::Args),
     Feed(feed::Args),
     Backtest(backtest::Args),
+    Search(search::Args),
     Replay(replay::Args),
     Compare(compare::Args),
     Journal(journal::Args),
@@ -151,6 +153,7 @@ pub fn main_from(own: &[Entry], arguments: impl IntoIterator<Item = OsString>) -
         Command::Book(a) => book::run(a),
         Command::Feed(a) => feed::run(a, &registry),
         Command::Backtest(a) => backtest::run(a, &registry),
+        Command::Search(a) => search::run(a, &registry),
         Command::Replay(a) => replay::run(a, &registry),
         Command::Compare(a) => compare::run(a),
         Command::Journal(a) => journal::run(a),

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use backtest::latency::Leg;
-use backtest::venue::Impact;
+use backtest::venue::queue::Queue;
+use backtest::venue::{Admission, Impact, Rules};
 use model::{Nanos, Usd};
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,15 @@ pub struct Backtest {
     /// `told`: the market is open when the file says so; `always`: it is, for files that do not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hours: Option<String>,
+    /// `orders`, or of files of levels what is believed of their queues: `back`, `power`, `power2`, `power3`, `log`, `log2`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    /// The exponent of the powers, percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_exponent_percent: Option<i64>,
+    /// What the venue refuses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub venue: Option<WrittenVenue>,
     /// Of what latency is drawn by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<i64>,
@@ -39,8 +49,8 @@ pub struct Backtest {
     pub report_latency: Option<WrittenLeg>,
 }
 
-/// One leg: `{ fixed_us = 20 }`, `{ least_us = 10, most_us = 90 }`, or of the orders of a core's journal `{ journal = "journal/NAME", fixed_us = 12 }`, what they took
-/// from packet to socket and so much for the wire.
+/// One leg: `{ fixed_us = 20 }`, `{ least_us = 10, most_us = 90 }`, or of the orders of a core's journal `{ journal = "journal/NAME", fixed_us = 12 }`: what its receipts and the
+/// venue's first words on each order say of this leg, and so much beside for what they do not see.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct WrittenLeg {
@@ -58,13 +68,48 @@ pub struct WrittenLeg {
     pub journal: Option<String>,
 }
 
+/// What the venue refuses of new orders and replaces.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct WrittenVenue {
+    /// `refuse`, or `take`: they wait for the auction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub while_halted: Option<String>,
+    /// Requests of a gateway within any second, cancels among them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_messages_per_second: Option<i64>,
+    /// New orders and replaces of an instrument within any second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_messages_per_second_and_symbol: Option<i64>,
+    /// Shares of an order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_order_quantity: Option<i64>,
+    /// Money of an order, USD.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_order_notional_usd: Option<i64>,
+    /// Whether prices of a dollar and more have to be whole cents; they do where not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whole_cents: Option<bool>,
+}
+
+/// What of a journal's orders a leg is measured by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// From the packet to the strategy's thread.
+    Feed,
+    /// From the strategy's thread to the socket, and half of the way there and back.
+    Order,
+    /// Half of the way there and back.
+    Report,
+}
+
 /// A leg before its journal is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LegFrom {
     /// As it is.
     Leg(Leg),
     /// What the orders of a journal took, and so much beside.
-    Journal(PathBuf, Nanos),
+    Journal(PathBuf, Measure, Nanos),
 }
 
 /// Resolved.
@@ -74,8 +119,8 @@ pub struct History {
     pub capital: Usd,
     /// How often equity is marked.
     pub grain: Nanos,
-    /// Whether history shows what we do.
-    pub impact: Impact,
+    /// How the venue is.
+    pub rules: Rules,
     /// Whether the market is taken to be open whatever the file says of its hours.
     pub always_open: bool,
     /// Of what is drawn.
@@ -97,22 +142,82 @@ pub(super) fn resolve(c: &mut Checks, b: &Backtest, base: &Path) -> History {
     let seed = c.range("backtest.seed", b.seed, 1, 0, i64::MAX);
     let words = [("none", Impact::None), ("displayed", Impact::Displayed)];
     let impact = b.impact.as_deref().map(|word| c.word("backtest.impact", word, &words));
+    let rules = Rules {
+        impact: impact.flatten().unwrap_or_default(),
+        queue: queue(c, b),
+        admission: admission(c, &b.venue.clone().unwrap_or_default()),
+    };
+    if rules.queue.is_of_levels() && rules.impact != Impact::None {
+        c.problem(
+            "backtest.impact",
+            "\"displayed\"",
+            "\"none\" with levels: what is left of a level that we took from is not known",
+        );
+    }
     let words = [("told", false), ("always", true)];
     let hours = b.hours.as_deref().map(|word| c.word("backtest.hours", word, &words));
     History {
         capital: Usd(capital * 10_000),
         grain: Nanos::from_millis(grain.unsigned_abs()),
-        impact: impact.flatten().unwrap_or_default(),
+        rules,
         always_open: hours.flatten().unwrap_or_default(),
         seed: seed.unsigned_abs(),
-        feed: leg(c, "backtest.feed_latency", b.feed_latency.as_ref(), base),
-        order: leg(c, "backtest.order_latency", b.order_latency.as_ref(), base),
-        report: leg(c, "backtest.report_latency", b.report_latency.as_ref(), base),
+        feed: leg(c, "backtest.feed_latency", b.feed_latency.as_ref(), (base, Measure::Feed)),
+        order: leg(c, "backtest.order_latency", b.order_latency.as_ref(), (base, Measure::Order)),
+        report: leg(c, "backtest.report_latency", b.report_latency.as_ref(), (base, Measure::Report)),
+    }
+}
+
+fn queue(c: &mut Checks, b: &Backtest) -> Queue {
+    let exponent =
+        c.range("backtest.queue_exponent_percent", b.queue_exponent_percent, 300, 1, 10_000) as u32;
+    let words = [
+        ("orders", Queue::Orders),
+        ("back", Queue::Back),
+        ("power", Queue::Power(exponent)),
+        ("power2", Queue::Power2(exponent)),
+        ("power3", Queue::Power3(exponent)),
+        ("log", Queue::Log),
+        ("log2", Queue::Log2),
+    ];
+    let queue =
+        b.queue.as_deref().and_then(|word| c.word("backtest.queue", word, &words)).unwrap_or_default();
+    if b.queue_exponent_percent.is_some()
+        && !matches!(queue, Queue::Power(_) | Queue::Power2(_) | Queue::Power3(_))
+    {
+        c.problem(
+            "backtest.queue_exponent_percent",
+            "given",
+            "nothing, or one of the powers as `backtest.queue`",
+        );
+    }
+    queue
+}
+
+fn admission(c: &mut Checks, v: &WrittenVenue) -> Admission {
+    let words = [("refuse", false), ("take", true)];
+    let halted = v.while_halted.as_deref().map(|word| c.word("backtest.venue.while_halted", word, &words));
+    let mut most = |key: &str, found: Option<i64>, most: i64| {
+        found.map(|n| c.range(&format!("backtest.venue.{key}"), Some(n), 1, 1, most))
+    };
+    Admission {
+        takes_while_halted: halted.flatten().unwrap_or(false),
+        port_rate: most("max_messages_per_second", v.max_messages_per_second, 1_000_000).map(|n| n as u32),
+        symbol_rate: most(
+            "max_messages_per_second_and_symbol",
+            v.max_messages_per_second_and_symbol,
+            1_000_000,
+        )
+        .map(|n| n as u32),
+        max_shares: most("max_order_quantity", v.max_order_quantity, 999_999).map(|n| n as u32),
+        max_notional: most("max_order_notional_usd", v.max_order_notional_usd, 1_000_000_000_000)
+            .map(|n| Usd(n * 10_000)),
+        whole_cents: v.whole_cents.unwrap_or(true),
     }
 }
 
 /// Nobody trades at no distance: what is left out is 10 us.
-fn leg(c: &mut Checks, key: &str, leg: Option<&WrittenLeg>, base: &Path) -> LegFrom {
+fn leg(c: &mut Checks, key: &str, leg: Option<&WrittenLeg>, (base, measure): (&Path, Measure)) -> LegFrom {
     let us = |us: i64| Nanos(us.unsigned_abs() * 1_000);
     let Some(leg) = leg else { return LegFrom::Leg(Leg::Fixed(us(10))) };
     let mut range = |name: &str, v: Option<i64>| us(c.range(&format!("{key}.{name}"), v, 0, 0, LONGEST_US));
@@ -121,7 +226,7 @@ fn leg(c: &mut Checks, key: &str, leg: Option<&WrittenLeg>, base: &Path) -> LegF
     match (leg.fixed_us, leg.least_us, leg.most_us, &leg.journal) {
         (Some(_), None, None, None) => LegFrom::Leg(Leg::Fixed(fixed)),
         (None, Some(_), Some(_), None) if least <= most => LegFrom::Leg(Leg::Uniform(least, most)),
-        (_, None, None, Some(journal)) => LegFrom::Journal(base.join(journal), fixed),
+        (_, None, None, Some(journal)) => LegFrom::Journal(base.join(journal), measure, fixed),
         _ => {
             let allowed = "{ fixed_us }, { least_us, most_us } of which the first is not above the second, or { journal, fixed_us }";
             c.problem(key, "something else", allowed);

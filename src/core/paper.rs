@@ -51,6 +51,7 @@ impl<'a> OnPaper<'a> {
             gateways: config.gateways.len(),
             book: config.engine().book,
             latency: self.latency.clone(),
+            admission: config.history.rules.admission,
         })?;
         let (taps, ports, instruments) = (self.taps, self.ports, config.instruments.clone());
         let (clock, ending) = (clock.clone(), Arc::clone(ending));

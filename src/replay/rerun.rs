@@ -83,6 +83,7 @@ pub fn rerun<S: Strategy, W: Watch<S>>(
             gateways: engine.gateways,
             book: engine.book,
             latency: latency.clone(),
+            admission: config.history.rules.admission,
         })?),
     };
     let mut run = Rerun {

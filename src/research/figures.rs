@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use backtest::metrics::{DAYS, Figures, Returns};
-use backtest::record::HORIZONS;
+use backtest::metrics::{Beside, DAYS, Figures, Returns};
+use backtest::record::{HORIZONS, LegSpreads};
+use backtest::spread::Spread;
+use backtest::venue::VenueCounts;
 use model::Nanos;
 use serde_json::{Value, json};
 
@@ -37,6 +39,8 @@ pub struct Summary {
     by_day: Option<Figures>,
     /// Of grains.
     by_grain: Figures,
+    /// Beside a benchmark, where one was given.
+    beside: Option<Beside>,
     asked: (u64, u64, u64, u64, u64),
     refused: u64,
     shares: u64,
@@ -50,9 +54,12 @@ pub struct Summary {
     time_in_market: Option<f64>,
     mean_gross: Option<f64>,
     most_gross: f64,
+    legs: LegSpreads,
+    /// Shares that were taken, that were made, that crossed in an auction; requests that nothing was said to, and that were refused.
+    venue: VenueCounts,
 }
 
-fn dollars(e4: i64) -> f64 {
+pub(super) fn dollars(e4: i64) -> f64 {
     e4 as f64 / 10_000.0
 }
 
@@ -118,6 +125,7 @@ impl Summary {
             positions,
             by_day: (made.len() > 1).then(|| days.figures()),
             by_grain,
+            beside: None,
             asked,
             refused: made.iter().map(|m| m.stats.refusals).sum(),
             shares,
@@ -137,6 +145,14 @@ impl Summary {
             time_in_market: part(held as f64, spans as f64),
             mean_gross: part(marks().map(|m| dollars(m.gross.0)).sum(), n_marks as f64),
             most_gross: marks().map(|m| dollars(m.gross.0)).fold(0.0, f64::max),
+            legs: made.iter().fold(LegSpreads::default(), |mut all, m| {
+                all.add(&m.recorder.legs);
+                all
+            }),
+            venue: made.iter().fold(VenueCounts::default(), |mut all, m| {
+                all.add(&m.ran.venue);
+                all
+            }),
         }
     }
 
@@ -166,7 +182,7 @@ impl Summary {
             "fees": self.fees,
             "capital": self.capital,
             "positions": self.positions,
-            "returns": { "by_day": self.by_day, "by_grain": self.by_grain },
+            "returns": { "by_day": self.by_day, "by_grain": self.by_grain, "beside_benchmark": self.beside },
             "orders_sent": orders, "replaces_sent": replaces, "cancels_sent": cancels, "rejected": rejected,
             "refused_by_risk": self.refused,
             "shares_asked": shares_asked, "shares": self.shares, "fill_ratio": self.fill_ratio,
@@ -174,26 +190,66 @@ impl Summary {
             "round_trips": self.trips, "hit_rate": self.hit_rate, "profit_factor": self.profit_factor,
             "slippage_bps": self.slippage_bps, "markouts": markouts,
             "time_in_market": self.time_in_market, "mean_gross": self.mean_gross, "most_gross": self.most_gross,
+            "venue": {
+                "shares_taken": self.venue.taken, "shares_made": self.venue.made, "shares_crossed": self.venue.crossed,
+                "ignored": self.venue.ignored, "rejected": self.venue.rejected,
+            },
+            "latency_ns": {
+                "feed": percentiles(&self.legs.feed), "order": percentiles(&self.legs.order),
+                "report": percentiles(&self.legs.report),
+            },
             "ns_per_message": ns_per_message,
         })
     }
 
-    /// For a terminal.
-    #[must_use]
-    pub fn to_text(&self) -> String {
-        let mut t = format!("{} over {} day(s)\n", self.strategy, self.days.len());
-        let mut line = |name: &str, value: String| {
-            let _ = writeln!(t, "  {name:<18}{value}");
-        };
-        let shown = |x: Option<f64>, unit: &str| x.map_or("-".into(), |x| format!("{x:.3}{unit}"));
-        let percent = |x: Option<f64>| x.map_or("-".into(), |x| format!("{:.3} %", x * 100.0));
+    /// What is looked at first: a name, a value, and whether it is good (1), bad (-1) or neither.
+    pub(super) fn tiles(&self) -> Vec<(String, String, i8)> {
+        let f = self.by_day.as_ref().unwrap_or(&self.by_grain);
+        let sign = |x: f64| i8::from(x > 0.0) - i8::from(x < 0.0);
+        let tile = |name: &str, value: String, sign| (name.to_owned(), value, sign);
+        let fills: usize = self.days.iter().map(|d| d.fills).sum();
+        vec![
+            tile("P&L, USD", format!("{:.2}", self.pnl), sign(self.pnl)),
+            tile("return", percent(f.total_return), sign(f.total_return.unwrap_or(0.0))),
+            tile("Sharpe", shown(f.sharpe, ""), 0),
+            tile("Sortino", shown(f.sortino, ""), 0),
+            tile("max drawdown", percent(f.max_drawdown), 0),
+            tile("fills", fills.to_string(), 0),
+            tile("fill ratio", percent(self.fill_ratio), 0),
+            tile("hit rate", percent(self.hit_rate), 0),
+            tile("profit factor", shown(self.profit_factor, ""), 0),
+            tile("turnover", format!("{:.2} x", self.turnover), 0),
+        ]
+    }
+
+    /// How long the legs took.
+    pub(super) fn legs(&self) -> &LegSpreads {
+        &self.legs
+    }
+
+    /// Every figure that a person looks at: a name and a value.
+    pub(super) fn rows(&self) -> Vec<(String, String)> {
+        let mut rows = Vec::new();
+        let mut line = |name: &str, value: String| rows.push((name.to_owned(), value));
         line("P&L", format!("{:.2} USD after {:.2} of fees", self.pnl, self.fees));
         let f = self.by_day.as_ref().unwrap_or(&self.by_grain);
         let of = if self.by_day.is_some() { "days" } else { "marks" };
         line("return", format!("{} of {:.0} USD", percent(f.total_return), self.capital));
+        line(
+            "a year",
+            format!("{} at {} volatility (of {of})", percent(f.annual_return), percent(f.annual_volatility)),
+        );
         line("Sharpe, Sortino", format!("{}, {} (of {of})", shown(f.sharpe, ""), shown(f.sortino, "")));
+        line("Calmar, omega", format!("{}, {}", shown(f.calmar, ""), shown(f.omega, "")));
         let drawdown = format!("{} at most, {} {of} at longest", percent(f.max_drawdown), f.longest_drawdown);
         line("drawdown", drawdown);
+        let tail = format!("{} at 5 %, {} beyond", percent(f.value_at_risk), percent(f.expected_shortfall));
+        line("loss of a period", tail);
+        if let Some(b) = &self.beside {
+            let alpha = format!("{} a year, beta {}", percent(b.alpha), shown(b.beta, ""));
+            line("alpha", alpha);
+            line("information ratio", shown(b.information_ratio, " (of days)"));
+        }
         let (orders, _, replaces, cancels, rejected) = self.asked;
         line("orders", format!("{orders}, {replaces} replaced, {cancels} canceled, {rejected} rejected"));
         line("refused by risk", self.refused.to_string());
@@ -223,11 +279,48 @@ impl Summary {
             "exposure",
             format!("{} USD in the mean, {:.0} at most", shown(self.mean_gross, ""), self.most_gross),
         );
+        for (name, s) in
+            [("feed", &self.legs.feed), ("order", &self.legs.order), ("report", &self.legs.report)]
+        {
+            let us = |ns: Option<Nanos>| ns.map_or("-".into(), |ns| format!("{:.1}", ns.0 as f64 / 1e3));
+            let (p50, p99) = (us(s.quantile(500)), us(s.quantile(990)));
+            let most = us((s.n() > 0).then(|| s.most()));
+            line(&format!("{name} leg"), format!("{p50} us in the middle, {p99} at 99 %, {most} at most"));
+        }
         let held: Vec<_> =
             self.positions.iter().filter(|p| *p.1 != 0).map(|(s, n)| format!("{s} {n}")).collect();
         line("left over", if held.is_empty() { "nothing".into() } else { held.join(", ") });
+        rows
+    }
+
+    /// For a terminal.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut t = format!("{} over {} day(s)\n", self.strategy, self.days.len());
+        for (name, value) in self.rows() {
+            // Writing to a string does not fail.
+            let _ = writeln!(t, "  {name:<18}{value}");
+        }
         t
     }
+
+    /// The days' returns beside those of a benchmark, by the files' dates.
+    pub fn set_benchmark(&mut self, own: &Returns, benchmark: &Returns) {
+        self.beside = Some(own.beside(benchmark));
+    }
+}
+
+fn percentiles(s: &Spread) -> Value {
+    let at = |per_mille| s.quantile(per_mille).map(|ns| ns.0);
+    json!({ "n": s.n(), "p50": at(500), "p99": at(990), "p999": at(999), "max": s.most().0 })
+}
+
+fn shown(x: Option<f64>, unit: &str) -> String {
+    x.map_or("-".into(), |x| format!("{x:.3}{unit}"))
+}
+
+fn percent(x: Option<f64>) -> String {
+    x.map_or("-".into(), |x| format!("{:.3} %", x * 100.0))
 }
 
 fn day(m: &Made) -> DayFigures {

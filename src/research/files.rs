@@ -6,21 +6,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use backtest::day::{Day, Ran, Settings};
 use backtest::drift::Sample;
-use backtest::latency::{Latency, Leg};
+use backtest::latency::Latency;
 use backtest::record::Recorder;
-use backtest::venue::Rules;
 use engine::strategy::Strategy;
 use engine::{EngineStats, Position, Reason};
 use feeds::itch50::Subscription;
 use model::{MarketBody, MarketEvent, Nanos, Symbol, TradingState, Usd, Validity};
-use ringbuf::log::Reader;
 
-use super::recorded;
 use super::sampled::Sampled;
+use super::{measured, recorded};
 use crate::cli::make;
 use crate::config::Config;
-use crate::config::backtest::LegFrom;
-use crate::journal::{Record, RunDir};
 use crate::source::{Source, SourceError};
 
 /// What is to be run.
@@ -35,6 +31,8 @@ pub struct Job<'a> {
     pub keep: Option<&'a Path>,
     /// Days at once.
     pub threads: usize,
+    /// Keep what a report's pictures are made of, and how long the legs took.
+    pub details: bool,
     /// Told after each day: how many are done.
     pub done: &'a (dyn Fn(usize) + Sync),
 }
@@ -110,7 +108,7 @@ pub enum Trouble {
 /// The first that could not be run.
 pub fn over<S: Strategy>(job: &Job<'_>) -> Result<Vec<Made>, Trouble> {
     make::<S>(job.config)?;
-    let latency = latency(job.config)?;
+    let latency = measured::latency(job.config)?;
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let made: Mutex<Vec<Option<Result<Made, Trouble>>>> = Mutex::new(job.data.iter().map(|_| None).collect());
     std::thread::scope(|scope| {
@@ -121,7 +119,7 @@ pub fn over<S: Strategy>(job: &Job<'_>) -> Result<Vec<Made>, Trouble> {
                 {
                     let result = match file.is_dir() {
                         true => recorded::day::<S>(job, &latency, file),
-                        false => day::<S>(job.config, &latency, file, k),
+                        false => day::<S>(job, &latency, file, k),
                     };
                     let failed = result.is_err();
                     if let Ok(mut made) = made.lock() {
@@ -138,36 +136,6 @@ pub fn over<S: Strategy>(job: &Job<'_>) -> Result<Vec<Made>, Trouble> {
     });
     let made = made.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     made.into_iter().flatten().collect()
-}
-
-/// The legs of a configuration, those of a journal measured there.
-///
-/// # Errors
-/// A journal that cannot be read.
-pub fn latency(config: &Config) -> Result<Latency, Trouble> {
-    let h = &config.history;
-    Ok(Latency { feed: leg(&h.feed)?, order: leg(&h.order)?, report: leg(&h.report)?, seed: h.seed })
-}
-
-fn leg(from: &LegFrom) -> Result<Leg, Trouble> {
-    let (journal, beside) = match from {
-        LegFrom::Leg(leg) => return Ok(leg.clone()),
-        LegFrom::Journal(journal, beside) => (journal, *beside),
-    };
-    let trouble = |what: String| Trouble::Journal { journal: journal.clone(), what };
-    let run = RunDir::find(journal);
-    let mut reader = Reader::open(RunDir::core(&run)).map_err(|e| trouble(e.to_string()))?;
-    let mut took = Vec::new();
-    while let Some(record) = reader.next().map_err(|e| trouble(e.to_string()))? {
-        if let Ok(Record::Receipt(r)) = Record::decode(record.kind, record.payload) {
-            let ns = r.sent.since(r.received).after(beside).0;
-            took.push(u32::try_from(ns).unwrap_or(u32::MAX));
-        }
-    }
-    if took.is_empty() {
-        return Err(trouble("holds no receipt of an order: nothing is measured there".into()));
-    }
-    Ok(Leg::Measured(took.into()))
 }
 
 /// A file's messages as events of the configuration's instruments, until one cannot be had. Of an instrument whose orders come before the venue has said whether it trades (a file that begins in mid-day)
@@ -246,19 +214,26 @@ impl Iterator for Events<'_> {
     }
 }
 
-fn day<S: Strategy>(config: &Config, latency: &Latency, file: &Path, nth: usize) -> Result<Made, Trouble> {
+fn day<S: Strategy>(job: &Job<'_>, latency: &Latency, file: &Path, nth: usize) -> Result<Made, Trouble> {
+    let config = job.config;
     let midnight = date_in(file).unwrap_or(nth as u64) * 86_400 * 1_000_000_000;
     let settings = Settings {
         engine: config.engine(),
-        rules: Rules { impact: config.history.impact },
+        rules: config.history.rules,
         latency: latency.clone(),
         midnight: Nanos(midnight),
     };
     let mut recorder = Recorder::new(config.history.grain);
+    if job.details {
+        recorder = recorder.with_details(settings.midnight);
+    }
     let day = Day::new(&settings, make::<S>(config)?, Sampled::new(&mut recorder, config))?;
     let mut subscription = Subscription::new(&config.instruments);
     let mut trouble = None;
-    let source = Source::open(file)?;
+    let source = match config.history.rules.queue.is_of_levels() {
+        true => Source::open_levels(file)?,
+        false => Source::open(file)?,
+    };
     let events = Events {
         source,
         subscription: &mut subscription,
@@ -317,7 +292,7 @@ fn date_in(file: &Path) -> Option<u64> {
 }
 
 /// Days since 1970 of a date of the years 1980 to 2099 (Hinnant, "chrono-compatible low-level date algorithms").
-fn days(year: u64, month: u64, day: u64) -> Option<u64> {
+pub(super) fn days(year: u64, month: u64, day: u64) -> Option<u64> {
     if !(1980..2100).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }

@@ -32,6 +32,7 @@ use std::path::Path;
 use model::{Side, Symbol};
 use net::pcap::window::Window;
 
+use super::lobster_book::Book;
 use super::made::{Made, STAMP_MAX, Stamp};
 use super::{Fault, Message, cut_short};
 
@@ -65,6 +66,10 @@ pub(super) fn ticker(path: &Path) -> Option<Symbol> {
 struct Row {
     ns: u64,
     event: Event,
+    /// Of the order, whatever happened to it.
+    side: Side,
+    /// Its price; 0 where it has none that ITCH can say.
+    price: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +129,7 @@ impl Row {
             }),
             _ => return Err("the type is none of 1 to 7"),
         };
-        Ok(Row { ns, event })
+        Ok(Row { ns, event, side, price: u32::try_from(price).unwrap_or(0) })
     }
 }
 
@@ -164,11 +169,18 @@ pub(super) struct Lobster {
     line: u64,
     is_named: bool,
     made: Made,
+    /// Where levels are wanted in place of orders.
+    book: Option<Book>,
 }
 
 impl Lobster {
     pub(super) fn new(window: Window, symbol: Symbol) -> Lobster {
-        Lobster { window, symbol, line: 0, is_named: false, made: Made::default() }
+        Lobster { window, symbol, line: 0, is_named: false, made: Made::default(), book: None }
+    }
+
+    /// Makes levels of this book file in place of orders.
+    pub(super) fn by_levels(&mut self, book: Book) {
+        self.book = Some(book);
     }
 
     pub(super) fn offset(&self) -> u64 {
@@ -214,16 +226,27 @@ impl Lobster {
         let passed = end.map_or(ahead.len(), |end| end + 1);
         self.window.pass(passed);
         if let Some(row) = parsed {
-            self.make(row);
+            self.make(row)?;
         }
         Ok(true)
     }
 
-    fn make(&mut self, Row { ns, event }: Row) {
+    fn make(&mut self, Row { ns, event, side, price }: Row) -> Result<(), Fault> {
         let (stamp, symbol, made) = (Stamp { locate: LOCATE, ns }, self.symbol, &mut self.made);
         if !self.is_named {
             self.is_named = true;
             made.directory(stamp, symbol);
+        }
+        if let Some(book) = &mut self.book {
+            match event {
+                // A trade of what is shown, and one of what is not.
+                Event::Execute { size, .. } => made.trade(stamp, symbol, side, size, price),
+                Event::Hidden { side, size, price } => made.trade(stamp, symbol, side, size, price),
+                Event::Cross { kind, size, price } => made.cross(stamp, symbol, size, price, kind),
+                Event::State(state) => made.trading_action(stamp, symbol, state),
+                Event::Add { .. } | Event::Cancel { .. } | Event::Delete { .. } => {}
+            }
+            return book.advance(stamp, symbol, made);
         }
         match event {
             Event::Add { id, side, size, price } => made.add(stamp, symbol, id, side, size, price),
@@ -234,6 +257,7 @@ impl Lobster {
             Event::Cross { kind, size, price } => made.cross(stamp, symbol, size, price, kind),
             Event::State(state) => made.trading_action(stamp, symbol, state),
         }
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use model::{
 
 use super::*;
 use crate::latency::Leg;
+use crate::venue::Admission;
 
 const FEED: FeedId = FeedId(0);
 const OTHER: FeedId = FeedId(1);
@@ -25,6 +26,7 @@ fn beside(feed: u64, order: u64, report: u64) -> Beside {
         gateways: 2,
         book: BookCapacity { instruments: 2, live_orders: 64, levels: 64, direct_refs: 1 << 10 },
         latency: Latency { feed: leg(feed), order: leg(order), report: leg(report), seed: 1 },
+        admission: Admission::default(),
     };
     let mut b = Beside::new(&settings).unwrap();
     for feed in [FEED, OTHER] {

@@ -25,10 +25,16 @@
 //! have shown: our orders, our trades, and orders of history without the shares that we took; what history says of these later is cut to what is left of them. Nobody
 //! reacts to us either way.
 //!
+//! Of history that has levels alone see `levels` and [`queue`]; which orders are refused see [`Admission`].
+//!
 //! What no record tells and nobody can know: hidden orders that did not trade, what others would have done, and where the order of two messages of one nanosecond came from.
 
+mod levels;
 mod missing;
 mod own;
+pub mod queue;
+mod rules;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod void;
@@ -43,25 +49,10 @@ use model::{
 
 use missing::Missing;
 use own::{Own, better, crosses};
-
+use queue::Place;
+use rules::Rate;
+pub use rules::{Admission, Impact, Rules};
 pub use void::BY_THE_SYSTEM;
-
-/// Whether history shows what we do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Impact {
-    /// History is as it was.
-    #[default]
-    None,
-    /// The feed shows our orders and what they took.
-    Displayed,
-}
-
-/// How the venue is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rules {
-    /// Whether history shows what we do.
-    pub impact: Impact,
-}
 
 /// The venue's own numbers of our orders begin here: above any that a venue gives.
 pub const OWN_REFS: u64 = 1 << 62;
@@ -94,6 +85,19 @@ pub struct VenueCounts {
     pub crossed: u64,
     /// Requests about orders that were gone, to which a venue says nothing.
     pub ignored: u64,
+    /// Requests that were refused.
+    pub rejected: u64,
+}
+
+impl VenueCounts {
+    /// Adds another day's.
+    pub fn add(&mut self, other: &VenueCounts) {
+        self.taken += other.taken;
+        self.made += other.made;
+        self.crossed += other.crossed;
+        self.ignored += other.ignored;
+        self.rejected += other.rejected;
+    }
 }
 
 #[derive(Default)]
@@ -101,6 +105,8 @@ struct Listing {
     trading: bool,
     /// In priority: bids and offers each best first, oldest first at a price.
     own: Vec<Own>,
+    /// Requests of it.
+    rate: Rate,
 }
 
 /// See the module.
@@ -111,7 +117,9 @@ pub struct Venue {
     /// Which instrument an order of ours is of, by its current token.
     of: HashMap<Token, InstrumentId>,
     missing: Missing,
+    /// By port: order entry is switched off, requests of the last second, reports.
     refused: Vec<bool>,
+    rates: Vec<Rate>,
     seqs: Vec<u64>,
     now: Nanos,
     next_ref: u64,
@@ -132,6 +140,7 @@ impl Venue {
             of: HashMap::new(),
             missing: Missing::default(),
             refused: vec![false; gateways],
+            rates: vec![Rate::default(); gateways],
             seqs: vec![0; gateways],
             now: Nanos::ZERO,
             next_ref: OWN_REFS,
@@ -169,7 +178,8 @@ impl Venue {
     #[must_use]
     pub fn ahead(&self, token: Token) -> Option<u64> {
         let listing = &self.listings[self.of.get(&token)?.index()];
-        listing.own.iter().find(|o| o.token == token).map(|o| o.ahead.shares())
+        let own = listing.own.iter().find(|o| o.token == token)?;
+        Some(if self.rules.queue.is_of_levels() { own.place.shares() } else { own.ahead.shares() })
     }
 
     /// A message of history. Returns whether the feed shows it as it was, and then what is in `said.events`; else it shows these alone, which may be none.
@@ -221,6 +231,10 @@ impl Venue {
     /// A message of the book of an instrument in which orders of ours rest.
     fn on_change(&mut self, ev: &MarketEvent, change: &BookChange, said: &mut Said) -> bool {
         let id = change.instrument;
+        if self.rules.queue.is_of_levels() {
+            self.on_level(ev, change, said);
+            return true;
+        }
         let mut filled = 0;
         match ev.body {
             MarketBody::Add { .. } if !change.qty.is_zero() => filled = self.meet(id, change, said),
@@ -265,7 +279,7 @@ impl Venue {
         let (side, px) = (change.side, change.px);
         self.make(id, change.qty.0, said, |own| {
             let is_before = own.px == px && !own.ahead.leave(order, change.qty.0);
-            own.side == side && (better(side, own.px, px) || is_before)
+            if own.side == side && (better(side, own.px, px) || is_before) { u32::MAX } else { 0 }
         })
     }
 
@@ -275,72 +289,31 @@ impl Venue {
             return 0;
         }
         let (side, px) = (change.side, change.px);
-        self.make(id, change.qty.0, said, |own| own.side != side && crosses(own.side, own.px, px))
+        self.make(id, change.qty.0, said, |own| {
+            if own.side != side && crosses(own.side, own.px, px) { u32::MAX } else { 0 }
+        })
     }
 
-    /// At most `most` shares of ours that rest trade, of those orders that `is_next` says of, best and oldest first. It is asked of every order of the instrument. Returns the shares.
+    /// At most `most` shares of ours that rest trade, of each order at most what `turn` says, best and oldest first. It is asked of every order of the instrument. Returns the shares.
     fn make(
         &mut self,
         id: InstrumentId,
         most: u32,
         said: &mut Said,
-        mut is_next: impl FnMut(&mut Own) -> bool,
+        mut turn: impl FnMut(&mut Own) -> u32,
     ) -> u32 {
         let (mut left, mut at) = (most, 0);
         while let Some(own) = self.listings[id.index()].own.get_mut(at) {
-            if !is_next(own) || left == 0 {
+            let qty = turn(own).min(own.open).min(left);
+            if qty == 0 {
                 at += 1;
                 continue;
             }
-            let qty = own.open.min(left);
             left -= qty;
             self.counts.made += u64::from(qty);
             at += usize::from(!self.fill(id, at, qty, None, b'A', said));
         }
         most - left
-    }
-
-    /// The feed shows less of a message of history, for `filled` shares of it were ours.
-    fn show_less(&mut self, ev: &MarketEvent, change: &BookChange, filled: u32, said: &mut Said) {
-        let mut show = |body| said.events.push(MarketEvent { instrument: change.instrument, body, ..*ev });
-        let rest = Qty(change.qty.0 - filled);
-        match ev.body {
-            // What comes in trades with ours at once, and rests with what is left.
-            MarketBody::Add { order, px, side, mpid, .. } => {
-                if !rest.is_zero() {
-                    show(MarketBody::Add { order, px, qty: rest, side, mpid });
-                }
-                self.lose(order, filled);
-            }
-            MarketBody::Replace { old, new, px, .. } => {
-                show(match rest {
-                    Qty::ZERO => MarketBody::Delete { order: old },
-                    qty => MarketBody::Replace { old, new, qty, px },
-                });
-                self.lose(new, filled);
-            }
-            // What we traded instead of an order of history is gone from it all the same: history will not trade it again.
-            MarketBody::Execute { order, match_number, .. } => {
-                if !rest.is_zero() {
-                    show(MarketBody::Execute { order, qty: rest, match_number });
-                }
-                show(MarketBody::Reduce { order, qty: Qty(filled) });
-            }
-            MarketBody::ExecuteAt { order, match_number, px, printable, .. } => {
-                if !rest.is_zero() {
-                    show(MarketBody::ExecuteAt { order, qty: rest, match_number, px, printable });
-                }
-                show(MarketBody::Reduce { order, qty: Qty(filled) });
-            }
-            _ => {}
-        }
-    }
-
-    /// Shares of an order of history are gone that history does not know of.
-    fn lose(&mut self, order: VenueRef, qty: u32) {
-        self.missing.add(order, qty);
-        let body = MarketBody::Reduce { order, qty: Qty(qty) };
-        self.history.apply(&MarketEvent { ts_event: self.now, instrument: InstrumentId(0), body });
     }
 
     fn on_off_book(&mut self, ev: &MarketEvent, said: &mut Said) {
@@ -352,6 +325,11 @@ impl Venue {
                 }
             }
             // Against an order that nobody saw, at a price that ours is better than: it would have come to ours first.
+            MarketBody::Trade { px, qty, side, .. }
+                if self.rules.queue.is_of_levels() && id.index() < self.listings.len() =>
+            {
+                self.trade_at(id, side, px, qty.0, said);
+            }
             MarketBody::Trade { px, qty, .. } => self.trade_through(id, px, u64::from(qty.0), false, said),
             MarketBody::Cross { px, qty, .. } if qty != 0 => self.trade_through(id, px, qty, true, said),
             MarketBody::Clear => {
@@ -359,6 +337,7 @@ impl Venue {
                 self.missing.clear();
                 for own in self.listings.iter_mut().flat_map(|l| &mut l.own) {
                     own.ahead.clear();
+                    own.place = Place::default();
                 }
             }
             // The end of market hours: what was for the day is over.
@@ -439,11 +418,12 @@ impl Venue {
     /// A request of ours arrives at `now` (ns since the venue's midnight).
     pub fn on_command(&mut self, now: Nanos, c: &OrderCommand, said: &mut Said) {
         self.now = self.now.max(now);
+        if let Some((token, reason)) = self.refuses(c) {
+            self.counts.rejected += 1;
+            return self.report(c.gateway, token, ReportKind::Rejected { reason }, said);
+        }
         match c.kind {
             CommandKind::New { token, side, short, qty, px, tif } => {
-                if self.refused[c.gateway.index()] || c.instrument.index() >= self.listings.len() {
-                    return self.report(c.gateway, token, ReportKind::Rejected { reason: ENTRY_OFF }, said);
-                }
                 let order = self.take_ref();
                 let instrument = Some(c.instrument);
                 let kind = ReportKind::Accepted { order, px, qty, side, short, instrument, dead: false };
@@ -554,6 +534,10 @@ impl Venue {
             }
             !better(side, px, at)
         });
+        if self.rules.queue.is_of_levels() {
+            own.place = Place::behind(own.ahead.shares());
+            own.ahead.clear();
+        }
         own.ahead.seal();
         let (order, qty) = (own.order, Qty(own.open));
         self.show(id, MarketBody::Add { order, px, qty, side, mpid: *b"    " }, said);
@@ -600,6 +584,3 @@ impl Venue {
         self.met = met;
     }
 }
-
-/// A venue's code for orders that it does not take while the firm's order entry is switched off (OUCH 5.0, reject reason 0C: firm not authorized).
-const ENTRY_OFF: u16 = 0x0c;

@@ -2,6 +2,8 @@
 
 use model::{GatewayId, Px, Side, Token, VenueRef};
 
+use super::queue::Place;
+
 /// Whether a price of a side is better than another.
 #[inline]
 pub(super) fn better(side: Side, px: Px, than: Px) -> bool {
@@ -76,6 +78,8 @@ pub(super) struct Own {
     /// Shares of the chain that traded.
     pub(super) spent: u32,
     pub(super) ahead: Ahead,
+    /// The same where history has levels alone.
+    pub(super) place: Place,
 }
 
 impl Own {
@@ -87,6 +91,16 @@ impl Own {
         px: Px,
         open: u32,
     ) -> Own {
-        Own { gateway, token, order, side, px, open, spent: 0, ahead: Ahead::default() }
+        Own {
+            gateway,
+            token,
+            order,
+            side,
+            px,
+            open,
+            spent: 0,
+            ahead: Ahead::default(),
+            place: Place::default(),
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! Our orders among those of history: told ones, and random ones against a model that keeps every queue as a list.
 
+mod admission;
+mod levels;
+
 use std::collections::BTreeMap;
 
 use engine::book::{BookStats, NaiveBooks};
@@ -42,6 +45,12 @@ fn ask(kind: CommandKind) -> OrderCommand {
     OrderCommand { gateway: G, instrument: ID, kind }
 }
 
+/// Orders wait for an auction: these tests have some.
+fn rules(impact: Impact) -> Rules {
+    let admission = Admission { takes_while_halted: true, ..Admission::default() };
+    Rules { impact, admission, ..Rules::default() }
+}
+
 /// A venue that trades, and what it said last.
 struct Desk {
     venue: Venue,
@@ -52,8 +61,12 @@ struct Desk {
 
 impl Desk {
     fn new(impact: Impact) -> Desk {
-        let mut desk =
-            Desk { venue: Venue::new(Rules { impact }, &CAPACITY, 1), said: Said::default(), as_is: true };
+        Desk::by(rules(impact))
+    }
+
+    fn by(rules: Rules) -> Desk {
+        let venue = Venue::new(rules, &CAPACITY, 1);
+        let mut desk = Desk { venue, said: Said::default(), as_is: true };
         desk.market(trading(TradingState::Trading));
         desk
     }
@@ -189,7 +202,7 @@ fn requests_end_as_at_the_venue() {
     assert_eq!((d.kinds(), d.venue.counts().ignored), (vec![], 2));
     d.ask(ask(CommandKind::Port { token: Token(9), request: PortRequest::EntryOff }));
     d.ask(new(4, Side::Buy, 90, 1, Tif::Day));
-    assert_eq!(d.kinds(), [ReportKind::Rejected { reason: ENTRY_OFF }]);
+    assert_eq!(d.kinds(), [ReportKind::Rejected { reason: rules::ENTRY_OFF }]);
 }
 
 /// Token, shares, price of each.

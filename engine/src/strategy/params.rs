@@ -49,6 +49,11 @@ impl Params {
         Params { values, known: Vec::new() }
     }
 
+    /// Names and values that were not taken yet, by name.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &ParamValue)> {
+        self.values.iter().map(|(name, value)| (&**name, value))
+    }
+
     /// Takes an integer of `min..=max`, or `default` where it is not given.
     ///
     /// # Errors

@@ -29,8 +29,8 @@ const TAPE_MAX: usize = 200;
 const HTML: &str = include_str!("page/index.html");
 const SCRIPT: &str = include_str!("page/page.js");
 const STYLE: &str = include_str!("page/page.css");
-const PLOT: &str = include_str!("../../assets/uplot/uPlot.iife.min.js");
-const PLOT_STYLE: &str = include_str!("../../assets/uplot/uPlot.min.css");
+const PLOT: &str = include_str!("../../../assets/uplot/uPlot.iife.min.js");
+const PLOT_STYLE: &str = include_str!("../../../assets/uplot/uPlot.min.css");
 
 /// The page, and the policy under which a browser runs its two scripts and no other, and speaks to nobody else.
 #[must_use]

@@ -1,0 +1,78 @@
+//! Orders of ours in books of which only the levels are known: history has one order a level, as [`model::MarketEvent`]s of depth streams and of level files are.
+//!
+//! | it | with | because |
+//! |---|---|---|
+//! | rests | a trade at its price, beyond those that are believed to stand before it ([`super::queue`]) | its turn has come |
+//! | rests | a trade at a worse price | who traded there would have come past it |
+//! | rests | a level of the other side that comes, or grows, across it | that level would not have been |
+//!
+//! Shares that we took from a level are gone from it until it is gone, and what it grows by is there for us: a level says its length, not whose it is.
+
+use model::{InstrumentId, MarketBody, MarketEvent, Px, Qty, Side, VenueRef};
+
+use super::own::{better, crosses};
+use super::{Said, Venue};
+use engine::book::{BookChange, Books as _};
+
+impl Venue {
+    /// A level of an instrument in which orders of ours rest has changed.
+    pub(super) fn on_level(&mut self, ev: &MarketEvent, change: &BookChange, said: &mut Said) {
+        let id = change.instrument;
+        let left = |venue: &Venue, order: VenueRef| venue.history.order(order).map_or(0, |o| o.qty.0);
+        match ev.body {
+            MarketBody::Add { .. } => self.comes(id, change, change.qty, said),
+            MarketBody::Replace { old, new, .. } => {
+                if old == new {
+                    self.says(id, change.side, change.px, change.replaced_qty.0, change.qty.0);
+                }
+                let more = change.qty.0.saturating_sub(change.replaced_qty.0);
+                self.comes(id, change, Qty(more), said);
+            }
+            MarketBody::Reduce { order, .. } | MarketBody::Delete { order } => {
+                let now = left(self, order);
+                self.says(id, change.side, change.px, now.saturating_add(change.qty.0), now);
+            }
+            // Where levels are told to trade by themselves.
+            MarketBody::Execute { order, .. } | MarketBody::ExecuteAt { order, .. } => {
+                self.trade_at(id, change.side, change.px, change.qty.0, said);
+                let now = left(self, order);
+                self.says(id, change.side, change.px, now.saturating_add(change.qty.0), now);
+            }
+            _ => {}
+        }
+    }
+
+    /// So many shares came to a level: what of ours they cross trades with them.
+    fn comes(&mut self, id: InstrumentId, change: &BookChange, more: Qty, said: &mut Said) {
+        if more.is_zero() || !self.listings[id.index()].trading {
+            return;
+        }
+        let (side, px) = (change.side, change.px);
+        self.make(id, more.0, said, |own| {
+            if own.side != side && crosses(own.side, own.px, px) { u32::MAX } else { 0 }
+        });
+    }
+
+    fn says(&mut self, id: InstrumentId, side: Side, px: Px, before: u32, now: u32) {
+        let queue = self.rules.queue;
+        let at_it = |o: &&mut super::own::Own| o.side == side && o.px == px;
+        for own in self.listings[id.index()].own.iter_mut().filter(at_it) {
+            own.place.length(before.into(), now.into(), queue);
+        }
+    }
+
+    /// A trade of so many shares that rested at a price: what is better than it trades first, then what is believed to be its turn.
+    pub(super) fn trade_at(&mut self, id: InstrumentId, side: Side, px: Px, qty: u32, said: &mut Said) {
+        self.make(id, qty, said, |own| {
+            if own.side != side {
+                0
+            } else if better(side, own.px, px) {
+                u32::MAX
+            } else if own.px == px {
+                own.place.trade(qty)
+            } else {
+                0
+            }
+        });
+    }
+}
