@@ -67,6 +67,8 @@ impl<S: Strategy> Engine<S> {
             Control::Trip { level, cause } => self.trip(level, cause),
             Control::Clutch { engaged } => self.clutch(engaged),
             Control::Restrict { instrument, shorts, on } => self.restrict(instrument, shorts, on),
+            Control::Stage(setting) => self.stage(setting),
+            Control::Enact { change, count } => self.enact(change, count),
             Control::Kill { .. } | Control::Unkill { .. } | Control::NeverSent { .. } => {
                 self.on_kill_control(control, out);
             }
