@@ -15,6 +15,7 @@
 //! | [`day`] | one day: history and engine in the order of time |
 //! | [`record`] | what a run leaves behind: equity, fills, round trips, markouts |
 //! | [`metrics`] | what a series of returns was worth |
+//! | [`rehearsal`] | a market that a test plays by hand
 
 #![forbid(unsafe_code)]
 
@@ -22,4 +23,5 @@ pub mod day;
 pub mod latency;
 pub mod metrics;
 pub mod record;
+pub mod rehearsal;
 pub mod venue;
