@@ -33,7 +33,7 @@ use ringbuf::histogram;
 use super::counters;
 
 /// Version of this layout.
-pub const VERSION: u32 = 11;
+pub const VERSION: u32 = 12;
 
 /// Words of a name: 32 bytes, padded with NUL.
 pub const NAME: usize = 4;
