@@ -22,6 +22,7 @@ mod feed;
 pub mod journal;
 mod latency;
 mod live;
+mod new;
 mod out;
 mod record;
 pub mod replay;
@@ -103,6 +104,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Demo(demo::Args),
+    New(new::Args),
     Run(run::Args),
     Exchange(exchange::Args),
     Record(record::Args),
@@ -134,6 +136,7 @@ pub fn main_from(own: &[Entry], arguments: impl IntoIterator<Item = OsString>) -
     let registry = Registry::new(own);
     let outcome = match &cli.command {
         Command::Demo(a) => demo::run(a, &registry),
+        Command::New(a) => new::run(a, &registry),
         Command::Run(a) => run::run(a, &registry),
         Command::Exchange(a) => exchange::run(a),
         Command::Record(a) => record::run(a),
