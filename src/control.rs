@@ -34,7 +34,7 @@ use self::lines::{Heard, LineServer};
 pub use self::request::{Command, Request};
 use self::roles::Roles;
 use self::settings::SettingsDesk;
-pub use self::settings::{SettingsParts, TryOut};
+pub use self::settings::{SettingsParts, TryOut, to_json};
 use crate::agents::ControlItem;
 use crate::clock::Clock;
 use crate::journal::By;

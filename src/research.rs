@@ -7,6 +7,7 @@
 
 mod figures;
 mod files;
+pub mod grid;
 
 pub use figures::{DayFigures, Summary};
 pub use files::{Job, Made, Trouble, over};

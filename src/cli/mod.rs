@@ -24,6 +24,7 @@ mod latency;
 mod live;
 mod new;
 mod out;
+mod recalibrate;
 mod record;
 pub mod replay;
 mod report;
@@ -111,6 +112,7 @@ enum Command {
     Book(book::Args),
     Feed(feed::Args),
     Backtest(backtest::Args),
+    Recalibrate(recalibrate::Args),
     Replay(replay::Args),
     Journal(journal::Args),
     Dropcopy(dropcopy::Args),
@@ -143,6 +145,7 @@ pub fn main_from(own: &[Entry], arguments: impl IntoIterator<Item = OsString>) -
         Command::Book(a) => book::run(a),
         Command::Feed(a) => feed::run(a, &registry),
         Command::Backtest(a) => backtest::run(a, &registry),
+        Command::Recalibrate(a) => recalibrate::run(a, &registry),
         Command::Replay(a) => replay::run(a, &registry),
         Command::Journal(a) => journal::run(a),
         Command::Dropcopy(a) => dropcopy::run(a),

@@ -6,7 +6,7 @@
 //!   drop    ──► forgotten
 //! ```
 //!
-//! A proposal is of the settings as they were: once another change is in force it is refused, for it is not the difference that somebody looked at. It is kept for an hour, and eight at once. Nothing
+//! A proposal is of the settings as they were: once another change is in force it is refused, for it is not the difference that somebody looked at. It is kept for a day, and eight at once. Nothing
 //! of it outlives the core: a start takes the configuration file. Only limits that become tighter are taken; every other change of limits is a start's, with whoever approves it.
 
 use engine::RiskLimits;
@@ -21,7 +21,7 @@ use crate::journal::By;
 /// Proposals kept at once.
 const PROPOSALS_MAX: usize = 8;
 /// How long each is kept.
-const KEPT: Nanos = Nanos::from_millis(3_600_000);
+const KEPT: Nanos = Nanos::from_millis(86_400_000);
 /// What everybody who changes something is told.
 const UNTIL_RESTART: &str = "in force until the core ends: a start takes the configuration file";
 
@@ -79,7 +79,9 @@ pub(super) struct SettingsDesk {
     under_way: Option<UnderWay>,
 }
 
-fn to_json(value: &ParamValue) -> Value {
+/// A parameter's value as JSON.
+#[must_use]
+pub fn to_json(value: &ParamValue) -> Value {
     match value {
         ParamValue::Int(v) => json!(v),
         ParamValue::Bool(v) => json!(v),
@@ -259,9 +261,7 @@ impl SettingsDesk {
     fn find(&self, id: Option<u32>) -> Result<usize, String> {
         let id = id.ok_or("this wants the `proposal`, by its number")?;
         let found = self.proposals.iter().position(|p| p.id == id);
-        found.ok_or_else(|| {
-            format!("there is no proposal {id}: it was applied or dropped, or an hour is over")
-        })
+        found.ok_or_else(|| format!("there is no proposal {id}: it was applied or dropped, or a day is over"))
     }
 
     /// Forgets a proposal.
@@ -452,7 +452,7 @@ mod tests {
         (0..PROPOSALS_MAX).for_each(|_| drop(propose(&mut d, json!({"edge_ticks": 2}), json!({})).unwrap()));
         assert!(propose(&mut d, json!({"edge_ticks": 2}), json!({})).unwrap_err().contains("kept already"));
         let later = NOW.after(KEPT);
-        assert!(d.inputs_of(Some(1), &by("anna"), later).unwrap_err().contains("an hour is over"));
+        assert!(d.inputs_of(Some(1), &by("anna"), later).unwrap_err().contains("a day is over"));
         assert!(d.inputs_of(None, &by("anna"), later).is_err());
     }
 
