@@ -92,7 +92,10 @@ fn a_change_is_journaled_whole_replays_and_ends_with_the_core() {
     let text = t.desk.ctl("status").exits(0).stdout;
     assert!(text.contains("change 1 by anna, quantity 50 (configured: 100)"), "{text}");
     let desk = t.shut_down();
-    desk.report().is("/settings_change", 1).is("/params/quantity", 50).is("/params/requote_ticks", 1);
+    desk.report()
+        .is("/settings_change", 1)
+        .is("/params_at_end/quantity", 50)
+        .is("/params_at_end/requote_ticks", 1);
 
     let journal = desk.journals();
     let journal = journal.to_str().expect("a path");

@@ -22,7 +22,7 @@ const NAME_MAX: usize = 32;
 
 /// What a crate is made of: its path, and the text in which `joiner` stands for its name.
 const FILES: [(&str, &str); 7] = [
-    ("Cargo.toml", include_str!("../../templates/strategy/Cargo.toml")),
+    ("Cargo.toml", include_str!("../../templates/strategy/manifest.toml")),
     ("src/main.rs", include_str!("../../templates/strategy/main.rs")),
     ("colo.toml", include_str!("../../templates/strategy/colo.toml")),
     ("exchange.toml", include_str!("../../templates/strategy/exchange.toml")),

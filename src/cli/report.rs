@@ -59,7 +59,7 @@ pub fn to_json(r: &RunReport, verdict: &Verdict) -> Value {
         "journal": r.journal.display().to_string(),
         "state_hash": format!("{:016x}", r.state_hash),
         "settings_change": r.change,
-        "params": params,
+        "params_at_end": params,
         "latency_ns": measured,
         "feed": r.feeds,
         "gateway": r.gateways,

@@ -4,7 +4,7 @@
 //! [control]
 //! operators = ["trader", 1007]     # users by name or number: everything
 //! proposers = ["research"]         # `status`, `params`, `params propose`
-//! viewers = ["desk"]               # `status`, `params`
+//! viewers = ["desk"]               # `status`
 //! ```
 //!
 //! A name is looked up in `/etc/passwd` at the start; what is not in there is a number.

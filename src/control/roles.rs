@@ -4,7 +4,7 @@
 //! |---|---|
 //! | the owner of the process, root, `[control] operators` | everything |
 //! | `[control] proposers` | `status`, `params`, and propose parameters, which changes nothing |
-//! | `[control] viewers` | `status`, `params` |
+//! | `[control] viewers` | `status` |
 //! | any other | not connect: the socket's mode is 0600, or where other users are configured the connection is closed before a word is read |
 
 use model::Canary;
@@ -61,9 +61,12 @@ impl Role {
     /// Whether it allows this.
     #[must_use]
     pub fn allows(self, command: Command) -> bool {
-        let looks = matches!(command, Command::Status | Command::Params);
-        let proposes = self == Role::Proposer && command == Command::ParamsPropose;
-        self == Role::Operator || looks || proposes || Canary::ObeysAnybody.sings()
+        let may = match self {
+            Role::Operator => true,
+            Role::Proposer => matches!(command, Command::Status | Command::Params | Command::ParamsPropose),
+            Role::Viewer => command == Command::Status,
+        };
+        may || Canary::ObeysAnybody.sings()
     }
 }
 
@@ -82,7 +85,7 @@ mod tests {
         assert!(
             Role::Proposer.allows(Command::ParamsPropose) && !Role::Proposer.allows(Command::ParamsApply)
         );
-        assert!(Role::Viewer.allows(Command::Params) && !Role::Viewer.allows(Command::ParamsPropose));
+        assert!(!Role::Viewer.allows(Command::Params) && !Role::Viewer.allows(Command::ParamsPropose));
         assert_eq!(roles.of(host::own_uid()), Some(Role::Operator));
         assert_eq!(roles.of(4_000_001), Some(Role::Operator));
         assert_eq!(roles.of(4_000_002), Some(Role::Viewer));

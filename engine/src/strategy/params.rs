@@ -170,6 +170,7 @@ impl Params {
                 read.entries.push(Entry { name: name.into(), value: None, taken: false });
             }
         }
+        read.entries.iter_mut().for_each(|e| e.taken = false);
         Ok(read)
     }
 
