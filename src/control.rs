@@ -3,7 +3,8 @@
 //!
 //! Request: `{"command": WORD, ...}` with a word of [`Command`], and beside it `operator` and `reason`; some commands want them. `{"command": "write-off", "token": N}`,
 //! `{"command": "kill" | "unkill", "symbol": TICKER}`, of all without one, `{"command": "feed-resync" | "feed-reconnect", "feed": ID}`, of all feeds without an id, or
-//! `{"command": "mass-cancel" | "entry-off" | "entry-on", "gateway": ID}`. Answer: `{"ok": true, ...}` or `{"ok": false, "error": "..."}`.
+//! `{"command": "mass-cancel" | "entry-off" | "entry-on", "gateway": ID}`, `{"command": "params-propose", "params": {NAME: VALUE}, "limits": {KEY: N}}`,
+//! `{"command": "params-apply" | "params-drop", "proposal": N}`. Answer: `{"ok": true, ...}` or `{"ok": false, "error": "..."}`.
 //!
 //! The server is polled by the control thread, which serves nothing else, through `mio`. It never waits for a client that is there: one that is slow, silent or
 //! talks nonsense is dropped. With none it waits in the kernel, for some milliseconds at most. A kill takes effect at once and is answered when it is latched on disk.
@@ -13,6 +14,7 @@ mod kill;
 pub mod lines;
 mod request;
 pub mod roles;
+mod settings;
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -31,6 +33,8 @@ use self::kill::{Done, KillDesk, Outcome, instrument_of};
 use self::lines::{Heard, LineServer};
 pub use self::request::{Command, Request};
 use self::roles::Roles;
+use self::settings::SettingsDesk;
+pub use self::settings::{SettingsParts, TryOut, to_json};
 use crate::agents::ControlItem;
 use crate::clock::Clock;
 use crate::journal::By;
@@ -83,6 +87,8 @@ pub struct ServerParts {
     pub roles: Roles,
     /// The kill switch.
     pub kill: KillParts,
+    /// What can be changed while it runs.
+    pub settings: SettingsParts,
     /// The clock.
     pub clock: Clock,
 }
@@ -100,6 +106,7 @@ pub struct ControlServer {
     ports: Vec<(String, OrderProtocol)>,
     roles: Roles,
     kill: KillDesk,
+    settings: SettingsDesk,
     clock: Clock,
     viewer: Option<Viewer>,
     kill_looked: Nanos,
@@ -120,7 +127,7 @@ impl ControlServer {
     /// The socket's, or that of a thread.
     pub fn bind(p: ServerParts) -> io::Result<ControlServer> {
         let poll = Poll::new()?;
-        let others = [&p.roles.operators[..], &p.roles.viewers].concat();
+        let others = [&p.roles.operators[..], &p.roles.proposers, &p.roles.viewers].concat();
         let lines = LineServer::bind(socket_path(&p.name), poll.registry(), LISTENER, others)?;
         let mut server = ControlServer {
             name: p.name,
@@ -133,6 +140,7 @@ impl ControlServer {
             ports: p.ports,
             roles: p.roles,
             kill: KillDesk::open(p.kill)?,
+            settings: SettingsDesk::new(p.settings),
             clock: p.clock,
             viewer: None,
             kill_looked: Nanos::ZERO,
@@ -191,6 +199,7 @@ impl ControlServer {
         }
         self.deliver();
         self.tend_kill(now);
+        self.tend_settings(now);
         self.lines.flush();
         Ok(heard.len())
     }
@@ -225,8 +234,10 @@ impl ControlServer {
             self.say_refused(heard, &request, &error);
             return refusal(error);
         }
-        if request.command == Command::Status {
-            return Some(self.status());
+        match request.command {
+            Command::Status => return Some(self.status()),
+            Command::Params => return Some(self.settings.show(self.clock.now())),
+            _ => {}
         }
         let outcome = request.by(heard.peer).and_then(|by| self.carry_out(heard, &request, by));
         match outcome {
@@ -242,6 +253,10 @@ impl ControlServer {
     fn carry_out(&mut self, heard: &Heard, request: &Request, by: By) -> Result<Option<Value>, String> {
         let control = match request.command {
             Command::Status => return Ok(Some(self.status())),
+            Command::Params => return Ok(Some(self.settings.show(self.clock.now()))),
+            Command::ParamsPropose | Command::ParamsDrop | Command::ParamsApply => {
+                return self.on_settings(heard, request, by);
+            }
             Command::Halt => Control::Halt(HaltReason::Operator),
             Command::HaltForReconciliation => Control::Halt(HaltReason::Reconciliation),
             Command::ReduceOnly => trip(BreakerLevel::ReduceOnly),
@@ -294,6 +309,50 @@ impl ControlServer {
             return Err("the strategy thread does not take commands: it is stopped or overloaded".into());
         }
         Ok(Some(self.done(request, &by)))
+    }
+
+    /// A proposal, and what becomes of it. Where it is applied the answer comes when the strategy thread has taken it.
+    fn on_settings(&mut self, heard: &Heard, request: &Request, by: By) -> Result<Option<Value>, String> {
+        let now = self.clock.now();
+        if request.command == Command::ParamsApply {
+            let inputs = self.settings.inputs_of(request.proposal, &by, now)?;
+            // A change of which a part found no room would be none, and nobody would know of it.
+            if !self.undelivered.is_empty() || self.ring.free() < inputs.len() {
+                return Err("the strategy thread does not take commands: it is stopped or overloaded".into());
+            }
+            let mut by_first = Some(by);
+            for control in inputs {
+                self.must_send_in_turn(ControlItem { control: Some(control), by: by_first.take() });
+            }
+            self.settings.sent(request.proposal, by, heard.client);
+            self.note(request, &by);
+            return Ok(None);
+        }
+        let answer = match request.command {
+            Command::ParamsPropose => self.settings.propose(request, by, now)?,
+            _ => self.settings.drop_proposal(request.proposal, now)?,
+        };
+        self.send(ControlItem { control: None, by: Some(by) });
+        self.note(request, &by);
+        Ok(Some(answer))
+    }
+
+    fn must_send_in_turn(&mut self, item: ControlItem) {
+        self.undelivered.push_back(item);
+        self.deliver();
+    }
+
+    /// Answers who waits for a change, as soon as the strategy thread says what became of it.
+    fn tend_settings(&mut self, now: Nanos) {
+        if !self.settings.awaits() {
+            return;
+        }
+        let Some(snapshot) = self.viewer().map(Viewer::read) else { return };
+        let of = |key: &str| snapshot.engine.get(key).copied().unwrap_or(0);
+        if let Some((client, answer, said)) = self.settings.taken(of("change"), of("change_refused")) {
+            self.said.push(said);
+            self.lines.say(now, client, &answer);
+        }
     }
 
     /// What is asked of a port, where it is one and its venue knows such a request.
@@ -463,6 +522,9 @@ impl ControlServer {
         if at != Nanos::ZERO {
             status["kill"] = json!(viewer.kill().figures(at, all));
             status["kill"]["latched"] = latched;
+        }
+        if let Some(settings) = self.settings.differing() {
+            status["settings"] = settings;
         }
         json!({"ok": true, "status": status})
     }

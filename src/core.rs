@@ -17,7 +17,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use engine::Engine;
-use engine::strategy::Strategy;
+use engine::strategy::{Strategy, try_out};
 use model::{FeedId, GatewayId, Nanos};
 use ringbuf::counters::Counters;
 use ringbuf::log::{self, LogConfig, LogError, SyncPolicy};
@@ -38,7 +38,7 @@ use crate::agents::{
 };
 use crate::clock::Clock;
 use crate::config::{Config, Topology};
-use crate::control::{ControlServer, KillParts, ServerParts};
+use crate::control::{ControlServer, KillParts, ServerParts, SettingsParts};
 use crate::host;
 use crate::journal::standing::Keeping;
 use crate::journal::{
@@ -281,8 +281,10 @@ fn start_with<S: Strategy>(
         gateway_agents.push(paper.agent(config, &clock, &ending)?);
     }
     let (control_ring, control) = spsc::channel::<ControlItem>(CONTROL_RING);
+    // Whoever made the strategy has made it from these; one made otherwise takes none while it runs.
+    let params = config.params.read_by::<S>().unwrap_or_default();
     let mut strategy_agent = StrategyAgent::new(StrategyParts {
-        engine: Engine::new(&config.engine(), strategy),
+        engine: Engine::new(&config.engine(), strategy).with_params(params.clone()),
         feeds: feed_ports,
         gateways: gateway_ports,
         control,
@@ -341,6 +343,13 @@ fn start_with<S: Strategy>(
             instruments: config.instruments.clone(),
             operators_needed: config.operators_needed(),
             confined,
+        },
+        settings: SettingsParts {
+            strategy: config.strategy.clone(),
+            params,
+            limits: config.limits,
+            try_out: try_out::<S>,
+            operators_needed: config.operators_needed(),
         },
         clock: clock.clone(),
     })

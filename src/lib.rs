@@ -36,13 +36,21 @@ pub mod telemetry;
 pub mod watchdog;
 pub mod web;
 
+pub use backtest::rehearsal;
 pub use {engine, feeds, model};
 
-/// What a strategy's file needs: `use colo::prelude::*;`.
+/// What a strategy's file needs: `use colo::prelude::*;`. [`rehearsal`] is for its tests; what neither has is in [`engine`] and [`model`], which need no
+/// dependency of their own either.
 pub mod prelude {
-    pub use engine::book::{BookChange, Books, Level, Top};
-    pub use engine::facts::Fact;
+    pub use engine::book::{BookChange, Books, Level, QueuePosition, Top};
+    pub use engine::facts::{Fact, Facts, MarketFacts};
     pub use engine::strategy::{Fill, Intent, Intents, ParamError, Params, Strategy, TradePrint, View};
-    pub use engine::{InstrumentChange, Order, OrderId, OrderState, Reason, RiskReject};
-    pub use model::{InstrumentId, Nanos, Px, Qty, ReportKind, Side, Tif, Usd, Validity};
+    pub use engine::{
+        DropReason, Dropped, InstrumentChange, InstrumentState, Order, OrderId, OrderState, Position, Reason,
+        RiskReject,
+    };
+    pub use model::{
+        BreakerLevel, InstrumentId, Nanos, Px, Qty, ReportKind, Side, Symbol, Tif, TradingState, Usd,
+        Validity, VenueRef,
+    };
 }

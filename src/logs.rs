@@ -349,6 +349,12 @@ impl LogWriter {
                     let message = if shorts { "list of what is not sold short" } else { "restricted list" };
                     ("warn", message, json!({"symbol": symbol, "restricted": on}))
                 }
+                model::Control::Stage(setting) => {
+                    ("info", "setting staged", json!({"setting": setting.to_string()}))
+                }
+                model::Control::Enact { change, count } => {
+                    ("warn", "settings to be put in force", json!({"change": change, "settings": count}))
+                }
                 model::Control::Kill { instrument } => {
                     ("error", "killed", json!({"scope": self.scope(instrument)}))
                 }

@@ -213,7 +213,8 @@ impl Journal {
 pub fn replay<S: Strategy>(journal: &Journal) -> Result<Replayed, ReplayError> {
     let strategy: S = crate::cli::make(&journal.config)?;
     let mut player = Player {
-        engine: Engine::new(&journal.config.engine(), strategy),
+        engine: Engine::new(&journal.config.engine(), strategy)
+            .with_params(journal.config.params.read_by::<S>()?),
         outbox: Outbox::default(),
         expected: Vec::new(),
         taken: 0,

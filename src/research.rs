@@ -8,6 +8,7 @@
 mod benchmark;
 mod figures;
 mod files;
+pub mod grid;
 mod measured;
 mod recorded;
 mod report;

@@ -20,6 +20,7 @@
 //! | [`metrics`] | what a series of returns was worth |
 //! | [`spread`] | how long things took, counted |
 //! | [`search`] | parameters: a space of them, proposals from it, and which days they are chosen and judged on |
+//! | [`rehearsal`] | a market that a test plays by hand |
 
 #![forbid(unsafe_code)]
 
@@ -30,6 +31,7 @@ pub mod drift;
 pub mod latency;
 pub mod metrics;
 pub mod record;
+pub mod rehearsal;
 pub mod search;
 pub mod spread;
 pub mod venue;

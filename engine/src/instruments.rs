@@ -135,6 +135,8 @@ pub enum InstrumentChange {
         /// How far.
         level: BreakerLevel,
     },
+    /// Parameters of the strategy, or limits, are others now: what stands by the old ones is to be looked at anew.
+    Settings,
     /// A person took the strategy off trading, or let it in again.
     Clutch {
         /// Whether it may trade.
@@ -154,6 +156,7 @@ pub(crate) fn absorb(change: InstrumentChange, h: &mut StateHash) {
         InstrumentChange::Cleared => 0x700,
         InstrumentChange::Breaker { level } => 0x800 | level as u64,
         InstrumentChange::Clutch { engaged } => 0x900 | u64::from(engaged),
+        InstrumentChange::Settings => 0xa00,
         InstrumentChange::Fact(_) => unreachable!("a fact is told as it comes"),
     });
 }

@@ -15,8 +15,8 @@ use engine::strategy::{Imbalance, Params, Quoter, Strategy};
 use engine::{BackOff, BucketLimit, Outbox, QueueLimit, Throttle, WindowLimit};
 use kit::*;
 use model::{
-    CommandKind, Control, ExecutionReport, FeedStatus, HaltReason, Input, MarketBody, Nanos, OrderCommand,
-    Qty, ReportKind, SessionEvent, Side, Tif, Token, VenueRef,
+    CommandKind, Control, ExecutionReport, FeedStatus, HaltReason, Input, Limit, MarketBody, Nanos,
+    OrderCommand, ParamName, Qty, ReportKind, SessionEvent, Setting, Side, Tif, Token, VenueRef,
 };
 
 thread_local! {
@@ -120,7 +120,9 @@ fn day<S: Strategy>(throttle: Throttle) -> (Kit<S>, u64) {
     let mut config = config(limits);
     config.book.levels = 1_000;
     config.throttles = vec![throttle];
-    kit.engine = engine::Engine::new(&config, S::new(&mut Params::new(BTreeMap::new())).expect("defaults"));
+    let params = Params::new(BTreeMap::new()).read_by::<S>().expect("defaults");
+    let strategy = S::new(&mut params.clone()).expect("defaults");
+    kit.engine = engine::Engine::new(&config, strategy).with_params(params);
     kit.start();
     let rungs: Vec<VenueRef> = (1..=LEVELS)
         .flat_map(|k| {
@@ -132,6 +134,7 @@ fn day<S: Strategy>(throttle: Throttle) -> (Kit<S>, u64) {
     let mut answers = Answers { seq: 1 << 20, queue: [None; 256], len: 0, open: [(0, 0); 64] };
     let (mut out, mut now, mut before) = (Outbox::default(), kit.now, 0);
     let half = rungs.len() / 2;
+    let inventory = ParamName::new("max_inventory").expect("a name");
     for (k, order) in [VenueRef(1), VenueRef(2)].into_iter().chain(rungs).enumerate() {
         if k == half {
             before = allocations();
@@ -145,6 +148,13 @@ fn day<S: Strategy>(throttle: Throttle) -> (Kit<S>, u64) {
                 20 => Control::CancelAll,
                 21 => Control::Halt(HaltReason::Operator),
                 22 => Control::Resume,
+                23 => Control::Stage(Setting::Number(inventory, 500 + k as i64 % 7)),
+                24 => Control::Stage(Setting::Limit(Limit::MessagesPerSecond, 10_000 - k as i64)),
+                25 => Control::Enact { change: k as u32, count: 2 },
+                26 => Control::Stage(Setting::Number(inventory, 1)),
+                27 => Control::Stage(Setting::Limit(Limit::Position, i64::MAX)),
+                // Of limits one that is looser: all stays as it is.
+                28 => Control::Enact { change: k as u32, count: 2 },
                 _ => Control::Tokens { first: Token(1), end: Token(1_000_000) },
             }),
             Input::Session(
@@ -174,6 +184,8 @@ fn day<S: Strategy>(throttle: Throttle) -> (Kit<S>, u64) {
         }
     }
     let after = allocations();
+    let changed = (kit.engine.last_change(), kit.engine.last_change_refused());
+    assert!(changed.0 > half as u32 && changed.1 > half as u32, "settings changed: {changed:?}");
     (kit, after - before)
 }
 

@@ -3,7 +3,7 @@
 
 use crate::{
     BreakerCause, BreakerLevel, Drift, ExecutionReport, FeedId, GatewayId, InstrumentId, MarketEvent,
-    PortRequest, Token,
+    PortRequest, Setting, Token,
 };
 
 /// One input of the engine.
@@ -170,6 +170,16 @@ pub enum Control {
         shorts: bool,
         /// Whether it is.
         on: bool,
+    },
+    /// One value of a change of parameters and limits. It does nothing before [`Control::Enact`].
+    Stage(Setting),
+    /// Puts what was staged since the last of these in force: all of it, or where any of it cannot be (a limit that is no tighter, a parameter that the strategy refuses) none. What is
+    /// staged is gone either way.
+    Enact {
+        /// The change's number; higher than that of the last one in force.
+        change: u32,
+        /// Settings that it has; where others were staged it is refused.
+        count: u8,
     },
     /// Halt, cancel everything, and end when the venue has confirmed.
     Shutdown,

@@ -17,6 +17,7 @@ mod input;
 mod instrument;
 mod market;
 mod order;
+mod setting;
 mod units;
 
 pub use breaker::{BreakerCause, BreakerLevel};
@@ -28,4 +29,5 @@ pub use input::{Control, FeedStatus, HaltReason, Input, SessionEvent};
 pub use instrument::{Instrument, TradingState, Validity};
 pub use market::{CrossKind, MarketBody, MarketEvent};
 pub use order::{CommandKind, ExecutionReport, OrderCommand, PortRequest, ReportKind, Tif};
+pub use setting::{Limit, ParamName, SETTINGS_MAX, Setting};
 pub use units::{Nanos, ParsePxError, Px, Qty, Side, Usd};

@@ -102,9 +102,10 @@ mod tests {
     use crate::agents::ControlItem;
     use crate::clock::Clock;
     use crate::control::roles::Roles;
-    use crate::control::{KillParts, ServerParts};
+    use crate::control::{KillParts, ServerParts, SettingsParts};
     use crate::latch::Latch;
     use crate::order_protocol::OrderProtocol;
+    use engine::strategy::{Params, Quoter, try_out};
     use model::{FeedId, GatewayId, HaltReason, Instrument, InstrumentId, PortRequest, Symbol, Token};
     use ringbuf::region::{Region, RegionMut};
     use ringbuf::spsc::{self, Consumer};
@@ -152,6 +153,13 @@ mod tests {
                     instruments: vec![Instrument { id, symbol: Symbol(*b"AAPL    "), feed, gateway }],
                     operators_needed: 1,
                     confined: None,
+                },
+                settings: SettingsParts {
+                    strategy: "quoter".into(),
+                    params: Params::default().read_by::<Quoter>().unwrap(),
+                    limits: engine::RiskLimits::default(),
+                    try_out: try_out::<Quoter>,
+                    operators_needed: 1,
                 },
                 clock: Clock::new(),
             });

@@ -1,6 +1,7 @@
 //! `colo ctl`: the control socket of a running core, and the latch of one that does not run.
 
 mod kill;
+mod params;
 
 use std::path::PathBuf;
 
@@ -46,13 +47,16 @@ pub enum Verb {
     EntryOn,
     /// A feed and its lines: `feed status`, `feed resync`, `feed reconnect`; all feeds without `--feed`.
     Feed,
+    /// The strategy's parameters and the limits that may be made tighter; `params propose NAME=VALUE.. --limits KEY=N` checks others and keeps them, `params apply N` puts a proposal in
+    /// force between two events, `params drop N` forgets it. In force until the core ends.
+    Params,
     /// End in order: no new orders, cancel all, wait for the venue, flush, exit.
     Shutdown,
 }
 
-/// What to ask of a feed.
+/// What to ask of a feed, or of parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum FeedVerb {
+pub enum Second {
     /// Its lines, gaps, losses and snapshots.
     Status,
     /// Its books are not believed: make them anew, from a snapshot, or without a snapshot server from the start of the session. Nothing is
@@ -60,12 +64,18 @@ pub enum FeedVerb {
     Resync,
     /// Join its multicast groups again and begin the session with the snapshot server anew, one that refused the login included.
     Reconnect,
+    /// Of parameters: check others, and keep them. Wants `--reason`.
+    Propose,
+    /// Of parameters: put a proposal in force. Wants `--operator` and `--reason`; where a gateway leads to production, of another operator than proposed it.
+    Apply,
+    /// Of parameters: forget a proposal.
+    Drop,
 }
 
 /// Asks a running core through its control socket.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  colo ctl --name desk1 halt\n  colo ctl --name desk1 kill --reason \"wrong prices\" --operator anna\n  colo ctl --name desk1 status --json\n  colo ctl --name desk1 feed resync --feed f1"
+    after_help = "Example:\n  colo ctl --name desk1 halt\n  colo ctl --name desk1 kill --reason \"wrong prices\" --operator anna\n  colo ctl --name desk1 status --json\n  colo ctl --name desk1 feed resync --feed f1\n  colo ctl --name desk1 params propose quantity=50 --limits max_position=500 --reason \"wide spreads\""
 )]
 pub struct Args {
     /// The core's name.
@@ -77,9 +87,15 @@ pub struct Args {
     /// What to ask.
     #[arg(value_enum)]
     verb: Verb,
-    /// With `feed`: what to ask of it.
+    /// With `feed` and `params`: what to ask of it.
     #[arg(value_enum, required_if_eq("verb", "feed"))]
-    of_feed: Option<FeedVerb>,
+    second: Option<Second>,
+    /// With `params propose`: parameters; with `params apply` and `params drop`: the proposal's number.
+    #[arg(value_name = "NAME=VALUE|N")]
+    values: Vec<String>,
+    /// With `params propose`: a limit by its key under `[risk]`, no looser than it is.
+    #[arg(long, value_name = "KEY=N")]
+    limits: Vec<String>,
     /// With `feed`: which, as the configuration names it.
     #[arg(long)]
     feed: Option<String>,
@@ -129,15 +145,21 @@ pub fn run(args: &Args) -> Outcome {
         Verb::MassCancel => Command::MassCancel,
         Verb::EntryOff => Command::EntryOff,
         Verb::EntryOn => Command::EntryOn,
-        Verb::Feed => match args.of_feed {
-            Some(FeedVerb::Resync) => Command::FeedResync,
-            Some(FeedVerb::Reconnect) => Command::FeedReconnect,
-            Some(FeedVerb::Status) | None => Command::Status,
+        Verb::Feed => match args.second {
+            Some(Second::Resync) => Command::FeedResync,
+            Some(Second::Reconnect) => Command::FeedReconnect,
+            Some(Second::Status) | None => Command::Status,
+            Some(_) => return Err(Failure::with(Exit::Usage, "`feed` takes status, resync or reconnect")),
         },
+        Verb::Params => Command::Params,
         Verb::Shutdown => Command::Shutdown,
     };
-    if args.verb != Verb::Feed && (args.of_feed.is_some() || args.feed.is_some()) {
+    let takes_second = matches!(args.verb, Verb::Feed | Verb::Params);
+    if (!takes_second && args.second.is_some()) || (args.verb != Verb::Feed && args.feed.is_some()) {
         return Err(Failure::with(Exit::Usage, "only `feed` takes a second verb or --feed"));
+    }
+    if args.verb != Verb::Params && !(args.values.is_empty() && args.limits.is_empty()) {
+        return Err(Failure::with(Exit::Usage, "only `params` takes NAME=VALUE, a number or --limits"));
     }
     let kills = matches!(args.verb, Verb::Kill | Verb::Unkill);
     if !kills && (args.symbol.is_some() || args.journal.is_some()) {
@@ -152,6 +174,7 @@ pub fn run(args: &Args) -> Outcome {
     let asks_port = matches!(args.verb, Verb::MassCancel | Verb::EntryOff | Verb::EntryOn);
     let gateway = args.gateway.clone().filter(|_| asks_port);
     let feed = args.feed.clone().filter(|_| command != Command::Status);
+    let asked = if args.verb == Verb::Params { params::request(args)? } else { command.into() };
     let request = Request {
         token,
         feed,
@@ -159,7 +182,7 @@ pub fn run(args: &Args) -> Outcome {
         symbol: args.symbol.clone(),
         operator: args.operator.clone(),
         reason: args.reason.clone(),
-        ..command.into()
+        ..asked
     };
     let mut answer = control::ask(name, request).map_err(|e| match args.verb {
         Verb::Kill => Failure::new(format!(
@@ -185,6 +208,7 @@ pub fn run(args: &Args) -> Outcome {
             Verb::Status => super::print(&status(&answer["status"])),
             Verb::Feed if command == Command::Status => super::print(&feed_status(&answer)),
             Verb::Feed => super::print(&feeds_asked(&answer)),
+            Verb::Params => super::print(&params::words(args, &answer)),
             _ => super::print("ok\n"),
         }
     }
@@ -196,6 +220,7 @@ fn status(s: &Value) -> String {
     let text = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_string);
     let mut out = format!("{}  pid {}\n", text(&s["name"]), s["pid"]);
     out.push_str(&kill::status(&s["kill"]));
+    out.push_str(&params::status(&s["settings"]));
     let risk = &s["risk"];
     let restrained = match (risk["level"].as_str(), risk["clutch"].as_str()) {
         (Some(level @ ("reduce_only" | "cancel_only")), _) => {

@@ -25,9 +25,11 @@ mod fleet;
 pub mod journal;
 mod latency;
 mod live;
+mod new;
 mod out;
 mod paper;
 mod promote;
+mod recalibrate;
 mod record;
 mod release;
 pub mod replay;
@@ -111,6 +113,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Demo(demo::Args),
+    New(new::Args),
     Run(run::Args),
     Exchange(exchange::Args),
     Record(record::Args),
@@ -118,6 +121,7 @@ enum Command {
     Feed(feed::Args),
     Backtest(backtest::Args),
     Search(search::Args),
+    Recalibrate(recalibrate::Args),
     Replay(replay::Args),
     Compare(compare::Args),
     Journal(journal::Args),
@@ -147,6 +151,7 @@ pub fn main_from(own: &[Entry], arguments: impl IntoIterator<Item = OsString>) -
     let registry = Registry::new(own);
     let outcome = match &cli.command {
         Command::Demo(a) => demo::run(a, &registry),
+        Command::New(a) => new::run(a, &registry),
         Command::Run(a) => run::run(a, &registry),
         Command::Exchange(a) => exchange::run(a),
         Command::Record(a) => record::run(a),
@@ -154,6 +159,7 @@ pub fn main_from(own: &[Entry], arguments: impl IntoIterator<Item = OsString>) -
         Command::Feed(a) => feed::run(a, &registry),
         Command::Backtest(a) => backtest::run(a, &registry),
         Command::Search(a) => search::run(a, &registry),
+        Command::Recalibrate(a) => recalibrate::run(a, &registry),
         Command::Replay(a) => replay::run(a, &registry),
         Command::Compare(a) => compare::run(a),
         Command::Journal(a) => journal::run(a),

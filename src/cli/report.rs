@@ -9,6 +9,7 @@ use model::Usd;
 use serde_json::{Value, json};
 
 use super::Failure;
+use crate::control;
 use crate::core::RunReport;
 use crate::reconcile::Verdict;
 use crate::telemetry::stages::Percentiles;
@@ -33,6 +34,7 @@ pub fn to_json(r: &RunReport, verdict: &Verdict) -> Value {
     let of = |m: &BTreeMap<&'static str, u64>, k: &str| m.get(k).copied().unwrap_or(0);
     let positions: BTreeMap<_, _> = r.positions.iter().map(|(s, p)| (s.clone(), p.shares)).collect();
     let measured: BTreeMap<_, _> = r.latency_ns.iter().filter(|(_, p)| p.n > 0).collect();
+    let params: BTreeMap<_, _> = r.params.iter().map(|(name, v)| (*name, control::to_json(v))).collect();
     json!({
         "messages": of(&r.feeds, "messages"),
         "gaps": of(&r.feeds, "gaps"),
@@ -56,6 +58,8 @@ pub fn to_json(r: &RunReport, verdict: &Verdict) -> Value {
         "differences": verdict.differences(),
         "journal": r.journal.display().to_string(),
         "state_hash": format!("{:016x}", r.state_hash),
+        "settings_change": r.change,
+        "params_at_end": params,
         "latency_ns": measured,
         "feed": r.feeds,
         "gateway": r.gateways,

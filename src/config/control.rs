@@ -3,6 +3,7 @@
 //! ```toml
 //! [control]
 //! operators = ["trader", 1007]     # users by name or number: everything
+//! proposers = ["research"]         # `status`, `params`, `params propose`
 //! viewers = ["desk"]               # `status`
 //! ```
 //!
@@ -20,6 +21,9 @@ pub struct Control {
     /// Users who may do everything.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operators: Vec<User>,
+    /// Users who may look and propose parameters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proposers: Vec<User>,
     /// Users who may look.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub viewers: Vec<User>,
@@ -36,7 +40,8 @@ pub enum User {
 }
 
 pub(super) fn resolve(c: &mut Checks, written: &Control) -> Roles {
-    let named = written.operators.iter().chain(&written.viewers).any(|u| matches!(u, User::Name(_)));
+    let mut all = written.operators.iter().chain(&written.proposers).chain(&written.viewers);
+    let named = all.any(|u| matches!(u, User::Name(_)));
     let users =
         if named { std::fs::read_to_string("/etc/passwd").unwrap_or_default() } else { String::new() };
     let mut of = |key: &str, list: &[User]| -> Vec<u32> {
@@ -53,7 +58,11 @@ pub(super) fn resolve(c: &mut Checks, written: &Control) -> Roles {
         };
         list.iter().enumerate().filter_map(number).collect()
     };
-    Roles { operators: of("operators", &written.operators), viewers: of("viewers", &written.viewers) }
+    Roles {
+        operators: of("operators", &written.operators),
+        proposers: of("proposers", &written.proposers),
+        viewers: of("viewers", &written.viewers),
+    }
 }
 
 /// A user's number in a file as passwd(5) has it.

@@ -1,6 +1,9 @@
 //! What a client may ask, and what it has to say with it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::host::Peer;
 use crate::journal::{By, Text};
@@ -43,6 +46,14 @@ pub enum Command {
     FeedResync,
     /// Join a feed's groups again and begin its session with the snapshot server anew.
     FeedReconnect,
+    /// The strategy's parameters and the limits that may be made tighter, as they are in force and as they are proposed.
+    Params,
+    /// Other parameters, or tighter limits: checked and kept, and nothing else.
+    ParamsPropose,
+    /// Put a proposal in force, all of it between two inputs.
+    ParamsApply,
+    /// Forget a proposal.
+    ParamsDrop,
     /// End in order.
     Shutdown,
 }
@@ -65,13 +76,15 @@ impl Command {
                 | Command::Unkill
                 | Command::WriteOff
                 | Command::EntryOn
+                | Command::ParamsPropose
+                | Command::ParamsApply
         )
     }
 
     /// Whether it wants the operator's name as well: a user is not a person.
     #[must_use]
     pub const fn wants_operator(self) -> bool {
-        matches!(self, Command::Unkill)
+        matches!(self, Command::Unkill | Command::ParamsApply)
     }
 }
 
@@ -93,6 +106,15 @@ pub struct Request {
     /// With a kill and its release: the one instrument that it is of; all without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub symbol: Option<String>,
+    /// With a proposal and only there: parameters by name, and tighter limits by their keys under `[risk]`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, Value>,
+    /// See there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, i64>,
+    /// With what becomes of a proposal: its number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<u32>,
     /// Who asks, by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operator: Option<String>,
@@ -109,6 +131,9 @@ impl From<Command> for Request {
             feed: None,
             gateway: None,
             symbol: None,
+            params: BTreeMap::new(),
+            limits: BTreeMap::new(),
+            proposal: None,
             operator: None,
             reason: None,
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use engine::strategy::Strategy;
+use engine::strategy::{ParamValue, Strategy};
 use engine::{Engine, EngineStats, Position};
 use model::{HaltReason, Nanos, Usd};
 
@@ -74,6 +74,10 @@ pub struct RunReport {
     pub state_hash: u64,
     /// Why trading was halted, beside the shutdown itself.
     pub halted: Option<HaltReason>,
+    /// Number of the last change of parameters and limits while it ran; 0 where it ran as configured.
+    pub change: u32,
+    /// The strategy's parameters at the end.
+    pub params: BTreeMap<&'static str, ParamValue>,
     /// Latencies by stage.
     pub latency_ns: BTreeMap<&'static str, Percentiles>,
     /// Feed counters, summed over feeds.
@@ -177,6 +181,11 @@ impl<S: Strategy> Running<S> {
             pnl: engine.map(Engine::pnl).unwrap_or_default(),
             state_hash: engine.map_or(0, Engine::state_hash),
             halted: strategy.as_ref().and_then(StrategyAgent::halted),
+            change: engine.map_or(0, Engine::last_change),
+            params: engine
+                .and_then(Engine::params)
+                .map(|p| p.known().map(|(name, _, value)| (name, value)).collect())
+                .unwrap_or_default(),
             latency_ns: snapshot.latency_ns,
             feeds: sum(&mut snapshot.feeds.iter().map(|f| &f.counters)),
             gateways: sum(&mut snapshot.gateways.iter().map(|g| &g.counters)),

@@ -23,13 +23,14 @@
 //! Kinds below 16 are inputs, in the order the engine saw them; 16 and above are what came of them.
 
 mod alarm;
+mod control;
 mod hot;
 
 use engine::strategy::Intent;
 use engine::{Alarm, DropReason, Dropped, OrderId, Reason, Refusal, RiskReject, Scope, Transition};
 use model::{
-    CommandKind, Control, ExecutionReport, FeedId, FeedStatus, GatewayId, HaltReason, InstrumentId, Nanos,
-    OrderCommand, PortRequest, Px, Qty, ReportKind, SessionEvent, Side, Tif, Token, Validity, VenueRef,
+    CommandKind, Control, ExecutionReport, FeedId, FeedStatus, GatewayId, InstrumentId, Nanos, OrderCommand,
+    PortRequest, Px, Qty, ReportKind, SessionEvent, Side, Tif, Token, Validity, VenueRef,
 };
 
 use ringbuf::log::{AppendError, Writer};
@@ -300,7 +301,7 @@ impl Record {
             }
             Record::Control { now, control } => {
                 p.u64(now.0);
-                put_control(&mut p, *control);
+                control::put(&mut p, *control);
                 6
             }
             Record::Timer { now } => {
@@ -376,7 +377,7 @@ fn decode(kind: u16, t: &mut Take<'_>) -> Result<Record, Malformed> {
         3 => Record::Feed { now: now(t)?, feed: FeedId(t.u8()?), status: status(t)? },
         4 => Record::Report { now: now(t)?, report: report(t)? },
         5 => Record::Session { now: now(t)?, gateway: GatewayId(t.u8()?), event: session(t)? },
-        6 => Record::Control { now: now(t)?, control: control(t)? },
+        6 => Record::Control { now: now(t)?, control: control::take(t)? },
         7 => Record::Timer { now: now(t)? },
         8 => Record::Snapshot { now: now(t)?, feed: FeedId(t.u8()?), count: t.u32()?, first: t.u64()? },
         16 => Record::Command(command(t)?),
@@ -485,69 +486,6 @@ fn session(t: &mut Take<'_>) -> Result<SessionEvent, Malformed> {
         7 => SessionEvent::Doubt,
         _ => return Err(Malformed),
     })
-}
-
-fn put_control(p: &mut Put, c: Control) {
-    match c {
-        Control::Halt(reason) => p.u8(1).u8(reason as u8),
-        Control::Resume => p.u8(2),
-        Control::CancelAll => p.u8(3),
-        Control::Shutdown => p.u8(4),
-        Control::Tokens { first, end } => p.u8(5).u32(first.0).u32(end.0),
-        Control::WriteOff { token } => p.u8(6).u32(token.0),
-        Control::Port { gateway, request } => p.u8(7).u8(gateway.0).u8(request as u8),
-        Control::Trip { level, cause } => p.u8(8).u8(level as u8).u8(cause as u8),
-        Control::Clutch { engaged } => p.u8(9).u8(engaged.into()),
-        Control::Drift(drift) => alarm::put_drift(p.u8(48), drift),
-        Control::Restrict { instrument, shorts, on } => {
-            alarm::put_restriction(p.u8(10), instrument, shorts, on)
-        }
-        Control::Kill { instrument } => put_scope(p.u8(32), instrument),
-        Control::Unkill { instrument } => put_scope(p.u8(33), instrument),
-        Control::NeverSent { token } => p.u8(34).u32(token.0),
-    };
-}
-
-fn control(t: &mut Take<'_>) -> Result<Control, Malformed> {
-    Ok(match t.u8()? {
-        1 => Control::Halt(match t.u8()? {
-            1 => HaltReason::Operator,
-            2 => HaltReason::Shutdown,
-            3 => HaltReason::Journal,
-            4 => HaltReason::Loss,
-            5 => HaltReason::Reconciliation,
-            6 => HaltReason::Overflow,
-            7 => HaltReason::RejectRate,
-            8 => HaltReason::Drawdown,
-            9 => HaltReason::Breaker,
-            32 => HaltReason::Killed,
-            _ => return Err(Malformed),
-        }),
-        2 => Control::Resume,
-        3 => Control::CancelAll,
-        4 => Control::Shutdown,
-        5 => Control::Tokens { first: Token(t.u32()?), end: Token(t.u32()?) },
-        6 => Control::WriteOff { token: Token(t.u32()?) },
-        7 => Control::Port { gateway: GatewayId(t.u8()?), request: port_request(t)? },
-        8 => Control::Trip { level: alarm::level(t)?, cause: alarm::cause(t)? },
-        9 => Control::Clutch { engaged: t.bool()? },
-        10 => alarm::restriction(t)?,
-        48 => Control::Drift(alarm::drift(t)?),
-        32 => Control::Kill { instrument: scope(t)? },
-        33 => Control::Unkill { instrument: scope(t)? },
-        34 => Control::NeverSent { token: Token(t.u32()?) },
-        _ => return Err(Malformed),
-    })
-}
-
-/// What a kill is of.
-fn put_scope(p: &mut Put, instrument: Option<InstrumentId>) -> &mut Put {
-    p.u8(instrument.is_some().into()).u16(instrument.map_or(0, |id| id.0))
-}
-
-fn scope(t: &mut Take<'_>) -> Result<Option<InstrumentId>, Malformed> {
-    let (one, id) = (t.bool()?, t.u16()?);
-    Ok(one.then_some(InstrumentId(id)))
 }
 
 fn port_request(t: &mut Take<'_>) -> Result<PortRequest, Malformed> {

@@ -167,6 +167,8 @@ counters! {
         lots_merged: "1", "Fills that found no room for a lot of their own (first in, first out): their shares leave at the average of the lot that they joined";
         kill: "1", "0 nothing is killed, 1 orders within a kill may live, 2 the venue has confirmed that none does";
         kill_flat_ns: "ns", "When the venue had confirmed that nothing lives of what is killed, since the Unix epoch; 0 while it has not";
+        change: "1", "Number of the last change of parameters and limits that is in force; 0 where the configuration's are";
+        change_refused: "1", "Number of the last such change that the strategy refused";
     }
 }
 

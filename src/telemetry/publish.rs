@@ -271,6 +271,8 @@ impl CorePublisher {
             (counters::engine::held, s.held),
             (counters::engine::dropped, s.dropped),
             (counters::engine::alarms, s.alarms),
+            (counters::engine::change, e.last_change().into()),
+            (counters::engine::change_refused, e.last_change_refused().into()),
         ];
         values.into_iter().for_each(|(id, v)| c.set(id, v));
         for to in Validity::ALL {

@@ -314,7 +314,7 @@ fn json_field_names_are_stable() {
     assert_eq!(keys(&json["control"]), "clients commands killed_at_ns ring_full");
     assert_eq!(
         keys(&json["engine"]),
-        "accepted adopted alarms anomalies broken_prints cancels controls_refused corrected dropped duplicate_reports fills held inputs journal_records \
+        "accepted adopted alarms anomalies broken_prints cancels change change_refused controls_refused corrected dropped duplicate_reports fills held inputs journal_records \
          journal_refused kill kill_flat_ns late_reports lots_merged market_events new_orders order_ring_full refusals rejected replaces reports \
          shares unknown_refs unsettled written_off"
     );

@@ -41,6 +41,12 @@ impl LossWatch {
         LossWatch { max_loss: max_loss.0, limits, best: 0, over: 0, counted: u64::MAX, quiet_above: i64::MAX }
     }
 
+    /// The day may lose less from now on.
+    pub(crate) fn tighten(&mut self, max_loss: Usd) {
+        self.max_loss = max_loss.0;
+        self.quiet_above = i64::MAX;
+    }
+
     /// Whether a look at this P&L would change nothing and warn of nothing.
     #[inline]
     pub(crate) fn is_quiet(&self, pnl: Usd) -> bool {

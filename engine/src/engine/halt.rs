@@ -68,6 +68,8 @@ impl<S: Strategy> Engine<S> {
             Control::Drift(drift) => self.alarm(Alarm::Drift(drift)),
             Control::Clutch { engaged } => self.clutch(engaged),
             Control::Restrict { instrument, shorts, on } => self.restrict(instrument, shorts, on),
+            Control::Stage(setting) => self.stage(setting),
+            Control::Enact { change, count } => self.enact(change, count),
             Control::Kill { .. } | Control::Unkill { .. } | Control::NeverSent { .. } => {
                 self.on_kill_control(control, out);
             }

@@ -28,6 +28,7 @@
 //! | `guard` | circuit breakers, losses and warnings |
 //! | `close` | what has to be flat at the end of the day |
 //! | `intents` | strategy callbacks and what becomes of their intents |
+//! | `settings` | parameters and limits that change while it runs |
 //! | `follow` | another engine's commands, for readers of a journal |
 
 mod close;
@@ -41,6 +42,7 @@ mod outbox;
 mod release;
 mod reports;
 mod sessions;
+mod settings;
 mod stats;
 
 use model::{
@@ -54,6 +56,7 @@ use self::halt::Sweep;
 pub use self::kill::KillState;
 pub(crate) use self::kill::Kills;
 pub use self::outbox::{Outbox, Refusal};
+use self::settings::Settings;
 pub use self::stats::EngineStats;
 use crate::book::{Book, BookCapacity, BookStats, Books};
 use crate::breaker::{Alarm, Breaker, Breakers, LossWatch};
@@ -129,6 +132,7 @@ pub struct Engine<S> {
     /// Of this input, as far as they have room; the outbox takes them.
     alarms: Vec<Alarm>,
     kills: Kills,
+    settings: Settings,
     wake: Option<Nanos>,
     /// Where a sweep that cancels everything has come to.
     sweep: Option<Sweep>,
@@ -190,6 +194,7 @@ impl<S: Strategy> Engine<S> {
             close: Close::new(config.breakers.flat_after_close, config.feeds),
             alarms: Vec::with_capacity(ALARMS_PER_INPUT),
             kills: Kills::new(n),
+            settings: Settings::new(),
             wake: None,
             sweep: None,
             cancels_waiting: false,
@@ -423,6 +428,7 @@ impl<S: Strategy> Engine<S> {
         self.loss.absorb(&mut h);
         self.kills.absorb(&mut h);
         self.close.absorb(&mut h);
+        self.settings.absorb(&mut h);
         self.sessions.iter().filter(|s| s.asks != 0).for_each(|s| h.word(u64::from(s.asks)));
         h.word(self.wake.map_or(u64::MAX, |w| w.0));
         h.word(u64::from(self.sweep.is_some()) << 1 | u64::from(self.cancels_waiting));

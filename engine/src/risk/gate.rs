@@ -2,7 +2,7 @@
 
 use model::{
     BreakerLevel, Canary, CommandKind, GatewayId, Instrument, InstrumentId, Nanos, OrderCommand, PortRequest,
-    Px, Qty, Side, Tif, Token, Validity,
+    Px, Qty, Side, Tif, Token, Usd, Validity,
 };
 
 use super::approved::Approved;
@@ -112,6 +112,17 @@ impl Gate {
 
     pub(crate) fn limits(&self) -> &RiskLimits {
         &self.limits
+    }
+
+    /// Puts limits in force that are as tight as the ones there are, or tighter. What is open stays; only what is asked for from now on is measured by them.
+    pub(crate) fn tighten(&mut self, limits: RiskLimits) {
+        for b in &mut self.bounds {
+            b.order = b.order.min(limits.max_order_quantity);
+            b.notional = Usd(b.notional.0.min(limits.max_order_notional.0));
+            b.position = b.position.min(limits.max_position);
+        }
+        self.rate.tighten(limits.max_messages_per_second as usize);
+        self.limits = limits;
     }
 
     /// What holds for an instrument: the tightest of all scopes.

@@ -17,7 +17,7 @@ use crate::hash::StateHash;
 /// Memory: 8 bytes a unit of the limit. Cost: to ask, one look; to count, one store a unit.
 pub(super) struct RollingWindow {
     span: Nanos,
-    sent: Box<[Nanos]>,
+    sent: Vec<Nanos>,
     next: usize,
     filled: bool,
     /// Over every time counted, so that hashing does not walk the window.
@@ -28,7 +28,7 @@ impl RollingWindow {
     pub(super) fn new(limit: u32, span: Nanos) -> RollingWindow {
         RollingWindow {
             span,
-            sent: vec![Nanos::ZERO; limit as usize].into_boxed_slice(),
+            sent: vec![Nanos::ZERO; limit as usize],
             next: 0,
             filled: false,
             digest: StateHash::default(),
@@ -70,6 +70,23 @@ impl RollingWindow {
             }
         }
         self.digest.word(now.0 ^ (units as u64).rotate_right(16));
+    }
+
+    /// Lets fewer units go in a span from now on; what went counts. Memory is neither taken nor given back.
+    pub(super) fn tighten(&mut self, limit: usize) {
+        if limit >= self.sent.len() {
+            return;
+        }
+        let counted = if self.filled { self.sent.len() } else { self.next };
+        if self.filled {
+            // The oldest first.
+            self.sent.rotate_left(self.next);
+        }
+        // Of what went the newest.
+        self.sent.copy_within(counted - limit.min(counted)..counted, 0);
+        self.sent.truncate(limit);
+        self.filled = counted >= limit;
+        self.next = if self.filled { 0 } else { counted };
     }
 
     pub(super) fn absorb(&self, h: &mut StateHash) {
@@ -171,6 +188,30 @@ mod tests {
         }
         assert_eq!(RollingWindow::new(0, Nanos(5)).room_at(1), NEVER);
         assert_eq!(RollingWindow::new(4, Nanos(5)).room_at(5), NEVER);
+    }
+
+    /// However it came to its lower limit, no span holds more than that from then on.
+    #[test]
+    fn a_window_made_tighter_knows_what_went() {
+        for (before, after, sent) in
+            [(10, 4, 3), (10, 4, 4), (10, 4, 7), (10, 4, 10), (10, 4, 25), (5, 5, 9), (3, 0, 2)]
+        {
+            let mut w = RollingWindow::new(before, Nanos(100));
+            (0..sent).for_each(|k| w.count(Nanos(1_000 + k), 1));
+            w.tighten(after);
+            for units in 1..=after {
+                // As many may go as of the last `after` messages are a span old.
+                let of_last = sent.saturating_sub(after as u64) + units as u64 - 1;
+                let is_free = sent + (units as u64) <= after as u64;
+                let at = if is_free {
+                    Nanos::ZERO
+                } else {
+                    Nanos(1_000 + of_last + 100 - (after as u64).saturating_sub(sent))
+                };
+                assert_eq!(w.room_at(units), at, "{before} to {after}, {sent} sent, {units} units");
+            }
+            assert_eq!(w.room_at(after + 1), NEVER);
+        }
     }
 
     /// Against the definition: of each span between two messages, what went is at most what the bucket held plus what came in.

@@ -98,6 +98,12 @@ impl Strategy for Imbalance {
         })
     }
 
+    fn reconfigure(&mut self, params: &mut Params) -> Result<(), ParamError> {
+        let fresh = Imbalance::new(params)?;
+        *self = Imbalance { clocks: core::mem::take(&mut self.clocks), ..fresh };
+        Ok(())
+    }
+
     fn on_start(&mut self, view: &View<'_>) {
         self.clocks = vec![Clocks::default(); view.instruments().len()];
     }

@@ -14,7 +14,7 @@ mod quoter;
 pub use imbalance::Imbalance;
 use model::{InstrumentId, Nanos, Px, Qty, Side, Tif, VenueRef};
 pub use observer::Observer;
-pub use params::{ParamError, ParamValue, Params};
+pub use params::{Allowed, ParamError, ParamValue, Params, try_out};
 pub use quoter::Quoter;
 
 use crate::book::{Book, BookChange, Books, Level, Top};
@@ -332,6 +332,30 @@ pub trait Strategy: Sized + Send + 'static {
     /// # Errors
     /// [`ParamError`] names the parameter and what is allowed. Unknown parameters are refused by the caller.
     fn new(params: &mut Params) -> Result<Self, ParamError>;
+
+    /// Takes other parameters between two inputs, on the hot thread, and keeps what it knows: its orders stand as they are, and [`InstrumentChange::Settings`] follows
+    /// for every instrument, which is where to look at them anew. A journal's replay calls it at the same place. It must not allocate where it succeeds, and where it refuses it is as it was. The same
+    /// parameters were tried out off the hot thread before, on a strategy that has just started. Without it parameters want a restart.
+    ///
+    /// ```
+    /// # use engine::strategy::{ParamError, Params, Strategy};
+    /// # struct Mine { lot: i64, learnt: Vec<i64> }
+    /// # impl Strategy for Mine {
+    /// # const NAME: &'static str = "mine";
+    /// # fn new(params: &mut Params) -> Result<Mine, ParamError> { Ok(Mine { lot: params.int("lot", 1, 1, 9)?, learnt: Vec::new() }) }
+    /// fn reconfigure(&mut self, params: &mut Params) -> Result<(), ParamError> {
+    ///     let fresh = Mine::new(params)?;
+    ///     *self = Mine { learnt: std::mem::take(&mut self.learnt), ..fresh };
+    ///     Ok(())
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Strategy::new`], or what cannot be changed while it runs.
+    fn reconfigure(&mut self, _params: &mut Params) -> Result<(), ParamError> {
+        Err(ParamError::fixed(Self::NAME))
+    }
 
     /// Once, before the first input; the place to allocate.
     fn on_start(&mut self, _view: &View<'_>) {}

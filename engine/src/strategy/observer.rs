@@ -11,4 +11,8 @@ impl Strategy for Observer {
     fn new(_params: &mut Params) -> Result<Observer, ParamError> {
         Ok(Observer)
     }
+
+    fn reconfigure(&mut self, _params: &mut Params) -> Result<(), ParamError> {
+        Ok(())
+    }
 }

@@ -132,6 +132,12 @@ impl Strategy for Quoter {
         })
     }
 
+    fn reconfigure(&mut self, params: &mut Params) -> Result<(), ParamError> {
+        let fresh = Quoter::new(params)?;
+        *self = Quoter { rest_until: core::mem::take(&mut self.rest_until), ..fresh };
+        Ok(())
+    }
+
     fn on_start(&mut self, view: &View<'_>) {
         self.rest_until = vec![Nanos::ZERO; view.instruments().len()];
     }

@@ -22,6 +22,7 @@ mod scenarios;
 mod scene;
 mod scopes;
 mod sessions;
+mod settings;
 mod simulation;
 mod strategies;
 mod throttles;

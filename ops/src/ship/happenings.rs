@@ -211,6 +211,10 @@ fn control_risk(control: Control, names: &Names) -> Risk {
             };
             Risk { symbol: of(instrument), ..risk(what) }
         }
+        Control::Stage(setting) => Risk { detail: Some(setting.to_string()), ..risk("stage_setting") },
+        Control::Enact { change, count } => {
+            Risk { detail: Some(format!("change {change}, {count} settings")), ..risk("enact_settings") }
+        }
         Control::Kill { instrument } => Risk { symbol: of(instrument), ..risk("kill") },
         Control::Unkill { instrument } => Risk { symbol: of(instrument), ..risk("unkill") },
         Control::NeverSent { token } => Risk { detail: Some(format!("token {token}")), ..risk("never_sent") },

@@ -313,6 +313,12 @@ fn of_control(control: Control, names: &Names) -> Fields {
             let list = if shorts { "short_sales" } else { "trading" };
             vec![("control", json!("restrict")), ("list", json!(list)), ("symbol", of), ("on", json!(on))]
         }
+        Control::Stage(setting) => {
+            vec![("control", json!("stage")), ("setting", json!(setting.to_string()))]
+        }
+        Control::Enact { change, count } => {
+            vec![("control", json!("enact")), ("change", json!(change)), ("settings", json!(count))]
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every record comes back as it went, and what is none is refused.
 
 use engine::Measure;
-use model::{BreakerCause, BreakerLevel};
+use model::{BreakerCause, BreakerLevel, HaltReason, Limit, ParamName, Setting};
 
 use super::*;
 use crate::journal::Text;
@@ -64,6 +64,10 @@ fn samples() -> Vec<Record> {
         control(Control::Clutch { engaged: true }),
         control(Control::Restrict { instrument: None, shorts: true, on: true }),
         control(Control::Restrict { instrument: Some(InstrumentId(3)), shorts: false, on: false }),
+        control(Control::Stage(Setting::Number(ParamName::new(&"n".repeat(32)).unwrap(), i64::MIN))),
+        control(Control::Stage(Setting::Switch(ParamName::new("on").unwrap(), true))),
+        control(Control::Stage(Setting::Limit(Limit::DailyLoss, 7))),
+        control(Control::Enact { change: u32::MAX, count: 3 }),
         control(Control::Halt(HaltReason::Drawdown)),
         control(Control::Halt(HaltReason::Breaker)),
         Record::Alarm(Alarm::Breaker { level: BreakerLevel::Halted, cause: BreakerCause::Shutdown }),
