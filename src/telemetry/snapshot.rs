@@ -207,7 +207,7 @@ pub struct Snapshot {
     pub name: String,
     /// Its process.
     pub pid: u64,
-    /// Whether that process is alive.
+    /// Whether that process runs: it is there, is no zombie, and is the one that began then.
     pub alive: bool,
     /// When it started, ns since the Unix epoch.
     pub started_ns: u64,
@@ -333,7 +333,7 @@ impl Viewer {
         Snapshot {
             name: self.name(6),
             pid,
-            alive: PathBuf::from(format!("/proc/{pid}")).exists(),
+            alive: self.is_alive(),
             started_ns: self.region.started_ns(),
             run: self.run(),
             agents: (0..l.shape.agents)
@@ -361,6 +361,14 @@ impl Viewer {
             orders: (0..l.shape.orders).filter_map(|k| self.order(k, &symbols)).collect(),
             latency_ns: self.latencies(),
         }
+    }
+
+    /// Whether the process that wrote it still runs. One that has ended and was not asked for by its parent (a zombie) still has its place in `/proc`, and another may have
+    /// been given its number: neither is it.
+    fn is_alive(&self) -> bool {
+        let (pid, started) = self.process();
+        // 0: the host did not say when it was started.
+        pid > 0 && crate::host::started_ticks(pid).is_some_and(|ticks| started == 0 || ticks == started)
     }
 
     /// Tokens left to the engine, for the cold thread that grants them.
