@@ -277,16 +277,19 @@ fn draw_times(frame: &mut Frame<'_>, area: Rect, took: &VecDeque<u64>, theme: Th
     let Some(last) = shown.last() else { return };
     let mut sorted = shown.clone();
     sorted.sort_unstable();
+    let (p50, largest) = (sorted[sorted.len() / 2], sorted[sorted.len() - 1]);
     let told = format!(
         "PACKET TO SOCKET  last {}: p50 {}, largest {}, newest {}",
         shown.len(),
-        span(Nanos(sorted[sorted.len() / 2])),
-        span(Nanos(sorted[sorted.len() - 1])),
+        span(Nanos(p50)),
+        span(Nanos(largest)),
         span(Nanos(*last))
     );
     let [words, bars] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
     frame.render_widget(Line::styled(told, theme.title()), words);
-    frame.render_widget(Sparkline::default().data(shown).style(theme.good()), bars);
+    // One that took very long would leave nothing of the others: its bar is full all the same.
+    let most = p50.saturating_mul(4).min(largest).max(1);
+    frame.render_widget(Sparkline::default().data(shown).max(most).style(theme.good()), bars);
 }
 
 /// What happened.

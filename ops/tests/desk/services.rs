@@ -185,6 +185,8 @@ pub fn postgres_with(folder: &Path, certified: Option<Certified<'_>>) -> Option<
         let mut command = as_user(&postgres);
         command.arg("-D").arg(&base).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"]);
         command.arg("-k").arg(&home).args(["-c", "restart_after_crash=off"]);
+        // One that is killed leaves its shared memory in its own folder, and not in the host's.
+        command.args(["-c", "dynamic_shared_memory_type=mmap"]);
         for setting in &tls {
             command.args(["-c", setting]);
         }

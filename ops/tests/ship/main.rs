@@ -322,10 +322,12 @@ fn a_database_that_is_killed_keeps_each_row_once() {
     assert!(one != two && shipper > 0 && database > 0);
     let straight = dir.path().join("straight.db");
     ship_once(&folder, &straight);
-    same(&of_file(&straight), &everything(&mut Postgres::new(&text, &Reach::default()).unwrap()));
+    let mut there = Postgres::new(&text, &Reach::default()).unwrap();
+    same(&of_file(&straight), &everything(&mut there));
+    questions::of_the_documentation_are_understood(&mut there);
     eprintln!("PostgreSQL: database killed {database} times, shipper {shipper}");
     columns_are_those_of_the_code(
-        &mut Postgres::new(&text, &Reach::default()).unwrap(),
+        &mut there,
         "SELECT CAST(column_name AS TEXT), CAST(data_type AS TEXT) FROM information_schema.columns WHERE CAST(table_name AS TEXT) = $1 ORDER BY ordinal_position",
     );
 }

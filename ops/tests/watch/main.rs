@@ -29,7 +29,7 @@ use ops::store::Cell;
 use ops::store::ask::Ask;
 use ops::store::postgres::Postgres;
 use ops::store::tls::Reach;
-use places::{Bus, Place, everywhere};
+use places::{Bus, LOOKS, Place, everywhere};
 use serde_json::{Value, json};
 
 /// Messages of the venue a second.
@@ -94,7 +94,7 @@ impl Watchers {
             Place::Message(table, words) => self.bus.has(message, table, words),
             Place::Page(words) => ["state", "alerts"].iter().any(|id| self.browser.text(id).contains(words)),
         };
-        everywhere(what, since, places, &mut look)
+        everywhere(what, since, places, LOOKS, &mut look)
     }
 
     /// The picture of the page, which has to be one.

@@ -1,11 +1,9 @@
 //! Where an incident has to be seen, and how long that took.
 
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
-
-use crate::desk::until;
 
 /// A place to look at.
 pub enum Place<'a> {
@@ -39,45 +37,47 @@ impl Place<'_> {
     }
 }
 
-/// Looks at every place again and again until it was seen in each; says how long each took, in their order.
+/// Looks at a place before it is given up: half a minute and longer.
+pub const LOOKS: usize = 1_000;
+
+/// Looks at every place again and again, so often at most, until it was seen in each; says how long each took, in their order.
 #[track_caller]
 pub fn everywhere(
     what: &str,
     since: Instant,
     places: &[Place<'_>],
+    looks: usize,
     look: &mut dyn FnMut(&Place<'_>) -> bool,
 ) -> String {
     let mut took: Vec<Option<f64>> = vec![None; places.len()];
-    let mut missing = String::new();
-    let done = until_said(what, &mut missing, |missing| {
+    for _ in 0..looks {
         for (place, took) in places.iter().zip(&mut took) {
             if took.is_none() && look(place) {
                 *took = Some(since.elapsed().as_secs_f64());
             }
         }
-        let left = places.iter().zip(&took).filter(|(_, took)| took.is_none()).map(|(p, _)| p.word());
-        *missing = left.collect::<Vec<_>>().join(", ");
-        missing.is_empty()
-    });
-    assert!(done, "{what} was not seen in: {missing}");
-    let each = places.iter().zip(&took).map(|(p, took)| format!("{} {:.1} s", p.word(), took.unwrap_or(0.0)));
+        if took.iter().all(Option::is_some) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    let missing: Vec<_> =
+        places.iter().zip(&took).filter(|(_, took)| took.is_none()).map(|(p, _)| p.word()).collect();
+    assert!(missing.is_empty(), "{what} was not seen in: {}", missing.join(", "));
+    let each = places.iter().zip(took).map(|(p, took)| format!("{} {:.1} s", p.word(), took.unwrap_or(0.0)));
     each.collect::<Vec<_>>().join(", ")
 }
 
-/// [`until`], which does not say what is missing.
-fn until_said(what: &str, missing: &mut String, mut look: impl FnMut(&mut String) -> bool) -> bool {
-    let mut looks = 0;
-    until(what, || {
-        looks += 1;
-        if look(missing) {
-            return Some(true);
-        }
-        (looks == LOOKS).then_some(false)
-    })
+#[test]
+fn canary_an_incident_that_a_place_does_not_see_fails_and_names_it() {
+    let places = [Place::Page("x"), Place::Log(&["x"]), Place::Metric("x")];
+    let mut look = |place: &Place<'_>| !matches!(place, Place::Log(_));
+    let seen = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        everywhere("it", Instant::now(), &places, 3, &mut look)
+    }));
+    let why = seen.expect_err("it was seen where it was not");
+    assert_eq!(why.downcast_ref::<String>().unwrap(), "it was not seen in: log");
 }
-
-/// Before [`until`] gives up by itself.
-const LOOKS: u32 = 1_000;
 
 /// What comes on the bus of a core.
 #[derive(Clone)]
