@@ -35,7 +35,8 @@ pub struct Limit {
 
 impl Limit {
     fn new(name: impl Into<String>, used: f64, limit: f64, unit: &'static str) -> Limit {
-        Limit { name: name.into(), used, limit, unit }
+        // A loss of nothing is no negative nothing.
+        Limit { name: name.into(), used: used + 0.0, limit, unit }
     }
 
     /// The share that is used, from 0; 0 where there is no limit to speak of.
@@ -233,6 +234,8 @@ mod tests {
     #[test]
     fn a_gain_uses_nothing_of_the_loss_and_a_short_position_counts_as_much_as_a_long_one() {
         let mut live = specimen::live(specimen::trading());
+        live.snapshot.risk.as_mut().unwrap().pnl = 0.0;
+        assert!(of(&live)[0].used.is_sign_positive() && of(&live)[0].share().is_sign_positive());
         live.snapshot.risk.as_mut().unwrap().pnl = 12.5;
         live.snapshot.instruments[0].position = -250;
         live.snapshot.orders.clear();

@@ -74,7 +74,8 @@ pub(super) async fn prepare(client: &Client) -> Result<(), tokio_postgres::Error
 
 /// Whether this database has the extension. One that the server has and this database has not is made where our role may; only a superuser may by itself.
 async fn is_there(client: &Client) -> Result<bool, tokio_postgres::Error> {
-    let offered = "SELECT installed_version IS NOT NULL FROM pg_available_extensions WHERE name = 'timescaledb'";
+    let offered =
+        "SELECT installed_version IS NOT NULL FROM pg_available_extensions WHERE name = 'timescaledb'";
     match client.query_opt(offered, &[]).await? {
         None => Ok(false),
         Some(row) if row.get(0) => Ok(true),

@@ -1,4 +1,5 @@
-//! An exchange and a core as two processes, and between them a network that can be cut.
+//! An exchange and a core as two processes. The core is on one thread, which is real-time where the host allows that: so it waits for nobody else who is busy there, and still leaves them its
+//! core whenever it has nothing to do. Between the two is a network that can be cut.
 //!
 //! ```text
 //!   colo exchange --lines--> Wire (cut?) --lines--> colo run
@@ -114,8 +115,12 @@ messages_per_second = {messages_per_second}
         let core = format!(
             r#"name = "{name}"
 journal_dir = "journal"
-topology = "pipelined"
+topology = "inline"
 idle = "park"
+[cores]
+strategy = 1
+cold = 0
+realtime_priority = 20
 [[feeds]]
 id = "f1"
 protocol = "itch50"

@@ -72,7 +72,7 @@ fn mark(viewer: &Viewer, pid: u32) -> Mark {
     for task in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten() {
         let read = |file: &str| std::fs::read_to_string(task.path().join(file)).unwrap_or_default();
         let name = read("comm").trim().to_owned();
-        if ["feed-", "strategy", "gateway-"].iter().any(|hot| name.starts_with(hot)) {
+        if ["inline", "feed-", "strategy", "gateway-"].iter().any(|hot| name.starts_with(hot)) {
             // The first number: time on a processor. A kernel without it says nothing.
             let ran = read("schedstat").split_whitespace().next().and_then(|n| n.parse().ok());
             busy.insert(name, ran.unwrap_or(0));
