@@ -3,7 +3,7 @@
 //! `scripts/test` installs Optuna and PostgreSQL; without them this is skipped, and says so.
 
 mod program;
-#[path = "../ops/tests/ship/services.rs"]
+#[path = "../ops/tests/desk/services.rs"]
 #[allow(dead_code)] // the storage drill starts others too
 mod services;
 

@@ -85,7 +85,7 @@ fn of_live(live: &Live) -> Vec<Alert> {
             all.push(warning(format!("the venue takes no orders by gateway {}", g.id)));
         }
     }
-    for l in limits::of(s).iter().filter(|l| l.share() >= 0.75) {
+    for l in limits::of(live).iter().filter(|l| l.share() >= 0.75) {
         let what = format!("{}: {:.0} % of the limit is used", l.name, l.share() * 100.0);
         all.push(if l.share() >= 0.9 { critical(what) } else { warning(what) });
     }

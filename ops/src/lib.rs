@@ -7,6 +7,7 @@
 //!
 //! * [`find`]: which cores there are on this host; [`life`]: whether what a region holds is of a core that lives.
 //! * [`watch`]: one core over time; [`history`]: curves; [`events`]: the tape; [`threads`]: what the kernel says of its threads.
+//! * [`receipts`]: what the last orders took, one by one.
 //! * [`alerts`], [`limits`]: what of it is out of order, and what is used of each limit.
 //! * [`tui`]: the terminal monitor; [`view`]: a reading as plain text; [`monitor`]: the command line.
 //! * [`notify`]: tells people of kills and dead cores.
@@ -26,6 +27,7 @@ pub mod limits;
 pub mod metrics;
 pub mod monitor;
 pub mod notify;
+pub mod receipts;
 pub mod report;
 pub mod serve;
 pub mod ship;

@@ -216,6 +216,9 @@ pub fn live(snapshot: Snapshot) -> Live {
             processor: 2,
         }],
         disk: Some(Disk { free_bytes: 4_000_000_000, size_bytes: 10_000_000_000 }),
+        configured: None,
+        best_pnl: None,
+        messages_per_s: None,
     }
 }
 

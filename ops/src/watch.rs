@@ -1,6 +1,6 @@
 //! One core watched over time: read at a grain, with its curves and its tape. What the terminal, the page and the metrics all show.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use colo::telemetry::snapshot::Snapshot;
@@ -9,6 +9,7 @@ use model::Nanos;
 use crate::events::Events;
 use crate::history::{History, Stages};
 use crate::life::{self, Down};
+use crate::limits::Configured;
 use crate::threads::{self, Thread};
 
 /// The file system that the journal is on.
@@ -31,6 +32,12 @@ pub struct Live {
     pub threads: Vec<Thread>,
     /// Where its journal is.
     pub disk: Option<Disk>,
+    /// What limits its run was started with, where its configuration can be read.
+    pub configured: Option<Arc<Configured>>,
+    /// The best P&L that was seen of this run, USD, at least 0.
+    pub best_pnl: Option<f64>,
+    /// Requests to the venues a second since the look before; none at the first.
+    pub messages_per_s: Option<f64>,
 }
 
 /// One look at a core.
@@ -59,6 +66,8 @@ pub struct Watched {
     pub name: String,
     /// Its curves.
     pub history: History,
+    /// Of the run that it was read of last: its folder, and what limits it was started with.
+    configured: Option<(PathBuf, Option<Arc<Configured>>)>,
     /// Its tape.
     pub events: Events,
     /// The last look.
@@ -80,8 +89,11 @@ impl Watched {
 
     /// Begins with a reading that was made elsewhere.
     #[must_use]
-    pub fn of(reading: Reading) -> Watched {
+    pub fn of(mut reading: Reading) -> Watched {
+        let mut configured = None;
+        complete(&mut reading, None, &mut configured);
         let mut watched = Watched {
+            configured,
             name: reading.name.clone(),
             history: History::default(),
             events: Events::default(),
@@ -100,7 +112,8 @@ impl Watched {
     }
 
     /// Takes a reading that was made elsewhere.
-    pub fn take(&mut self, reading: Reading) {
+    pub fn take(&mut self, mut reading: Reading) {
+        complete(&mut reading, Some(&*self.last), &mut self.configured);
         self.before = Some(std::mem::replace(&mut self.last, Arc::new(reading)));
         self.keep();
     }
@@ -131,6 +144,35 @@ impl Watched {
     }
 }
 
+/// Adds to a reading what only one who has read before knows: the limits of the run, the best of it, how much a second.
+fn complete(
+    reading: &mut Reading,
+    before: Option<&Reading>,
+    configured: &mut Option<(PathBuf, Option<Arc<Configured>>)>,
+) {
+    let at = reading.at;
+    let Ok(live) = &mut reading.found else { return };
+    // Of another run nothing is compared.
+    let of_this_run =
+        |r: &&Reading| r.live().is_some_and(|l| l.snapshot.started_ns == live.snapshot.started_ns);
+    let before = before.filter(of_this_run);
+    if let Some(run) = &live.snapshot.run {
+        if configured.as_ref().is_none_or(|(path, _)| path != run) {
+            *configured = Some((run.clone(), Configured::of_run(run).map(Arc::new)));
+        }
+        live.configured = configured.as_ref().and_then(|(_, c)| c.clone());
+    }
+    let best = before.and_then(Reading::live).and_then(|l| l.best_pnl).unwrap_or(0.0);
+    live.best_pnl = Some(live.snapshot.risk.as_ref().map_or(best, |r| best.max(r.pnl)));
+    let requests =
+        |s: &Snapshot| ["new_orders", "replaces", "cancels"].iter().fold(0, |sum, c| s.engine[c] + sum);
+    live.messages_per_s = before.and_then(|b| {
+        let seconds = at.since(b.at).0 as f64 / 1e9;
+        let grown = requests(&live.snapshot).saturating_sub(requests(&b.live()?.snapshot)) as f64;
+        (seconds > 0.0).then(|| grown / seconds)
+    });
+}
+
 /// Looks at a core.
 #[must_use]
 pub fn read(name: &str) -> Reading {
@@ -138,6 +180,9 @@ pub fn read(name: &str) -> Reading {
         threads: threads::of(snapshot.pid),
         disk: snapshot.run.as_deref().and_then(disk),
         stages: viewer.stages(),
+        configured: None,
+        best_pnl: None,
+        messages_per_s: None,
         snapshot,
     });
     Reading { name: name.into(), at: life::now(), found }

@@ -191,6 +191,33 @@ fn a_writer_that_is_gone_has_ended_with_a_fresh_heartbeat_too() {
 }
 
 #[test]
+fn a_writer_that_nobody_has_asked_for_since_it_died_has_ended() {
+    let mut core = Core::new("zombie");
+    let _beats = core.beating(0);
+    let mut writer = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    core.scribble(3, writer.id().into());
+    // When it was started: word 10 behind the header of 16.
+    core.scribble(26, colo::host::started_ticks(writer.id()).unwrap());
+    assert_eq!(core.monitor(&["--once"]).status.code(), Some(0), "it lives");
+    writer.kill().unwrap();
+    let state = || std::fs::read_to_string(format!("/proc/{}/stat", writer.id())).unwrap();
+    while !state().contains(") Z ") {
+        std::thread::yield_now();
+    }
+    core.is_down("ended", &format!("its process {} is gone", writer.id()));
+    writer.wait().unwrap();
+}
+
+#[test]
+fn another_process_with_the_writers_number_is_not_the_core() {
+    let mut core = Core::new("reused");
+    let _beats = core.beating(0);
+    let ticks = colo::host::started_ticks(std::process::id()).unwrap();
+    core.scribble(26, ticks + 1);
+    core.is_down("ended", &format!("its process {} is gone", std::process::id()));
+}
+
+#[test]
 fn an_agent_without_heartbeats_is_named() {
     let mut core = Core::new("silent");
     let old = ops::life::now().0 - 60_000_000_000;

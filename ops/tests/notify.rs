@@ -2,86 +2,12 @@
 
 mod desk;
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use desk::endpoint::{Endpoint, Told};
-use desk::{Core, MONITOR, Process, free_port, until};
+use desk::notifier::{Surroundings, count};
+use desk::{Core, MONITOR, free_port, until};
 use serde_json::Value;
-
-/// A notifier's surroundings: its file, its secrets, its spool.
-struct Surroundings {
-    folder: tempfile::TempDir,
-    file: PathBuf,
-}
-
-impl Surroundings {
-    /// All four kinds of channel, at this port.
-    fn new(core: &str, port: u16) -> Surroundings {
-        let folder = tempfile::tempdir().unwrap();
-        let secret = |name: &str, text: &str| {
-            let file = folder.path().join(name);
-            std::fs::write(&file, text).unwrap();
-            std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
-        };
-        secret("routing-key", "R0123456789");
-        secret("twilio-token", "twilio-secret");
-        secret("slack-url", &format!("http://127.0.0.1:{port}/slack"));
-        secret("hook-token", "hook-secret");
-        let file = folder.path().join("notify.toml");
-        let text = format!(
-            r#"
-cores = ["{core}"]
-spool = "spool"
-[[channels]]
-kind = "pagerduty"
-name = "pagerduty"
-routing_key_file = "routing-key"
-url = "http://127.0.0.1:{port}/v2/enqueue"
-[[channels]]
-kind = "twilio"
-name = "sms"
-account_sid = "AC0123"
-auth_token_file = "twilio-token"
-from = "+15550001"
-to = "+15550002"
-url = "http://127.0.0.1:{port}"
-[[channels]]
-kind = "slack"
-name = "slack"
-url_file = "slack-url"
-[[channels]]
-kind = "webhook"
-name = "hook"
-url = "http://127.0.0.1:{port}/hook"
-token_file = "hook-token"
-"#
-        );
-        std::fs::write(&file, text).unwrap();
-        Surroundings { folder, file }
-    }
-
-    fn start(&self) -> Process {
-        let child = Command::new(MONITOR)
-            .args(["notify", "--config", self.file.to_str().unwrap()])
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Process(child)
-    }
-
-    /// Notices that wait for a channel.
-    fn waiting(&self, channel: &str) -> usize {
-        count(&self.folder.path().join("spool").join(channel))
-    }
-}
-
-fn count(folder: &Path) -> usize {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.filter(|e| e.path().extension().is_some_and(|e| e == "json")).count()
-}
 
 const PATHS: [&str; 4] = ["/v2/enqueue", "/2010-04-01/Accounts/AC0123/Messages.json", "/slack", "/hook"];
 

@@ -1,12 +1,8 @@
-//! The live page in a real browser (headless Chromium, driven by its own protocol): what a person would see of a core that trades, and that they are told when it does not.
-//!
-//! `COLO_SCREENSHOTS=DIR` keeps the screenshots.
+//! The live page in a real browser: what a person would see of a core that trades, and that they are told when it does not.
 
-#[path = "../../tests/browser/mod.rs"]
-mod browser;
 mod desk;
 
-use browser::Browser;
+use desk::browser::Browser;
 use desk::{Core, Server, has, say, until};
 use serde_json::json;
 

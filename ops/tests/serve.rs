@@ -72,6 +72,18 @@ fn a_core_is_told_of_as_it_trades_and_as_down_when_it_is() {
     assert_eq!(server.get("/healthz", &[]).0, 200, "the process that serves is well");
 }
 
+/// What a page of this core is told, by kind.
+fn events(address: &str, core: &str) -> impl Iterator<Item = (String, Value)> + use<> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET /events?core={core} HTTP/1.1\r\nhost: {address}\r\n\r\n").unwrap();
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    std::iter::from_fn(move || {
+        let kind = lines.find_map(|l| l.strip_prefix("event: ").map(str::to_owned))?;
+        let told = lines.find_map(|l| l.strip_prefix("data: ").map(str::to_owned))?;
+        Some((kind, serde_json::from_str(&told).unwrap()))
+    })
+}
+
 #[test]
 fn a_page_is_told_everything_once_and_then_each_turn() {
     let core = Core::demo("page");
@@ -79,15 +91,15 @@ fn a_page_is_told_everything_once_and_then_each_turn() {
     let (status, page) = server.get("/", &[]);
     assert_eq!((status, page.contains("uPlot")), (200, true));
     let address = server.url.strip_prefix("http://").unwrap();
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET /events?core={} HTTP/1.1\r\nhost: {address}\r\n\r\n", core.name).unwrap();
-    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
-    let mut next = |kind: &str| -> Value {
-        lines.find(|l| *l == format!("event: {kind}")).expect("an event");
-        let data = lines.find(|l| l.starts_with("data: ")).expect("its data");
-        serde_json::from_str(&data["data: ".len()..]).unwrap()
-    };
+    // Somebody has the page open for a while, and the next one comes.
+    let first = events(address, &core.name).filter(|(kind, _)| kind == "turn").nth(5).expect("turns").1;
+    let mut all = events(address, &core.name);
+    let mut next = |kind: &str| -> Value { all.find(|(of, _)| of == kind).expect("an event").1 };
     let all = next("all");
+    let curve = all["recent"]["t"].as_array().unwrap();
+    assert!((5..=600).contains(&curve.len()), "{} points", curve.len());
+    let (begins, turned) = (curve[0].as_f64().unwrap() * 1e3, first["at_ms"].as_f64().unwrap());
+    assert!(begins < turned - 500.0, "the curves begin at {begins}, before the page was opened at {turned}");
     assert_eq!(all["core"], core.name);
     assert!(!all["tape"].as_array().unwrap().is_empty(), "orders stand on the tape");
     assert!(

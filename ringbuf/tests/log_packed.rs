@@ -181,3 +181,17 @@ fn a_reader_holds_its_log() {
     drop(reader);
     assert!(alone());
 }
+
+#[test]
+fn the_last_segment_that_was_begun_is_where_what_is_new_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    // Finished: no reserve behind it. Going on: the segment behind the last record's is a reserve.
+    for finish in [true, false] {
+        let dir = log_of(&folder.path().join(finish.to_string()), 500, finish);
+        let mut reader = Reader::open_last(&dir).unwrap();
+        let first = reader.next().unwrap().expect("a record").index;
+        assert!(first > 0 && first < 500, "{first}");
+        check(&mut reader, first + 1, 500);
+    }
+    assert!(matches!(Reader::open_last(folder.path()), Err(LogError::Empty { .. })));
+}

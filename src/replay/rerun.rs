@@ -41,6 +41,9 @@ pub enum RerunError {
     /// The configuration is of other feeds, gateways or instruments.
     #[error("the configuration's {0} are not those of the run, so its numbers mean other things")]
     Others(&'static str),
+    /// The strategy's parameters.
+    #[error(transparent)]
+    Params(#[from] engine::strategy::ParamError),
     /// The legs.
     #[error("`backtest`: {0}")]
     Latency(#[from] LatencyError),
@@ -90,7 +93,7 @@ pub fn rerun<S: Strategy, W: Watch<S>>(
         venue,
         feeds: engine.feeds,
         opened: vec![false; engine.gateways],
-        engine: Engine::new(&engine, strategy),
+        engine: Engine::new(&engine, strategy).with_params(config.params.read_by::<S>()?),
         out: Outbox::default(),
         watch,
         kept,

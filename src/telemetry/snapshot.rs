@@ -210,7 +210,7 @@ pub struct Snapshot {
     pub pid: u64,
     /// What its orders reach: `test`, `paper` or `live`.
     pub mode: &'static str,
-    /// Whether that process is alive.
+    /// Whether that process runs: it is there, is no zombie, and is the one that began then.
     pub alive: bool,
     /// When it started, ns since the Unix epoch.
     pub started_ns: u64,
@@ -337,7 +337,7 @@ impl Viewer {
             name: self.name(6),
             pid,
             mode: self.mode(),
-            alive: PathBuf::from(format!("/proc/{pid}")).exists(),
+            alive: self.is_alive(),
             started_ns: self.region.started_ns(),
             run: self.run(),
             agents: (0..l.shape.agents)
@@ -372,6 +372,14 @@ impl Viewer {
     pub fn mode(&self) -> &'static str {
         let code = self.word(self.layout.control().at + counters::control::mode);
         usize::try_from(code).ok().and_then(|code| Stage::WORDS.get(code).copied()).unwrap_or("unknown")
+    }
+
+    /// Whether the process that wrote it still runs. One that has ended and was not asked for by its parent (a zombie) still has its place in `/proc`, and another may have
+    /// been given its number: neither is it.
+    fn is_alive(&self) -> bool {
+        let (pid, started) = self.process();
+        // 0: the host did not say when it was started.
+        pid > 0 && crate::host::started_ticks(pid).is_some_and(|ticks| started == 0 || ticks == started)
     }
 
     /// Tokens left to the engine, for the cold thread that grants them.

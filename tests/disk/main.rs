@@ -26,7 +26,8 @@ use colo::journal::{Record, RunDir};
 use model::{CommandKind, Control, HaltReason};
 use program::desk::Desk;
 use program::json::Report;
-use program::{COLO, Program, colo, skipped, until};
+use program::ledger::{CONTROL, Ledger};
+use program::{COLO, Program, skipped, until};
 use ringbuf::log::Reader;
 use serde_json::Value;
 use trace::Trace;
@@ -83,14 +84,6 @@ impl Drop for Traced {
             let _ = Command::new("kill").args(["-KILL", pid]).status();
         }
     }
-}
-
-/// What the venue's ledger says of the account.
-#[derive(Clone, Copy, Debug)]
-struct Ledger {
-    live: u64,
-    /// New orders and replaces that came, taken or refused.
-    came: u64,
 }
 
 /// The journal of a run, followed from outside.
@@ -150,7 +143,7 @@ impl Bench {
         let desk = Desk::new();
         let rate = "messages_per_second = 8000";
         let venue = desk.venue().replace("messages_per_second = 2000", rate);
-        let venue = desk.start_venue(&format!("control = \"venue.sock\"\n{venue}"));
+        let venue = desk.start_venue(&format!("{CONTROL}{venue}"));
         // A segment is full within seconds; one of a disk that stands still has to take all that comes meanwhile.
         let mib = if kind == Kind::Stall { 16 } else { 1 };
         let config = format!(
@@ -158,17 +151,6 @@ impl Bench {
             desk.core()
         );
         Bench { desk, venue, config, seed, kind }
-    }
-
-    fn ledger(&self) -> Ledger {
-        let socket = self.desk.file("venue.sock");
-        let words =
-            ["exchange".as_ref(), "ctl".as_ref(), "--socket".as_ref(), socket.as_os_str(), "status".as_ref()];
-        let ended = colo(words).exits(0);
-        let json = ended.stdout.strip_prefix("ok ").unwrap_or_else(|| panic!("{ended:#?}"));
-        let answer = Report(serde_json::from_str(json).unwrap_or_else(|e| panic!("{e}: {json}")));
-        let of = |key: &str| answer.count(&format!("/accounts/0/{key}"));
-        Ledger { live: of("live_orders"), came: of("accepted") + of("rejected") + of("replaced") }
     }
 
     /// Starts the core on a disk that goes bad.
@@ -197,7 +179,7 @@ impl Bench {
     /// The one thing that holds at any moment: an order is in the journal before it leaves.
     #[track_caller]
     fn holds(&self, journal: &mut Follow) {
-        let Ledger { came, .. } = self.ledger();
+        let Ledger { came, .. } = self.desk.ledger();
         journal.go_on();
         let (seed, kind, sent) = (self.seed, self.kind, journal.sent);
         assert!(
@@ -281,7 +263,7 @@ impl Bench {
         let ended = core.end();
         self.holds(&mut journal);
         assert_eq!(journal.behind, [""; 0], "SEED={seed} {kind:?}: behind the halt");
-        let left = until("the venue to have heard all", || Some(self.ledger()).filter(|l| l.live == 0));
+        let left = until("the venue to have heard all", || Some(self.desk.ledger()).filter(|l| l.live == 0));
         assert!(left.came <= journal.sent, "SEED={seed} {kind:?}: {left:?} {}", journal.sent);
         assert!(!ended.stderr.contains("panicked"), "SEED={seed} {kind:?}: {}", ended.stderr);
 

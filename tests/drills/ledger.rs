@@ -7,7 +7,7 @@ use colo::journal::Record;
 use model::{CommandKind, ReportKind, Side};
 use ringbuf::log;
 
-use crate::program::colo;
+use crate::program;
 use crate::program::desk::Desk;
 use crate::program::json::Report;
 
@@ -23,24 +23,11 @@ pub struct Ledger {
 }
 
 /// Asks the venue.
+#[track_caller]
 pub fn ask(desk: &Desk) -> Ledger {
-    let answer = Report(command(desk, &["status"]));
-    let of = |key: &str| answer.count(&format!("/accounts/0/{key}"));
-    Ledger {
-        live: of("live_orders"),
-        came: of("accepted") + of("rejected") + of("replaced"),
-        logins: answer.count("/counts/logins"),
-    }
-}
-
-/// A person's command to the venue.
-pub fn command(desk: &Desk, words: &[&str]) -> serde_json::Value {
-    let socket = desk.file("venue.sock");
-    let mut line = vec!["exchange".into(), "ctl".into(), "--socket".into(), socket.into_os_string()];
-    line.extend(words.iter().map(Into::into));
-    let ended = colo(line).exits(0);
-    let json = ended.stdout.strip_prefix("ok ").unwrap_or_else(|| panic!("{ended:#?}"));
-    serde_json::from_str(json).unwrap_or_else(|e| panic!("{e}: {json}"))
+    let answer = Report(desk.command_venue(&["status"]));
+    let orders = program::ledger::Ledger::of(&answer);
+    Ledger { live: orders.live, came: orders.came, logins: answer.count("/counts/logins") }
 }
 
 /// The records of a run's journal.

@@ -182,7 +182,7 @@ fn market_of_a_venue() {
     for (verb, reason) in [("halt", "halted"), ("pause", "paused"), ("quote", "quotation_only")] {
         // A pause of the bands' own may stand just now, and the day may be over.
         status(&mut core, "trading", &|s| s.at("/instruments/0/validity") == "valid");
-        ledger::command(&desk, &[verb, "AAPL"]);
+        desk.command_venue(&[verb, "AAPL"]);
         let seen = status(&mut core, verb, &|s| {
             s.at("/instruments/0/reason") == reason || s.at("/instruments/0/reason") == "halted"
         });
@@ -190,7 +190,7 @@ fn market_of_a_venue() {
         let from = seen.count("/engine/refusals");
         status(&mut core, "refusals", &|s| s.count("/engine/refusals") > from + 300);
         assert_eq!(ledger::ask(&desk).came, before, "{verb}: orders into an instrument that does not trade");
-        ledger::command(&desk, &["resume", "AAPL"]);
+        desk.command_venue(&["resume", "AAPL"]);
         halts += 1;
     }
     let closed = status(&mut core, "the close", &|s| s.at("/instruments/0/validity") == "closed");

@@ -25,7 +25,8 @@ use std::io::ErrorKind;
 
 use program::desk::Desk;
 use program::json::Report;
-use program::{Program, colo, skipped, until};
+use program::ledger::{CONTROL, Ledger};
+use program::{Program, skipped, until};
 use serde_json::Value;
 use tracer::Tracer;
 
@@ -41,15 +42,6 @@ fn rounds() -> usize {
 /// Rounds of a story that takes seconds each.
 fn few() -> usize {
     rounds().div_ceil(10)
-}
-
-/// What the venue's ledger says of the account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Ledger {
-    /// Orders alive.
-    live: u64,
-    /// New orders and replaces that came, taken or refused.
-    came: u64,
 }
 
 /// A venue, and cores that trade there one after the other.
@@ -68,8 +60,7 @@ impl Bench {
 
     fn over(desk: Desk, core: String, venue: &str) -> Bench {
         // A connection that ends leaves its orders: whoever is to be rid of them has to cancel them.
-        let venue =
-            desk.start_venue(&format!("control = \"venue.sock\"\ncancel_on_disconnect = false\n{venue}"));
+        let venue = desk.start_venue(&format!("{CONTROL}cancel_on_disconnect = false\n{venue}"));
         let config = format!("{core}\n[watchdog]\nlate_ms = 300\ncut_off_ms = 1500\ngrace_ms = 300\n");
         Bench { desk, venue, config }
     }
@@ -82,22 +73,11 @@ impl Bench {
 
     /// As many orders as have come when no more do: what a core that is gone has said may still be on its way.
     fn settled(&self) -> u64 {
-        let mut last = self.ledger().came;
+        let mut last = self.desk.ledger().came;
         until("the last of its orders", || {
-            let came = self.ledger().came;
+            let came = self.desk.ledger().came;
             (std::mem::replace(&mut last, came) == came).then_some(came)
         })
-    }
-
-    fn ledger(&self) -> Ledger {
-        let socket = self.desk.file("venue.sock");
-        let words =
-            ["exchange".as_ref(), "ctl".as_ref(), "--socket".as_ref(), socket.as_os_str(), "status".as_ref()];
-        let ended = colo(words).exits(0);
-        let json = ended.stdout.strip_prefix("ok ").unwrap_or_else(|| panic!("{ended:#?}"));
-        let answer = Report(serde_json::from_str(json).unwrap_or_else(|e| panic!("{e}: {json}")));
-        let of = |key: &str| answer.count(&format!("/accounts/0/{key}"));
-        Ledger { live: of("live_orders"), came: of("accepted") + of("rejected") + of("replaced") }
     }
 
     fn start(&self) -> Program {
@@ -119,10 +99,10 @@ impl Bench {
             });
             self.desk.ctl("resume").exits(0);
         }
-        let before = self.ledger().came;
+        let before = self.desk.ledger().came;
         self.desk.until_status("trading", core, |s| s.count("/engine/new_orders") > 0);
         until("orders at the venue", || {
-            let ledger = self.ledger();
+            let ledger = self.desk.ledger();
             (ledger.came > before + 2 && ledger.live > 0).then_some(())
         });
     }
@@ -140,7 +120,7 @@ impl Bench {
         });
         let from = heard(&first);
         self.desk.until_status("the market", core, |s| heard(s) > from + HEARD);
-        let after = self.ledger();
+        let after = self.desk.ledger();
         match (after.live, after.came - before.came) {
             (0, 0) => Ok(()),
             (live, came) => Err(format!("{came} orders came after the kill, {live} live")),
@@ -168,10 +148,10 @@ fn a_busy_core_is_killed_and_nothing_comes_after_it() {
         bench.trading(&mut core);
         let answer = Report::of(&bench.desk.ctl_with("kill", &["--json"]).exits(0));
         // The command has returned: from here on nothing may come.
-        let at_once = bench.ledger();
+        let at_once = bench.desk.ledger();
         assert_eq!(at_once.live, 0, "round {round}: alive though confirmed flat: {answer:?}");
         bench.keeps_quiet(&mut core, at_once).unwrap_or_else(|what| panic!("round {round}: {what}"));
-        assert_eq!(bench.ledger(), at_once, "round {round}");
+        assert_eq!(bench.desk.ledger(), at_once, "round {round}");
         last_us.push(answer.count("/kill/last_order_after_ns") / 1_000);
         flat_us.push(answer.count("/kill/flat_after_ns") / 1_000);
         if round % 5 == 1 {
@@ -212,7 +192,7 @@ fn the_judge_sees_a_core_that_does_not_heed_the_latch() {
     core.kill();
     // As a core would start that ignores it. The venue has switched entry off, so its orders are refused there; they have come all the same.
     fs::remove_file(bench.desk.journals().join("killed")).expect("a latch");
-    let before = bench.ledger();
+    let before = bench.desk.ledger();
     let mut core = bench.start();
     let verdict = bench.keeps_quiet(&mut core, before);
     core.kill();
@@ -226,7 +206,7 @@ fn judged(bench: &Bench, watchdog: Program, came: u64) -> Value {
     let ended = watchdog.end();
     let figures = Report::of(&ended);
     assert_eq!(ended.code, Some(1), "{ended:#?}");
-    let ledger = bench.ledger();
+    let ledger = bench.desk.ledger();
     assert_eq!(ledger.live, 0, "{ended:#?}");
     assert_eq!(ledger.came, came, "the rescue sends nothing new: {ended:#?}");
     assert!(bench.is_latched(), "{ended:#?}");
@@ -262,7 +242,7 @@ fn stops(what: &str, mut stop: impl FnMut(&mut Program) -> bool) -> String {
         canceled += figures["canceled"].as_u64().unwrap_or(0);
         all.push(figures);
         core.end();
-        let before = bench.ledger();
+        let before = bench.desk.ledger();
         let mut core = bench.start();
         bench
             .keeps_quiet(&mut core, before)

@@ -48,7 +48,7 @@ fn kill_and_rescue(protocol: &str) -> String {
     let mut core = bench.start();
     bench.trading(&mut core);
     let answer = Report::of(&bench.desk.ctl_with("kill", &["--json"]).exits(0));
-    let at_once = bench.ledger();
+    let at_once = bench.desk.ledger();
     assert_eq!(at_once.live, 0, "{protocol}: {answer:?}");
     bench.keeps_quiet(&mut core, at_once).unwrap_or_else(|what| panic!("{protocol}: {what}"));
     // Released, it trades again; then it dies, and is cleaned up after by hand.

@@ -8,6 +8,7 @@
 
 pub mod desk;
 pub mod json;
+pub mod ledger;
 pub mod own_crate;
 
 use std::fs::{self, File};

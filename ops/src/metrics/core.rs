@@ -6,6 +6,7 @@ use ringbuf::histogram::Snapshot as Counts;
 
 use super::exposition::{Exposition, Kind};
 use crate::life;
+use crate::limits;
 use crate::watch::Live;
 
 /// Adds them.
@@ -33,6 +34,10 @@ pub fn add(e: &mut Exposition, core: &str, now: Nanos, live: &Live) {
     }
     if let Some(r) = &s.risk {
         trading(e, core, r);
+    }
+    for l in limits::of(live) {
+        let labels = [("core", core), ("limit", &*l.name)];
+        gauge(e, "colo_limit_used_ratio", "ratio", "What is used of a limit", &labels, l.share());
     }
     s.instruments.iter().for_each(|i| instrument(e, core, i));
     transitions(e, core, s);

@@ -23,6 +23,7 @@ use crate::ship::POSTGRES_ENV;
 use crate::store::ask::Ask;
 use crate::store::postgres::Postgres;
 use crate::store::sqlite::Sqlite;
+use crate::store::tls::Reach;
 use crate::store::{StoreError, secret};
 
 /// What a report looks like.
@@ -53,6 +54,9 @@ pub struct Args {
     /// PostgreSQL, by the address in this file
     #[arg(long, value_name = "FILE", conflicts_with = "sqlite")]
     pub postgres_file: Option<PathBuf>,
+    /// Where the database may be.
+    #[command(flatten)]
+    pub reach: Reach,
     /// The day, in UTC; without it, the last one that the store has
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = Day::parse)]
     pub day: Option<Day>,
@@ -105,5 +109,5 @@ fn open(args: &Args) -> Result<Box<dyn Ask>, StoreError> {
     }
     let address = secret::read(args.postgres_file.as_deref(), POSTGRES_ENV)?;
     let address = address.ok_or_else(|| StoreError::refused(format!("{POSTGRES_ENV} is not set")))?;
-    Ok(Box::new(Postgres::new(&address)?))
+    Ok(Box::new(Postgres::new(&address, &args.reach)?))
 }

@@ -125,7 +125,7 @@ fn live_fields(value: &mut Value, w: &Watched, live: &Live, at_ms: u64) {
     value["pid"] = s.pid.into();
     value["started_ms"] = (s.started_ns / 1_000_000).into();
     value["risk"] = json!(s.risk);
-    value["limits"] = json!(limits::of(s));
+    value["limits"] = json!(limits::of(live));
     value["kill"] = s.engine["kill"].into();
     value["counts"] = json!({
         "orders": s.engine["new_orders"].saturating_add(s.engine["replaces"]),

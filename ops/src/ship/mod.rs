@@ -37,6 +37,7 @@ pub use trail::{Trail, TrailError, runs};
 use crate::store::jetstream::JetStream;
 use crate::store::postgres::Postgres;
 use crate::store::sqlite::Sqlite;
+use crate::store::tls::Reach;
 use crate::store::{Store, StoreError, secret};
 
 /// The environment's name for the database's address with its password ...
@@ -67,12 +68,15 @@ pub struct Args {
     /// PostgreSQL, by the address in this file
     #[arg(long, value_name = "FILE")]
     pub postgres_file: Option<PathBuf>,
-    /// NATS JetStream at this address; credentials (`user:password` or a token) from COLO_NATS_CREDENTIALS
+    /// NATS JetStream at this address (`tls://` before it asks for TLS on this host too); credentials (`user:password` or a token) from COLO_NATS_CREDENTIALS
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub nats: Option<String>,
     /// Credentials of the bus from this file
     #[arg(long, value_name = "FILE", requires = "nats")]
     pub nats_file: Option<PathBuf>,
+    /// Where they may be.
+    #[command(flatten)]
+    pub reach: Reach,
     /// From one mark of P&L and best prices to the next, ms of the journal's time
     #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub grain_ms: u64,
@@ -103,11 +107,12 @@ fn stores(args: &Args) -> Result<Vec<Box<dyn Store + Send>>, StoreError> {
     if args.postgres || args.postgres_file.is_some() {
         let address = secret::read(args.postgres_file.as_deref(), POSTGRES_ENV)?;
         let address = address.ok_or_else(|| StoreError::refused(format!("{POSTGRES_ENV} is not set")))?;
-        stores.push(Box::new(Postgres::new(&address)?));
+        stores.push(Box::new(Postgres::new(&address, &args.reach)?));
     }
     if let Some(address) = &args.nats {
         let credentials = secret::read(args.nats_file.as_deref(), NATS_ENV)?;
-        stores.push(Box::new(JetStream::new(address, credentials, &args.journal.join("shipped-nats.json"))?));
+        let marker = args.journal.join("shipped-nats.json");
+        stores.push(Box::new(JetStream::new(address, credentials, &marker, &args.reach)?));
     }
     if let Some(file) =
         args.sqlite.clone().or_else(|| stores.is_empty().then(|| args.journal.join("store.db")))

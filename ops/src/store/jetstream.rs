@@ -19,9 +19,11 @@ use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{self, Context, stream};
 use async_nats::{ConnectErrorKind, ConnectOptions};
+use rustls::ClientConfig;
 use serde_json::{Map, Value, json};
 use tokio::runtime::{Builder, Runtime};
 
+use super::tls::{self, Reach};
 use super::{Batch, Cell, Ended, Place, Row, RunFacts, Store, StoreError};
 
 /// How long an answer is waited for.
@@ -77,6 +79,8 @@ pub struct JetStream {
     name: String,
     address: String,
     credentials: Option<String>,
+    /// Where it is encrypted.
+    tls: Option<ClientConfig>,
     marker: Marker,
     runtime: Runtime,
     context: Option<Context>,
@@ -86,24 +90,35 @@ pub struct JetStream {
 }
 
 impl JetStream {
-    /// A server by `host:port`; `credentials` are `user:password`, or a token. `marker` is a file of its own. Connects to nothing yet.
+    /// A server by `host:port`, or `tls://host:port`; `credentials` are `user:password`, or a token. `marker` is a file of its own. Connects to nothing yet.
+    ///
+    /// A server of this host is reached without TLS unless `tls://` asks for it, one elsewhere with it.
     ///
     /// # Errors
-    /// The address is not one of this host: what goes there is not encrypted.
-    pub fn new(address: &str, credentials: Option<String>, marker: &Path) -> Result<JetStream, StoreError> {
+    /// It is no address, or there is no authority to hold the server's certificate to.
+    pub fn new(
+        address: &str,
+        credentials: Option<String>,
+        marker: &Path,
+        reach: &Reach,
+    ) -> Result<JetStream, StoreError> {
+        let (asked, address) = match address.strip_prefix("tls://") {
+            Some(rest) => (Some(true), rest),
+            None => (None, address.strip_prefix("nats://").unwrap_or(address)),
+        };
         let (host, port) = address.rsplit_once(':').unwrap_or((address, "4222"));
-        let is_near = host == "localhost"
-            || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-        if !is_near || port.parse::<u16>().is_err() {
-            return Err(StoreError::refused(
-                "the bus is given as ADDRESS:PORT of this host; for one elsewhere run a leaf node here (docs/storage.md)",
-            ));
+        let is_host = !host.is_empty() && !host.contains(['/', '@', '?', ',', ' ']);
+        if !is_host || port.parse::<u16>().is_err() {
+            return Err(StoreError::refused("the bus is given as ADDRESS:PORT, or tls://ADDRESS:PORT"));
         }
+        let is_encrypted = reach.is_encrypted(tls::is_near(host), asked)?;
+        let tls = if is_encrypted { Some(reach.client()?) } else { None };
         let runtime = Builder::new_current_thread().enable_all().build().map_err(StoreError::refused)?;
         Ok(JetStream {
             name: format!("NATS {host}:{port}"),
             address: format!("{host}:{port}"),
             credentials,
+            tls,
             marker: Marker(marker.to_owned()),
             runtime,
             context: None,
@@ -125,6 +140,12 @@ impl JetStream {
         };
         // One that goes away is connected to anew by the next question: so it is known what it holds.
         let options = options.name("colo-monitor").connection_timeout(PATIENCE).max_reconnects(1);
+        // No server that this one names: it might be elsewhere.
+        let options = options.ignore_discovered_servers();
+        let options = match &self.tls {
+            Some(tls) => options.require_tls(true).tls_client_config(tls.clone()),
+            None => options,
+        };
         let address = &self.address;
         let context = self.runtime.block_on(within(async {
             let client = options.connect(address.as_str()).await.map_err(|e| {
@@ -292,13 +313,24 @@ mod tests {
     }
 
     #[test]
-    fn the_bus_is_one_of_this_host() {
+    fn an_address_is_one_and_elsewhere_means_tls() {
         let dir = tempfile::tempdir().unwrap();
-        let marker = dir.path().join("m");
-        assert!(JetStream::new("127.0.0.1:4222", None, &marker).is_ok());
-        assert!(JetStream::new("[::1]:4222", None, &marker).is_ok());
-        for bad in ["10.0.0.1:4222", "nats.example.org:4222", "127.0.0.1:x", ""] {
-            assert!(JetStream::new(bad, None, &marker).is_err(), "{bad:?}");
+        let of = |address: &str, reach: &Reach| JetStream::new(address, None, &dir.path().join("m"), reach);
+        let plain = Reach { plain: true, ..Reach::default() };
+        for (good, by_tls, allowed) in [
+            ("127.0.0.1:4222", false, false),
+            ("[::1]:4222", false, false),
+            ("tls://127.0.0.1:4222", true, true),
+            ("10.0.0.1:4222", true, false),
+            ("nats.example.org:4222", true, false),
+            ("tls://nats.example.org", true, true),
+        ] {
+            for (reach, encrypted) in [(&Reach::default(), by_tls), (&plain, allowed)] {
+                assert_eq!(of(good, reach).unwrap().tls.is_some(), encrypted, "{good} {reach:?}");
+            }
+        }
+        for bad in ["127.0.0.1:x", "", "tls://", "nats://u:p@127.0.0.1:4222", "127.0.0.1:1,10.0.0.1:2"] {
+            assert!(of(bad, &plain).is_err(), "{bad:?}");
         }
     }
 

@@ -11,6 +11,7 @@
 //! | `postgres` | binary COPY |
 //! | `timescale` | hypertables and continuous aggregates, where that extension is there |
 //! | `jetstream` | the rows as messages, for whoever wants them elsewhere |
+//! | `tls` | which connections are encrypted, and by whom a server is vouched for |
 //! | `ask` | questions to a store: the report's |
 //!
 //! Exactly once: the place in the journal changes in the transaction that adds the rows, and only from the place that the batch begins at. So a batch that was kept although its
@@ -23,6 +24,7 @@ pub mod secret;
 pub mod sqlite;
 pub mod tables;
 mod timescale;
+pub mod tls;
 
 use std::collections::BTreeMap;
 

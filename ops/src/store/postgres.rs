@@ -10,11 +10,13 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
-use tokio_postgres::config::Host;
+use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Client, Config, NoTls, Transaction};
+use tokio_postgres::{Client, Config, Transaction};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::tables::{ADDED, ORDERS};
+use super::tls::{self, Reach};
 use super::{Batch, Cell, Ended, Kind, Place, Row, RunFacts, Store, StoreError, Table, tables, timescale};
 
 mod migrations {
@@ -30,6 +32,8 @@ const MIGRATING: i64 = 0x636f_6c6f;
 pub struct Postgres {
     name: String,
     config: Config,
+    /// Used where the configuration requires it.
+    tls: MakeRustlsConnect,
     runtime: Runtime,
     client: Option<Client>,
     migrated: bool,
@@ -37,29 +41,32 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Takes an address with its password: `host=... port=... user=... dbname=... password=...`, or a URL. Connects to nothing yet.
+    /// Takes an address with its password: `host=... port=... user=... dbname=... password=... sslmode=...`, or a URL. Connects to nothing yet.
+    ///
+    /// A server of this host is reached without TLS unless `sslmode=require` asks for it, one elsewhere with it.
     ///
     /// # Errors
-    /// It is no address, or one of another host: that would send the password and every order in plain text.
-    pub fn new(address: &str) -> Result<Postgres, StoreError> {
+    /// It is no address, or one of another host that asks for no TLS; or there is no authority to hold its certificate to.
+    pub fn new(address: &str, reach: &Reach) -> Result<Postgres, StoreError> {
         // The parser's own words repeat what it was given.
         let mut config: Config = address.parse().map_err(|_| {
             StoreError::refused("the address of the database is not one: host=... user=... dbname=...")
         })?;
         let is_near = |h: &Host| match h {
             Host::Unix(_) => true,
-            Host::Tcp(name) => {
-                name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-            }
+            Host::Tcp(name) => tls::is_near(name),
         };
         if config.get_hosts().is_empty() {
             config.host("127.0.0.1");
         }
-        if !config.get_hosts().iter().all(is_near) {
-            return Err(StoreError::refused(
-                "the database is on another host, and what goes there is not encrypted: use a tunnel to a port of this host (docs/storage.md)",
-            ));
-        }
+        let asked = match config.get_ssl_mode() {
+            SslMode::Disable => Some(false),
+            SslMode::Require => Some(true),
+            _ => None,
+        };
+        let is_encrypted = reach.is_encrypted(config.get_hosts().iter().all(is_near), asked)?;
+        config.ssl_mode(if is_encrypted { SslMode::Require } else { SslMode::Disable });
+        let tls = MakeRustlsConnect::new(reach.client()?);
         config.connect_timeout(Duration::from_secs(5)).application_name("colo-monitor");
         let runtime = Builder::new_current_thread().enable_all().build().map_err(StoreError::refused)?;
         let at = config.get_hosts().first().map_or_else(String::new, |h| match h {
@@ -68,7 +75,7 @@ impl Postgres {
         });
         let port = config.get_ports().first().copied().unwrap_or(5432);
         let name = format!("PostgreSQL {at}:{port}/{}", config.get_dbname().unwrap_or_default());
-        Ok(Postgres { name, config, runtime, client: None, migrated: false, run_id: None })
+        Ok(Postgres { name, config, tls, runtime, client: None, migrated: false, run_id: None })
     }
 
     /// Connects where it is not.
@@ -77,9 +84,9 @@ impl Postgres {
             return Ok(());
         }
         self.client = None;
-        let (config, migrated) = (&self.config, self.migrated);
+        let (config, tls, migrated) = (&self.config, self.tls.clone(), self.migrated);
         let client = self.runtime.block_on(within(async {
-            let (mut client, connection) = config.connect(NoTls).await.map_err(failure)?;
+            let (mut client, connection) = config.connect(tls).await.map_err(failure)?;
             // Ends with the connection; why it ended is told by the question that found it gone.
             tokio::spawn(async move {
                 let _ = connection.await;
@@ -283,21 +290,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_of_this_host_and_its_password_in_no_message() {
+    fn an_address_is_of_this_host_or_encrypted_and_its_password_in_no_message() {
         for near in [
             "host=127.0.0.1 user=u password=hunter2",
             "host=/run/postgresql user=u",
             "postgres://u:hunter2@localhost:5433/colo",
+            // Elsewhere: by TLS.
+            "host=10.0.0.1 user=u password=hunter2",
+            "postgres://u:hunter2@db.example.org/x?sslmode=require",
         ] {
-            let store = Postgres::new(near).unwrap();
+            let store = Postgres::new(near, &Reach::default()).unwrap();
             assert!(!store.name().contains("hunter2"), "{}", store.name());
         }
         for bad in [
-            "host=10.0.0.1 user=u password=hunter2",
-            "postgres://u:hunter2@db.example.org/x",
+            "host=10.0.0.1 user=u password=hunter2 sslmode=disable",
+            "host=127.0.0.1,10.0.0.1 user=u password=hunter2 sslmode=disable",
+            "postgres://u:hunter2@db.example.org/x?sslmode=disable",
             "password=hunter2 nonsense",
         ] {
-            let refused = Postgres::new(bad).err().expect("refused").to_string();
+            let refused = Postgres::new(bad, &Reach::default()).err().expect("refused").to_string();
             assert!(!refused.contains("hunter2"), "{refused}");
         }
     }

@@ -2,6 +2,7 @@
 //! so a question is the same on both.
 
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 /// A day, ns: the span of a chunk.
 const CHUNK_NS: i64 = 86_400_000_000_000;
@@ -32,12 +33,9 @@ pub(super) const BY_MINUTE: [(&str, &str); 3] = [
 /// # Errors
 /// The server's.
 pub(super) async fn prepare(client: &Client) -> Result<(), tokio_postgres::Error> {
-    let there =
-        client.query_opt("SELECT 1 FROM pg_available_extensions WHERE name = 'timescaledb'", &[]).await?;
-    if there.is_none() {
+    if !is_there(client).await? {
         return views(client).await;
     }
-    client.batch_execute("CREATE EXTENSION IF NOT EXISTS timescaledb").await?;
     client
         .batch_execute(
             "CREATE OR REPLACE FUNCTION colo_now_ns() RETURNS BIGINT LANGUAGE SQL STABLE AS \
@@ -58,19 +56,35 @@ pub(super) async fn prepare(client: &Client) -> Result<(), tokio_postgres::Error
     for (name, select) in BY_MINUTE {
         let known = client.query_opt("SELECT 1 FROM pg_class WHERE relname = $1", &[&name]).await?;
         if known.is_none() {
+            // What the server has not aggregated yet it adds when it is asked (not its default), and it goes back without end: a journal may be shipped days late.
             let select = select.replace("{bucket}", "time_bucket(60000000000::bigint, time_ns)");
             let made = format!(
-                "CREATE MATERIALIZED VIEW {name} WITH (timescaledb.continuous) AS SELECT {select} WITH NO DATA"
+                "CREATE MATERIALIZED VIEW {name} WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS SELECT {select} WITH NO DATA"
             );
             client.batch_execute(&made).await?;
             let policy = format!(
-                "SELECT add_continuous_aggregate_policy('{name}', start_offset => {CHUNK_NS}::bigint, end_offset => 60000000000::bigint, \
+                "SELECT add_continuous_aggregate_policy('{name}', start_offset => NULL::bigint, end_offset => 60000000000::bigint, \
                  schedule_interval => INTERVAL '1 minute', if_not_exists => TRUE)"
             );
             client.batch_execute(&policy).await?;
         }
     }
     Ok(())
+}
+
+/// Whether this database has the extension. One that the server has and this database has not is made where our role may; only a superuser may by itself.
+async fn is_there(client: &Client) -> Result<bool, tokio_postgres::Error> {
+    let offered =
+        "SELECT installed_version IS NOT NULL FROM pg_available_extensions WHERE name = 'timescaledb'";
+    match client.query_opt(offered, &[]).await? {
+        None => Ok(false),
+        Some(row) if row.get(0) => Ok(true),
+        Some(_) => match client.batch_execute("CREATE EXTENSION IF NOT EXISTS timescaledb").await {
+            Ok(()) => Ok(true),
+            Err(e) if e.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Ok(false),
+            Err(e) => Err(e),
+        },
+    }
 }
 
 /// An aggregate as any server takes it.

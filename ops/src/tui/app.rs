@@ -18,6 +18,7 @@ use colo::telemetry::FOLDER;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::find::{self, CORES_MAX};
+use crate::receipts::Receipts;
 use crate::watch::{Watched, read};
 
 /// Letters of a filter.
@@ -78,6 +79,8 @@ pub struct App {
     pub has_help: bool,
     /// Rows scrolled by.
     pub scroll: usize,
+    /// What the last orders of the core that is shown took, where they are shown.
+    pub receipts: Receipts,
     done: bool,
 }
 
@@ -100,6 +103,7 @@ impl App {
             is_paused: false,
             has_help: false,
             scroll: 0,
+            receipts: Receipts::default(),
             done: false,
         }
     }
@@ -126,6 +130,17 @@ impl App {
     pub fn look(&mut self) {
         if !self.is_paused {
             self.cores.iter_mut().for_each(Watched::look);
+            self.look_at_orders();
+        }
+    }
+
+    /// Reads the journal on, where what it says of single orders is shown.
+    fn look_at_orders(&mut self) {
+        let live = self.cores.get(self.chosen).and_then(|w| w.last.live());
+        if self.view == View::Orders
+            && let Some(run) = live.and_then(|l| l.snapshot.run.as_deref())
+        {
+            self.receipts.look(run);
         }
     }
 
@@ -188,6 +203,7 @@ impl App {
 
     fn show(&mut self, view: View) {
         (self.view, self.scroll) = (view, 0);
+        self.look_at_orders();
     }
 
     fn turn_view(&mut self, by: usize) {
@@ -198,6 +214,8 @@ impl App {
     fn turn_core(&mut self, by: usize) {
         if !self.cores.is_empty() {
             (self.chosen, self.scroll) = ((self.chosen + by) % self.cores.len(), 0);
+            // Nothing of the core before is shown as if it were of this one.
+            self.look_at_orders();
         }
     }
 

@@ -1,12 +1,12 @@
 //! Lists: agents and rings, feeds, sessions, books, orders with the tape, events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use colo::telemetry::snapshot::{Instrument, OpenOrder};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Paragraph, Row, Table};
+use ratatui::widgets::{Paragraph, Row, Sparkline, Table};
 
 use super::app::App;
 use super::theme::Theme;
@@ -257,11 +257,39 @@ pub fn orders(frame: &mut Frame<'_>, area: Rect, app: &App, w: &Watched, live: &
         "STATE".into(),
     ];
     let widths = columns([12, 9, 5, 8, 12, 9, 15]);
-    let [above, below] =
-        Layout::vertical([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(area);
+    let took = app.receipts.took();
+    let curve = if took.is_empty() { 0 } else { CURVE };
+    let [above, times, below] =
+        Layout::vertical([Constraint::Fill(1), Constraint::Length(curve), Constraint::Fill(1)]).areas(area);
+    draw_times(frame, times, took, theme);
     let table = Table::new(rows.into_iter().skip(app.scroll).map(Row::new), widths);
     frame.render_widget(table.header(Row::new(titles).style(theme.title())), above);
     draw_lines(frame, below, "TAPE, the newest first", Kind::Tape, app, w, theme);
+}
+
+/// Rows of [`draw_times`]: a line of words, and two of bars.
+const CURVE: u16 = 3;
+
+/// What each of the last orders took: a bar an order, the newest at the right.
+fn draw_times(frame: &mut Frame<'_>, area: Rect, took: &VecDeque<u64>, theme: Theme) {
+    let shown: Vec<u64> =
+        took.iter().skip(took.len().saturating_sub(usize::from(area.width))).copied().collect();
+    let Some(last) = shown.last() else { return };
+    let mut sorted = shown.clone();
+    sorted.sort_unstable();
+    let (p50, largest) = (sorted[sorted.len() / 2], sorted[sorted.len() - 1]);
+    let told = format!(
+        "PACKET TO SOCKET  last {}: p50 {}, largest {}, newest {}",
+        shown.len(),
+        span(Nanos(p50)),
+        span(Nanos(largest)),
+        span(Nanos(*last))
+    );
+    let [words, bars] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
+    frame.render_widget(Line::styled(told, theme.title()), words);
+    // One that took very long would leave nothing of the others: its bar is full all the same.
+    let most = p50.saturating_mul(4).min(largest).max(1);
+    frame.render_widget(Sparkline::default().data(shown).max(most).style(theme.good()), bars);
 }
 
 /// What happened.

@@ -20,11 +20,21 @@ use model::Nanos;
 /// Alerts shown; the first line says how many there are.
 const ALERTS_MAX: usize = 4;
 
+/// Columns of a limit's name.
+const NAME_MAX: usize = 26;
+/// From so many rows on there is room for more limits ...
+const LARGE: u16 = 30;
+/// ... than these, the fullest of all, ...
+const LIMITS_SMALL: usize = 3;
+/// ... up to these.
+const LIMITS_LARGE: usize = 8;
+
 /// Draws it.
 pub fn draw(frame: &mut Frame<'_>, area: Rect, w: &Watched, live: &Live, theme: Theme) {
     let s = &live.snapshot;
     let alerts = alert_lines(w, theme);
-    let limits = limits::of(s);
+    let room = if area.height < LARGE { LIMITS_SMALL } else { LIMITS_LARGE };
+    let limits = limits::fullest(limits::of(live), room);
     let (feeds, ports) = (s.feeds.len().min(4), s.gateways.len().min(4));
     let [told, bars, middle, feed_rows, port_rows, rest] = Layout::vertical([
         Constraint::Length(alerts.len() as u16),
@@ -70,11 +80,12 @@ fn alert_lines(w: &Watched, theme: Theme) -> Vec<Line<'static>> {
 /// A bar a limit, in characters that every terminal has.
 fn draw_limits(frame: &mut Frame<'_>, area: Rect, limits: &[Limit], theme: Theme) {
     const BAR: usize = 30;
+    let width = limits.iter().map(|l| l.name.len() + 1).max().unwrap_or(0).clamp(12, NAME_MAX);
     let line = |l: &Limit| {
         let filled = ((l.share() * BAR as f64).ceil() as usize).min(BAR);
         let number = |v: f64| if l.unit == "USD" { usd(v) } else { short(v as u64) };
         Line::from(vec![
-            Span::raw(format!("{:<12}[", l.name)),
+            Span::raw(format!("{:<width$.width$}[", l.name)),
             Span::styled("#".repeat(filled), theme.share(l.share())),
             Span::raw(format!("{}] ", ".".repeat(BAR - filled))),
             Span::styled(format!("{:>3.0} %", l.share().min(9.99) * 100.0), theme.share(l.share())),

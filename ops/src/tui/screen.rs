@@ -69,27 +69,50 @@ fn told(frame: &mut Frame<'_>, area: Rect, sentence: &str, style: Style) {
 fn draw_head(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
     let Some(w) = app.core() else { return };
     let clock = time_of_day(w.last.at);
-    let mut spans = vec![Span::styled(format!("colo {}", w.name), theme.title())];
-    match &w.last.found {
-        Ok(live) => spans.extend(trading(w, live, theme)),
-        Err(down) => spans.push(Span::styled(format!("  DOWN ({})", down.word()), theme.bad())),
-    }
     let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(13)]).areas(area);
-    frame.render_widget(Line::from(spans), left);
+    let name = Span::styled(format!("colo {}", w.name), theme.title());
+    let line = match &w.last.found {
+        Ok(live) => fitting(name, trading(w, live, theme), left.width),
+        Err(down) => Line::from(vec![name, Span::styled(format!("  DOWN ({})", down.word()), theme.bad())]),
+    };
+    frame.render_widget(line, left);
     frame.render_widget(Line::from(clock).right_aligned(), right);
 }
 
-fn trading(w: &Watched, live: &Live, theme: Theme) -> Vec<Span<'static>> {
+/// The parts of the head, by how much they are missed.
+type Parts = [(u8, Vec<Span<'static>>); 4];
+
+/// As many parts as fit, the least missed left out first: half a number would be another number.
+fn fitting(name: Span<'static>, mut parts: Parts, width: u16) -> Line<'static> {
+    for least in 1..=u8::MAX {
+        let line: Line<'static> =
+            std::iter::once(name.clone()).chain(parts.iter().flat_map(|(_, p)| p.iter().cloned())).collect();
+        if line.width() <= usize::from(width) || parts.iter().all(|(_, p)| p.is_empty()) {
+            return line;
+        }
+        parts.iter_mut().filter(|(missed, _)| *missed == least).for_each(|(_, p)| p.clear());
+    }
+    Line::from(name)
+}
+
+fn trading(w: &Watched, live: &Live, theme: Theme) -> Parts {
     let s = &live.snapshot;
     let up = span(w.last.at.since(Nanos(s.started_ns)));
-    let Some(r) = &s.risk else { return vec![Span::raw("  being written, look again")] };
+    let since =
+        [(1, vec![Span::raw(format!("  pid {}", s.pid))]), (2, vec![Span::raw(format!("  up {up}"))])];
+    let [pid, up] = since;
+    let Some(r) = &s.risk else {
+        return [pid, up, (4, vec![Span::raw("  being written, look again")]), (3, Vec::new())];
+    };
     let words = state_words(s).unwrap_or_default();
     let style = if words == "trading enabled" { theme.good() } else { theme.bad() };
-    vec![
-        Span::raw(format!("{}  pid {}  up {up}  ", if s.mode == "paper" { "  ON PAPER" } else { "" }, s.pid)),
-        Span::styled(words, style),
-        Span::raw("  P&L "),
-        Span::styled(format!("{} USD", usd(r.pnl)), theme.sign(r.pnl)),
+    let pnl = Span::styled(format!("{} USD", usd(r.pnl)), theme.sign(r.pnl));
+    let paper = Span::raw(if s.mode == "paper" { "  ON PAPER" } else { "" });
+    [
+        pid,
+        up,
+        (4, vec![paper, Span::raw("  "), Span::styled(words, style)]),
+        (3, vec![Span::raw("  P&L "), pnl]),
     ]
 }
 
@@ -188,9 +211,27 @@ mod tests {
         for (width, height) in [(80, 24), (120, 40)] {
             for (k, view) in View::ALL.iter().enumerate() {
                 let mut app = App::of(vec![watched()]);
+                app.receipts =
+                    crate::receipts::tests::of((0..200).map(|k| 2_000 + k * 37 % 900 + k / 50 * 400));
                 app.key(KeyEvent::from(KeyCode::Char(char::from(b'1' + k as u8))));
                 let text = shown(&app, width, height, Theme::new(true));
                 insta::assert_snapshot!(format!("{}_{width}x{height}", view.title().to_lowercase()), text);
+            }
+        }
+    }
+
+    #[test]
+    fn no_number_of_the_head_is_cut() {
+        for pnl in [2.5, -9_520.88, -123_456_789.0] {
+            let mut s = specimen::trading();
+            s.name = "n".repeat(32);
+            (s.pid, s.risk.as_mut().unwrap().pnl) = (4_194_304, pnl);
+            let app = App::of(vec![Watched::of(specimen::reading(s))]);
+            for width in 40..=120 {
+                let head = shown(&app, width, 24, Theme::new(true)).lines().next().unwrap().to_owned();
+                assert!(!head.contains("P&L") || head.contains(&format!("{} USD", usd(pnl))), "{head}");
+                assert!(!head.contains("pid") || head.contains("pid 4194304  up"), "{head}");
+                assert!(width < 70 || head.contains("trading enabled"), "{head}");
             }
         }
     }

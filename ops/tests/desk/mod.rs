@@ -4,11 +4,18 @@
 //! time: [`until`] looks again and again, for more looks than a working program needs.
 #![allow(dead_code)] // each test crate uses its part
 
+#[path = "../../../tests/browser/mod.rs"]
+pub mod browser;
 pub mod endpoint;
+pub mod notifier;
+pub mod prometheus;
+pub mod services;
+pub mod venue;
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -118,7 +125,7 @@ impl Core {
 }
 
 /// `colo` with this command line.
-fn colo(line: &[&str]) -> Command {
+pub fn colo(line: &[&str]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["--exact", "desk::colo_process", "--nocapture"])
@@ -146,8 +153,13 @@ pub struct Server {
 impl Server {
     /// Starts it and waits until it says where it listens.
     pub fn start(args: &[&str]) -> Server {
+        Server::each(200, args)
+    }
+
+    /// The same, which looks each time that so many ms have passed.
+    pub fn each(ms: u32, args: &[&str]) -> Server {
         let mut child = Command::new(MONITOR)
-            .args(["serve", "--listen", "127.0.0.1:0", "--every-ms", "200"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--every-ms", &ms.to_string()])
             .args(args)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
@@ -206,7 +218,15 @@ pub fn say(line: &str) {
     eprintln!("{line}");
 }
 
+/// Writes a file that only its owner may read.
+pub fn secret(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let file = folder.join(name);
+    std::fs::write(&file, text).unwrap();
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+    file
+}
+
 /// A file of this repository.
-pub fn repository(path: &str) -> std::path::PathBuf {
+pub fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }

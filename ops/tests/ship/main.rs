@@ -2,11 +2,13 @@
 //!
 //! `COLO_SHIP_KILLS=n` kills n times (6 by default); `COLO_REQUIRE_SERVICES=1` makes a service that is not installed a failure.
 
+mod encrypted;
 mod journal;
 mod questions;
 #[path = "../../../tests/replay_cli/run.rs"]
 #[expect(dead_code, reason = "made for the tests of replay, which use all of it")]
 mod run;
+#[path = "../desk/services.rs"]
 mod services;
 
 use std::collections::BTreeMap;
@@ -20,6 +22,7 @@ use ops::store::ask::Ask;
 use ops::store::postgres::Postgres;
 use ops::store::sqlite::Sqlite;
 use ops::store::tables::{ADDED, ORDERS};
+use ops::store::tls::Reach;
 
 const MONITOR: &str = env!("CARGO_BIN_EXE_colo-monitor");
 /// How long a shipper may take to get on.
@@ -302,7 +305,7 @@ fn a_database_that_is_killed_keeps_each_row_once() {
     let Some((mut server, address)) = services::postgres(dir.path()) else { return };
     let folder = dir.path().join("replayed");
     let text = std::fs::read_to_string(&address).unwrap();
-    let mut asked = Postgres::new(&text).unwrap();
+    let mut asked = Postgres::new(&text, &Reach::default()).unwrap();
     let (mut shipper, mut database) = (0, 0);
     let place = || place_of(&mut asked);
     let (one, two) = storm(&folder, vec!["--postgres-file".into(), address.clone()], place, |k, s| {
@@ -319,10 +322,12 @@ fn a_database_that_is_killed_keeps_each_row_once() {
     assert!(one != two && shipper > 0 && database > 0);
     let straight = dir.path().join("straight.db");
     ship_once(&folder, &straight);
-    same(&of_file(&straight), &everything(&mut Postgres::new(&text).unwrap()));
+    let mut there = Postgres::new(&text, &Reach::default()).unwrap();
+    same(&of_file(&straight), &everything(&mut there));
+    questions::of_the_documentation_are_understood(&mut there);
     eprintln!("PostgreSQL: database killed {database} times, shipper {shipper}");
     columns_are_those_of_the_code(
-        &mut Postgres::new(&text).unwrap(),
+        &mut there,
         "SELECT CAST(column_name AS TEXT), CAST(data_type AS TEXT) FROM information_schema.columns WHERE CAST(table_name AS TEXT) = $1 ORDER BY ordinal_position",
     );
 }
@@ -534,10 +539,10 @@ fn what_cannot_be_is_a_sentence_and_no_secret_is_in_it() {
     for (args, says) in [
         (vec!["ship", "--journal", absent.to_str().unwrap()], "no such folder"),
         (vec!["ship", "--journal", journal, "--postgres", "--once"], "another host"),
-        (vec!["ship", "--journal", journal, "--nats", "10.1.1.1:4222"], "this host"),
+        (vec!["ship", "--journal", journal, "--nats", "nats://me:hunter2@10.1.1.1:4222"], "ADDRESS:PORT"),
         (vec!["report", "--sqlite", absent.to_str().unwrap()], "no such file"),
     ] {
-        let done = run(&args, "host=10.0.0.1 password=hunter2");
+        let done = run(&args, "host=10.0.0.1 password=hunter2 sslmode=disable");
         let said = String::from_utf8(done.stderr).unwrap();
         assert_eq!(done.status.code(), Some(1), "{args:?}: {said}");
         assert!(said.contains(says) && !said.contains("hunter2") && said.lines().count() == 1, "{said}");

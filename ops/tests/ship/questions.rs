@@ -12,6 +12,14 @@ fn questions(text: &str) -> Vec<&str> {
     text.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
 }
 
+/// What the documentation asks, a server takes as it stands there (that it means the same by it, the other store shows).
+pub fn of_the_documentation_are_understood(store: &mut dyn Ask) {
+    for sql in questions(include_str!("../../../docs/storage.md")) {
+        let plan = store.rows(&format!("EXPLAIN {sql}"), &[]).unwrap_or_else(|e| panic!("{sql}\n{e}"));
+        assert!(!plan.is_empty(), "{sql}");
+    }
+}
+
 pub fn of_the_documentation_are_answered(file: &Path) {
     let text = include_str!("../../../docs/storage.md");
     let all = questions(text);

@@ -122,6 +122,24 @@ impl Reader {
         if entered { Ok(reader) } else { Err(reader.refuse(offset, index, CorruptFault::Hole)) }
     }
 
+    /// Opens the log in `dir` at the beginning of the last segment that was begun: for whoever wants what is new and can do without what lies further back. Costs as
+    /// [`open`](Self::open), and a segment more where the last one is still a reserve.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_last(dir: impl AsRef<Path>) -> Result<Self, LogError> {
+        let dir = dir.as_ref().to_owned();
+        let segments = list(&dir).map_err(|source| LogError::Io { what: "list", segment: 0, source })?;
+        for segment in segments.into_iter().rev() {
+            let mut reader = Self::at(dir.clone(), segment);
+            if reader.enter()? {
+                return Ok(reader);
+            }
+        }
+        Err(LogError::Empty { dir })
+    }
+
     /// Where the next record is, or will be; `None` between two segments.
     #[must_use]
     pub fn place(&self) -> Option<Place> {

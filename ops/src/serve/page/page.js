@@ -76,7 +76,7 @@
   const curves = () => {
     const c = state[range];
     const gain = { label: "P&L, USD", stroke: css("--accent"), fill: css("--accent") + "22", width: 2, value: (_, v) => usd(v) };
-    plot("equity", [gain], [c.t, c.pnl], (v) => (v === null ? "" : usd(v)));
+    plot("equity", [gain], [c.t, c.pnl], (v) => (v === null ? "" : Math.abs(v) < 1000 ? usd(v) : short(v)));
     const s = c.stages[stage] || c.stages.tick_to_order;
     const line = (label, color) => ({ label, stroke: css(color), width: 1.5, spanGaps: true, value: (_, v) => span(v) });
     plot("latency", [line("p50", "--good"), line("p99", "--warn"), line("p99.9", "--bad")], [c.t, s.p50, s.p99, s.p999], (v) => (v === null ? "" : span(v)));
@@ -165,11 +165,11 @@
     table("positions", t.instruments, [
       ["symbol", (i) => i.symbol, null, "l"],
       ["state", (i) => (i.validity === "valid" ? "valid" : `${i.validity} ${i.reason}`), (i) => (i.validity === "valid" ? "good" : "warn"), "l"],
+      ["position", (i) => i.position.toLocaleString("en-US")],
+      ["P&L", (i) => usd(i.pnl), (i) => sign(i.pnl)],
       ["bid", (i) => side(i.bid, i.bid_qty)],
       ["ask", (i) => side(i.ask, i.ask_qty)],
-      ["position", (i) => i.position.toLocaleString("en-US")],
       ["fills", (i) => short(i.fills)],
-      ["P&L", (i) => usd(i.pnl), (i) => sign(i.pnl)],
     ]);
     const ring = (x) => (x.capacity ? `${Math.round((100 * x.fill) / x.capacity)} %` : "-");
     table("feeds", t.feeds, [

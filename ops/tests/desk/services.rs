@@ -116,8 +116,20 @@ fn is_root() -> bool {
     fs::metadata("/proc/self").map(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0).unwrap_or(false)
 }
 
+/// A certificate and its key, PEM, of a server that is spoken to by TLS alone.
+#[derive(Clone, Copy)]
+pub struct Certified<'a> {
+    pub cert: &'a str,
+    pub key: &'a str,
+}
+
 /// A PostgreSQL, and a file with its address.
 pub fn postgres(folder: &Path) -> Option<(Server, PathBuf)> {
+    postgres_with(folder, None)
+}
+
+/// The same; one with a certificate takes nobody without TLS, and wants a password.
+pub fn postgres_with(folder: &Path, certified: Option<Certified<'_>>) -> Option<(Server, PathBuf)> {
     let (initdb, postgres) = (wanted("initdb")?, wanted("postgres")?);
     let home = folder.join("pg");
     fs::create_dir(&home).unwrap();
@@ -136,34 +148,78 @@ pub fn postgres(folder: &Path) -> Option<(Server, PathBuf)> {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
     }
     let base = home.join("base");
-    let made = as_user(&initdb)
-        .arg("-D")
-        .arg(&base)
-        .args(["-A", "trust", "-U", "colo"])
-        .stdout(Stdio::null())
-        .status()
-        .unwrap();
-    assert!(made.success(), "initdb");
+    // PostgreSQL's own user has to be able to read it, and nobody else may.
+    let hand_over = |name: &str, text: &str| {
+        let file = folder.join(name);
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        if is_root() {
+            assert!(Command::new("chown").arg("postgres").arg(&file).status().unwrap().success());
+        }
+        file
+    };
+    let mut init = as_user(&initdb);
+    init.arg("-D").arg(&base).args(["-U", "colo"]);
+    let mut tls = Vec::new();
+    let mut password = "";
+    match certified {
+        None => {
+            init.args(["-A", "trust"]);
+        }
+        Some(Certified { cert, key }) => {
+            password = " password=hunter2";
+            init.args(["-A", "scram-sha-256"]).arg("--pwfile").arg(hand_over("pg.password", "hunter2\n"));
+            let hosts = hand_over("pg_hba.conf", "hostssl all all 127.0.0.1/32 scram-sha-256\n");
+            let set = |name: &str, file: &Path| format!("{name}={}", file.display());
+            tls = vec![
+                "ssl=on".to_owned(),
+                set("hba_file", &hosts),
+                set("ssl_cert_file", &hand_over("pg-cert.pem", cert)),
+                set("ssl_key_file", &hand_over("pg-key.pem", key)),
+            ];
+        }
+    }
+    assert!(init.stdout(Stdio::null()).status().unwrap().success(), "initdb");
     let port = free_port();
     let server = Server::start(port, move || {
         let mut command = as_user(&postgres);
         command.arg("-D").arg(&base).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"]);
         command.arg("-k").arg(&home).args(["-c", "restart_after_crash=off"]);
+        // One that is killed leaves its shared memory in its own folder, and not in the host's.
+        command.args(["-c", "dynamic_shared_memory_type=mmap"]);
+        for setting in &tls {
+            command.args(["-c", setting]);
+        }
         command
     });
     let address = folder.join("pg.conf");
-    fs::write(&address, format!("host=127.0.0.1 port={port} user=colo dbname=postgres")).unwrap();
+    fs::write(&address, format!("host=127.0.0.1 port={port} user=colo dbname=postgres{password}")).unwrap();
     fs::set_permissions(&address, fs::Permissions::from_mode(0o600)).unwrap();
     Some((server, address))
 }
 
 /// A NATS server with JetStream.
 pub fn nats(folder: &Path) -> Option<Server> {
+    nats_with(folder, None)
+}
+
+/// The same; one with a certificate takes nobody without TLS.
+pub fn nats_with(folder: &Path, certified: Option<Certified<'_>>) -> Option<Server> {
     let nats = wanted("nats-server")?;
     let (port, kept) = (free_port(), folder.join("nats"));
+    let files = certified.map(|Certified { cert, key }| {
+        [("nats-cert.pem", cert), ("nats-key.pem", key)].map(|(name, text)| {
+            let file = folder.join(name);
+            fs::write(&file, text).unwrap();
+            file
+        })
+    });
     Some(Server::start(port, move || {
         let mut command = Command::new(&nats);
         command.args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-sd"]).arg(&kept);
+        if let Some([cert, key]) = &files {
+            command.arg("--tls").arg("--tlscert").arg(cert).arg("--tlskey").arg(key);
+        }
         command
     }))
 }
