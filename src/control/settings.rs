@@ -71,7 +71,10 @@ pub(super) struct SettingsDesk {
     configured: SettingsParts,
     params: Params,
     limits: RiskLimits,
+    /// Number of the last change in force, ...
     change: u32,
+    /// ... and of the last that was sent to the strategy. A number is used once: what was refused must not be taken for the answer to the next.
+    sent: u32,
     /// Who put the last change in force.
     by: Option<By>,
     proposals: Vec<Proposal>,
@@ -100,6 +103,7 @@ impl SettingsDesk {
             limits: configured.limits,
             configured,
             change: 0,
+            sent: 0,
             by: None,
             proposals: Vec::new(),
             next: 1,
@@ -297,7 +301,7 @@ impl SettingsDesk {
             ));
         }
         let staged = proposal.settings.iter().map(|s| Control::Stage(*s));
-        let enact = Control::Enact { change: self.change + 1, count: proposal.settings.len() as u8 };
+        let enact = Control::Enact { change: self.sent + 1, count: proposal.settings.len() as u8 };
         Ok(staged.chain([enact]).collect())
     }
 
@@ -305,7 +309,8 @@ impl SettingsDesk {
     pub(super) fn sent(&mut self, id: Option<u32>, by: By, client: u64) {
         let Ok(at) = self.find(id) else { return };
         let proposal = self.proposals.remove(at);
-        self.under_way = Some(UnderWay { change: self.change + 1, client, by, proposal });
+        self.sent += 1;
+        self.under_way = Some(UnderWay { change: self.sent, client, by, proposal });
     }
 
     /// Whether the strategy thread has to be asked.
@@ -443,7 +448,12 @@ mod tests {
         let (_, answer, _) = d.taken(0, 1).unwrap();
         assert_eq!(answer["ok"], false);
         assert!(d.differing().is_none() && !d.awaits());
-        assert!(propose(&mut d, json!({"edge_ticks": 2}), json!({})).is_ok());
+        propose(&mut d, json!({"edge_ticks": 2}), json!({})).unwrap();
+        let inputs = d.inputs_of(Some(2), &by("anna"), NOW).unwrap();
+        assert_eq!(inputs[1], Control::Enact { change: 2, count: 1 }, "a number of its own");
+        d.sent(Some(2), by("anna"), 8);
+        assert!(d.taken(0, 1).is_none(), "that was the one before");
+        assert_eq!(d.taken(2, 1).unwrap().1["change"], 2);
     }
 
     #[test]

@@ -17,7 +17,9 @@ impl Strategy for Joiner {
 
     fn new(params: &mut Params) -> Result<Joiner, ParamError> {
         // Name, value where the configuration has none, and the least and the most that it may be.
-        Ok(Joiner { lot: Qty(params.int("lot", 100, 1, 1_000)? as u32) })
+        Ok(Joiner {
+            lot: Qty(params.int("lot", 100, 1, 1_000)? as u32),
+        })
     }
 
     /// Other parameters while it runs (`ctl params`): there is nothing else that it would have to keep.
@@ -34,7 +36,11 @@ impl Strategy for Joiner {
             return;
         }
         let held = view.position(id).shares;
-        let (side, px) = if held > 0 { (Side::Sell, top.ask_px) } else { (Side::Buy, top.bid_px) };
+        let (side, px) = if held > 0 {
+            (Side::Sell, top.ask_px)
+        } else {
+            (Side::Buy, top.bid_px)
+        };
         match view.orders(id).next() {
             None if side == Side::Sell => out.sell(id, Qty(held as u32), px),
             None => out.buy(id, self.lot, px),
@@ -98,18 +104,30 @@ mod tests {
     #[test]
     fn it_takes_another_lot_while_it_runs() {
         let mut stage = stage(100);
-        stage.reconfigure(&[("lot", 50)]).expect("a lot that may be");
-        assert_eq!(order(&stage), (Side::Buy, cents(9_999), Qty(100)), "what stands has the size that it had");
+        stage
+            .reconfigure(&[("lot", 50)])
+            .expect("a lot that may be");
+        assert_eq!(
+            order(&stage),
+            (Side::Buy, cents(9_999), Qty(100)),
+            "what stands has the size that it had"
+        );
         stage.trade(cents(9_998), Qty(100));
         stage.quote((cents(9_998), Qty(300)), (cents(10_000), Qty(300)));
         stage.trade(cents(10_001), Qty(100));
         stage.quote((cents(9_997), Qty(300)), (cents(9_999), Qty(300)));
-        assert_eq!((stage.position(), order(&stage)), (0, (Side::Buy, cents(9_997), Qty(50))));
+        assert_eq!(
+            (stage.position(), order(&stage)),
+            (0, (Side::Buy, cents(9_997), Qty(50)))
+        );
     }
 
     #[test]
     fn a_lot_has_its_bounds() {
         assert!(Rehearsal::<Joiner>::new(&[("lot", 0)]).is_err());
-        assert!(Rehearsal::<Joiner>::new(&[("lots", 1)]).is_err(), "a parameter that it does not know");
+        assert!(
+            Rehearsal::<Joiner>::new(&[("lots", 1)]).is_err(),
+            "a parameter that it does not know"
+        );
     }
 }
