@@ -55,6 +55,9 @@ enum Verb {
     Show {
         #[command(flatten)]
         of: Of,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Checks the chain, every signature by today's approvers, and what is in force; exits 4 where something does not hold.
     Verify {
@@ -104,7 +107,7 @@ pub fn run(args: &Args) -> Outcome {
     match &args.verb {
         Verb::Keygen { name, out } => keygen(name, out),
         Verb::Log { of, json } => log(of, *json),
-        Verb::Show { of } => show(of),
+        Verb::Show { of, json } => show(of, *json),
         Verb::Verify { of } => verify(of),
         Verb::Rollback(back) => rollback(back),
     }
@@ -187,7 +190,7 @@ fn log(of: &Of, json: bool) -> Outcome {
     Ok(Exit::Ok)
 }
 
-fn show(of: &Of) -> Outcome {
+fn show(of: &Of, json: bool) -> Outcome {
     let o = open(of)?;
     match o.log.active(&o.config.name, of.stage) {
         Active::Release { release, statement, by } => {
@@ -197,6 +200,13 @@ fn show(of: &Of) -> Outcome {
                 format!(", by the roll-back in entry {}", by.number)
             };
             let signed = names(release, &o.approvers);
+            if json {
+                let told = serde_json::json!({
+                    "number": release.number, "seal": release.seal, "by": by.number, "signed_by": signed, "statement": statement,
+                });
+                super::print(&format!("{told}\n"));
+                return Ok(Exit::Ok);
+            }
             super::print(&format!(
                 "entry {}{back}: {}\n  signed by   {signed}\n",
                 release.number,

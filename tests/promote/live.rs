@@ -129,18 +129,10 @@ impl Firm {
     fn promote(&self, to: &str, config: &str, by: &str, more: &[&str]) -> Ended {
         let (config, evidence, key) =
             (self.path(config), self.path("evidence"), self.path(&format!("{by}.key")));
-        let mut line = vec![
-            "promote",
-            "quoter",
-            "--to",
-            to,
-            "--config",
-            &config,
-            "--evidence",
-            &evidence,
-            "--key",
-            &key,
-        ];
+        let mut line = vec!["promote", "quoter", "--to", to, "--config", &config, "--evidence", &evidence];
+        if !more.contains(&"--dry-run") {
+            line.extend(["--key", &key]);
+        }
         if !more.contains(&"--approve") && !more.contains(&"--commit") {
             line.extend(["--commit", COMMIT]);
         }
@@ -247,6 +239,13 @@ fn from_keys_to_a_core_that_trades_and_back() {
     let _ = fs::remove_file(desk.file("run.json"));
     firm.is_refused(&live, "nothing was ever approved");
     firm.promote("live", "colo.toml", "anna", &[]).exits(4).says(&["was approved for paper"]);
+    let asked = firm.promote("live", "colo.toml", "nobody", &["--dry-run", "--json"]).exits(4);
+    let missing = Report::of(&asked);
+    missing.is("/ok", false);
+    assert!(
+        missing.at("/missing/0").as_str().is_some_and(|m| m.contains("approved for paper")),
+        "{missing:?}"
+    );
     firm.promote("paper", "paper.toml", "mallory", &[]).exits(4).says(&["is no approver's key"]);
     firm.promote("paper", "paper.toml", "anna", &["--commit", "HEAD"]).exits(4).says(&["commit", "HEAD"]);
     firm.promote("paper", "colo.toml", "anna", &[]).exits(4).says(&["--to is paper"]);
@@ -255,6 +254,9 @@ fn from_keys_to_a_core_that_trades_and_back() {
     // Two people, who see the same.
     firm.promote("live", "colo.toml", "ben", &["--approve"]).exits(4).says(&["nothing is proposed"]);
     firm.promote("live", "colo.toml", "anna", &["--step"]).exits(4).says(&["none is in force"]);
+    let asked = firm.promote("live", "colo.toml", "nobody", &["--dry-run", "--json"]).exits(0);
+    Report::of(&asked).is("/ok", true).is("/came/signed", 0).is("/statement/limits_percent", 10);
+    firm.promote("live", "colo.toml", "ben", &["--approve"]).exits(4).says(&["nothing is proposed"]);
     firm.promote("live", "colo.toml", "anna", &[]).exits(0).shows(&["1 of 2", "10 % of the policy's target"]);
     firm.is_refused(&live, "nothing was ever approved");
     firm.promote("live", "colo.toml", "anna", &["--approve"]).exits(4).says(&["anna has signed it already"]);
@@ -380,6 +382,8 @@ fn goes_back(firm: &Firm, live: &str, half: &str) {
     assert_eq!(fs::read_to_string(desk.file("colo.toml")).expect("put back"), live);
     assert_eq!(fs::read(&other).expect("put back"), fs::read(COLO).expect("the program"));
     firm.release("show", &[]).exits(0).shows(&["entry 2, by the roll-back in entry 4", "anna and ben"]);
+    let shown = Report::of(&firm.release("show", &["--json"]).exits(0));
+    shown.is("/number", 2).is("/by", 4).is("/statement/stage", "live");
     firm.release("log", &[]).exits(0).shows(&["back to", "fills too far from the middle; signed by anna"]);
     firm.is_refused(half, "config_sha256");
     firm.session(live, "live", "live-back.json");
