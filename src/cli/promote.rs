@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::run::load;
 use super::{Exit, Failure, Outcome, Registry};
 use crate::clock::Clock;
-use crate::config::{Config, Release, Secrets};
+use crate::config::{Release, Secrets};
 use crate::host;
 use crate::logs::timestamp;
 use crate::manifest::Pair;
@@ -71,12 +71,10 @@ pub(super) fn unmet(why: impl std::fmt::Display) -> Failure {
     Failure::with(Exit::Gate, plain(&why.to_string()))
 }
 
-/// The table [release], or what its absence means.
-pub(super) fn release_of<'a>(config: &'a Config, file: &Path) -> Result<&'a Release, Failure> {
-    config.release.as_ref().ok_or_else(|| {
-        let what = "`release` is not given; allowed: a table with `policy` and `log`";
-        Failure::with(Exit::Config, format!("{}: {what}", file.display()))
-    })
+/// What the absence of the table [release] means.
+pub(super) fn no_release(file: &Path) -> Failure {
+    let what = "`release` is not given; allowed: a table with `policy` and `log`";
+    Failure::with(Exit::Config, format!("{}: {what}", file.display()))
 }
 
 /// One's key, and whose it is among the approvers.
@@ -115,7 +113,7 @@ fn promote(args: &Args, registry: &Registry) -> Outcome {
         return Err(unmet("this build has planted faults (feature `canaries`) and is promoted nowhere"));
     }
     let config = load(&args.config, registry, Secrets::Skip)?;
-    let release = release_of(&config, &args.config)?;
+    let release = config.release.as_ref().ok_or_else(|| no_release(&args.config))?;
     if config.strategy != args.strategy {
         let what =
             format!("`strategy.name` is {:?}, and {:?} is to be promoted", config.strategy, args.strategy);

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use model::Nanos;
 
-use super::promote::{approver, release_of, summary, unmet};
+use super::promote::{approver, no_release, summary, unmet};
 use super::{Exit, Failure, Outcome};
 use crate::clock::Clock;
-use crate::config::{Config, Secrets};
+use crate::config::core_and_release;
 use crate::host;
 use crate::logs::timestamp;
 use crate::manifest::Pair;
@@ -122,21 +122,22 @@ fn keygen(name: &str, out: &std::path::Path) -> Outcome {
     Ok(Exit::Ok)
 }
 
-/// A configuration, its log and its policy.
+/// A core, its log and its policy.
 struct Opened {
-    config: Config,
+    core: String,
     log: Log,
     policy: Policy,
     approvers: Approvers,
 }
 
 fn open(of: &Of) -> Result<Opened, Failure> {
-    let config = Config::load(&of.config, Secrets::Skip).map_err(|e| Failure::with(Exit::Config, e))?;
-    let release = release_of(&config, &of.config)?;
+    let (core, release) =
+        core_and_release(&of.config).map_err(|e| Failure::with(Exit::Config, plain(&e.to_string())))?;
+    let release = release.ok_or_else(|| no_release(&of.config))?;
     let log = Log::read(&release.log)?;
     let policy = Policy::read(&release.policy).map_err(unmet)?;
     let approvers = policy.approvers().map_err(unmet)?;
-    Ok(Opened { config, log, policy, approvers })
+    Ok(Opened { core, log, policy, approvers })
 }
 
 fn names(entry: &Entry, approvers: &Approvers) -> String {
@@ -192,7 +193,7 @@ fn log(of: &Of, json: bool) -> Outcome {
 
 fn show(of: &Of, json: bool) -> Outcome {
     let o = open(of)?;
-    match o.log.active(&o.config.name, of.stage) {
+    match o.log.active(&o.core, of.stage) {
         Active::Release { release, statement, by } => {
             let back = if by.number == release.number {
                 String::new()
@@ -217,12 +218,12 @@ fn show(of: &Of, json: bool) -> Outcome {
         Active::Nothing => Err(unmet(format!(
             "{}: nothing was ever approved for {:?} {}",
             o.log.file.display(),
-            o.config.name,
+            o.core,
             of.stage
         ))),
         Active::Withdrawn(by) => Err(unmet(format!(
             "entry {} has taken back what was in force for {:?} {}",
-            by.number, o.config.name, of.stage
+            by.number, o.core, of.stage
         ))),
     }
 }
@@ -236,7 +237,7 @@ fn verify(of: &Of) -> Outcome {
             missing.push(format!("entry {}: {why}", e.number));
         }
     }
-    if let Active::Release { release, statement, .. } = o.log.active(&o.config.name, of.stage) {
+    if let Active::Release { release, statement, .. } = o.log.active(&o.core, of.stage) {
         missing.extend(standing(release, statement, &o.policy, &o.approvers, Clock::new().now()));
     }
     if !missing.is_empty() {
@@ -253,8 +254,8 @@ fn verify(of: &Of) -> Outcome {
 
 fn rollback(back: &Back) -> Outcome {
     let _ = host::hide_memory();
-    let Opened { config, log, policy, approvers } = open(&back.of)?;
-    let (core, stage, now) = (config.name.as_str(), back.of.stage, Clock::new().now());
+    let Opened { core, log, policy, approvers } = open(&back.of)?;
+    let (core, stage, now) = (core.as_str(), back.of.stage, Clock::new().now());
     let (key, name) = approver(&back.key, &approvers)?;
     let from = log.latest(core, stage);
     let from = from.ok_or_else(|| {
