@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use model::Nanos;
+use serde_json::{Value, json};
+
 use super::run::load;
 use super::{Exit, Failure, Outcome, Registry};
 use crate::clock::Clock;
-use crate::config::{Config, Release, Secrets};
+use crate::config::{Release, Secrets};
 use crate::host;
 use crate::logs::timestamp;
 use crate::manifest::Pair;
@@ -15,7 +18,6 @@ use crate::release::log::Log;
 use crate::release::policy::Policy;
 use crate::release::store::Kept;
 use crate::release::{COMMIT, Refused, Stage, Subject, evidence, plain};
-use model::Nanos;
 
 /// Promotes a strategy to paper or live: holds the evidence to the stage's policy, signs, and appends to the release log when enough approvers have.
 #[derive(Debug, clap::Args)]
@@ -24,6 +26,7 @@ Examples:
   colo promote quoter --to live --config live.toml --evidence evidence --key anna.key --commit $(git rev-parse HEAD)
   colo promote quoter --to live --config live.toml --evidence evidence --key ben.key --approve
   colo promote quoter --to live --config live.toml --evidence evidence --key anna.key --commit HEX --step
+  colo promote quoter --to live --config live.toml --evidence evidence --commit HEX --dry-run --json
 
 What is promoted is the program that is asked, with the configuration that is named. The first approver proposes; each further one derives the same text from the evidence that he has, and signs.
 
@@ -44,8 +47,8 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     evidence: PathBuf,
     /// One's private key (`colo release keygen`)
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "dry_run", conflicts_with = "dry_run")]
+    key: Option<PathBuf>,
     /// What the program was built of; needed where the build does not say it itself (COLO_COMMIT)
     #[arg(long, value_name = "HEX", conflicts_with = "approve")]
     commit: Option<String>,
@@ -55,6 +58,12 @@ pub struct Args {
     /// Signs what another has proposed
     #[arg(long)]
     approve: bool,
+    /// Says what is missing, or what would be signed, and signs nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Prints what came of it as JSON; what is missing too
+    #[arg(long)]
+    json: bool,
 }
 
 /// A gate that is not met.
@@ -62,12 +71,10 @@ pub(super) fn unmet(why: impl std::fmt::Display) -> Failure {
     Failure::with(Exit::Gate, plain(&why.to_string()))
 }
 
-/// The table [release], or what its absence means.
-pub(super) fn release_of<'a>(config: &'a Config, file: &Path) -> Result<&'a Release, Failure> {
-    config.release.as_ref().ok_or_else(|| {
-        let what = "`release` is not given; allowed: a table with `policy` and `log`";
-        Failure::with(Exit::Config, format!("{}: {what}", file.display()))
-    })
+/// What the absence of the table [release] means.
+pub(super) fn no_release(file: &Path) -> Failure {
+    let what = "`release` is not given; allowed: a table with `policy` and `log`";
+    Failure::with(Exit::Config, format!("{}: {what}", file.display()))
 }
 
 /// One's key, and whose it is among the approvers.
@@ -84,6 +91,19 @@ pub(super) fn approver<'a>(file: &Path, approvers: &'a Approvers) -> Result<(Pri
 /// # Errors
 /// What is missing (4), an invalid configuration (3).
 pub fn run(args: &Args, registry: &Registry) -> Outcome {
+    let outcome = promote(args, registry);
+    if let Err(Failure { exit: Exit::Gate, message }) = &outcome
+        && args.json
+    {
+        super::print(&format!(
+            "{}\n",
+            json!({ "ok": false, "missing": message.lines().collect::<Vec<_>>() })
+        ));
+    }
+    outcome
+}
+
+fn promote(args: &Args, registry: &Registry) -> Outcome {
     // A private key is about to be in it.
     let hidden = host::hide_memory();
     if !hidden.is_done() {
@@ -93,7 +113,7 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
         return Err(unmet("this build has planted faults (feature `canaries`) and is promoted nowhere"));
     }
     let config = load(&args.config, registry, Secrets::Skip)?;
-    let release = release_of(&config, &args.config)?;
+    let release = config.release.as_ref().ok_or_else(|| no_release(&args.config))?;
     if config.strategy != args.strategy {
         let what =
             format!("`strategy.name` is {:?}, and {:?} is to be promoted", config.strategy, args.strategy);
@@ -101,7 +121,7 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
     }
     let policy = policy(args, release)?;
     let approvers = policy.approvers().map_err(unmet)?;
-    let (key, name) = approver(&args.key, &approvers)?;
+    let key = args.key.as_ref().map(|file| approver(file, &approvers)).transpose()?;
     let pair = Pair::of(&config).map_err(|e| Failure::new(format!("the own program cannot be read: {e}")))?;
     let subject = Subject::of(&config, &pair);
     let pieces = evidence::read_folder(&args.evidence).map_err(unmet)?;
@@ -113,6 +133,7 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
             subject: &subject,
             config: &config,
             policy: &policy,
+            approvers: &approvers,
             pieces: &pieces,
             log: &log,
             commit,
@@ -141,16 +162,27 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
         }
     };
     let before = signers(&proposal.text, &proposal.signatures, &approvers).map_err(unmet)?;
+    let wanted = policy.asks.approvals;
+    let Some((key, name)) = key else {
+        let signed = before.len();
+        tell(
+            args,
+            &statement,
+            &json!({ "signed": signed, "wanted": wanted }),
+            "nothing is missing, and nothing was signed",
+        );
+        return Ok(Exit::Ok);
+    };
     if before.contains(name) {
         return Err(unmet(format!("{name} has signed it already; another approver is needed")));
     }
     proposal.signatures.push(Signed::by(&key, &proposal.text));
     let n = before.len() + 1;
-    let wanted = policy.asks.approvals;
+    let by = format!("signed by {name}: {n} of {wanted}");
     if n < wanted {
         proposal.write(&file).map_err(|e| Failure::new(format!("{}: {e}", file.display())))?;
-        let what = summary(&statement);
-        super::print(&format!("{what}\nsigned by {name}: {n} of {wanted}; proposed in {}\n", file.display()));
+        let came = json!({ "signed": n, "wanted": wanted, "proposal": file.display().to_string() });
+        tell(args, &statement, &came, &format!("{by}; proposed in {}", file.display()));
         return Ok(Exit::Ok);
     }
     let kept = Kept::beside(&release.log);
@@ -159,12 +191,18 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
     // What is approved is proposed no more; where the file stays it is for a place in the log that is taken.
     let _ = std::fs::remove_file(&file);
     let number = log.entries.len();
-    let what = summary(&statement);
-    super::print(&format!(
-        "{what}\nsigned by {name}: {n} of {wanted}; entry {number} of {}\n",
-        release.log.display()
-    ));
+    let came = json!({ "signed": n, "wanted": wanted, "entry": number, "seal": log.head() });
+    tell(args, &statement, &came, &format!("{by}; entry {number} of {}", release.log.display()));
     Ok(Exit::Ok)
+}
+
+/// Says what came of it.
+fn tell(args: &Args, statement: &Statement, came: &Value, sentence: &str) {
+    if args.json {
+        super::print(&format!("{}\n", json!({ "ok": true, "came": came, "statement": statement })));
+    } else {
+        super::print(&format!("{}\n{sentence}\n", summary(statement)));
+    }
 }
 
 fn policy(args: &Args, release: &Release) -> Result<Policy, Failure> {

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use model::Nanos;
 
-use super::promote::{approver, release_of, summary, unmet};
+use super::promote::{approver, no_release, summary, unmet};
 use super::{Exit, Failure, Outcome};
 use crate::clock::Clock;
-use crate::config::{Config, Secrets};
+use crate::config::core_and_release;
 use crate::host;
 use crate::logs::timestamp;
 use crate::manifest::Pair;
@@ -55,6 +55,9 @@ enum Verb {
     Show {
         #[command(flatten)]
         of: Of,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Checks the chain, every signature by today's approvers, and what is in force; exits 4 where something does not hold.
     Verify {
@@ -104,7 +107,7 @@ pub fn run(args: &Args) -> Outcome {
     match &args.verb {
         Verb::Keygen { name, out } => keygen(name, out),
         Verb::Log { of, json } => log(of, *json),
-        Verb::Show { of } => show(of),
+        Verb::Show { of, json } => show(of, *json),
         Verb::Verify { of } => verify(of),
         Verb::Rollback(back) => rollback(back),
     }
@@ -119,21 +122,22 @@ fn keygen(name: &str, out: &std::path::Path) -> Outcome {
     Ok(Exit::Ok)
 }
 
-/// A configuration, its log and its policy.
+/// A core, its log and its policy.
 struct Opened {
-    config: Config,
+    core: String,
     log: Log,
     policy: Policy,
     approvers: Approvers,
 }
 
 fn open(of: &Of) -> Result<Opened, Failure> {
-    let config = Config::load(&of.config, Secrets::Skip).map_err(|e| Failure::with(Exit::Config, e))?;
-    let release = release_of(&config, &of.config)?;
+    let (core, release) =
+        core_and_release(&of.config).map_err(|e| Failure::with(Exit::Config, plain(&e.to_string())))?;
+    let release = release.ok_or_else(|| no_release(&of.config))?;
     let log = Log::read(&release.log)?;
     let policy = Policy::read(&release.policy).map_err(unmet)?;
     let approvers = policy.approvers().map_err(unmet)?;
-    Ok(Opened { config, log, policy, approvers })
+    Ok(Opened { core, log, policy, approvers })
 }
 
 fn names(entry: &Entry, approvers: &Approvers) -> String {
@@ -187,9 +191,9 @@ fn log(of: &Of, json: bool) -> Outcome {
     Ok(Exit::Ok)
 }
 
-fn show(of: &Of) -> Outcome {
+fn show(of: &Of, json: bool) -> Outcome {
     let o = open(of)?;
-    match o.log.active(&o.config.name, of.stage) {
+    match o.log.active(&o.core, of.stage) {
         Active::Release { release, statement, by } => {
             let back = if by.number == release.number {
                 String::new()
@@ -197,6 +201,13 @@ fn show(of: &Of) -> Outcome {
                 format!(", by the roll-back in entry {}", by.number)
             };
             let signed = names(release, &o.approvers);
+            if json {
+                let told = serde_json::json!({
+                    "number": release.number, "seal": release.seal, "by": by.number, "signed_by": signed, "statement": statement,
+                });
+                super::print(&format!("{told}\n"));
+                return Ok(Exit::Ok);
+            }
             super::print(&format!(
                 "entry {}{back}: {}\n  signed by   {signed}\n",
                 release.number,
@@ -207,12 +218,12 @@ fn show(of: &Of) -> Outcome {
         Active::Nothing => Err(unmet(format!(
             "{}: nothing was ever approved for {:?} {}",
             o.log.file.display(),
-            o.config.name,
+            o.core,
             of.stage
         ))),
         Active::Withdrawn(by) => Err(unmet(format!(
             "entry {} has taken back what was in force for {:?} {}",
-            by.number, o.config.name, of.stage
+            by.number, o.core, of.stage
         ))),
     }
 }
@@ -226,7 +237,7 @@ fn verify(of: &Of) -> Outcome {
             missing.push(format!("entry {}: {why}", e.number));
         }
     }
-    if let Active::Release { release, statement, .. } = o.log.active(&o.config.name, of.stage) {
+    if let Active::Release { release, statement, .. } = o.log.active(&o.core, of.stage) {
         missing.extend(standing(release, statement, &o.policy, &o.approvers, Clock::new().now()));
     }
     if !missing.is_empty() {
@@ -243,8 +254,8 @@ fn verify(of: &Of) -> Outcome {
 
 fn rollback(back: &Back) -> Outcome {
     let _ = host::hide_memory();
-    let Opened { config, log, policy, approvers } = open(&back.of)?;
-    let (core, stage, now) = (config.name.as_str(), back.of.stage, Clock::new().now());
+    let Opened { core, log, policy, approvers } = open(&back.of)?;
+    let (core, stage, now) = (core.as_str(), back.of.stage, Clock::new().now());
     let (key, name) = approver(&back.key, &approvers)?;
     let from = log.latest(core, stage);
     let from = from.ok_or_else(|| {

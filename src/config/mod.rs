@@ -333,6 +333,22 @@ pub fn feeds(file: &Path) -> Result<Vec<Feed>, ConfigError> {
     resolve::feeds(&read_toml::<OnlyFeeds>(file)?.feeds, file)
 }
 
+/// The name of a file's core and where its releases stand: the rest of it is not looked at, for the way back from a configuration that cannot be is the way back all the same.
+///
+/// # Errors
+/// Every problem found, with the key.
+pub fn core_and_release(file: &Path) -> Result<(String, Option<Release>), ConfigError> {
+    /// A configuration of which only this is read.
+    #[derive(serde::Deserialize)]
+    struct OnlyRelease {
+        name: String,
+        release: Option<release::Written>,
+    }
+    let only: OnlyRelease = read_toml(file)?;
+    let base = file.parent().unwrap_or(Path::new("."));
+    Ok((only.name, only.release.map(|r| release::resolve(&r, base))))
+}
+
 /// Reads a TOML file into a type that refuses unknown keys.
 ///
 /// # Errors

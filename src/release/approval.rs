@@ -32,6 +32,7 @@ use model::Nanos;
 use serde::{Deserialize, Serialize};
 
 use super::evidence::{Piece, Shown, sealed_text, unsealed};
+use super::gate::has_word;
 use super::judge::{Asked, judge};
 use super::keys::{Approvers, PrivateKey, PublicKey};
 use super::log::{Active, Log};
@@ -133,6 +134,8 @@ pub struct Draft<'a> {
     pub config: &'a Config,
     /// What has to be shown.
     pub policy: &'a Policy,
+    /// Whose word counts.
+    pub approvers: &'a Approvers,
     /// What is shown.
     pub pieces: &'a [Piece],
     /// What was approved before.
@@ -205,15 +208,18 @@ impl Draft<'_> {
         })
     }
 
-    /// Whether some core has this program with these parameters approved for paper, and not taken back.
+    /// Whether some core has this program with these parameters approved for paper, by somebody, and not taken back.
     fn was_on_paper(&self) -> bool {
         self.log.cores(Stage::Paper).into_iter().any(|core| match self.log.active(core, Stage::Paper) {
-            Active::Release { statement: s, .. } => {
-                s.binary_sha256 == self.subject.pair.binary_sha256
-                    && s.params_sha256 == self.subject.params_sha256
+            Active::Release { release, statement, .. } => {
+                self.is_of_subject(statement) && has_word(release, self.approvers, 1)
             }
             Active::Nothing | Active::Withdrawn(_) => false,
         })
+    }
+
+    fn is_of_subject(&self, s: &Statement) -> bool {
+        s.binary_sha256 == self.subject.pair.binary_sha256 && s.params_sha256 == self.subject.params_sha256
     }
 
     /// Which approval a step starts from, and where it leads.
@@ -221,11 +227,15 @@ impl Draft<'_> {
         let Active::Release { release, statement: s, .. } = *before else {
             return Err("limits: --step goes on from an approval, and none is in force".into());
         };
-        let same = s.binary_sha256 == self.subject.pair.binary_sha256
-            && s.params_sha256 == self.subject.params_sha256;
-        if !same {
+        if !self.is_of_subject(s) {
             let of = "of another program or other parameters, which begins at the first step";
             return Err(format!("limits: --step goes on from an approval, and the one in force is {of}"));
+        }
+        if !has_word(release, self.approvers, self.policy.asks.approvals) {
+            let n = release.number;
+            return Err(format!(
+                "limits: --step goes on from an approval, and entry {n} is not signed by enough approvers"
+            ));
         }
         let limits = self.policy.asks.limits.as_ref();
         match limits.and_then(|l| limits::next(l, s.limits_percent)) {

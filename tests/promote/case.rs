@@ -282,6 +282,7 @@ impl Case {
             subject: &Subject::of(&config, &self.pair()),
             config: &config,
             policy: &policy,
+            approvers: &policy.approvers().map_err(Refused::because)?,
             pieces: &pieces,
             log: &self.log(),
             commit: COMMIT,

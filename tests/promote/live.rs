@@ -129,18 +129,10 @@ impl Firm {
     fn promote(&self, to: &str, config: &str, by: &str, more: &[&str]) -> Ended {
         let (config, evidence, key) =
             (self.path(config), self.path("evidence"), self.path(&format!("{by}.key")));
-        let mut line = vec![
-            "promote",
-            "quoter",
-            "--to",
-            to,
-            "--config",
-            &config,
-            "--evidence",
-            &evidence,
-            "--key",
-            &key,
-        ];
+        let mut line = vec!["promote", "quoter", "--to", to, "--config", &config, "--evidence", &evidence];
+        if !more.contains(&"--dry-run") {
+            line.extend(["--key", &key]);
+        }
         if !more.contains(&"--approve") && !more.contains(&"--commit") {
             line.extend(["--commit", COMMIT]);
         }
@@ -175,8 +167,13 @@ impl Firm {
     /// Refused with exit code 4, before the venue has heard of it.
     #[track_caller]
     fn is_refused(&self, config: &str, says: &str) {
+        self.is_refused_as(4, config, says);
+    }
+
+    #[track_caller]
+    fn is_refused_as(&self, code: i32, config: &str, says: &str) {
         let before = self.logins();
-        let ended = self.desk.run_core(config, &["--mode", "live", "--seconds", "60"]).exits(4);
+        let ended = self.desk.run_core(config, &["--mode", "live", "--seconds", "60"]).exits(code);
         assert!(ended.stderr.contains(says), "{says:?} is not in: {}", ended.stderr);
         assert_eq!(self.logins(), before, "it has logged in");
         assert!(!self.desk.file("run.json").exists(), "nothing ran");
@@ -244,9 +241,15 @@ fn from_keys_to_a_core_that_trades_and_back() {
     desk.write("paper.toml", firm.config("test", "policy-paper.toml"));
 
     // Nothing is approved, and nothing was on paper.
-    let _ = fs::remove_file(desk.file("run.json"));
     firm.is_refused(&live, "nothing was ever approved");
     firm.promote("live", "colo.toml", "anna", &[]).exits(4).says(&["was approved for paper"]);
+    let asked = firm.promote("live", "colo.toml", "nobody", &["--dry-run", "--json"]).exits(4);
+    let missing = Report::of(&asked);
+    missing.is("/ok", false);
+    assert!(
+        missing.at("/missing/0").as_str().is_some_and(|m| m.contains("approved for paper")),
+        "{missing:?}"
+    );
     firm.promote("paper", "paper.toml", "mallory", &[]).exits(4).says(&["is no approver's key"]);
     firm.promote("paper", "paper.toml", "anna", &["--commit", "HEAD"]).exits(4).says(&["commit", "HEAD"]);
     firm.promote("paper", "colo.toml", "anna", &[]).exits(4).says(&["--to is paper"]);
@@ -255,6 +258,9 @@ fn from_keys_to_a_core_that_trades_and_back() {
     // Two people, who see the same.
     firm.promote("live", "colo.toml", "ben", &["--approve"]).exits(4).says(&["nothing is proposed"]);
     firm.promote("live", "colo.toml", "anna", &["--step"]).exits(4).says(&["none is in force"]);
+    let asked = firm.promote("live", "colo.toml", "nobody", &["--dry-run", "--json"]).exits(0);
+    Report::of(&asked).is("/ok", true).is("/came/signed", 0).is("/statement/limits_percent", 10);
+    firm.promote("live", "colo.toml", "ben", &["--approve"]).exits(4).says(&["nothing is proposed"]);
     firm.promote("live", "colo.toml", "anna", &[]).exits(0).shows(&["1 of 2", "10 % of the policy's target"]);
     firm.is_refused(&live, "nothing was ever approved");
     firm.promote("live", "colo.toml", "anna", &["--approve"]).exits(4).says(&["anna has signed it already"]);
@@ -300,7 +306,6 @@ fn trades_and_is_killed(firm: &Firm, live: &str) {
 
 fn refuses_what_was_changed(firm: &Firm, live: &str) {
     let desk = &firm.desk;
-    let _ = fs::remove_file(desk.file("run.json"));
     for (file, from, to, says) in [
         ("policy-live.toml", "valid_days = 30", "valid_days = 30 ", "policy-live.toml"),
         ("policy-live.toml", "min_fills = 1", "min_fills = 0", "policy-live.toml"),
@@ -353,13 +358,11 @@ fn steps_up(firm: &Firm, live: &str) -> String {
     let in_force = firm.release("log", &["--json"]).exits(0).stdout;
     let last: Value = serde_json::from_str(in_force.lines().last().expect("an entry")).expect("JSON");
     assert_eq!(report.at("/approval"), &last["seal"]);
-    let _ = fs::remove_file(desk.file("run.json"));
     firm.is_refused(&half, "`risk.max_position` is 2500, and 10 %");
     firm.promote("live", "colo.toml", "anna", &[]).exits(4).says(&["`risk.max_position` is 2500, and 10 %"]);
     firm.promote("live", "colo.toml", "anna", &["--step"]).exits(0).shows(&["50 % of the policy's target"]);
     firm.promote("live", "colo.toml", "ben", &["--approve", "--step"]).exits(0).shows(&["entry 3 of"]);
     firm.session(&half, "live", "live-half.json").is("/limits/max_position", 2500);
-    let _ = fs::remove_file(desk.file("run.json"));
     firm.is_refused(live, "config_sha256");
     desk.write("colo.toml", &half);
     half
@@ -375,17 +378,21 @@ fn goes_back(firm: &Firm, live: &str, half: &str) {
         .exits(4)
         .says(&["is no approver's key"]);
     firm.release("rollback", &[&back[..], &["--to", "1"]].concat()).exits(4).says(&["entry 1 is no release"]);
+    // The configuration that is left need not be one that can be run.
+    desk.write("colo.toml", half.replace("price_collar_bps = 500", "price_collar = 500"));
+    firm.is_refused_as(3, &fs::read_to_string(desk.file("colo.toml")).expect("a file"), "price_collar");
     let shown = firm.release("rollback", &back).exits(0);
     shown.shows(&["entry 4, by anna: entry 2 is in force", "configuration", "program", "put back"]);
     assert_eq!(fs::read_to_string(desk.file("colo.toml")).expect("put back"), live);
     assert_eq!(fs::read(&other).expect("put back"), fs::read(COLO).expect("the program"));
     firm.release("show", &[]).exits(0).shows(&["entry 2, by the roll-back in entry 4", "anna and ben"]);
+    let shown = Report::of(&firm.release("show", &["--json"]).exits(0));
+    shown.is("/number", 2).is("/by", 4).is("/statement/stage", "live");
     firm.release("log", &[]).exits(0).shows(&["back to", "fills too far from the middle; signed by anna"]);
     firm.is_refused(half, "config_sha256");
     firm.session(live, "live", "live-back.json");
     fleet(desk);
 
-    let _ = fs::remove_file(desk.file("run.json"));
     firm.release("rollback", &["--key", &key, "--reason", "enough", "--nothing"])
         .exits(0)
         .shows(&["nothing is in force"]);

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use colo::release::Stage;
+use colo::release::rollback::Rollback;
 use serde_json::{Value, json};
 
 use crate::case::{Case, DAY, HOUR, NOW, each_byte_changed};
@@ -35,7 +37,19 @@ fn each_piece_is_asked_for() {
     let case = Case::new();
     let refused = case.statement(false).expect_err("never on paper").to_string();
     assert!(refused.contains("approved for paper"), "{refused}");
+    // Nor is it by the word of somebody who is no approver, or after it was taken back.
+    let text = case.statement_of("paper.toml", false).expect("for paper").to_toml();
+    case.append(&text, &[3]).expect("the chain holds");
+    let refused = case.statement(false).expect_err("by nobody's word").to_string();
+    assert!(refused.contains("approved for paper"), "{refused}");
     case.promote_to_paper();
+    let before = case.read("releases.jsonl");
+    let on_paper = case.log().entries[1].seal.clone();
+    let back = Rollback::new("desk1", Stage::Paper, &on_paper, None, "a test", NOW).to_toml();
+    case.append(&back, &[0]).expect("the log");
+    let refused = case.statement(false).expect_err("taken back").to_string();
+    assert!(refused.contains("approved for paper"), "{refused}");
+    case.write("releases.jsonl", &before);
     for (file, says) in [
         ("backtest.json", "backtest: none"),
         ("replay1.json", "replay: 1 of 2 journals"),
