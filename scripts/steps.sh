@@ -119,3 +119,25 @@ tool() {
         CARGO_TARGET_DIR="$tools/build" cargo install --quiet --locked --root "$tools" "$1@$2"
     rm -rf "$tools/build"
 }
+
+# What a drill builds is optimised as users have it. DRILL_PROFILE=dev takes what scripts/test has built already: with the features of the whole workspace, or all of it is built again.
+#
+#   drill_tests PACKAGE TEST ARGS...    runs a test of a drill
+#   drill_binary                        builds colo, and says in `colo` where it is
+drill_tests() {
+    if [ "${DRILL_PROFILE:-}" = dev ]; then
+        cargo test --workspace --test "$2" -- --nocapture "${@:3}"
+    else
+        cargo test --release --package "$1" --test "$2" -- --nocapture "${@:3}"
+    fi
+}
+
+drill_binary() {
+    if [ "${DRILL_PROFILE:-}" = dev ]; then
+        cargo build --workspace --bins
+        colo=$target/debug/colo
+    else
+        cargo build --release --package colo --bin colo
+        colo=$target/release/colo
+    fi
+}
