@@ -53,6 +53,8 @@ pub struct Settings {
     pub gateways: usize,
     /// Of the books of each feed.
     pub book: BookCapacity,
+    /// The venue's. Its impact is not looked at: the strategy hears the market itself, as it is.
+    pub rules: Rules,
     /// The legs.
     pub latency: Latency,
 }
@@ -115,8 +117,8 @@ impl Beside {
         let Latency { feed, order, report, seed } = &s.latency;
         [feed, order, report].into_iter().try_for_each(crate::latency::Leg::check)?;
         let way = |leg, number| Way::new(leg, *seed, number);
-        // History goes on as it was: the strategy hears the market itself.
-        let rules = Rules { impact: Impact::None };
+        let mut rules = s.rules;
+        rules.impact = Impact::None;
         let listed = || Listed {
             venue: Venue::new(rules, &s.book, s.gateways),
             requests: VecDeque::new(),

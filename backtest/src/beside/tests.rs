@@ -1,3 +1,5 @@
+//! The venue of paper: its legs in time, what it does where the market is not known, and what it refuses.
+
 use engine::book::BookCapacity;
 use model::{
     ExecutionReport, FeedId, FeedStatus, GatewayId, Instrument, InstrumentId, MarketBody, MarketEvent, Nanos,
@@ -24,6 +26,7 @@ fn beside(feed: u64, order: u64, report: u64) -> Beside {
         feeds: 2,
         gateways: 2,
         book: BookCapacity { instruments: 2, live_orders: 64, levels: 64, direct_refs: 1 << 10 },
+        rules: Rules::default(),
         latency: Latency { feed: leg(feed), order: leg(order), report: leg(report), seed: 1 },
     };
     let mut b = Beside::new(&settings).unwrap();
