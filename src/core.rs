@@ -26,6 +26,7 @@ use ringbuf::spsc;
 use serde_json::json;
 
 use self::paper::OnPaper;
+pub(crate) use self::paper::beside;
 pub use self::plan::{Plan, Stage};
 use self::running::Hot;
 pub use self::running::{RunReport, Running};

@@ -3,6 +3,7 @@
 //! The first difference ends it, by record. A journal whose run was killed may end in the middle of an input: then what the journal holds has to be a prefix of
 //! what the engine says. Market data comes from the captures beside the journal, or from files that hold the same sessions.
 
+mod filed;
 mod kept;
 mod market;
 mod rerun;
@@ -18,7 +19,7 @@ use ringbuf::log::{LogError, Reader};
 
 pub use self::kept::{Kept, KeptError};
 use self::market::{Batch, FeedMarket};
-pub use self::rerun::{Reports, RerunError, rerun};
+pub use self::rerun::{Reports, RerunError, fits, rerun};
 pub use self::shadow::Shadow;
 pub use self::tape::Tape;
 use crate::config::{Config, ConfigError, Secrets};
@@ -110,6 +111,14 @@ pub enum ReplayError {
         /// The feed's name.
         feed: String,
     },
+    /// A file that begins in mid-day does not say whether its instruments trade, and a journal cannot say it for it.
+    #[error(
+        "message {message} is of an instrument of which the file does not say whether it trades: no journal can be made of it"
+    )]
+    Untold {
+        /// Its number.
+        message: u64,
+    },
     /// The strategy's parameters.
     #[error(transparent)]
     Params(#[from] engine::strategy::ParamError),
@@ -173,6 +182,7 @@ impl ReplayError {
             | ReplayError::Log(_)
             | ReplayError::Source(_)
             | ReplayError::TooManyFiles { .. }
+            | ReplayError::Untold { .. }
             | ReplayError::Params(_) => None,
         }
     }
@@ -274,7 +284,14 @@ fn feeds(journal: &Journal) -> Result<Vec<FeedMarket>, ReplayError> {
         let mine: Vec<_> = journal.config.instruments.iter().filter(|i| i.feed == id).copied().collect();
         out.push(match journal.data.get(k) {
             Some(file) => FeedMarket::from_file(id, feed, &mine, file)?,
-            None => FeedMarket::from_capture(id, feed, &mine, &RunDir::capture(&journal.run, &feed.id))?,
+            None => {
+                let capture = RunDir::capture(&journal.run, &feed.id);
+                // What a backtest over a file has kept points at the file.
+                match capture.is_file() {
+                    true => FeedMarket::from_file(id, feed, &mine, &capture)?,
+                    false => FeedMarket::from_capture(id, feed, &mine, &capture)?,
+                }
+            }
         });
     }
     Ok(out)

@@ -99,6 +99,41 @@ fn runs_are_compared_by_decisions_and_by_money() {
     parts(&found);
 }
 
+/// A day out of a file is kept as a journal that points at the file: it replays, and is compared.
+#[test]
+fn a_backtest_over_a_file_leaves_a_journal_too() {
+    let Some(day) = program::shared("data/itch50/three_symbols_20101224.itch") else { return };
+    let desk = Desk::new();
+    let core = desk.core().replace("AAPL", "BOB");
+    let kept = backtests(&desk, &core, &day, &[]);
+    let first = Report::read(&desk.file("again.json"));
+    first.some("/orders_sent");
+    colo(["replay".as_ref(), "--journal".as_ref(), kept.as_os_str()]).exits(0);
+    let again = backtests(&desk, &core, &day, &[]);
+    assert_ne!(kept, again);
+    let same = Report::of(&compares(&kept, &again).exits(0));
+    same.is("/lockstep/parts_at", "nowhere").some("/lockstep/commands").some("/market_events/both");
+    assert_eq!(parts(&same), [0; 5]);
+    let late = format!("{}\n[backtest]\norder_latency = {{ fixed_us = 500000 }}\n", core);
+    let late = backtests(&desk, &late, &day, &[]);
+    parts(&Report::of(&compares(&kept, &late).exits(0)));
+
+    // A file that begins in mid-day does not say whether its instruments trade.
+    let Some(hour) = program::shared("data/itch50/aapl_20120621_0930.itch") else { return };
+    let (config, into) = (desk.write("bt.toml", desk.core()), desk.file("none"));
+    let words = ["backtest", "--config", config.to_str().unwrap(), "--data", hour.to_str().unwrap()];
+    colo(words.into_iter().chain(["--journal", into.to_str().unwrap()]))
+        .exits(3)
+        .says(&["whether it trades"]);
+    let left = std::fs::read_dir(desk.file("none")).expect("a folder").flatten();
+    let runs = left.filter(|e| e.file_name().to_string_lossy().starts_with("run-")).count();
+    assert_eq!(runs, 0, "half a journal is left");
+    // A core's own folder is not written into: its next start takes over what stood at the end of the last run there.
+    std::fs::write(into.join("tokens"), "next = 1\n").expect("a file");
+    let words = ["backtest", "--config", config.to_str().unwrap(), "--data", day.to_str().unwrap()];
+    colo(words.into_iter().chain(["--journal", into.to_str().unwrap()])).exits(3).says(&["folder of a core"]);
+}
+
 #[test]
 fn what_cannot_be_compared_is_said() {
     let desk = Desk::new();

@@ -33,7 +33,7 @@ use model::{
 use engine::book::BookCapacity;
 
 use crate::latency::{Latency, LatencyError, Way};
-use crate::venue::{Admission, Rules, Said, Venue, VenueCounts};
+use crate::venue::{Rules, Said, Venue, VenueCounts};
 
 /// The largest order (OUCH 5.0, 2.1: fewer than a million shares).
 const SHARES_MAX: u32 = 999_999;
@@ -53,10 +53,10 @@ pub struct Settings {
     pub gateways: usize,
     /// Of the books of each feed.
     pub book: BookCapacity,
+    /// The venue's. What it refuses is looked at, and nothing else: the strategy hears the market itself, as it is.
+    pub rules: Rules,
     /// The legs.
     pub latency: Latency,
-    /// What the venue refuses.
-    pub admission: Admission,
 }
 
 /// A request on its way.
@@ -117,8 +117,8 @@ impl Beside {
         let Latency { feed, order, report, seed } = &s.latency;
         [feed, order, report].into_iter().try_for_each(crate::latency::Leg::check)?;
         let way = |leg, number| Way::new(leg, *seed, number);
-        // History goes on as it was: the strategy hears the market itself.
-        let rules = Rules { admission: s.admission, ..Rules::default() };
+        // The strategy hears the market itself, as it is, and each of its orders.
+        let rules = Rules { admission: s.rules.admission, ..Rules::default() };
         let listed = || Listed {
             venue: Venue::new(rules, &s.book, s.gateways),
             requests: VecDeque::new(),

@@ -74,20 +74,23 @@ impl Leg {
 }
 
 /// One leg in use: draws, and lets nothing overtake.
-pub(crate) struct Way {
+#[derive(Debug)]
+pub struct Way {
     leg: Leg,
     state: u64,
     last: Nanos,
 }
 
 impl Way {
-    pub(crate) fn new(leg: &Leg, seed: u64, number: u64) -> Way {
+    /// Of a leg; `number` sets the draws of one leg apart from those of another.
+    #[must_use]
+    pub fn new(leg: &Leg, seed: u64, number: u64) -> Way {
         Way { leg: leg.clone(), state: mix(seed ^ mix(number)), last: Nanos::ZERO }
     }
 
     /// When what leaves at `at` arrives.
     #[inline]
-    pub(crate) fn arrival(&mut self, at: Nanos) -> Nanos {
+    pub fn arrival(&mut self, at: Nanos) -> Nanos {
         let takes = match &self.leg {
             Leg::Fixed(takes) => *takes,
             Leg::Uniform(least, most) => Nanos(least.0 + below(&mut self.state, most.0 - least.0 + 1)),

@@ -183,6 +183,7 @@ mod tests {
         Snapshot {
             name: "t".into(),
             pid: 9,
+            mode: "test",
             alive,
             started_ns: 5,
             run: None,

@@ -43,7 +43,7 @@ pub struct Args {
     /// Of a day that is a core's journal: `recorded` takes its reports as they came, `simulated` those of a venue as [backtest] says
     #[arg(long, value_name = "WHOSE", default_value = "simulated", value_parser = ["simulated", "recorded"])]
     pub reports: String,
-    /// Leave a journal of each day that is one in this folder, for `colo compare` and whatever else reads journals
+    /// Leave a journal of each day in this folder, for `colo compare` and whatever else reads journals; the venue is that of paper then
     #[arg(long, value_name = "DIR")]
     pub journal: Option<PathBuf>,
     /// Write every figure as JSON ("-" is stdout): evidence for `colo promote`
@@ -106,10 +106,6 @@ fn backtest(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
         }
     };
     let threads = args.threads.map_or(cores, |n| n as usize);
-    if let Some(file) = args.data.iter().find(|file| args.journal.is_some() && !file.is_dir()) {
-        let why = format!("--journal is kept of days that are journals, and {} is none", file.display());
-        return Err(Failure::with(Exit::Usage, why).into());
-    }
     let job = Job {
         config: &config,
         data: &args.data,

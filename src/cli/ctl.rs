@@ -218,7 +218,8 @@ pub fn run(args: &Args) -> Outcome {
 /// The status in a few lines; `colo-monitor` shows more.
 fn status(s: &Value) -> String {
     let text = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_string);
-    let mut out = format!("{}  pid {}\n", text(&s["name"]), s["pid"]);
+    let mode = if s["mode"] == "paper" { "  ON PAPER" } else { "" };
+    let mut out = format!("{}{mode}  pid {}\n", text(&s["name"]), s["pid"]);
     out.push_str(&kill::status(&s["kill"]));
     out.push_str(&params::status(&s["settings"]));
     let risk = &s["risk"];

@@ -6,6 +6,7 @@ use crate::journal::Record;
 use crate::replay::{Journal, ReplayError, Tape};
 
 /// Where the two part.
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parting {
     /// Nowhere: the one that is shorter is the beginning of the other.
@@ -51,7 +52,7 @@ impl Walk {
     }
 
     fn next(&mut self) -> Result<Option<(u64, Record)>, ReplayError> {
-        while let Some((index, record)) = self.tape.next()? {
+        while let Some((index, record)) = self.tape.advance()? {
             self.has_ended |= matches!(record, Record::End { .. });
             if record.is_input() || matches!(record, Record::Command(_)) {
                 return Ok(Some((index, record)));

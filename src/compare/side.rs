@@ -88,7 +88,7 @@ impl Side {
             now: Nanos::ZERO,
         };
         let mut tape = Tape::open(journal)?;
-        while let Some((index, record)) = tape.next()? {
+        while let Some((index, record)) = tape.advance()? {
             r.step(index, &record, tape.events());
         }
         Ok(r.end())

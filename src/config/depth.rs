@@ -4,7 +4,8 @@ use std::path::Path;
 
 use feeds::depth::Market;
 
-use super::resolve::{Checks, Secrets};
+use super::resolve::Checks;
+use super::secrets::Secrets;
 use super::{rest, written};
 use crate::protocol::FeedProtocol;
 

@@ -9,8 +9,9 @@ use gateways::fix::session::Reset;
 use model::Nanos;
 use serde::{Deserialize, Serialize};
 
-use super::resolve::{Checks, Secrets};
+use super::resolve::Checks;
 use super::rest;
+use super::secrets::Secrets;
 use crate::fix_store::Sync;
 
 /// As written.

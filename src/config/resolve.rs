@@ -13,6 +13,7 @@ use model::{FeedId, GatewayId, Instrument, InstrumentId, Nanos, Symbol};
 use net::udp::Stamps;
 
 use super::backtest;
+use super::secrets::Secrets;
 use super::written::{self, Written};
 use super::{Account, Config, ConfigError, Cores, Environment, Feed, Gateway, Problem, Topology, journal};
 use super::{
@@ -24,28 +25,6 @@ use crate::manifest;
 use crate::order_protocol::OrderProtocol;
 use crate::protocol::FeedProtocol;
 use crate::telemetry::layout::PORTS_MAX;
-
-/// Whether passwords are read: a replay needs none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Secrets {
-    /// Read them.
-    Read,
-    /// Those of market data alone: no gateway's is touched.
-    Market,
-    /// Leave them empty.
-    Skip,
-}
-
-impl Secrets {
-    /// For what is heard, and for what orders go by.
-    const fn apart(self) -> (Secrets, Secrets) {
-        match self {
-            Secrets::Read => (Secrets::Read, Secrets::Read),
-            Secrets::Market => (Secrets::Read, Secrets::Skip),
-            Secrets::Skip => (Secrets::Skip, Secrets::Skip),
-        }
-    }
-}
 
 /// Collects problems while values are taken.
 pub(super) struct Checks {

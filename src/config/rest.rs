@@ -6,7 +6,8 @@ use std::path::Path;
 use gateways::apikey::Credentials;
 use net::tls::TlsClient;
 
-use super::resolve::{Checks, Secrets};
+use super::resolve::Checks;
+use super::secrets::Secrets;
 use super::written;
 use crate::web::Address;
 

@@ -45,17 +45,22 @@ impl<'a> OnPaper<'a> {
         clock: &Clock,
         ending: &Arc<Ending>,
     ) -> Result<GatewayAgent, StartError> {
-        let venue = Beside::new(&Settings {
-            instruments: config.instruments.clone(),
-            feeds: config.feeds.len(),
-            gateways: config.gateways.len(),
-            book: config.engine().book,
-            latency: self.latency.clone(),
-            admission: config.history.rules.admission,
-        })?;
+        let venue = Beside::new(&beside(config, self.latency))?;
         let (taps, ports, instruments) = (self.taps, self.ports, config.instruments.clone());
         let (clock, ending) = (clock.clone(), Arc::clone(ending));
         let parts = PaperParts { venue, taps, ports, instruments, clock, ending };
         Ok(GatewayAgent::Paper(Box::new(PaperAgent::new(parts))))
+    }
+}
+
+/// What the venue of paper is like under a configuration.
+pub(crate) fn beside(config: &Config, latency: &Latency) -> Settings {
+    Settings {
+        instruments: config.instruments.clone(),
+        feeds: config.feeds.len(),
+        gateways: config.gateways.len(),
+        book: config.engine().book,
+        rules: config.history.rules,
+        latency: latency.clone(),
     }
 }

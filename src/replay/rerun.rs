@@ -15,8 +15,9 @@
 use super::kept::{Kept, KeptError};
 use super::{Journal, ReplayError, Tape};
 use crate::config::Config;
+use crate::core::beside;
 use crate::journal::Record;
-use backtest::beside::{Beside, Settings};
+use backtest::beside::Beside;
 use backtest::day::{Ran, Watch};
 use backtest::latency::{Latency, LatencyError};
 use engine::strategy::Strategy;
@@ -65,29 +66,21 @@ struct Rerun<S, W> {
     ran: Ran,
 }
 
-/// Runs `journal` again under `config`. Returns what it came to, the engine, what looked on, and the folder of what was kept, where something was.
+/// Runs a tape again under `config`. Returns what it came to, the engine, what looked on, and the folder of what was kept, where something was.
 ///
 /// # Errors
 /// [`RerunError`].
 pub fn rerun<S: Strategy, W: Watch<S>>(
-    journal: &Journal,
+    mut tape: Tape,
     config: &Config,
     reports: &Reports,
     strategy: S,
     (watch, kept): (W, Option<Kept>),
 ) -> Result<(Ran, Engine<S>, W, Option<std::path::PathBuf>), RerunError> {
-    fits(journal, config)?;
     let engine = config.engine();
     let venue = match reports {
         Reports::Recorded => None,
-        Reports::Simulated(latency) => Some(Beside::new(&Settings {
-            instruments: config.instruments.clone(),
-            feeds: engine.feeds,
-            gateways: engine.gateways,
-            book: engine.book,
-            latency: latency.clone(),
-            admission: config.history.rules.admission,
-        })?),
+        Reports::Simulated(latency) => Some(Beside::new(&beside(config, latency))?),
     };
     let mut run = Rerun {
         venue,
@@ -107,8 +100,7 @@ pub fn rerun<S: Strategy, W: Watch<S>>(
             commands_hash: 0,
         },
     };
-    let mut tape = Tape::open(journal)?;
-    while let Some((_, record)) = tape.next()? {
+    while let Some((_, record)) = tape.advance()? {
         if record.is_input() {
             run.step(&record, tape.events())?;
         }
@@ -116,7 +108,11 @@ pub fn rerun<S: Strategy, W: Watch<S>>(
     run.end()
 }
 
-fn fits(journal: &Journal, config: &Config) -> Result<(), RerunError> {
+/// Whether a journal's numbers of feeds, gateways and instruments are those of a configuration.
+///
+/// # Errors
+/// [`RerunError::Others`].
+pub fn fits(journal: &Journal, config: &Config) -> Result<(), RerunError> {
     let ran = &journal.config;
     if ran.instruments != config.instruments {
         return Err(RerunError::Others("instruments"));

@@ -27,7 +27,7 @@ pub struct Job<'a> {
     pub data: &'a [PathBuf],
     /// Of a journal: its reports as they came, instead of a simulated venue's.
     pub as_recorded: bool,
-    /// Where a journal of each day is left; of days that are journals themselves.
+    /// Where a journal of each day is left.
     pub keep: Option<&'a Path>,
     /// Days at once.
     pub threads: usize,
@@ -117,8 +117,8 @@ pub fn over<S: Strategy>(job: &Job<'_>) -> Result<Vec<Made>, Trouble> {
                 while let Some((k, file)) =
                     Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|k| Some((k, job.data.get(k)?)))
                 {
-                    let result = match file.is_dir() {
-                        true => recorded::day::<S>(job, &latency, file),
+                    let result = match file.is_dir() || job.keep.is_some() {
+                        true => recorded::day::<S>(job, &latency, file, midnight(file, k)),
                         false => day::<S>(job, &latency, file, k),
                     };
                     let failed = result.is_err();
@@ -216,7 +216,7 @@ impl Iterator for Events<'_> {
 
 fn day<S: Strategy>(job: &Job<'_>, latency: &Latency, file: &Path, nth: usize) -> Result<Made, Trouble> {
     let config = job.config;
-    let midnight = date_in(file).unwrap_or(nth as u64) * 86_400 * 1_000_000_000;
+    let midnight = midnight(file, nth);
     let settings = Settings {
         engine: config.engine(),
         rules: config.history.rules,
@@ -269,6 +269,11 @@ fn day<S: Strategy>(job: &Job<'_>, latency: &Latency, file: &Path, nth: usize) -
         recorder,
         samples,
     })
+}
+
+/// The midnight of a file's day, ns since the Unix epoch: by its name, or by its place among the files.
+fn midnight(file: &Path, nth: usize) -> u64 {
+    date_in(file).unwrap_or(nth as u64) * 86_400 * 1_000_000_000
 }
 
 /// Days since 1970 of the date in a file's name: `20120621`, `2012-06-21`, or as Nasdaq writes them `06212012` and `S062112`.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use backtest::beside::{Beside, Settings};
 use backtest::latency::Latency;
+use backtest::venue::Rules;
 use colo::agent::Agent;
 use colo::agents::{
     ControlItem, Ending, FeedItem, FeedPort, GatewayItem, GatewayPort, PaperAgent, PaperParts, PaperPort,
@@ -65,6 +66,7 @@ impl OnPaper {
             feeds: engine.feeds,
             gateways: engine.gateways,
             book: engine.book,
+            rules: Rules::default(),
             latency: Latency::default(),
         })
         .expect("legs");
@@ -173,7 +175,7 @@ pub fn on_paper(run: &Path, name: &str, dir: &Path) {
     let journal = Journal::open(run).expect("a journal");
     let mut tape = Tape::open(&journal).expect("a tape");
     let mut inputs = Vec::new();
-    while let Some((_, record)) = tape.next().expect("whole") {
+    while let Some((_, record)) = tape.advance().expect("whole") {
         if record.is_input() {
             inputs.push(Given { record, events: tape.events().to_vec() });
         }

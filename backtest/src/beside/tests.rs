@@ -1,3 +1,5 @@
+//! The venue of paper: its legs in time, what it does where the market is not known, and what it refuses.
+
 use engine::book::BookCapacity;
 use model::{
     ExecutionReport, FeedId, FeedStatus, GatewayId, Instrument, InstrumentId, MarketBody, MarketEvent, Nanos,
@@ -6,7 +8,6 @@ use model::{
 
 use super::*;
 use crate::latency::Leg;
-use crate::venue::Admission;
 
 const FEED: FeedId = FeedId(0);
 const OTHER: FeedId = FeedId(1);
@@ -25,8 +26,8 @@ fn beside(feed: u64, order: u64, report: u64) -> Beside {
         feeds: 2,
         gateways: 2,
         book: BookCapacity { instruments: 2, live_orders: 64, levels: 64, direct_refs: 1 << 10 },
+        rules: Rules::default(),
         latency: Latency { feed: leg(feed), order: leg(order), report: leg(report), seed: 1 },
-        admission: Admission::default(),
     };
     let mut b = Beside::new(&settings).unwrap();
     for feed in [FEED, OTHER] {

@@ -8,7 +8,7 @@
 //!
 //! The feeds' and the strategy's agents are those that trade, and are not told: which ring leads where is decided when the core is put together, so a core that trades pays nothing for it.
 //! A packet is in the simulated venue's books before the strategy has it, so no decision is ever ahead of the venue that it goes to. The price is a hop more between packet and
-//! strategy, which the stage `feed_ring` shows.
+//! strategy, which the stage `feed_ring` shows. It allocates, which no agent of a core that trades does.
 //!
 //! No socket is opened for orders, and no credential of a gateway is in this process. Orders end with it: the account of a run begins flat, or with `[start_of_day]`.
 
