@@ -222,6 +222,9 @@ pub struct Session {
     /// Whether the journal could be read to its end: where not, alarms may be missing.
     #[serde(default = "yes")]
     pub journal_read: bool,
+    /// The last change of parameters or limits while it ran; 0 where there was none.
+    #[serde(default)]
+    pub settings_change: u64,
     /// Orders filled.
     pub fills: u64,
     /// Orders open at the end.
@@ -251,6 +254,9 @@ impl Session {
         }
         if !self.journal_read {
             return Some("its journal could not be read to its end".into());
+        }
+        if self.settings_change > 0 {
+            return Some("its parameters or limits changed while it ran, so it shows nothing of one set".into());
         }
         if !self.reconciled {
             return Some("it was not reconciled".into());
