@@ -143,7 +143,8 @@ impl Stream {
         (less, more): (u32, u32),
     ) {
         self.highest = self.highest.max(px);
-        let order = VenueRef((side as u64) << 32 | px.0.cast_unsigned());
+        // Small, so that the books find it directly.
+        let order = VenueRef(px.0.cast_unsigned() / 100 * 2 + side as u64);
         let was = shares.get(&(side, px)).copied().unwrap_or(0);
         let now = was - less + more;
         let body = match (was, now) {
@@ -169,7 +170,7 @@ fn settings(queue: Queue) -> Settings {
     let limits = RiskLimits {
         max_position: 1_000_000,
         max_order_notional: Usd(i64::MAX / 4),
-        max_messages_per_second: 100_000,
+        max_messages_per_second: 5_000,
         max_daily_loss: Usd(i64::MAX / 4),
         ..RiskLimits::default()
     };
@@ -323,7 +324,7 @@ mod peer {
             .latency_model(ConstantLatency::new(LEG as i64, LEG as i64))
             .asset_type(LinearAsset::new(1.0))
             .fee_model(TradingValueFeeModel::new(CommonFees::new(0.0, 0.0)))
-            .exchange(ExchangeKind::PartialFillExchange)
+            .exchange(ExchangeKind::NoPartialFillExchange)
             .queue_model(ProbQueueModel::new(PowerProbQueueFunc3::new(3.0)))
             .depth(depth)
             .build()
