@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use colo::journal::RunDir;
-use colo::release::evidence::{sealed, unsealed};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::case::COMMIT;
 use crate::program::desk::{Desk, open_orders};
@@ -182,15 +181,8 @@ impl Firm {
     /// What the tools say of themselves, into the folder of evidence.
     fn show(&self) {
         let (desk, test) = (&self.desk, self.config("test", "policy-live.toml"));
-        let report = self.session(&test, "test", "session.json");
-        report.is("/mode", "test").is("/kind", "session").is("/approval", ()).is("/limits/max_position", 500);
-        // Until a core trades on paper here, a session of certification stands for one.
-        let session = desk.file("evidence/session.json");
-        let text = fs::read_to_string(&session).expect("evidence");
-        let mut value: Value =
-            serde_json::from_str(&unsealed(&text).expect("sealed by the tool").0).expect("JSON");
-        value["mode"] = json!("paper");
-        fs::write(session, sealed(&value)).expect("written");
+        let report = self.session(&test, "paper", "session.json");
+        report.is("/mode", "paper").is("/kind", "session").is("/approval", ()).is("/limits/max_position", 500);
 
         let journal = desk.journals();
         let replay = self.path("evidence/replay.json");
