@@ -73,10 +73,10 @@ fn lobster_rows_become_the_messages_that_say_the_same() {
         MarketBody::TradingAction { state, .. } => *state,
         other => panic!("{other:?}"),
     };
-    assert_eq!(state(&bodies[8]), model::TradingState::Halted);
+    assert_eq!(state(&bodies[8]), TradingState::Halted);
     let cross = model::CrossKind::Opening;
     assert_eq!(bodies[9], MarketBody::Cross { qty: 500, match_number: 4, px: Px(5_856_100), cross });
-    assert_eq!(state(&bodies[10]), model::TradingState::Trading);
+    assert_eq!(state(&bodies[10]), TradingState::Trading);
     assert_eq!(bodies.len(), 11);
 }
 

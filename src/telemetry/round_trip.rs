@@ -291,7 +291,7 @@ fn json_field_names_are_stable() {
     let json = serde_json::to_value(p.view().read()).unwrap();
     assert_eq!(
         keys(&json),
-        "agents alive cold control engine feeds gateways instruments latency_ns name orders pid risk run started_ns transitions"
+        "agents alive cold control engine feeds gateways instruments latency_ns mode name orders pid risk run started_ns transitions"
     );
     assert_eq!(json["feeds"][0]["lines"].as_array().unwrap().len(), super::layout::LINES_MAX);
     assert_eq!(keys(&json["agents"][0]), "allocations core cycles heartbeat_ns name phase work");

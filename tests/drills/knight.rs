@@ -134,7 +134,7 @@ fn knight_messages_without_fills_trip() {
     let risk = "[[risk.breakers]]\ntrigger = \"messages_per_fill\"\nlimit = 20\nwindow_ms = 60000\nlevel = \"cancel_only\"\n";
     let is_seen = |s: &Report| s.at("/risk/level") == "cancel_only" && refused(s) > REFUSALS;
     let (sum, records, _) =
-        rampage("parents = 212, takes = false, stands = 2, sells = 0, quantity = 7", risk, 15, is_seen);
+        rampage("parents = 212, takes = false, stands = 2, sells = 0, quantity = 7", risk, 10, is_seen);
     let cause = BreakerCause::MessagesPerFill;
     let trip = records
         .iter()

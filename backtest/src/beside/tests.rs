@@ -8,6 +8,7 @@ use model::{
 
 use super::*;
 use crate::latency::Leg;
+use crate::venue::Admission;
 
 const FEED: FeedId = FeedId(0);
 const OTHER: FeedId = FeedId(1);
@@ -26,7 +27,11 @@ fn beside(feed: u64, order: u64, report: u64) -> Beside {
         feeds: 2,
         gateways: 2,
         book: BookCapacity { instruments: 2, live_orders: 64, levels: 64, direct_refs: 1 << 10 },
-        rules: Rules::default(),
+        // What waits for an auction is taken here; a venue that refuses it has tests of its own.
+        rules: Rules {
+            admission: Admission { takes_while_halted: true, ..Admission::default() },
+            ..Rules::default()
+        },
         latency: Latency { feed: leg(feed), order: leg(order), report: leg(report), seed: 1 },
     };
     let mut b = Beside::new(&settings).unwrap();
