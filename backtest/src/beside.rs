@@ -17,7 +17,7 @@
 //! |---|---|---|---|
 //! | is whole | trade | are taken | are taken |
 //! | waits for messages, or is silent | stand still: nothing comes that could fill them, and what was missed comes when the gap is filled | are rejected | are taken |
-//! | has lost messages, or is made anew | are canceled by the venue ([`BY_THE_SYSTEM`]) | are rejected until the books are whole again | find nothing |
+//! | has lost messages, or is made anew | are canceled by the venue (`venue::BY_THE_SYSTEM`) | are rejected until the books are whole again | find nothing |
 //!
 //! A request that no venue would take is refused as one would: no shares or no price is a reject, a token that is not above all before it (OUCH 5.0, 2.1) is ignored.
 //!

@@ -256,7 +256,9 @@ impl Session {
             return Some("its journal could not be read to its end".into());
         }
         if self.settings_change > 0 {
-            return Some("its parameters or limits changed while it ran, so it shows nothing of one set".into());
+            return Some(
+                "its parameters or limits changed while it ran, so it shows nothing of one set".into(),
+            );
         }
         if !self.reconciled {
             return Some("it was not reconciled".into());

@@ -311,7 +311,7 @@ fn json_field_names_are_stable() {
         "connects disconnects entry_off given_up held_back id last_order_ns last_sequence login_rejects mass_canceled mass_cancels \
          order_ring protocol_errors receipts_lost report_ring reports ring_full sent spilled state throttle undecodable unsent"
     );
-    assert_eq!(keys(&json["control"]), "clients commands killed_at_ns ring_full");
+    assert_eq!(keys(&json["control"]), "clients commands killed_at_ns mode ring_full");
     assert_eq!(
         keys(&json["engine"]),
         "accepted adopted alarms anomalies broken_prints cancels change change_refused controls_refused corrected dropped duplicate_reports fills held inputs journal_records \

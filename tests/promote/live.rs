@@ -182,7 +182,11 @@ impl Firm {
     fn show(&self) {
         let (desk, test) = (&self.desk, self.config("test", "policy-live.toml"));
         let report = self.session(&test, "paper", "session.json");
-        report.is("/mode", "paper").is("/kind", "session").is("/approval", ()).is("/limits/max_position", 500);
+        report
+            .is("/mode", "paper")
+            .is("/kind", "session")
+            .is("/approval", ())
+            .is("/limits/max_position", 500);
 
         let journal = desk.journals();
         let replay = self.path("evidence/replay.json");
