@@ -48,7 +48,7 @@ impl Benchmark {
     /// Reads one.
     ///
     /// # Errors
-    /// [`BenchmarkError`]: the file, or its first row that is none.
+    /// The file, or its first row that is none.
     pub fn read(path: &Path) -> Result<Benchmark, BenchmarkError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| BenchmarkError::File { path: path.into(), source })?;
