@@ -340,6 +340,9 @@ impl LogWriter {
                 }
                 // The alarm that it raises says it.
                 model::Control::Drift(_) => return,
+                model::Control::Best { pnl } => {
+                    ("info", "best of the day so far", json!({"colo.pnl": pnl.to_string()}))
+                }
                 model::Control::Clutch { engaged: true } => ("warn", "strategy let in again", json!({})),
                 model::Control::Clutch { engaged: false } => {
                     ("warn", "strategy taken off trading", json!({}))
@@ -464,6 +467,7 @@ impl LogWriter {
                     false => ("warn", "as expected of the strategy again", fields),
                 }
             }
+            Alarm::Best { pnl } => ("info", "best of the day so far", json!({"colo.pnl": pnl.to_string()})),
             Alarm::Warning { measure, instrument, percent, value, limit } => {
                 let said = |v: i64| if measure.is_money() { json!(Usd(v).to_string()) } else { json!(v) };
                 let mut fields = json!({"limit_of": measure.word(), "percent": percent, "value": said(value), "limit": said(limit)});

@@ -3,7 +3,7 @@
 
 use crate::{
     BreakerCause, BreakerLevel, Drift, ExecutionReport, FeedId, GatewayId, InstrumentId, MarketEvent,
-    PortRequest, Setting, Token,
+    PortRequest, Setting, Token, Usd,
 };
 
 /// One input of the engine.
@@ -157,6 +157,11 @@ pub enum Control {
     },
     /// What the strategy does has left what was expected of it, or is back: an alarm, and nothing else. [`Control::Trip`] beside it where that is to restrain trading.
     Drift(Drift),
+    /// The best P&L of the same day before a restart: a drawdown is counted from it, from when every venue has told what was traded.
+    Best {
+        /// Realised and marked, after fees.
+        pnl: Usd,
+    },
     /// A person takes the strategy off trading while it goes on observing, or lets it in again.
     Clutch {
         /// Whether it may trade.

@@ -31,8 +31,8 @@ pub fn add(value: &mut Value, (config, plan): (&Config, &Plan), pair: &Pair, run
     let mut alarms = Vec::new();
     let (mut count, mut limits) = (0_u64, BTreeMap::new());
     let is_read = each_alarm(run, |alarm| {
-        // Every end in order restrains trading; that alarms nobody.
-        if matches!(alarm, Alarm::Breaker { cause: BreakerCause::Shutdown, .. }) {
+        // Every end in order restrains trading, and every day has a best; that alarms nobody.
+        if matches!(alarm, Alarm::Breaker { cause: BreakerCause::Shutdown, .. } | Alarm::Best { .. }) {
             return;
         }
         count += 1;
@@ -81,6 +81,7 @@ fn told(alarm: &Alarm, config: &Config) -> Value {
         Alarm::Drift(d) => {
             json!({"kind": "drift", "figure": d.figure.word(), "value": d.value, "bound": d.bound, "beyond": d.is_beyond})
         }
+        Alarm::Best { pnl } => json!({"kind": "best", "pnl": pnl.to_string()}),
         Alarm::Warning { measure, percent, .. } => {
             json!({"kind": "warning", "limit": measure.word(), "percent": percent})
         }

@@ -1,10 +1,10 @@
-//! What a start takes over from the run before it: what restrained trading and was not resumed. Of another day (UTC) nothing is, unless that run was at work within [`NIGHT`]: midnight resumes nothing.
+//! What a start takes over from the run before it: what restrained trading and was not resumed, and the day's best, which a drawdown is counted from. Of another day (UTC) nothing is, unless that run was at work within [`NIGHT`]: midnight resumes nothing.
 //!
 //! Where it cannot be told what that was, trading begins halted: a person looks, and resumes.
 
 use std::path::Path;
 
-use model::{Control, HaltReason, Nanos};
+use model::{Control, HaltReason, Nanos, Usd};
 use serde_json::{Value, json};
 
 use crate::journal::standing::{self, Before};
@@ -59,11 +59,14 @@ impl TakenOver {
         let words = standing.restraint.words();
         let fields = json!({
             "colo.run": run, "ended_in_order": standing.ended, "records": standing.records, "records_read": records_read,
-            "took_us": took.as_micros() as u64, "open_orders": standing.orders.len(), "restrained": words, "counts": counts,
+            "took_us": took.as_micros() as u64, "open_orders": standing.orders.len(), "restrained": words, "best_pnl": standing.best.map(|pnl| Usd(pnl).to_string()), "counts": counts,
         });
         self.said.push(("info", "the run before", fields));
+        if counts {
+            self.controls.extend(standing.best.map(|pnl| Control::Best { pnl: Usd(pnl) }));
+        }
         if counts && !standing.restraint.is_none() {
-            self.controls = standing.restraint.controls();
+            self.controls.extend(standing.restraint.controls());
             let words = words.join(", ");
             self.warnings.push(format!("run {run} left trading restrained: {words}; so it is until `colo ctl resume` (or `clutch-in`)"));
         }

@@ -21,6 +21,7 @@ mod restraint;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use engine::Alarm;
 use model::{
     CommandKind, Control, ExecutionReport, GatewayId, InstrumentId, Nanos, OrderCommand, ReportKind,
     SessionEvent, Side,
@@ -97,6 +98,8 @@ pub struct Standing {
     pub token_sent: u32,
     /// What restrains trading.
     pub restraint: Restraint,
+    /// The day's best P&L as far as the journal has it, 1e-4 USD: what a drawdown is counted from.
+    pub best: Option<i64>,
     /// Sessions by gateway.
     pub sessions: BTreeMap<u8, Session>,
     /// Orders by gateway and token.
@@ -152,6 +155,9 @@ impl Standing {
                 self.orders.values_mut().for_each(|o| {
                     o.replace = o.replace.filter(|(new, ..)| *new != token.0);
                 });
+            }
+            Record::Alarm(Alarm::Best { pnl }) | Record::Control { control: Control::Best { pnl }, .. } => {
+                self.best = Some(pnl.0);
             }
             Record::End { .. } => self.ended = true,
             _ => {}

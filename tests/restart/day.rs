@@ -10,7 +10,7 @@ use colo::journal::{Receipt, Record, RunDir, record};
 use engine::Alarm;
 use model::{
     BreakerCause, BreakerLevel, CommandKind, Control, ExecutionReport, FeedId, GatewayId, InstrumentId,
-    Nanos, OrderCommand, Px, Qty, ReportKind, SessionEvent, Side, Tif, Token, VenueRef,
+    Nanos, OrderCommand, Px, Qty, ReportKind, SessionEvent, Side, Tif, Token, Usd, VenueRef,
 };
 use ringbuf::log::{self, Keeper, LogConfig, Place, Reader, SyncPolicy, Writer};
 
@@ -30,6 +30,7 @@ pub struct Oracle {
     pub open: BTreeMap<u32, Order>,
     pub held: BTreeMap<u16, (i64, i64)>,
     pub restraint: Restrained,
+    pub best: Option<i64>,
     token: u32,
     trade: u64,
     trades: Vec<(u32, u64, u16, i64, i64)>,
@@ -346,7 +347,7 @@ impl Day {
     fn restrain(&mut self) {
         let now = self.now();
         let alarm = |level, cause| Record::Alarm(Alarm::Breaker { level, cause });
-        match self.random(6) {
+        match self.random(7) {
             0 => {
                 self.put(&alarm(BreakerLevel::Halted, BreakerCause::Loss));
                 self.oracle.restraint.halted = Some("loss");
@@ -364,8 +365,13 @@ impl Day {
                 self.put(&Record::Control { now, control: Control::Clutch { engaged } });
                 self.oracle.restraint.declutched = !engaged;
             }
+            4 => {
+                let pnl = Usd(self.random(9_000_000) as i64);
+                self.put(&Record::Alarm(Alarm::Best { pnl }));
+                self.oracle.best = Some(pnl.0);
+            }
             // What the next process does not have.
-            4 => self.put(&alarm(BreakerLevel::Halted, BreakerCause::Journal)),
+            5 => self.put(&alarm(BreakerLevel::Halted, BreakerCause::Journal)),
             _ => {
                 self.put(&alarm(BreakerLevel::Normal, BreakerCause::Operator));
                 let declutched = self.oracle.restraint.declutched;

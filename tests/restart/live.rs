@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use colo::journal::standing::{EVERY_RECORDS, of_all, of_run};
 use colo::journal::{Record, RunDir};
-use model::{Control, HaltReason, SessionEvent};
+use model::{Control, HaltReason, SessionEvent, Usd};
 use ringbuf::log::Reader;
 use serde_json::Value;
 
@@ -152,6 +152,8 @@ fn a_start_reads_a_bounded_part_of_a_long_day() {
     first.end_venue(venue);
     let venue = desk.start_venue(&desk.venue());
     let with = ready_after_ms(&desk, 2);
+    let best = Control::Best { pnl: Usd(all.best.expect("a day of many records has a best")) };
+    assert!(first_controls(&folder.join("run-000002")).contains(&best), "{best:?}");
     // What came since is a run of its own: the day again as the last one, and without its standing.
     for n in [2, 1] {
         let path = folder.join(format!("run-{n:06}"));

@@ -59,6 +59,7 @@ fn what_stands_is_the_same_from_the_file_as_from_every_record() {
         let open: Vec<_> = all.orders.iter().map(|((_, token), o)| (*token, o.shares)).collect();
         assert_eq!(open, oracle.open.iter().map(|(t, o)| (*t, o.shares)).collect::<Vec<_>>(), "SEED={seed}");
         assert_eq!(all.restraint.words(), oracle.restraint.words(), "SEED={seed}");
+        assert_eq!(all.best, oracle.best, "SEED={seed}");
         assert_eq!((all.strange_trades, all.sessions[&0].heard), (0, oracle.seq), "SEED={seed}");
     }
     assert!(from_file > 0 && spared > 1_000, "{from_file} {spared}");

@@ -2,6 +2,8 @@
 //!
 //! Both are of realised and marked P&L after fees. A mark can be wrong for a moment, so what is over a limit has to be so over a number of inputs in a row before
 //! it counts: one bad tick stops nobody, and a book that stays wrong is another check's.
+//!
+//! The day's best outlives the process: once a sixteenth of what may be lost since is lost, the journal is told of it, and the next start of the same day begins with it.
 
 use model::{BreakerCause, Usd};
 
@@ -22,12 +24,19 @@ impl Default for LossLimits {
     }
 }
 
+/// Of what may be lost since the best, the part that a restart may forget.
+const BEST_PART: i64 = 16;
+
 /// Looks at the P&L.
 pub(crate) struct LossWatch {
     max_loss: i64,
     limits: LossLimits,
     /// The best since the start, when nothing was made, or since a person's last resume.
     best: i64,
+    /// The best that the journal has: of the start it is known to be nothing.
+    said: i64,
+    /// The best before a restart, until the venue has told again what was made.
+    carried: Option<i64>,
     /// Inputs in a row that showed a loss beyond a limit.
     over: u32,
     /// The last input that was counted.
@@ -38,7 +47,9 @@ pub(crate) struct LossWatch {
 
 impl LossWatch {
     pub(crate) fn new(max_loss: Usd, limits: LossLimits) -> LossWatch {
-        LossWatch { max_loss: max_loss.0, limits, best: 0, over: 0, counted: u64::MAX, quiet_above: i64::MAX }
+        let (best, said, carried, over) = (0, 0, None, 0);
+        let (counted, quiet_above) = (u64::MAX, i64::MAX);
+        LossWatch { max_loss: max_loss.0, limits, best, said, carried, over, counted, quiet_above }
     }
 
     /// The day may lose less from now on.
@@ -56,9 +67,10 @@ impl LossWatch {
     /// After a look: finds from where on the next may be left out. None may while something is said or wants confirming.
     #[inline]
     pub(crate) fn settle(&mut self, is_said: bool) {
-        // The first word is said at half of a limit.
-        let half = |most: i64| self.best.saturating_sub(most / 2);
-        let drawdown = self.limits.max_drawdown.map_or(i64::MIN, |most| half(most.0));
+        // The first word is said at half of a limit, and of a best that nobody knows yet earlier.
+        let part = if self.best == self.said { 2 } else { BEST_PART };
+        let below = |most: i64| self.best.saturating_sub(most / part);
+        let drawdown = self.limits.max_drawdown.map_or(i64::MIN, |most| below(most.0));
         let quiet = drawdown.max(-(self.max_loss / 2));
         self.quiet_above = if is_said || self.over != 0 { i64::MAX } else { quiet };
     }
@@ -87,17 +99,44 @@ impl LossWatch {
         (self.over >= self.limits.confirm).then_some(cause)
     }
 
+    /// After a look at this P&L: the day's best, once each that enough was lost since.
+    #[inline]
+    pub(crate) fn best_to_say(&mut self, pnl: Usd) -> Option<Usd> {
+        let most = self.limits.max_drawdown?.0;
+        let due = self.best != self.said && self.best.saturating_sub(pnl.0) >= most / BEST_PART;
+        due.then(|| {
+            self.said = self.best;
+            Usd(self.best)
+        })
+    }
+
+    /// The best of the same day before a restart; it counts from [`LossWatch::told`] on, for until then the P&L is not the day's.
+    pub(crate) fn carry(&mut self, best: Usd) {
+        self.carried = Some(best.0);
+    }
+
+    /// The venues have told what was made before the start.
+    pub(crate) fn told(&mut self) {
+        if let Some(best) = self.carried.take() {
+            self.best = self.best.max(best);
+            self.said = best;
+            self.quiet_above = i64::MAX;
+        }
+    }
+
     /// Whether the next input has to be looked at, whatever it is.
     #[inline]
     pub(crate) fn is_unconfirmed(&self) -> bool {
         self.over != 0 && self.over < self.limits.confirm
     }
 
-    /// A person trades on knowingly: what was lost since the best is forgiven, the day's loss is not.
-    pub(crate) fn resume(&mut self, pnl: Usd) {
-        self.best = pnl.0;
+    /// A person trades on knowingly: what was lost since the best is forgiven, the day's loss is not. Returns the best that the journal does not have.
+    pub(crate) fn resume(&mut self, pnl: Usd) -> Option<Usd> {
+        let is_news = self.limits.max_drawdown.is_some() && self.said != pnl.0;
+        (self.best, self.said, self.carried) = (pnl.0, pnl.0, None);
         self.over = 0;
         self.quiet_above = i64::MAX;
+        is_news.then_some(pnl)
     }
 
     /// Whether the day's loss is beyond its limit.
@@ -112,6 +151,10 @@ impl LossWatch {
 
     pub(crate) fn absorb(&self, h: &mut StateHash) {
         h.signed(self.best);
+        if self.said != 0 || self.carried.is_some() {
+            h.signed(self.said);
+            h.signed(self.carried.unwrap_or(i64::MIN));
+        }
         h.word(u64::from(self.over));
     }
 }
@@ -147,11 +190,43 @@ mod tests {
         assert_eq!(w.drawdown(Usd(31)), Some((49, 50)));
         assert_eq!(w.look(Usd(31), 3), None);
         assert_eq!(w.look(Usd(30), 4), Some(BreakerCause::Drawdown));
-        w.resume(Usd(30));
+        assert_eq!(w.resume(Usd(30)), Some(Usd(30)));
         assert_eq!(w.look(Usd(30), 5), None);
         assert_eq!(w.look(Usd(-19), 6), None);
         assert_eq!(w.look(Usd(-20), 7), Some(BreakerCause::Drawdown));
         assert!(!w.is_lost(Usd(-99)) && w.is_lost(Usd(-100)));
+    }
+
+    #[test]
+    fn the_best_is_said_once_each_that_a_sixteenth_of_the_limit_is_lost_since() {
+        let mut w = watch(Some(160), 1);
+        let mut said = |pnl, input| {
+            w.look(Usd(pnl), input);
+            let best = w.best_to_say(Usd(pnl));
+            w.settle(false);
+            (best, w.is_quiet(Usd(pnl - 5)))
+        };
+        assert_eq!(said(100, 1), (None, true), "5 less would change nothing");
+        assert_eq!(said(95, 2), (None, false), "10 less than the best has to be looked at");
+        assert_eq!(said(90, 3), (Some(Usd(100)), true));
+        assert_eq!(said(60, 4), (None, true), "it was said");
+        assert_eq!(said(101, 5), (None, true));
+        assert_eq!(said(40, 6), (Some(Usd(101)), true));
+    }
+
+    #[test]
+    fn a_best_that_is_carried_counts_when_the_venues_have_told_and_not_before() {
+        let mut w = watch(Some(50), 1);
+        w.carry(Usd(80));
+        assert_eq!(w.look(Usd(0), 1), None, "nothing was told yet of what had been made");
+        w.told();
+        assert_eq!(w.look(Usd(31), 2), None);
+        assert_eq!(w.look(Usd(30), 3), Some(BreakerCause::Drawdown));
+        assert_eq!(w.best_to_say(Usd(30)), None, "the journal has it");
+        assert_eq!(w.resume(Usd(30)), Some(Usd(30)), "and has to hear what a person forgave");
+        w.told();
+        assert_eq!(w.drawdown(Usd(30)), Some((0, 50)));
+        assert_eq!(watch(None, 1).resume(Usd(30)), None, "nobody asks for it");
     }
 
     #[test]

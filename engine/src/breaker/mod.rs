@@ -20,7 +20,7 @@ mod loss;
 mod sliding;
 mod warning;
 
-use model::{BreakerCause, BreakerLevel, Drift, InstrumentId, Nanos};
+use model::{BreakerCause, BreakerLevel, Drift, InstrumentId, Nanos, Usd};
 use thiserror::Error;
 
 pub use loss::LossLimits;
@@ -126,7 +126,7 @@ impl Breakers {
     }
 }
 
-/// What a person has to hear of: journaled, logged, counted.
+/// What a person has to hear of: journaled, logged, and but for [`Alarm::Best`] counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alarm {
     /// Trading is restrained to a level, or by another cause, or not any more.
@@ -154,6 +154,11 @@ pub enum Alarm {
     },
     /// What the strategy does has left what was expected of it, or is back.
     Drift(Drift),
+    /// The day's best P&L, which a drawdown is counted from: nobody is woken by it. The journal has it for the start after a crash.
+    Best {
+        /// Realised and marked, after fees.
+        pnl: Usd,
+    },
     /// So much of a limit is used.
     Warning {
         /// Of which.

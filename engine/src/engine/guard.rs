@@ -46,6 +46,15 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
+    /// Has the journal know the day's best P&L.
+    pub(super) fn note_best(&mut self, best: Option<Usd>) {
+        if let Some(pnl) = best
+            && self.alarms.len() < ALARMS_PER_INPUT
+        {
+            self.alarms.push(Alarm::Best { pnl });
+        }
+    }
+
     /// Says that trading is halted.
     pub(super) fn alarm_of_halt(&mut self, reason: HaltReason) {
         // A breaker that halts has said why.
@@ -97,6 +106,8 @@ impl<S: Strategy> Engine<S> {
             return;
         }
         let beyond = self.loss.look(pnl, self.stats.inputs);
+        let best = self.loss.best_to_say(pnl);
+        self.note_best(best);
         self.warn_of_loss(pnl);
         let warned =
             [Measure::Loss, Measure::Drawdown].iter().any(|m| self.warned.whole[*m as usize].is_said());

@@ -66,6 +66,10 @@ impl<S: Strategy> Engine<S> {
             Control::Tokens { first, end } => self.gate.grant(first, end),
             Control::Trip { level, cause } => self.trip(level, cause),
             Control::Drift(drift) => self.alarm(Alarm::Drift(drift)),
+            Control::Best { pnl } => {
+                self.loss.carry(pnl);
+                self.count_best();
+            }
             Control::Clutch { engaged } => self.clutch(engaged),
             Control::Restrict { instrument, shorts, on } => self.restrict(instrument, shorts, on),
             Control::Stage(setting) => self.stage(setting),
@@ -112,7 +116,8 @@ impl<S: Strategy> Engine<S> {
         self.halt = None;
         self.breaker.resume();
         self.gate.resume();
-        self.loss.resume(pnl);
+        let best = self.loss.resume(pnl);
+        self.note_best(best);
         self.alarm(Alarm::Breaker { level: BreakerLevel::Normal, cause: BreakerCause::Operator });
         self.tell_all(None, InstrumentChange::Halt { halted: false });
         self.tell_killed();

@@ -52,10 +52,18 @@ impl<S: Strategy> Engine<S> {
         self.sessions[gateway.index()].ready = ready;
         if ready {
             self.on_ready_killed(gateway);
+            self.count_best();
         } else {
             self.gate.flush(gateway, Flush { before: self.gate.next_token(), why: DropReason::SessionDown });
         }
         self.tell_all(Some(gateway), InstrumentChange::Session { ready });
+    }
+
+    /// A best of before a restart counts from when every venue has told the trades of the day: before that the P&L is less than was made, and would look lost.
+    pub(super) fn count_best(&mut self) {
+        if self.sessions.iter().all(|s| s.ready) {
+            self.loss.told();
+        }
     }
 
     /// What the venue said of a gateway's orders may never be heard: nothing but reports about them, or a person, settles them.

@@ -265,3 +265,35 @@ fn quotes_are_pulled_from_an_instrument_that_may_not_be_traded() {
     assert_eq!(kit.cancels(), [unanswered], "as soon as the venue has it");
     assert_eq!(kit.state(of_c), Some(OrderState::Live));
 }
+
+/// A rise of 7,500 before a restart, and 9,500 lost since: together they are what may be lost.
+#[test]
+fn a_best_of_before_a_restart_counts_once_every_venue_has_told_the_day() {
+    let loss = LossLimits { max_drawdown: Some(Usd(100 * 170)), confirm: 1 };
+    let breakers = Breakers { loss, ..Breakers::default() };
+    let mut before = kit(breakers.clone());
+    hold(&mut before, Side::Buy, 100, 1);
+    let bid = before.quote(A, Side::Buy, 10, MID + 50); // the middle is 75 higher
+    assert_eq!(before.out.alarms(), [], "the journal need not know of each rise");
+    before.unquote(A, bid);
+    let best = before.out.alarms().iter().find_map(|a| match a {
+        Alarm::Best { pnl } => Some(*pnl),
+        _ => None,
+    });
+    let best = best.expect("more than a sixteenth was lost since");
+    assert_eq!(before.engine.stats().alarms, 0, "nobody is woken by it");
+
+    let halted = |carried: Option<Usd>| {
+        let mut kit =
+            Kit::of(&EngineConfig { breakers: breakers.clone(), ..config(wide()) }, Hand::default());
+        if let Some(pnl) = carried {
+            kit.control(Control::Best { pnl });
+        }
+        kit.start();
+        hold(&mut kit, Side::Buy, 100, 1);
+        assert_eq!(kit.engine.halted(), None, "what may be lost is not yet");
+        kit.quote(A, Side::Sell, 10, MID - 90); // the middle is 95 lower
+        kit.engine.halted()
+    };
+    assert_eq!([None, Some(best)].map(halted), [None, Some(HaltReason::Drawdown)]);
+}

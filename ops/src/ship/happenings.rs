@@ -201,6 +201,7 @@ fn control_risk(control: Control, names: &Names) -> Risk {
             Risk { cause: Some(cause.word().into()), detail: Some(level.word().into()), ..risk("trip") }
         }
         Control::Drift(d) => Risk { cause: Some(d.figure.word().into()), ..risk("drift") },
+        Control::Best { pnl } => Risk { detail: Some(pnl.to_string()), ..risk("best") },
         Control::Clutch { engaged } => risk(if engaged { "clutch_in" } else { "clutch_out" }),
         Control::Restrict { instrument, shorts, on } => {
             let what = match (shorts, on) {
@@ -250,6 +251,9 @@ fn alarm(alarm: &Alarm, names: &Names) -> Risk {
             detail: Some(format!("{} of {}", d.value, d.bound)),
             ..Risk::default()
         },
+        Alarm::Best { pnl } => {
+            Risk { kind: "best", what: "best".into(), detail: Some(pnl.to_string()), ..Risk::default() }
+        }
         Alarm::Warning { measure, instrument, percent, value, limit } => Risk {
             kind: "warning",
             what: measure.word().into(),

@@ -307,6 +307,7 @@ fn of_control(control: Control, names: &Names) -> Fields {
             vec![("control", json!("trip")), ("level", json!(level.word())), ("cause", json!(cause.word()))]
         }
         Control::Drift(d) => drift_fields(("control", json!("drift")), d),
+        Control::Best { pnl } => vec![("control", json!("best")), ("pnl", json!(pnl.to_string()))],
         Control::Clutch { engaged } => vec![("control", json!("clutch")), ("engaged", json!(engaged))],
         Control::Restrict { instrument, shorts, on } => {
             let of = instrument.map_or_else(|| json!("all"), |id| symbol(names, id));
@@ -339,6 +340,7 @@ fn of_alarm(alarm: &Alarm, names: &Names) -> Fields {
             ("open_orders", json!(orders)),
         ],
         Alarm::Drift(d) => drift_fields(("alarm", json!("drift")), d),
+        Alarm::Best { pnl } => vec![("alarm", json!("best")), ("pnl", json!(pnl.to_string()))],
         Alarm::Warning { measure, instrument, percent, value, limit } => {
             let said = |v: i64| if measure.is_money() { json!(Usd(v).to_string()) } else { json!(v) };
             let mut fields = vec![("alarm", json!("warning")), ("limit_of", json!(measure.word()))];

@@ -41,7 +41,7 @@ pub(super) fn standing(dir: &Path, as_json: bool, out: &mut Out) -> Result<Exit,
         });
         let value = json!({
             "run": number, "at": timestamp(Nanos(s.now_ns)), "ended_in_order": s.ended, "records": s.records, "records_read": records_read,
-            "took_us": took.as_micros() as u64, "unfit": unfit, "restrained": s.restraint.words(), "tokens_end": s.tokens_end, "token_sent": s.token_sent,
+            "took_us": took.as_micros() as u64, "unfit": unfit, "restrained": s.restraint.words(), "best_pnl_e4": s.best, "tokens_end": s.tokens_end, "token_sent": s.token_sent,
             "orders": orders.collect::<Vec<_>>(), "held": held.collect::<Vec<_>>(),
         });
         out.write(format_args!("{value}\n"))?;
@@ -59,6 +59,9 @@ pub(super) fn standing(dir: &Path, as_json: bool, out: &mut Out) -> Result<Exit,
         let words = s.restraint.words();
         let words = if words.is_empty() { "nothing".to_owned() } else { words.join(", ") };
         out.write(format_args!("restrained: {words}\n"))?;
+        if let Some(best) = s.best {
+            out.write(format_args!("best P&L: {}\n", model::Usd(best)))?;
+        }
         for (id, h) in &s.held {
             out.write(format_args!("{:<8} {:>9} shares by {} trades\n", symbol(*id), h.shares, h.trades))?;
         }

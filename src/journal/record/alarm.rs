@@ -1,7 +1,7 @@
 //! Alarms, and what else names a level, a cause or perhaps an instrument, as fields of a record.
 
 use engine::{Alarm, Measure};
-use model::{BreakerCause, BreakerLevel, Control, Drift, DriftFigure, InstrumentId};
+use model::{BreakerCause, BreakerLevel, Control, Drift, DriftFigure, InstrumentId, Usd};
 
 use super::super::bytes::{Malformed, Put, Take};
 
@@ -14,6 +14,7 @@ pub(super) fn put(p: &mut Put, alarm: &Alarm) {
         Alarm::Disabled { instrument, cause } => p.u8(2).u16(instrument.0).u8(cause as u8),
         Alarm::NotFlat { instrument, shares, orders } => p.u8(4).u16(instrument.0).i64(shares).u32(orders),
         Alarm::Drift(drift) => put_drift(p.u8(8), drift),
+        Alarm::Best { pnl } => p.u8(9).i64(pnl.0),
         Alarm::Warning { measure, instrument, percent, value, limit } => {
             let instrument = instrument.map_or(NO_INSTRUMENT, |id| id.0);
             p.u8(3).u8(measure as u8).u16(instrument).u8(percent).i64(value).i64(limit)
@@ -34,6 +35,7 @@ pub(super) fn take(t: &mut Take<'_>) -> Result<Alarm, Malformed> {
         },
         4 => Alarm::NotFlat { instrument: InstrumentId(t.u16()?), shares: t.i64()?, orders: t.u32()? },
         8 => Alarm::Drift(drift(t)?),
+        9 => Alarm::Best { pnl: Usd(t.i64()?) },
         _ => return Err(Malformed),
     })
 }

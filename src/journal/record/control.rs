@@ -1,6 +1,6 @@
 //! Control inputs as fields of a record.
 
-use model::{Control, GatewayId, HaltReason, InstrumentId, Limit, ParamName, Setting, Token};
+use model::{Control, GatewayId, HaltReason, InstrumentId, Limit, ParamName, Setting, Token, Usd};
 
 use super::super::bytes::{Malformed, Put, Take};
 use super::{alarm, port_request};
@@ -22,6 +22,7 @@ pub(super) fn put(p: &mut Put, c: Control) {
         Control::Stage(setting) => put_setting(p.u8(11), setting),
         Control::Enact { change, count } => p.u8(12).u32(change).u8(count),
         Control::Drift(drift) => alarm::put_drift(p.u8(48), drift),
+        Control::Best { pnl } => p.u8(49).i64(pnl.0),
         Control::Kill { instrument } => put_scope(p.u8(32), instrument),
         Control::Unkill { instrument } => put_scope(p.u8(33), instrument),
         Control::NeverSent { token } => p.u8(34).u32(token.0),
@@ -55,6 +56,7 @@ pub(super) fn take(t: &mut Take<'_>) -> Result<Control, Malformed> {
         11 => Control::Stage(setting(t)?),
         12 => Control::Enact { change: t.u32()?, count: t.u8()? },
         48 => Control::Drift(alarm::drift(t)?),
+        49 => Control::Best { pnl: Usd(t.i64()?) },
         32 => Control::Kill { instrument: scope(t)? },
         33 => Control::Unkill { instrument: scope(t)? },
         34 => Control::NeverSent { token: Token(t.u32()?) },

@@ -1,7 +1,7 @@
 //! Every record comes back as it went, and what is none is refused.
 
 use engine::Measure;
-use model::{BreakerCause, BreakerLevel, HaltReason, Limit, ParamName, Setting};
+use model::{BreakerCause, BreakerLevel, HaltReason, Limit, ParamName, Setting, Usd};
 
 use super::*;
 use crate::journal::Text;
@@ -83,6 +83,8 @@ fn samples() -> Vec<Record> {
         control(Control::NeverSent { token: Token(7) }),
         control(Control::Drift(drift(true))),
         Record::Alarm(Alarm::Drift(drift(false))),
+        control(Control::Best { pnl: Usd(i64::MIN) }),
+        Record::Alarm(Alarm::Best { pnl: Usd(-3) }),
         Record::Operator {
             now,
             by: By {
