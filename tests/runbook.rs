@@ -21,7 +21,8 @@ impl Trader {
     /// Types a command of the page; what the page leaves open is filled in.
     #[track_caller]
     fn types(&self, command: &str) -> Ended {
-        let is_there = self.page.contains(&format!("`{command}`")) || self.page.contains(&format!("\n{command}\n"));
+        let is_there =
+            self.page.contains(&format!("`{command}`")) || self.page.contains(&format!("\n{command}\n"));
         assert!(is_there, "{command:?} is not on the page");
         self.bash(command).end()
     }
@@ -176,7 +177,11 @@ fn crash(trader: &Trader, core: Program) -> Program {
     let sent = trader.desk.next_token();
     core.kill();
     trader.types("colo journal verify DIR").exits(0).shows(&["the writer was killed"]);
-    trader.types("colo journal standing DIR").exits(0).shows(&["run 1 did not end in order", "restrained: nothing", "AAPL"]);
+    trader.types("colo journal standing DIR").exits(0).shows(&[
+        "run 1 did not end in order",
+        "restrained: nothing",
+        "AAPL",
+    ]);
     let mut core = trader.starts();
     trader.reads(&mut core, "the session", |s| line(s, "gateway g1").contains("ready"));
     assert!(trader.desk.next_token() > sent, "tokens go on");

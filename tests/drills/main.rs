@@ -35,15 +35,18 @@ fn number(name: &str, otherwise: u64) -> u64 {
     text.map_or(otherwise, |n| n.parse().unwrap_or_else(|_| panic!("{name}={n}: a number is wanted")))
 }
 
-/// The program with the strategy that stops for nothing, built once for all stories, as this test was.
+/// The program with the strategy that stops for nothing, built once for all stories, as this test was: with the features of the whole workspace in the profile that
+/// tests have, or nearly all of it would be built again.
 fn reckless() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let profile = Path::new(COLO).parent().expect("the folder of a profile");
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--package", "colo", "--example", "reckless", "--target-dir"]);
+        cargo.args(["build", "--quiet", "--example", "reckless", "--target-dir"]);
         cargo.arg(profile.parent().expect("the target folder")).current_dir(env!("CARGO_MANIFEST_DIR"));
-        cargo.args((!cfg!(debug_assertions)).then_some("--release"));
+        let as_it_was: &[_] =
+            if cfg!(debug_assertions) { &["--workspace"] } else { &["--release", "--package", "colo"] };
+        cargo.args(as_it_was);
         cargo.args(model::canary::IN_THIS_BUILD.then_some(["--features", "canaries"]).into_iter().flatten());
         let built = cargo.output().expect("cargo");
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
