@@ -73,7 +73,7 @@ fn a_change_is_journaled_whole_replays_and_ends_with_the_core() {
         (t.value("params", "quantity"), t.value("limits", "max_position")),
         (json!(100), json!(5_000))
     );
-    let change = ["propose", "quantity=50", "edge_ticks=1", "--limits", "max_position=700"];
+    let change = ["propose", "quantity=50", "skew_ticks=2", "--limits", "max_position=700"];
     let proposed = t.asked(&change);
     proposed
         .is("/proposal", 1)
@@ -104,7 +104,7 @@ fn a_change_is_journaled_whole_replays_and_ends_with_the_core() {
     for word in [
         "command=params-propose operator=anna",
         "command=params-apply operator=anna",
-        "setting=edge_ticks=1",
+        "setting=skew_ticks=2",
         "setting=quantity=50",
         "setting=max_position=700",
         "control=enact change=1 settings=3",
