@@ -215,6 +215,19 @@ mod tests {
     }
 
     #[test]
+    fn looks_are_left_out_above_half_of_a_limit_and_while_nothing_is_said_or_unconfirmed() {
+        let mut w = watch(None, 2);
+        assert_eq!(w.look(Usd(0), 1), None);
+        w.settle(false);
+        assert!(w.is_quiet(Usd(-49)) && !w.is_quiet(Usd(-50)));
+        w.settle(true);
+        assert!(!w.is_quiet(Usd(-1)), "what is said has to be taken back");
+        assert_eq!(w.look(Usd(-100), 2), None);
+        w.settle(false);
+        assert!(!w.is_quiet(Usd(-1)), "a loss wants confirming");
+    }
+
+    #[test]
     fn a_best_that_is_carried_counts_when_the_venues_have_told_and_not_before() {
         let mut w = watch(Some(50), 1);
         w.carry(Usd(80));

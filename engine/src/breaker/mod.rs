@@ -271,8 +271,8 @@ impl Breaker {
     }
 
     pub(crate) fn absorb(&self, h: &mut StateHash) {
-        let cause = self.cause.map_or(0, |c| c as u64);
-        h.word((self.level as u64) << 16 | cause << 8 | u64::from(self.declutched));
+        let cause = self.cause.map_or(0, |c| c as u8);
+        h.word(u64::from_le_bytes([self.declutched.into(), cause, self.level as u8, 0, 0, 0, 0, 0]));
         for r in &self.rules {
             r.events.absorb(h);
             r.fills.absorb(h);
@@ -303,11 +303,34 @@ mod tests {
         assert_eq!(trips, [None, None, fills(BreakerLevel::ReduceOnly), fills(BreakerLevel::Halted)]);
         assert!(b.raise(BreakerLevel::CancelOnly, BreakerCause::Fills));
         assert!(!b.raise(BreakerLevel::ReduceOnly, BreakerCause::Latency));
+        assert!(!b.raise(BreakerLevel::CancelOnly, BreakerCause::Latency), "what led there stays the cause");
         assert_eq!((b.level(), b.cause()), (BreakerLevel::CancelOnly, Some(BreakerCause::Fills)));
         b.resume();
         assert_eq!((b.level(), b.cause()), (BreakerLevel::Normal, None));
         assert_eq!(b.count(now, Trigger::Fills), None, "what was counted is forgotten");
         assert_eq!(b.count(now, Trigger::Gaps), None);
+    }
+
+    #[test]
+    fn level_cause_and_clutch_are_of_the_state() {
+        let of = |level, cause, declutched| {
+            let mut b = Breaker::new(&Breakers::default());
+            b.raise(level, cause);
+            b.declutched = declutched;
+            let mut h = StateHash::default();
+            b.absorb(&mut h);
+            h.finish()
+        };
+        let (reduce, cancel) = (BreakerLevel::ReduceOnly, BreakerLevel::CancelOnly);
+        let states = [
+            of(reduce, BreakerCause::Fills, false),
+            of(cancel, BreakerCause::Fills, false),
+            of(reduce, BreakerCause::Rejects, false),
+            of(reduce, BreakerCause::Fills, true),
+        ];
+        for (k, state) in states.iter().enumerate() {
+            assert!(!states[..k].contains(state), "{k}");
+        }
     }
 
     #[test]
