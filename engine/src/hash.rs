@@ -34,6 +34,21 @@ impl StateHash {
     }
 }
 
+/// Fails where two of these states hash alike, and names the later.
+#[cfg(test)]
+#[track_caller]
+pub(crate) fn all_differ<T>(states: &[T], absorb: impl Fn(&T, &mut StateHash)) {
+    let of = |state: &T| {
+        let mut h = StateHash::default();
+        absorb(state, &mut h);
+        h.finish()
+    };
+    let hashes: Vec<u64> = states.iter().map(of).collect();
+    for (k, hash) in hashes.iter().enumerate() {
+        assert!(!hashes[..k].contains(hash), "state {k} hashes as one before it");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

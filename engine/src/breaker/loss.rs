@@ -162,6 +162,7 @@ impl LossWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::all_differ;
 
     fn watch(drawdown: Option<i64>, confirm: u32) -> LossWatch {
         LossWatch::new(Usd(100), LossLimits { max_drawdown: drawdown.map(Usd), confirm })
@@ -179,7 +180,22 @@ mod tests {
             assert_eq!(w.look(Usd(-100), input), None);
         }
         assert_eq!(w.look(Usd(-100), 5), Some(BreakerCause::Loss));
-        assert_eq!(watch(None, 1).look(Usd(-100), 1), Some(BreakerCause::Loss));
+        let mut first = watch(None, 1);
+        assert_eq!(first.look(Usd(-100), 1), Some(BreakerCause::Loss));
+        assert!(!first.is_unconfirmed(), "what counts wants nothing more");
+    }
+
+    #[test]
+    fn what_it_goes_by_is_of_the_state() {
+        let of = |best, said, carried, over| LossWatch { best, said, carried, over, ..watch(None, 1) };
+        let states = [
+            of(0, 0, None, 0),
+            of(1, 0, None, 0),
+            of(0, 1, None, 0),
+            of(0, 0, Some(1), 0),
+            of(0, 0, None, 1),
+        ];
+        all_differ(&states, LossWatch::absorb);
     }
 
     #[test]

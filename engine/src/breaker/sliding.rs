@@ -79,6 +79,29 @@ impl Sliding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::all_differ;
+
+    #[test]
+    fn a_slot_is_not_left_before_its_end() {
+        let mut sliding = Sliding::new(Nanos(1_600));
+        sliding.count(Nanos(5_050));
+        assert_eq!(sliding.ends, 5_100, "of 100 ns each");
+    }
+
+    #[test]
+    fn what_was_counted_and_when_is_of_the_state() {
+        let of = |at: &[u64]| {
+            let mut sliding = Sliding::new(Nanos(1_600));
+            for at in at {
+                sliding.count(Nanos(*at));
+            }
+            sliding
+        };
+        all_differ(
+            &[of(&[]), of(&[5_000]), of(&[5_000, 5_000]), of(&[5_300]), of(&[5_000, 5_300])],
+            Sliding::absorb,
+        );
+    }
 
     #[test]
     fn it_counts_at_least_the_span_and_at_most_a_sixteenth_more() {

@@ -614,3 +614,52 @@ fn exposure_of(buy: u64, sell: u64, side: Side) -> u64 {
         Side::Sell => sell,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::Symbol;
+
+    use super::*;
+    use crate::hash::all_differ;
+    use crate::risk::scopes::{DriftLimit, RepeatLimit};
+    use crate::risk::throttle::WindowLimit;
+
+    #[test]
+    fn all_that_it_goes_by_is_of_the_state() {
+        let id = InstrumentId(0);
+        let instrument =
+            Instrument { id, symbol: Symbol::BLANK, feed: model::FeedId(0), gateway: GatewayId(0) };
+        let span = Nanos::from_millis(1_000);
+        let scopes = Scopes {
+            drift: Some(DriftLimit { bps: 10, window: span }),
+            repeat: Some(RepeatLimit { count: 5, window: span }),
+            ..Scopes::default()
+        };
+        let breaker = Some(WindowLimit { limit: 5, span });
+        let throttle = Throttle { breaker, ..Throttle::default() };
+        let of = |change: fn(&mut Gate)| {
+            let limits = RiskLimits::default();
+            let mut gate = Gate::new(limits, &scopes, std::slice::from_ref(&throttle), &[instrument], 1);
+            change(&mut gate);
+            gate
+        };
+        let key = Key { instrument: id, side: Side::Buy, px: Px(1), qty: Qty(1) };
+        let mut remembers = of(|_| ());
+        remembers.recent.remember(key.hashed(), Nanos(5));
+        let states = [
+            of(|_| ()),
+            of(|g| g.next_token = 1),
+            of(|g| g.next_token = 2),
+            of(|g| g.end_token = 1),
+            of(|g| g.rate.count(Nanos(5), 1)),
+            of(|g| assert!(!g.meters[0].on_rejected(Nanos(5), 1))),
+            of(|g| g.drift.on_sent(InstrumentId(0), Px(1), Nanos(5))),
+            of(|g| g.repeats.on_sent(InstrumentId(0), Side::Buy, Qty(1), Nanos(5))),
+            of(|g| g.restrict(None, true, true)),
+            of(|g| g.restrict(None, false, true)),
+            of(|g| g.disabled[0] = true),
+            remembers,
+        ];
+        all_differ(&states, Gate::absorb);
+    }
+}

@@ -149,6 +149,20 @@ impl TokenBucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::all_differ;
+
+    #[test]
+    fn what_went_and_when_is_of_the_state() {
+        let of = |now, units| {
+            let (mut window, mut bucket) = (RollingWindow::new(5, Nanos(100)), TokenBucket::new(1, 5));
+            window.count(Nanos(now), units);
+            bucket.count(Nanos(now), units);
+            (window, bucket)
+        };
+        let states = [of(0, 0), of(7, 1), of(8, 1), of(7, 2)];
+        all_differ(&states, |(window, _), h| window.absorb(h));
+        all_differ(&states, |(_, bucket), h| bucket.absorb(h));
+    }
 
     struct Draw(u64);
 

@@ -119,6 +119,7 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::all_differ;
 
     fn holds(r: &Recent, key: Key, now: Nanos) -> bool {
         r.holds(key.hashed(), r.last_alike(key.hashed()), now)
@@ -129,6 +130,20 @@ mod tests {
         let limits =
             RiskLimits { max_messages_per_second: orders, duplicate_window: window, ..RiskLimits::default() };
         Recent::new(&limits)
+    }
+
+    #[test]
+    fn what_went_and_when_is_of_the_state() {
+        let of = |orders: &[(i64, u64)]| {
+            let mut r = recent(100, Nanos(10));
+            for (px, now) in orders {
+                let key = Key { instrument: InstrumentId(1), side: Side::Sell, px: Px(*px), qty: Qty(1) };
+                r.remember(key.hashed(), Nanos(*now));
+            }
+            r
+        };
+        let states = [of(&[]), of(&[(5, 7)]), of(&[(6, 7)]), of(&[(5, 8)]), of(&[(5, 7), (5, 7)])];
+        all_differ(&states, Recent::absorb);
     }
 
     #[test]

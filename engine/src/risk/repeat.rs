@@ -90,3 +90,26 @@ impl Repeats {
 fn place(id: InstrumentId, side: Side) -> usize {
     id.index() * 2 + usize::from(side == Side::Sell)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::all_differ;
+
+    #[test]
+    fn size_fill_and_repetitions_are_of_the_state() {
+        let limit = RepeatLimit { count: 5, window: Nanos::from_millis(1_000) };
+        let id = InstrumentId(0);
+        let of = |orders: &[u32], filled| {
+            let mut r = Repeats::new(Some(limit), 1);
+            for qty in orders {
+                r.on_sent(id, Side::Buy, Qty(*qty), Nanos(7));
+                r.on_fill(id, Side::Buy);
+            }
+            r.cycles[0].filled = filled;
+            r
+        };
+        let states = [of(&[], false), of(&[], true), of(&[2], false), of(&[3], false), of(&[2, 2], false)];
+        all_differ(&states, Repeats::absorb);
+    }
+}

@@ -205,3 +205,19 @@ impl Drift {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::all_differ;
+
+    #[test]
+    fn where_a_window_began_is_of_the_state() {
+        let of = |px, at| {
+            let mut d = Drift::new(Some(DriftLimit { bps: 10, window: Nanos(100) }), 1);
+            d.on_sent(InstrumentId(0), Px(px), Nanos(at));
+            d
+        };
+        all_differ(&[of(1, 1), of(2, 1), of(1, 2)], Drift::absorb);
+    }
+}

@@ -318,6 +318,35 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::all_differ;
+    use crate::orders::OrderId;
+    use model::Token;
+
+    #[test]
+    fn what_was_counted_what_waits_and_until_when_is_of_the_state() {
+        let throttle = Throttle {
+            windows: vec![window(9, 1)],
+            bucket: Some(BucketLimit { per_second: 1, burst: 9 }),
+            queue: Some(QueueLimit { slots: 3, patience: Nanos(100) }),
+            breaker: Some(window(9, 1)),
+            ..Throttle::default()
+        };
+        let of = |change: fn(&mut Meter)| {
+            let mut m = Meter::new(&throttle);
+            change(&mut m);
+            m
+        };
+        let states = [
+            of(|_| ()),
+            of(|m| m.windows[0].count(Nanos(5), 1)),
+            of(|m| m.bucket.as_mut().unwrap().count(Nanos(5), 1)),
+            of(|m| m.waiting.as_mut().unwrap().push(OrderId(Token(1)), Token(1), Want::New, Nanos(5))),
+            of(|m| m.held_until = Nanos(5)),
+            of(|m| m.wait = Nanos(5)),
+            of(|m| m.rejects.as_mut().unwrap().count(Nanos(6), 1)),
+        ];
+        all_differ(&states, Meter::absorb);
+    }
 
     fn window(limit: u32, ms: u64) -> WindowLimit {
         WindowLimit { limit, span: Nanos::from_millis(ms) }

@@ -218,6 +218,39 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::all_differ;
+
+    #[test]
+    fn what_waits_and_what_is_flushed_is_of_the_state() {
+        let of = |order: u32, token: u32, want, asked| {
+            let mut w = Waiting::new(QueueLimit { slots: 3, patience: Nanos(100) });
+            w.push(OrderId(Token(order)), Token(token), want, Nanos(asked));
+            w
+        };
+        let replace = |open, px| Want::Replace { open: Qty(open), px: Px(px) };
+        let flushed = |before, why| {
+            let mut w = of(1, 9, Want::New, 5);
+            w.flush(Flush { before: Token(before), why });
+            w
+        };
+        let refused = |why| DropReason::Refused(why);
+        let states = [
+            Waiting::new(QueueLimit { slots: 3, patience: Nanos(100) }),
+            of(1, 9, Want::New, 5),
+            of(2, 9, Want::New, 5),
+            of(1, 8, Want::New, 5),
+            of(1, 9, Want::New, 6),
+            of(1, 9, replace(1, 1), 5),
+            of(1, 9, replace(2, 1), 5),
+            of(1, 9, replace(1, 2), 5),
+            flushed(10, DropReason::Halted),
+            flushed(11, DropReason::Halted),
+            flushed(10, DropReason::SessionDown),
+            flushed(10, refused(RiskReject::ALL[0])),
+            flushed(10, refused(RiskReject::ALL[1])),
+        ];
+        all_differ(&states, Waiting::absorb);
+    }
 
     #[test]
     fn codes_come_back_and_are_dense() {
