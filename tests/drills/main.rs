@@ -42,12 +42,13 @@ fn reckless() -> &'static Path {
     BUILT.get_or_init(|| {
         let profile = Path::new(COLO).parent().expect("the folder of a profile");
         let mut cargo = Command::new(env!("CARGO"));
+        program::own_crate::as_a_person(&mut cargo);
         cargo.args(["build", "--quiet", "--example", "reckless", "--target-dir"]);
         cargo.arg(profile.parent().expect("the target folder")).current_dir(env!("CARGO_MANIFEST_DIR"));
         let as_it_was: &[_] =
             if cfg!(debug_assertions) { &["--workspace"] } else { &["--release", "--package", "colo"] };
         cargo.args(as_it_was);
-        cargo.args(model::canary::IN_THIS_BUILD.then_some(["--features", "canaries"]).into_iter().flatten());
+        cargo.args(model::canary::IN_THIS_BUILD.then_some(["--features", "colo/canaries"]).into_iter().flatten());
         let built = cargo.output().expect("cargo");
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
         profile.join("examples/reckless")

@@ -70,7 +70,7 @@ impl Steps {
     #[inline]
     pub(crate) fn look(&mut self, value: i64, limit: i64) -> Option<u8> {
         // What is said of nearly all looks, without a multiplication of 128 bits.
-        if self.said == 0 && value < limit / 2 {
+        if self.said == 0 && value < limit >> 1 {
             return None;
         }
         self.step(value, limit)
@@ -113,6 +113,16 @@ mod tests {
     }
 
     #[test]
+    fn a_step_is_said_until_it_is_taken_back() {
+        let mut s = Steps::default();
+        let said = [49, 50, 41, 39].map(|value| {
+            s.look(value, 100);
+            s.is_said()
+        });
+        assert_eq!(said, [false, true, true, false]);
+    }
+
+    #[test]
     fn limits_at_the_ends_are_no_wrap() {
         let mut s = Steps::default();
         assert_eq!(s.look(i64::MAX, i64::MAX), Some(90));
@@ -126,5 +136,13 @@ mod tests {
         for (k, measure) in Measure::ALL.into_iter().enumerate() {
             assert_eq!(measure as usize, k);
         }
+    }
+
+    #[test]
+    fn words_are_as_journals_and_metrics_have_them() {
+        let words = Measure::ALL.map(Measure::word);
+        assert_eq!(words, ["loss", "drawdown", "position", "open_orders", "gross_notional", "net_notional"]);
+        let money = Measure::ALL.map(Measure::is_money);
+        assert_eq!(money, [true, true, false, false, true, true]);
     }
 }

@@ -207,7 +207,7 @@ impl Gate {
             return;
         }
         // What is left of the block before is used first where the new one joins it, and forgone where not.
-        if first > self.end_token || self.next_token == self.end_token {
+        if first > self.end_token {
             self.next_token = first;
         }
         self.end_token = self.end_token.max(end.0);
@@ -623,6 +623,28 @@ mod tests {
     use crate::hash::all_differ;
     use crate::risk::scopes::{DriftLimit, RepeatLimit};
     use crate::risk::throttle::WindowLimit;
+
+    /// A gate of one instrument.
+    fn gate() -> Gate {
+        let (id, feed) = (InstrumentId(0), model::FeedId(0));
+        let instrument = Instrument { id, symbol: Symbol::BLANK, feed, gateway: GatewayId(0) };
+        Gate::new(RiskLimits::default(), &Scopes::default(), &[], &[instrument], 1)
+    }
+
+    #[test]
+    fn what_is_left_of_a_block_is_used_before_the_next_and_forgone_before_a_hole() {
+        let mut g = gate();
+        g.grant(Token(1), Token(4));
+        assert_eq!((g.take_token(), g.tokens_left()), (Token(1), 2));
+        g.grant(Token(4), Token(6));
+        assert_eq!((g.take_token(), g.tokens_left()), (Token(2), 3), "it joins");
+        g.grant(Token(8), Token(9));
+        assert_eq!((g.take_token(), g.tokens_left()), (Token(8), 0), "behind a hole");
+        g.grant(Token(3), Token(9));
+        assert_eq!(g.tokens_left(), 0, "what was used is cut");
+        g.grant(Token(9), Token(10));
+        assert_eq!((g.take_token(), g.tokens_left()), (Token(9), 0));
+    }
 
     #[test]
     fn all_that_it_goes_by_is_of_the_state() {

@@ -436,3 +436,18 @@ fn a_storm_of_requests_is_sent_in_order_or_told() {
         assert!(s.held > 50 && s.dropped > 20 && s.new_orders > 50, "seed {seed}: {s:?}");
     }
 }
+
+/// Its own reservation is all that the limit leaves.
+#[test]
+fn what_waits_is_not_in_its_own_way() {
+    let limits = RiskLimits { max_position: 100, ..wide() };
+    let mut kit = Kit::throttled(limits, throttle(2, 4));
+    for k in 1..=2 {
+        kit.live(sell(A, k, MID + 100));
+    }
+    let token = waits(&mut kit, buy(A, 100, MID - 100));
+    let until = kit.now.0 + 20 * MS;
+    let sent = pass_time(&mut kit, until);
+    assert_eq!(sent.iter().map(|(_, c)| c.token().0).collect::<Vec<_>>(), [token]);
+    assert_eq!(dropped(&kit), []);
+}

@@ -463,3 +463,13 @@ fn overflow() {
     assert_eq!(kit.refused(replace(token, 6, MID)), RiskReject::Overflow);
     assert_eq!(kit.refused(replace(token, 5, MID)), RiskReject::Quantity);
 }
+
+/// A venue counts a chain with what of it has traded.
+#[test]
+fn a_chain_is_no_larger_than_an_order_may_be() {
+    let mut kit = Kit::ready(wide());
+    let token = kit.live(buy(A, 100, MID - 100));
+    kit.report(token, executed(60, MID - 100, 1));
+    assert_eq!(kit.refused(replace(token, 999_940, MID - 100)), RiskReject::Quantity);
+    kit.passes(replace(token, 999_939, MID - 100));
+}

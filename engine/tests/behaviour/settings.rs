@@ -1,7 +1,7 @@
 //! Parameters and limits that change while the engine runs: all of a change or none, between two inputs, the same again from the same inputs.
 
 use engine::strategy::{Intents, ParamError, ParamValue, Params, Quoter, Strategy, View};
-use engine::{InstrumentChange, RiskLimits};
+use engine::{InstrumentChange, RiskLimits, RiskReject};
 use model::{Control, HaltReason, InstrumentId, Limit, ParamName, Qty, SETTINGS_MAX, Setting, Usd};
 
 use crate::kit::*;
@@ -170,6 +170,17 @@ fn a_tighter_limit_holds_from_the_next_order_on() {
     assert_eq!(kit.engine.orders().open(), 0);
     kit.change(2, &[number("size", 9)]);
     assert_eq!(kit.engine.orders().open(), 1, "900 dollars and 9 shares are not");
+}
+
+#[test]
+fn what_is_open_beyond_a_tighter_limit_stays_and_moves_and_does_not_grow() {
+    let mut kit = Kit::over(limits(), Hand::default());
+    kit.start();
+    let [token, _] = [1, 2].map(|k| kit.live(buy(A, 50, MID - 100 * k)));
+    kit.change(1, &[Setting::Limit(Limit::Position, 40), Setting::Limit(Limit::OpenOrders, 2)]);
+    assert_eq!(kit.refused(buy(C, 1, MID - 100)), RiskReject::OpenOrders);
+    assert_eq!(kit.refused(replace(token, 51, MID - 300)), RiskReject::Position);
+    kit.passes(replace(token, 50, MID - 300));
 }
 
 #[test]
