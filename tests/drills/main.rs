@@ -48,7 +48,9 @@ fn reckless() -> &'static Path {
         let as_it_was: &[_] =
             if cfg!(debug_assertions) { &["--workspace"] } else { &["--release", "--package", "colo"] };
         cargo.args(as_it_was);
-        cargo.args(model::canary::IN_THIS_BUILD.then_some(["--features", "colo/canaries"]).into_iter().flatten());
+        cargo.args(
+            model::canary::IN_THIS_BUILD.then_some(["--features", "colo/canaries"]).into_iter().flatten(),
+        );
         let built = cargo.output().expect("cargo");
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
         profile.join("examples/reckless")
