@@ -112,7 +112,8 @@ fn a_page_is_told_everything_once_and_then_each_turn() {
     assert!(
         turns.iter().all(|t| t["alive"] == true && t["point"]["t"].as_array().is_some_and(|t| t.len() == 1))
     );
-    assert!(turns.iter().any(|t| !t["new"].as_array().unwrap().is_empty()), "the tape goes on");
+    let goes_on = |t: &Value| !t["new"].as_array().unwrap().is_empty();
+    assert!(turns.iter().any(goes_on) || (0..200).any(|_| goes_on(&next("turn"))), "the tape goes on");
     let cycles = |t: &Value| t["agents"][0]["cycles_per_s"].as_f64();
     assert!(turns.iter().filter_map(cycles).any(|rate| rate > 0.0));
     // Nobody by this name, and what is no name at all.

@@ -22,16 +22,10 @@ fn changes(params: &str, key: &str, reason: RiskReject) -> (Vec<Record>, String)
     let list = desk.write("list.txt", "ZZZZ # nobody trades it\n");
     let mut s = Scene::over(desk, params, &format!("{key} = \"list.txt\""));
     let valid = |s: &crate::program::json::Report| s.at("/instruments/0/validity") == "valid";
-    let refused = |s: &mut Scene, what: &str| {
-        // The list is looked at twice a second: wait until it holds.
-        let mut last = u64::MAX;
-        until(what, || {
-            s.tick();
-            let came = ledger::ask(&s.desk).came;
-            (std::mem::replace(&mut last, came) == came).then_some(())
-        });
-        s.holds(what, &[], valid);
-    };
+    let run = ledger::last_run(&s.desk);
+    let log = || fs::read_to_string(run.join("log.jsonl")).expect("a log");
+    // The list is looked at twice a second, and the log follows the engine: what it says holds.
+    let restrictions = || log().matches("\"restricted\":true").count();
     let new = list.with_extension("new");
     for (what, text) in [
         ("named", Some("AAPL\nZZZZ\n")),
@@ -39,18 +33,22 @@ fn changes(params: &str, key: &str, reason: RiskReject) -> (Vec<Record>, String)
         ("half of itself", Some("ZZ")),
         ("gone", None),
     ] {
+        let before = restrictions();
         match text {
             Some(text) => {
                 fs::write(&new, text).and_then(|()| fs::rename(&new, &list)).expect("a list");
             }
             None => fs::remove_file(&list).expect("a list"),
         }
-        refused(&mut s, what);
+        until(what, || {
+            s.tick();
+            (restrictions() > before).then_some(())
+        });
+        s.holds(what, &[], valid);
         fs::write(&list, "ZZZZ\n").expect("a list");
         s.trades();
     }
-    let run = ledger::last_run(&s.desk);
-    let log = fs::read_to_string(run.join("log.jsonl")).expect("a log");
+    let log = log();
     // The venue's socket is the desk's, so the journal is replayed while the desk stands.
     let (core, exchange, desk) = s.into_parts();
     core.signal("TERM");

@@ -100,7 +100,9 @@ impl Firm {
         key("mallory");
         desk.write("policy-paper.toml", PAPER);
         desk.write("policy-live.toml", LIVE);
-        let venue = desk.start_venue(&format!("control = \"venue.sock\"\n{}", desk.venue()));
+        // On paper a quote trades when the queue before it has: with more orders sooner.
+        let venue = desk.venue().replace("messages_per_second = 2000", "messages_per_second = 6000");
+        let venue = desk.start_venue(&format!("control = \"venue.sock\"\n{venue}"));
         Firm { desk, venue }
     }
 

@@ -130,7 +130,7 @@ pub fn postgres(folder: &Path) -> Option<(Server, PathBuf)> {
 
 /// The same; one with a certificate takes nobody without TLS, and wants a password.
 pub fn postgres_with(folder: &Path, certified: Option<Certified<'_>>) -> Option<(Server, PathBuf)> {
-    let (initdb, postgres) = (wanted("initdb")?, wanted("postgres")?);
+    let (initdb, postgres, is_ready) = (wanted("initdb")?, wanted("postgres")?, wanted("pg_isready")?);
     let home = folder.join("pg");
     fs::create_dir(&home).unwrap();
     let as_user = move |program: &Path| {
@@ -192,6 +192,13 @@ pub fn postgres_with(folder: &Path, certified: Option<Certified<'_>>) -> Option<
         }
         command
     });
+    // It listens before it answers, and a test would be told that it is starting up.
+    let until = Instant::now() + PATIENCE;
+    let asks = || Command::new(&is_ready).args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]).status();
+    while !asks().unwrap().success() {
+        assert!(Instant::now() < until, "the database on port {port} is not ready");
+        std::thread::yield_now();
+    }
     let address = folder.join("pg.conf");
     fs::write(&address, format!("host=127.0.0.1 port={port} user=colo dbname=postgres{password}")).unwrap();
     fs::set_permissions(&address, fs::Permissions::from_mode(0o600)).unwrap();
