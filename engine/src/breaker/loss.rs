@@ -68,8 +68,8 @@ impl LossWatch {
     #[inline]
     pub(crate) fn settle(&mut self, is_said: bool) {
         // The first word is said at half of a limit, and of a best that nobody knows yet earlier.
-        let part = if self.best == self.said { 2 } else { BEST_PART };
-        let below = |most: i64| self.best.saturating_sub(most / part);
+        let is_known = self.best == self.said;
+        let below = |most: i64| self.best.saturating_sub(if is_known { most / 2 } else { most / BEST_PART });
         let drawdown = self.limits.max_drawdown.map_or(i64::MIN, |most| below(most.0));
         let quiet = drawdown.max(-(self.max_loss / 2));
         self.quiet_above = if is_said || self.over != 0 { i64::MAX } else { quiet };

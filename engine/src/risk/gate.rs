@@ -509,7 +509,7 @@ impl Gate {
         if world.level < BreakerLevel::ReduceOnly {
             return Ok(());
         }
-        let opposite = shares.signum() * side.sign() < 0;
+        let opposite = shares.signum() == -side.sign();
         let within = open.checked_add(qty.0.into()).is_some_and(|all| all <= shares.unsigned_abs());
         if opposite && within { Ok(()) } else { Err(RiskReject::ReduceOnly) }
     }

@@ -116,6 +116,8 @@ mod tests {
             let why = of(rate, ms).unwrap_err();
             assert!(why.to_string().starts_with("duplicate_window: 1"), "{why}");
         }
+        let most = RiskLimits { max_open_orders: 8_192, ..RiskLimits::default() };
+        assert_eq!(most.check(), Ok(()));
         let limits = RiskLimits { max_open_orders: 8_193, ..RiskLimits::default() };
         assert_eq!(limits.check(), Err(LimitsError::OpenOrders(8_193)));
     }
