@@ -99,11 +99,12 @@ impl LossWatch {
         (self.over >= self.limits.confirm).then_some(cause)
     }
 
-    /// After a look at this P&L: the day's best, once each that enough was lost since.
+    /// After a look at this P&L: the day's best, once each that enough was lost since. While one is carried the journal keeps that: what a replay passes through is no best of the day.
     #[inline]
     pub(crate) fn best_to_say(&mut self, pnl: Usd) -> Option<Usd> {
         let most = self.limits.max_drawdown?.0;
-        let due = self.best != self.said && self.best.saturating_sub(pnl.0) >= most / BEST_PART;
+        let is_news = self.best != self.said && self.carried.is_none();
+        let due = is_news && self.best.saturating_sub(pnl.0) >= most / BEST_PART;
         due.then(|| {
             self.said = self.best;
             Usd(self.best)
@@ -132,7 +133,7 @@ impl LossWatch {
 
     /// A person trades on knowingly: what was lost since the best is forgiven, the day's loss is not. Returns the best that the journal does not have.
     pub(crate) fn resume(&mut self, pnl: Usd) -> Option<Usd> {
-        let is_news = self.limits.max_drawdown.is_some() && self.said != pnl.0;
+        let is_news = self.limits.max_drawdown.is_some() && (self.said != pnl.0 || self.carried.is_some());
         (self.best, self.said, self.carried) = (pnl.0, pnl.0, None);
         self.over = 0;
         self.quiet_above = i64::MAX;
@@ -256,6 +257,21 @@ mod tests {
         w.told();
         assert_eq!(w.drawdown(Usd(30)), Some((0, 50)));
         assert_eq!(watch(None, 1).resume(Usd(30)), None, "nobody asks for it");
+    }
+
+    #[test]
+    fn a_best_that_is_carried_stays_in_the_journal_until_it_counts_or_is_forgiven() {
+        let mut w = watch(Some(160), 1);
+        w.carry(Usd(500));
+        for (pnl, input) in [(100, 1), (80, 2)] {
+            assert_eq!(w.look(Usd(pnl), input), None);
+            assert_eq!(w.best_to_say(Usd(pnl)), None, "a replay was at 100 for a moment");
+        }
+        w.told();
+        assert_eq!(w.drawdown(Usd(450)), Some((50, 160)));
+        let mut forgiven = watch(Some(160), 1);
+        forgiven.carry(Usd(500));
+        assert_eq!(forgiven.resume(Usd(0)), Some(Usd(0)), "or the next start would carry 500 again");
     }
 
     #[test]

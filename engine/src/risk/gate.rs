@@ -624,16 +624,16 @@ mod tests {
     use crate::risk::scopes::{DriftLimit, RepeatLimit};
     use crate::risk::throttle::WindowLimit;
 
-    /// A gate of one instrument.
-    fn gate() -> Gate {
+    /// A gate of one instrument and one gateway.
+    fn gate(scopes: &Scopes, throttles: &[Throttle]) -> Gate {
         let (id, feed) = (InstrumentId(0), model::FeedId(0));
         let instrument = Instrument { id, symbol: Symbol::BLANK, feed, gateway: GatewayId(0) };
-        Gate::new(RiskLimits::default(), &Scopes::default(), &[], &[instrument], 1)
+        Gate::new(RiskLimits::default(), scopes, throttles, &[instrument], 1)
     }
 
     #[test]
     fn what_is_left_of_a_block_is_used_before_the_next_and_forgone_before_a_hole() {
-        let mut g = gate();
+        let mut g = gate(&Scopes::default(), &[]);
         g.grant(Token(1), Token(4));
         assert_eq!((g.take_token(), g.tokens_left()), (Token(1), 2));
         g.grant(Token(4), Token(6));
@@ -648,9 +648,6 @@ mod tests {
 
     #[test]
     fn all_that_it_goes_by_is_of_the_state() {
-        let id = InstrumentId(0);
-        let instrument =
-            Instrument { id, symbol: Symbol::BLANK, feed: model::FeedId(0), gateway: GatewayId(0) };
         let span = Nanos::from_millis(1_000);
         let scopes = Scopes {
             drift: Some(DriftLimit { bps: 10, window: span }),
@@ -660,12 +657,11 @@ mod tests {
         let breaker = Some(WindowLimit { limit: 5, span });
         let throttle = Throttle { breaker, ..Throttle::default() };
         let of = |change: fn(&mut Gate)| {
-            let limits = RiskLimits::default();
-            let mut gate = Gate::new(limits, &scopes, std::slice::from_ref(&throttle), &[instrument], 1);
-            change(&mut gate);
-            gate
+            let mut g = gate(&scopes, std::slice::from_ref(&throttle));
+            change(&mut g);
+            g
         };
-        let key = Key { instrument: id, side: Side::Buy, px: Px(1), qty: Qty(1) };
+        let key = Key { instrument: InstrumentId(0), side: Side::Buy, px: Px(1), qty: Qty(1) };
         let mut remembers = of(|_| ());
         remembers.recent.remember(key.hashed(), Nanos(5));
         let states = [
