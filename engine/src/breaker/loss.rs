@@ -152,10 +152,8 @@ impl LossWatch {
 
     pub(crate) fn absorb(&self, h: &mut StateHash) {
         h.signed(self.best);
-        if self.said != 0 || self.carried.is_some() {
-            h.signed(self.said);
-            h.signed(self.carried.unwrap_or(i64::MIN));
-        }
+        h.signed(self.said);
+        h.signed(self.carried.unwrap_or(i64::MIN));
         h.word(u64::from(self.over));
     }
 }

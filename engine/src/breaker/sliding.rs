@@ -89,6 +89,13 @@ mod tests {
     }
 
     #[test]
+    fn it_counts_from_the_first_nanosecond_on() {
+        let mut sliding = Sliding::new(Nanos(1_600));
+        assert_eq!([50, 90, 110].map(|at| sliding.count(Nanos(at))), [1, 2, 3]);
+        assert_eq!([150, 250, 1_650, 1_700, 1_800].map(|at| sliding.total(Nanos(at))), [3, 3, 3, 1, 0]);
+    }
+
+    #[test]
     fn what_was_counted_and_when_is_of_the_state() {
         let of = |at: &[u64]| {
             let mut sliding = Sliding::new(Nanos(1_600));

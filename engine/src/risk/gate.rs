@@ -526,17 +526,15 @@ impl Gate {
         qty: Qty,
     ) -> Result<(), RiskReject> {
         let Some(worth) = &self.worth else { return Ok(()) };
-        let i = world.instruments.of(id);
+        let gateway = world.instruments.of(id).instrument.gateway;
         let p = world.positions.of(id);
         let with = others.checked_add(qty.0.into()).ok_or(RiskReject::Overflow)?;
         let open = match side {
             Side::Buy => (with, e.sell),
             Side::Sell => (e.buy, with),
         };
-        // Where nothing was held or open the mark may be old: the reference is what the order is measured by.
-        let px = if p.shares == 0 && e.orders == 0 { i.reference } else { p.mark };
-        let then = Value::of(p.shares, open, px, orders).ok_or(RiskReject::Overflow)?;
-        worth.fits(id, i.instrument.gateway, side, then)
+        let then = Value::of(p.shares, open, p.mark, orders).ok_or(RiskReject::Overflow)?;
+        worth.fits(id, gateway, side, then)
     }
 
     #[inline(always)]

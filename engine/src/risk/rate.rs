@@ -57,7 +57,7 @@ impl RollingWindow {
     /// Counts what goes, whether or not it was asked for room.
     #[inline(always)]
     pub(super) fn count(&mut self, now: Nanos, units: usize) {
-        if self.sent.is_empty() || units == 0 {
+        if units == 0 {
             return;
         }
         // More than the limit at once are as good as the limit: no other fits beside them.
@@ -69,7 +69,7 @@ impl RollingWindow {
                 self.filled = true;
             }
         }
-        self.digest.word(now.0 ^ (units as u64).rotate_right(16));
+        self.digest.word(now.0.wrapping_add((units as u64).rotate_right(16)));
     }
 
     /// Lets fewer units go in a span from now on; what went counts. Memory is neither taken nor given back.
@@ -162,6 +162,14 @@ mod tests {
         let states = [of(0, 0), of(7, 1), of(8, 1), of(7, 2)];
         all_differ(&states, |(window, _), h| window.absorb(h));
         all_differ(&states, |(_, bucket), h| bucket.absorb(h));
+        let mut nothing = of(0, 0);
+        nothing.0.count(Nanos(9), 0);
+        let hash = |w: &RollingWindow| {
+            let mut h = StateHash::default();
+            w.absorb(&mut h);
+            h.finish()
+        };
+        assert_eq!(hash(&nothing.0), hash(&of(0, 0).0), "what counts nothing is not counted");
     }
 
     struct Draw(u64);

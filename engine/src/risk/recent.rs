@@ -29,7 +29,7 @@ impl Key {
         let side = u64::from(self.side == Side::Sell);
         let word = u64::from(self.instrument.0) << 40 | side << 32 | u64::from(self.qty.0);
         let mut h = StateHash::default();
-        h.word(word ^ self.px.0.cast_unsigned().rotate_right(20));
+        h.word(word.wrapping_add(self.px.0.cast_unsigned().rotate_right(20)));
         Hashed { key: self, hash: h.finish() }
     }
 }
@@ -108,7 +108,7 @@ impl Recent {
         let before = std::mem::replace(&mut self.heads[bucket], self.last);
         let at = self.last as usize & (self.ring.len() - 1);
         self.ring[at] = Entry { key: of.key, at: now, before };
-        self.digest.word(now.0 ^ of.hash);
+        self.digest.word(now.0.wrapping_add(of.hash));
     }
 
     pub(super) fn absorb(&self, h: &mut StateHash) {
@@ -144,6 +144,43 @@ mod tests {
         };
         let states = [of(&[]), of(&[(5, 7)]), of(&[(6, 7)]), of(&[(5, 8)]), of(&[(5, 7), (5, 7)])];
         all_differ(&states, Recent::absorb);
+    }
+
+    /// A look walks one bucket: keys that differ in anything have other hashes, and are spread over all of them.
+    #[test]
+    fn keys_are_spread_over_the_buckets() {
+        let mut r = recent(2_000, Nanos::from_millis(1_000));
+        let (mut hashes, mut buckets) = (std::collections::HashSet::new(), std::collections::HashSet::new());
+        for n in 0..2_048u32 {
+            let key = Key {
+                instrument: InstrumentId((n & 7) as u16),
+                side: if n & 8 == 0 { Side::Buy } else { Side::Sell },
+                px: Px(i64::from(n >> 4 & 15) * 100),
+                qty: Qty(100 << (n >> 8)),
+            };
+            hashes.insert(key.hashed().hash);
+            buckets.insert(r.bucket(key.hashed()));
+            r.remember(key.hashed(), Nanos(1));
+        }
+        assert_eq!(hashes.len(), 2_048);
+        // By chance alone 4,096 * (1 - e^-0.5) = 1,612 of 4,096 are met.
+        assert!(r.heads.len() == 4_096 && buckets.len() > 1_500, "{} of {}", buckets.len(), r.heads.len());
+    }
+
+    /// Where more go than the limits let pass, the ring comes round to what the newest order has overwritten: a look ends there.
+    #[test]
+    fn a_look_ends_where_the_ring_comes_round() {
+        let mut r = recent(1, Nanos::from_millis(1_000));
+        let of = |px| Key { instrument: InstrumentId(1), side: Side::Sell, px: Px(px), qty: Qty(1) }.hashed();
+        let bucket = r.bucket(of(1));
+        let mut alike = (1..).map(of).filter(|k| r.bucket(*k) == bucket);
+        let (same, other) = (alike.next().unwrap(), alike.next().unwrap());
+        drop(alike);
+        for n in 0..3 * r.ring.len() as u64 {
+            r.remember(same, Nanos(n));
+        }
+        assert!(!r.holds(other, r.last_alike(other), Nanos(20)));
+        assert!(r.holds(same, r.last_alike(same), Nanos(20)));
     }
 
     #[test]

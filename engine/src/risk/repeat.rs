@@ -112,4 +112,57 @@ mod tests {
         let states = [of(&[], false), of(&[], true), of(&[2], false), of(&[3], false), of(&[2, 2], false)];
         all_differ(&states, Repeats::absorb);
     }
+
+    const BUY: (InstrumentId, Side) = (InstrumentId(1), Side::Buy);
+
+    fn repeats() -> Repeats {
+        Repeats::new(Some(RepeatLimit { count: 1, window: Nanos::from_millis(1_000) }), 3)
+    }
+
+    fn sends(r: &mut Repeats, (id, side): (InstrumentId, Side), qty: u32) {
+        r.on_sent(id, side, Qty(qty), Nanos(7));
+    }
+
+    fn is_beyond(r: &Repeats, (id, side): (InstrumentId, Side), qty: u32) -> bool {
+        r.is_beyond(id, side, Qty(qty), Nanos(7))
+    }
+
+    #[test]
+    fn a_repetition_is_of_the_same_size_behind_a_fill() {
+        let mut r = repeats();
+        // Of other sizes behind their fills, and of the same without one: none repeats.
+        for qty in [100, 200, 200] {
+            sends(&mut r, BUY, qty);
+            if qty == 100 {
+                r.on_fill(BUY.0, BUY.1);
+            }
+        }
+        r.on_fill(BUY.0, BUY.1);
+        assert!(!is_beyond(&r, BUY, 200), "the first repetition");
+        sends(&mut r, BUY, 200);
+        assert!(!is_beyond(&r, BUY, 200), "nothing of it has traded");
+        r.on_fill(BUY.0, BUY.1);
+        assert!(is_beyond(&r, BUY, 200) && !is_beyond(&r, BUY, 300));
+        r.resume();
+        assert!(!is_beyond(&r, BUY, 200), "a person has looked at it");
+        r.on_fill(BUY.0, BUY.1);
+        assert!(!is_beyond(&r, BUY, 200), "counted from nothing");
+    }
+
+    #[test]
+    fn instruments_and_sides_repeat_by_themselves() {
+        let all: Vec<_> =
+            (0..3).flat_map(|i| [Side::Buy, Side::Sell].map(|s| (InstrumentId(i), s))).collect();
+        for one in &all {
+            let mut r = repeats();
+            for _ in 0..2 {
+                sends(&mut r, *one, 100);
+                r.on_fill(one.0, one.1);
+            }
+            for other in &all {
+                r.on_fill(other.0, other.1);
+                assert_eq!(is_beyond(&r, *other, 100), other == one, "{other:?} after {one:?}");
+            }
+        }
+    }
 }

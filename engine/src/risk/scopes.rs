@@ -220,4 +220,35 @@ mod tests {
         };
         all_differ(&[of(1, 1), of(2, 1), of(1, 2)], Drift::absorb);
     }
+
+    #[test]
+    fn a_window_that_is_over_begins_anew_with_the_next_order() {
+        let mut d = Drift::new(Some(DriftLimit { bps: 100, window: Nanos(100) }), 1);
+        let beyond = |d: &Drift, px, now| d.is_beyond(InstrumentId(0), Side::Buy, Px(px), Nanos(now));
+        d.on_sent(InstrumentId(0), Px(1_000), Nanos(5));
+        d.on_sent(InstrumentId(0), Px(2_000), Nanos(104));
+        assert!(!beyond(&d, 1_010, 104) && beyond(&d, 1_011, 104), "measured by where it began");
+        assert!(!beyond(&d, 1_011, 105), "a span later nothing holds it");
+        d.on_sent(InstrumentId(0), Px(2_000), Nanos(105));
+        assert!(!beyond(&d, 2_020, 105) && beyond(&d, 2_021, 105));
+        let sells = |px| d.is_beyond(InstrumentId(0), Side::Sell, Px(px), Nanos(105));
+        assert!(!sells(2_021) && !sells(1_980) && sells(1_979));
+    }
+
+    #[test]
+    fn scopes_that_nothing_stands_for_are_refused() {
+        let symbols = |n| Scopes { symbols: vec![SymbolLimits::default(); n], ..Scopes::default() };
+        let accounts = |n| Scopes { accounts: vec![ScopeLimits::default(); n], ..Scopes::default() };
+        for fits in [symbols(2), accounts(1), Scopes::default()] {
+            assert_eq!(fits.check(2, 1), Ok(()));
+        }
+        assert_eq!(symbols(3).check(2, 1), Err(ScopesError::TooMany(3, 2)));
+        assert_eq!(accounts(2).check(2, 1), Err(ScopesError::TooMany(2, 1)));
+        let drift = |window| Scopes { drift: Some(DriftLimit { bps: 1, window }), ..Scopes::default() };
+        let repeat = |window| Scopes { repeat: Some(RepeatLimit { count: 1, window }), ..Scopes::default() };
+        for of in [drift, repeat] {
+            assert_eq!(of(Nanos(0)).check(2, 1), Err(ScopesError::NoTime));
+            assert_eq!(of(Nanos(1)).check(2, 1), Ok(()));
+        }
+    }
 }

@@ -320,6 +320,7 @@ mod tests {
     use super::*;
     use crate::hash::all_differ;
     use crate::orders::OrderId;
+    use crate::risk::rate::NEVER;
     use model::Token;
 
     #[test]
@@ -348,6 +349,39 @@ mod tests {
         all_differ(&states, Meter::absorb);
     }
 
+    #[test]
+    fn what_a_throttle_says_of_itself() {
+        let limits = [
+            Throttle { windows: vec![window(1, 1)], ..Throttle::default() },
+            Throttle { bucket: Some(BucketLimit { per_second: 1_000, burst: 1 }), ..Throttle::default() },
+        ];
+        for t in limits {
+            let mut m = Meter::new(&t);
+            m.count(Nanos(5), Request::New);
+            let pace = Pace { waiting: 0, room_at: Nanos(1_000_005), back_off_until: Nanos::ZERO };
+            assert_eq!(m.pace(Nanos(7)), Some(pace));
+            assert_eq!(m.pace(Nanos(1_000_006)), Some(Pace { room_at: Nanos(1_000_006), ..pace }));
+            assert_eq!(m.due(Nanos(7)), None, "nothing waits, so nothing is due");
+        }
+        let (first, longest) = (Nanos(5), Nanos(9));
+        let back_off = Some(BackOff { codes: vec![3], first, longest });
+        let mut m = Meter::new(&Throttle { back_off, ..Throttle::default() });
+        m.on_rejected(Nanos(10), 3);
+        let held = Pace { waiting: 0, room_at: Nanos(15), back_off_until: Nanos(15) };
+        assert_eq!(m.pace(Nanos(7)), Some(held));
+        assert_eq!(Meter::new(&Throttle::default()).pace(Nanos(7)), None, "it limits nothing");
+
+        let queue = Some(QueueLimit { slots: 3, patience: Nanos(10_000_000) });
+        let mut m = Meter::new(&Throttle { queue, windows: vec![window(1, 1)], ..Throttle::default() });
+        m.count(Nanos(5), Request::New);
+        assert_eq!(m.due(Nanos(7)), None);
+        m.waiting.as_mut().unwrap().push(OrderId(Token(1)), Token(1), Want::New, Nanos(6));
+        assert_eq!(m.due(Nanos(7)), Some(Nanos(1_000_005)), "when there is room");
+        assert_eq!(m.due(Nanos(2_000_000)), Some(Nanos(2_000_000)), "in the common rate too");
+        assert_eq!(m.due(NEVER), Some(Nanos(10_000_006)), "when it may not wait any longer");
+        assert_eq!(m.pace(Nanos(7)).map(|p| p.waiting), Some(1));
+    }
+
     fn window(limit: u32, ms: u64) -> WindowLimit {
         WindowLimit { limit, span: Nanos::from_millis(ms) }
     }
@@ -362,11 +396,32 @@ mod tests {
             ..Throttle::default()
         };
         assert_eq!(of(windows(&[window(50, 1_000), window(1_000, 60_000)])), Ok(()));
+        assert_eq!(of(windows(&[window(50, 1); 4])), Ok(()));
         assert_eq!(of(windows(&[window(50, 1); 5])), Err(ThrottleError::Windows(5)));
         assert_eq!(of(windows(&[window(50, 0)])), Err(ThrottleError::NoTime));
+        assert_eq!(of(windows(&[window(65_536, 1)])), Ok(()));
         assert_eq!(of(windows(&[window(65_537, 1)])), Err(ThrottleError::Units(65_537)));
         assert_eq!(of(bucket(0, 1)), Err(ThrottleError::NoTime));
         assert_eq!(of(bucket(65_537, 1)), Err(ThrottleError::Units(65_537)));
+        let queue = |slots, patience| Throttle {
+            queue: Some(QueueLimit { slots, patience: Nanos(patience) }),
+            ..Throttle::default()
+        };
+        assert_eq!([of(queue(1, 1)), of(queue(WAITING_MAX, 1))], [Ok(()), Ok(())]);
+        for none in [queue(0, 1), queue(WAITING_MAX + 1, 1), queue(1, 0)] {
+            assert_eq!(of(none), Err(ThrottleError::Queue));
+        }
+        let back_off = |first, longest| Throttle {
+            back_off: Some(BackOff { codes: vec![1], first: Nanos(first), longest: Nanos(longest) }),
+            ..Throttle::default()
+        };
+        assert_eq!([of(back_off(5, 5)), of(back_off(5, 6))], [Ok(()), Ok(())]);
+        for none in [back_off(0, 5), back_off(5, 4)] {
+            assert_eq!(of(none), Err(ThrottleError::BackOff));
+        }
+        let breaker = |limit| Throttle { breaker: Some(window(limit, 1)), ..Throttle::default() };
+        assert_eq!(of(breaker(1)), Ok(()));
+        assert_eq!(of(breaker(0)), Err(ThrottleError::Breaker));
         let none = |limit, weight, reserve| Err(ThrottleError::NoRoom { limit, weight, reserve });
         assert_eq!(of(windows(&[window(0, 1)])), none(0, 1, 0));
         assert_eq!(of(Throttle { cancel_reserve: 10, ..windows(&[window(10, 1)]) }), none(10, 1, 10));

@@ -197,6 +197,19 @@ mod tests {
         assert_eq!(grown, Err(RiskReject::GrossNotional));
         assert_eq!(worth.fits(b, GATEWAY, Side::Sell, value(0, 0, 1, 1)), Err(RiskReject::GrossNotional));
         assert_eq!(worth.used()[0], (150, 100));
+
+        let firm = ScopeLimits { max_net_notional: Some(Usd(100)), ..ScopeLimits::default() };
+        let mut net = Worth::new(&Scopes { firm, ..Scopes::default() }, 1, 1).unwrap();
+        net.refresh(a, GATEWAY, value(150, 0, 0, 1)).unwrap();
+        assert_eq!(net.fits(a, GATEWAY, Side::Buy, value(150, 0, 0, 1)), Ok(()));
+        assert_eq!(net.fits(a, GATEWAY, Side::Buy, value(150, 1, 0, 1)), Err(RiskReject::NetNotional));
+
+        let firm = ScopeLimits { max_open_orders: Some(1), ..ScopeLimits::default() };
+        let mut open = Worth::new(&Scopes { firm, ..Scopes::default() }, 1, 1).unwrap();
+        let orders = |orders| Value { orders, ..Value::default() };
+        open.refresh(a, GATEWAY, orders(2)).unwrap();
+        assert_eq!(open.fits(a, GATEWAY, Side::Buy, orders(2)), Ok(()), "a replace of one of them");
+        assert_eq!(open.fits(a, GATEWAY, Side::Buy, orders(3)), Err(RiskReject::OpenOrders));
     }
 
     proptest! {

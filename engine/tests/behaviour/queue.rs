@@ -6,8 +6,8 @@ use engine::{
     WindowLimit,
 };
 use model::{
-    CommandKind, Control, HaltReason, Nanos, OrderCommand, Px, Qty, ReportKind, SessionEvent, Side, Tif,
-    Token, TradingState,
+    CommandKind, Control, GatewayId, HaltReason, Nanos, OrderCommand, Px, Qty, ReportKind, SessionEvent,
+    Side, Tif, Token, TradingState,
 };
 
 use crate::kit::*;
@@ -273,6 +273,45 @@ fn halts_sessions_and_cancel_all_empty_the_queue() {
         assert!(sent.iter().all(|c| matches!(c.kind, CommandKind::Cancel { .. })), "blow {n}: {sent:?}");
         assert_eq!(kit.engine.stats().anomalies, 0, "blow {n}");
     }
+}
+
+#[test]
+fn what_waits_goes_no_faster_than_the_common_rate() {
+    let (limits, queue) = (
+        RiskLimits { max_messages_per_second: 2, ..wide() },
+        Some(QueueLimit { slots: 4, patience: Nanos(5_000 * MS) }),
+    );
+    let mut kit = Kit::throttled(limits, Throttle { queue, ..throttle(100, 4) });
+    let start = kit.now.0;
+    kit.live(order(0));
+    kit.live(order(1));
+    let waiting: Vec<u32> = (2..6).map(|k| waits(&mut kit, order(k))).collect();
+    let pace = kit.engine.pace(GATEWAY).unwrap();
+    assert_eq!((pace.waiting, pace.room_at), (4, Nanos(start + 1_000 * MS)));
+    assert_eq!(kit.engine.pace(GatewayId(1)), None, "nobody counts what goes there");
+    for (second, two) in [(1, &waiting[..2]), (2, &waiting[2..])] {
+        kit.now = Nanos(start + second * 1_000 * MS - 1);
+        assert_eq!(kit.timer(), []);
+        kit.now.0 += 1;
+        let sent: Vec<u32> = kit.timer().iter().map(|c| c.token().0).collect();
+        assert_eq!(sent, two, "two in a second");
+        assert_eq!(kit.timer(), []);
+    }
+}
+
+#[test]
+fn what_waits_is_asked_anew_for_its_new_size() {
+    let limits = RiskLimits { max_position: 20, ..wide() };
+    let mut kit = Kit::throttled(limits, throttle(2, 4));
+    kit.live(buy(A, 10, MID - 100));
+    kit.live(buy(A, 1, MID - 100));
+    let new = waits(&mut kit, buy(A, 5, MID - 100));
+    assert_eq!(kit.refused(replace(new, 10, MID - 100)), RiskReject::Position);
+    assert_eq!(kit.ask(replace(new, 9, MID - 100)), Ok(None));
+    assert_eq!(kit.engine.orders().exposure(A).buy, 20);
+    // What no room would help does not wait for any.
+    assert_eq!(kit.refused(buy(A, 1, MID - 100)), RiskReject::Position);
+    assert_eq!(kit.refused(replace(1, 11, MID - 100)), RiskReject::Position);
 }
 
 #[test]

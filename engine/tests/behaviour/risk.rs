@@ -473,3 +473,16 @@ fn a_chain_is_no_larger_than_an_order_may_be() {
     assert_eq!(kit.refused(replace(token, 999_940, MID - 100)), RiskReject::Quantity);
     kit.passes(replace(token, 999_939, MID - 100));
 }
+
+#[test]
+fn another_price_for_what_was_marked_long_is_no_other_sale() {
+    let mut kit = Kit::ready(wide());
+    let bought = kit.live(buy(A, 10, MID));
+    kit.report(bought, executed(10, MID, 1));
+    let sold = kit.live(sell(A, 10, MID + 100));
+    // The trade is taken back: nothing is held, and the venue has the order as a long sale all the same.
+    kit.report(bought, ReportKind::Broken { match_number: 1, reason: b'S' });
+    assert_eq!((kit.shares(A), kit.order(sold).short), (0, false));
+    assert_eq!(kit.refused(replace(sold, 11, MID + 100)), RiskReject::ShortMark);
+    kit.passes(replace(sold, 10, MID + 200));
+}
