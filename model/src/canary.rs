@@ -35,7 +35,7 @@ macro_rules! canaries {
 }
 
 canaries! {
-    /// A start grants tokens that were granted before, and what the venue has seen is not heeded (T3).
+    /// A start grants tokens that were granted before, and neither risk nor the gateway heeds what the venue has seen (T3).
     TokensAgain = "tokens-again",
     /// A fill moves no position (T8).
     IgnoredFill = "ignored-fill",
