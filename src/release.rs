@@ -17,6 +17,7 @@
 
 pub mod approval;
 pub mod evidence;
+pub mod firm;
 pub mod fleet;
 pub mod gate;
 pub mod judge;

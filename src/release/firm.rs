@@ -73,7 +73,10 @@ pub fn read(file: &Path) -> Result<Firm, ConfigError> {
     if firm.wholes().iter().all(|(_, whole)| whole.is_none()) && firm.max_position.is_none() {
         let (key, found) = ("(file)".to_owned(), "no limit".to_owned());
         let allowed = "at least one limit".into();
-        return Err(ConfigError { file: file.to_path_buf(), problems: vec![config::Problem { key, found, allowed }] });
+        return Err(ConfigError {
+            file: file.to_path_buf(),
+            problems: vec![config::Problem { key, found, allowed }],
+        });
     }
     Ok(firm)
 }
@@ -132,7 +135,11 @@ impl Firm {
                     by.entry(symbol).or_default().push((core.name.clone(), Some(part)));
                 }
             }
-            let of = |(symbol, cores)| Share { limit: format!("max_position {symbol}"), whole: whole.into(), cores };
+            let of = |(symbol, cores)| Share {
+                limit: format!("max_position {symbol}"),
+                whole: whole.into(),
+                cores,
+            };
             shares.extend(by.into_iter().map(of));
         }
         shares

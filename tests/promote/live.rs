@@ -428,3 +428,56 @@ fn fleet(desk: &Desk) {
     colo(["fleet", "check", &a, &server("ny9", "version = 1\n")]).exits(1).says(&["ny9", "pair"]);
     colo(["fleet", "check"]).exits(2);
 }
+
+/// The firm's limits are parted among its cores: the parts are added up, whichever of a core's scopes is the tightest.
+#[test]
+fn what_cores_may_together_is_held_to_what_the_firm_may() {
+    let desk = Desk::new();
+    let core = |name: &str, risk: &str| {
+        let text = include_str!("../fixtures/core.toml").replace("unnamed", name);
+        let (before, _) = text.split_once("[risk]").unwrap_or((&text, ""));
+        desk.write(&format!("{name}.toml"), format!("{before}\n[risk]\n{risk}")).display().to_string()
+    };
+    let one = core(
+        "one",
+        "max_daily_loss_usd = 100\nmax_open_orders = 7\nmax_messages_per_second = 50\nmax_position = 300\n\
+         max_gross_notional_usd = 2000\n[risk.firm]\nmax_gross_notional_usd = 1500\nmax_open_orders = 5\n\
+         [risk.symbols.AAPL]\nmax_position = 200",
+    );
+    let two = core(
+        "two",
+        "max_daily_loss_usd = 50\nmax_open_orders = 3\nmax_messages_per_second = 60\nmax_position = 90\n\
+         max_gross_notional_usd = 500\n[risk.accounts.g1]\nmax_position = 70",
+    );
+    let whole = [
+        ("max_gross_notional_usd", 2_000),
+        ("max_daily_loss_usd", 150),
+        ("max_open_orders", 8),
+        ("max_messages_per_second", 110),
+        ("max_position", 270),
+    ];
+    let firm = |less: &str| {
+        let line = |(key, n): (&str, i64)| format!("{key} = {}\n", n - i64::from(key == less));
+        desk.write("firm.toml", whole.map(line).concat()).display().to_string()
+    };
+    let limits =
+        |firm: &str, json: &[&str]| colo([&["fleet", "limits", "--firm", firm, &one, &two], json].concat());
+    limits(&firm(""), &[]).exits(0).shows(&["max_position AAPL", "270", "one", "200", "two", "70"]);
+    for (key, n) in whole {
+        let ended = limits(&firm(key), &["--json"]).exits(4).says(&["more than the firm"]);
+        let told = Report::of(&ended);
+        let broken: Vec<&Value> =
+            told.0["limits"].as_array().expect("limits").iter().filter(|l| l["holds"] == false).collect();
+        let [only] = broken[..] else { panic!("{key}: {ended:#?}") };
+        assert!(only["share"]["limit"].as_str().is_some_and(|l| l.starts_with(key)), "{ended:#?}");
+        assert_eq!(only["given"].as_i64(), Some(n));
+    }
+    // A core without such a limit may come to anything.
+    let firm = desk.write("firm.toml", "max_net_notional_usd = 1").display().to_string();
+    limits(&firm, &[]).exits(4).shows(&["without end", "no limit"]);
+    for bad in ["", "max_position = -1", "max_positions = 1", "max_open_orders = 1.5", "x"] {
+        let firm = desk.write("firm.toml", bad).display().to_string();
+        limits(&firm, &[]).exits(3).says(&["firm.toml"]);
+    }
+    colo(["fleet", "limits", "--firm", &one, "absent.toml"]).exits(3);
+}
