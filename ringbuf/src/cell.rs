@@ -122,7 +122,7 @@ fn load<const N: usize>(words: &[AtomicU64]) -> Option<[u64; N]> {
         if before & 1 == 0 {
             let value = std::array::from_fn(|at| cell[at].load(Ordering::Relaxed)); // R2
             fence(Ordering::Acquire); // R3, pairs with W2
-            if sequence.load(Ordering::Relaxed) == before {
+            if sequence.load(Ordering::Relaxed) == before || cfg!(feature = "canary-mixed-values") {
                 return Some(value); // R4
             }
         }
