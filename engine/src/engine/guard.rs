@@ -106,8 +106,11 @@ impl<S: Strategy> Engine<S> {
             return;
         }
         let beyond = self.loss.look(pnl, self.stats.inputs);
-        let best = self.loss.best_to_say(pnl);
-        self.note_best(best);
+        // Where there is no room for it, it is said with the next input.
+        if self.alarms.len() < ALARMS_PER_INPUT {
+            let best = self.loss.best_to_say(pnl);
+            self.note_best(best);
+        }
         self.warn_of_loss(pnl);
         let warned =
             [Measure::Loss, Measure::Drawdown].iter().any(|m| self.warned.whole[*m as usize].is_said());
