@@ -32,7 +32,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::manifest::{self, Pair};
 
 /// The commit that this program was built of, where its builder said so (`COLO_COMMIT` in the environment of the build).
@@ -93,6 +93,8 @@ pub struct Subject {
     pub pair: Pair,
     /// [`params_sha256`].
     pub params_sha256: String,
+    /// [`model_sha256`].
+    pub model_sha256: String,
 }
 
 impl Subject {
@@ -104,6 +106,7 @@ impl Subject {
             strategy: config.strategy.clone(),
             pair: pair.clone(),
             params_sha256: params_sha256(config),
+            model_sha256: model_sha256(config),
         }
     }
 }
@@ -124,4 +127,19 @@ pub fn params_sha256(config: &Config) -> String {
         params: &written.strategy.params,
     };
     manifest::of_text(&toml::to_string(&traded).expect("what was read can be written"))
+}
+
+/// SHA-256 of what a backtest takes for granted: `[backtest]` as written (capital, legs, queues, impact, what the venue refuses), and what each gateway's venue charges. Figures that were made with
+/// a nearer venue or without fees are those of another market.
+#[must_use]
+pub fn model_sha256(config: &Config) -> String {
+    #[derive(Serialize)]
+    struct Model<'a> {
+        fees: std::collections::BTreeMap<&'a str, &'a std::collections::BTreeMap<String, i64>>,
+        backtest: Option<&'a config::backtest::Backtest>,
+    }
+    let written = &config.written;
+    let fees = written.gateways.iter().map(|g| (g.id.as_str(), &g.fees_micro_usd)).collect();
+    let model = Model { fees, backtest: written.backtest.as_ref() };
+    manifest::of_text(&toml::to_string(&model).expect("what was read can be written"))
 }

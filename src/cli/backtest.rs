@@ -11,7 +11,7 @@ use super::{Exit, Failure, Outcome, Registry, live};
 use crate::clock::Clock;
 use crate::config::{Config, Secrets, Written, read_toml};
 use crate::manifest;
-use crate::release::evidence;
+use crate::release::{evidence, model_sha256};
 use crate::research::{Benchmark, Job, Made, Summary, Trouble, expectation, page};
 
 /// A strategy over history: the same strategy, risk and order state as a core that trades, against orders as they were.
@@ -165,6 +165,7 @@ fn told(mut figures: serde_json::Value, config: &Config, data: &[PathBuf]) -> Re
         let sha256 = file.is_file().then(|| manifest::of_file(file).map_err(failed)).transpose()?;
         Ok(json!({ "file": file.display().to_string(), "sha256": sha256 }))
     };
+    figures["model_sha256"] = json!(model_sha256(config));
     figures["data"] = data.iter().map(hash).collect::<Result<_, Failure>>()?;
     let binary = manifest::of_this_program().map_err(Failure::new)?;
     evidence::stamp(&mut figures, "backtest", config, &binary, Clock::new().now());

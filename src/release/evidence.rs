@@ -141,6 +141,9 @@ pub enum Shown {
 /// Days of history.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Backtest {
+    /// [`super::model_sha256`].
+    #[serde(default)]
+    pub model_sha256: String,
     /// The files of the market.
     pub data: Vec<MarketFile>,
     /// After fees, USD.
@@ -185,10 +188,18 @@ impl Backtest {
         self.days.iter().map(|d| d.fills).fold(0, u64::saturating_add)
     }
 
-    /// Figures by day; of a single day by grain.
+    /// To a year, of days; of a single day of its grains.
     #[must_use]
-    pub fn figures(&self) -> &Figures {
-        self.returns.by_day.as_ref().unwrap_or(&self.returns.by_grain)
+    pub fn sharpe(&self) -> Option<f64> {
+        self.returns.by_day.as_ref().unwrap_or(&self.returns.by_grain).sharpe
+    }
+
+    /// The deepest fall, within days as between them: a negative part of the peak. `None` where one of them is not defined.
+    #[must_use]
+    pub fn max_drawdown(&self) -> Option<f64> {
+        let of_grains = self.returns.by_grain.max_drawdown?;
+        let Some(by_day) = &self.returns.by_day else { return Some(of_grains) };
+        Some(by_day.max_drawdown?.min(of_grains))
     }
 }
 

@@ -149,17 +149,15 @@ impl<'a> Look<'a> {
         };
         let (mut all, why) = self.of_kind(asks.within_days, pick);
         all.sort_by_key(|(p, _)| std::cmp::Reverse(p.stamp.at_ns));
-        let Some((newest, _)) = all.first() else {
+        // The last word is the one that holds.
+        let Some((newest, b)) = all.first() else {
             return self.missing.push(format!("backtest: none of this program and these parameters{why}"));
         };
-        match all.iter().find(|(_, b)| shortfalls(asks, b).is_empty()) {
-            Some((p, _)) => self.use_piece(p),
-            None => {
-                let what = shortfalls(asks, all[0].1);
-                let lines = what.into_iter().map(|w| format!("backtest: {} {w}", newest.file));
-                self.missing.extend(lines);
-            }
+        let short = shortfalls(asks, &self.subject.model_sha256, b);
+        if short.is_empty() {
+            return self.use_piece(newest);
         }
+        self.missing.extend(short.into_iter().map(|what| format!("backtest: {} {what}", newest.file)));
     }
 
     /// The last sessions of a mode, as long as they are clean; or, where these are too few, what broke the row.
@@ -332,10 +330,16 @@ struct Clean<'a> {
 }
 
 /// Where a backtest falls short.
-fn shortfalls(asks: &policy::Backtest, b: &Backtest) -> Vec<String> {
+fn shortfalls(asks: &policy::Backtest, model_sha256: &str, b: &Backtest) -> Vec<String> {
     let mut short = Vec::new();
-    // The same day twice is one day.
+    if b.model_sha256 != model_sha256 {
+        short.push("was made with another `[backtest]` or other fees than this configuration has".into());
+    }
+    // The same day twice is one day, and figures that count it twice are of no days that were.
     let days = b.data.iter().filter_map(|f| f.sha256.as_ref()).collect::<BTreeSet<_>>().len() as u64;
+    if days < b.data.len() as u64 {
+        short.push(format!("has {} days, and {days} different days are known by their hash", b.data.len()));
+    }
     if days < asks.min_days {
         short.push(format!("has {days} different days (`min_days` = {})", asks.min_days));
     }
@@ -343,12 +347,11 @@ fn shortfalls(asks: &policy::Backtest, b: &Backtest) -> Vec<String> {
     if let Some(min) = asks.min_pnl_usd.filter(|min| b.pnl < *min as f64) {
         short.push(format!("made {:.2} USD (`min_pnl_usd` = {min})", b.pnl));
     }
-    let figures = b.figures();
     let shown = |v: Option<f64>| v.map_or("nothing".to_owned(), |v| format!("{v:.3}"));
-    if let Some(min) = asks.min_sharpe.filter(|min| figures.sharpe.is_none_or(|v| v < *min)) {
-        short.push(format!("has a Sharpe ratio of {} (`min_sharpe` = {min})", shown(figures.sharpe)));
+    if let Some(min) = asks.min_sharpe.filter(|min| b.sharpe().is_none_or(|v| v < *min)) {
+        short.push(format!("has a Sharpe ratio of {} (`min_sharpe` = {min})", shown(b.sharpe())));
     }
-    let fell_bps = figures.max_drawdown.map(|part| -part * 10_000.0);
+    let fell_bps = b.max_drawdown().map(|part| -part * 10_000.0);
     if let Some(max) = asks.max_drawdown_bps.filter(|max| fell_bps.is_none_or(|v| v > *max as f64)) {
         short.push(format!("fell by {} bps at most (`max_drawdown_bps` = {max})", shown(fell_bps)));
     }

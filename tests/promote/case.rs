@@ -11,7 +11,7 @@ use colo::release::gate::{Admission, admit};
 use colo::release::keys::PrivateKey;
 use colo::release::log::Log;
 use colo::release::policy::Policy;
-use colo::release::{Refused, Stage, Subject, params_sha256};
+use colo::release::{Refused, Stage, Subject, model_sha256, params_sha256};
 use model::Nanos;
 use serde_json::{Value, json};
 
@@ -248,7 +248,7 @@ impl Case {
             "backtest.json",
             &self.stamped(
                 "backtest",
-                json!({ "data": data, "pnl": 1234.5, "returns": returns, "days": days }),
+                json!({ "model_sha256": model_sha256(&self.config()), "data": data, "pnl": 1234.5, "returns": returns, "days": days }),
             ),
         );
         for (k, hours) in [(1, 30), (2, 6)] {

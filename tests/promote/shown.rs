@@ -96,6 +96,10 @@ fn what_falls_short_is_named() {
     let case = Case::new();
     case.promote_to_paper();
     let old: Change = |v| v["at_ns"] = json!(NOW.0 - 40 * DAY);
+    let twice: Change = |v| {
+        let again = v["data"][0].clone();
+        v["data"].as_array_mut().expect("files").push(again);
+    };
     let other_binary: Change = |v| v["binary_sha256"] = json!("c".repeat(64));
     let table: &[(&str, Change, &str)] = &[
         ("backtest.json", |v| v["pnl"] = json!(99.9), "min_pnl_usd"),
@@ -103,6 +107,9 @@ fn what_falls_short_is_named() {
         ("backtest.json", |v| v["returns"]["by_day"]["sharpe"] = json!(null), "min_sharpe"),
         ("backtest.json", |v| v["returns"]["by_day"]["max_drawdown"] = json!(-0.0501), "max_drawdown_bps"),
         ("backtest.json", |v| v["returns"]["by_day"]["max_drawdown"] = json!(null), "max_drawdown_bps"),
+        ("backtest.json", |v| v["returns"]["by_grain"]["max_drawdown"] = json!(-0.0501), "max_drawdown_bps"),
+        ("backtest.json", |v| v["model_sha256"] = json!("9".repeat(64)), "another `[backtest]`"),
+        ("backtest.json", twice, "3 days, and 2 different days"),
         ("backtest.json", |v| v["days"] = json!([{ "fills": 19 }]), "min_fills"),
         ("backtest.json", |v| v["data"][1] = v["data"][0].clone(), "1 different days"),
         ("backtest.json", |v| v["data"][1]["sha256"] = json!(null), "1 different days"),
@@ -255,4 +262,20 @@ fn limits_step_up_with_clean_live_sessions() {
     let refused = other.statement(true).expect_err("another program").to_string();
     assert!(refused.contains("begins at the first step"), "{refused}");
     other.write("colo.toml", &first);
+}
+
+/// A backtest that did well is no answer to a newer one that did not.
+#[test]
+fn the_newest_backtest_is_the_one_that_counts() {
+    let case = Case::new();
+    case.promote_to_paper();
+    let text = case.read("evidence/backtest.json");
+    case.write("evidence/older.json", &text);
+    case.reseal("older.json", |v| v["at_ns"] = json!(NOW.0 - 2 * HOUR));
+    case.statement(false).expect("both do well");
+    case.reseal("backtest.json", |v| v["pnl"] = json!(-1.0));
+    let refused = case.statement(false).expect_err("the newest lost").to_string();
+    assert!(refused.contains("backtest.json") && refused.contains("min_pnl_usd"), "{refused}");
+    case.reseal("backtest.json", |v| v["at_ns"] = json!(NOW.0 - 3 * HOUR));
+    case.statement(false).expect("the older one is the newest now");
 }
