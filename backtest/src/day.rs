@@ -295,6 +295,12 @@ impl<S: Strategy, W: Watch<S>> Day<S, W> {
     /// Sends what the venue said at `at` on its way.
     #[inline]
     fn carry(&mut self, at: Nanos) {
+        if !(self.said.reports.is_empty() && self.said.events.is_empty()) {
+            self.carry_all(at);
+        }
+    }
+
+    fn carry_all(&mut self, at: Nanos) {
         for report in self.said.reports.drain(..) {
             self.reports.push_back((self.report.arrival(at), report));
         }

@@ -11,50 +11,62 @@
 //! Nothing is late by that: what the venue says of anything is on its way for `lag` at least ([`crate::latency::Latency::lag`]), and what the strategy hears by then does not hang on it.
 //! Whether history goes on behind a decision, for else it is not sent, is known by looking ahead: only where there is something to send.
 
-use std::collections::VecDeque;
+use std::ops::ControlFlow;
 
+use engine::book::AHEAD;
 use engine::strategy::Strategy;
 use model::{Input, MarketEvent, Nanos};
 
 use super::{Day, FEED, Hall, NEVER, Watch};
 
-/// History, and what was read of it before its time.
+/// History, read in pieces: what the books will touch next is then known before it is touched ([`engine::Engine::anticipate`]), and a message is read where it lies.
 struct Ahead<I> {
     history: I,
     midnight: Nanos,
+    read: Vec<MarketEvent>,
+    /// The first of them that has not been run.
+    next: usize,
     /// Of the last message that was read.
-    at: Nanos,
-    read: VecDeque<(Nanos, MarketEvent)>,
+    latest: Nanos,
     has_ended: bool,
 }
 
 impl<I: Iterator<Item = MarketEvent>> Ahead<I> {
-    #[inline]
-    fn read(&mut self) -> Option<(Nanos, MarketEvent)> {
-        if self.has_ended {
-            return None;
-        }
-        let Some(ev) = self.history.next() else {
-            self.has_ended = true;
-            return None;
-        };
-        self.at = self.at.max(self.midnight.after(ev.ts_event));
-        Some((self.at, ev))
+    fn new(history: I, midnight: Nanos) -> Ahead<I> {
+        let read = Vec::with_capacity(2 * AHEAD);
+        Ahead { history, midnight, read, next: 0, latest: midnight, has_ended: false }
     }
 
-    #[inline]
-    fn next(&mut self) -> Option<(Nanos, MarketEvent)> {
-        match self.read.pop_front() {
-            None => self.read(),
-            next => next,
+    /// Reads the next piece; returns whether there was one.
+    fn more(&mut self) -> bool {
+        // Each is moved once at most for each that was run.
+        if self.next * 2 >= self.read.len() {
+            self.read.drain(..self.next);
+            self.next = 0;
         }
+        let from = self.read.len();
+        if !self.has_ended {
+            let read = &mut self.read;
+            // Not one by one: a message that is handed on as an option is taken apart and put together.
+            self.has_ended = self
+                .history
+                .try_for_each(|ev| {
+                    read.push(ev);
+                    if read.len() - from < AHEAD { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                })
+                .is_continue();
+        }
+        let piece = &self.read[from..];
+        self.latest = piece.iter().fold(self.latest, |at, ev| at.max(self.midnight.after(ev.ts_event)));
+        !piece.is_empty()
     }
 
     /// Whether there is a message behind `now`.
     fn goes_on_behind(&mut self, now: Nanos) -> bool {
-        while self.at <= now {
-            let Some(next) = self.read() else { return false };
-            self.read.push_back(next);
+        while self.latest <= now {
+            if !self.more() {
+                return false;
+            }
         }
         true
     }
@@ -63,25 +75,39 @@ impl<I: Iterator<Item = MarketEvent>> Ahead<I> {
 impl<S: Strategy, W: Watch<S>> Day<S, W> {
     /// Through a venue that is `lag` behind history.
     pub(super) fn run_shared(&mut self, history: impl Iterator<Item = MarketEvent>, lag: Nanos) {
-        let (midnight, read) = (self.midnight, VecDeque::new());
-        let mut history = Ahead { history, midnight, at: midnight, read, has_ended: false };
-        let first = history.read();
-        history.read.extend(first);
-        self.begin(history.at);
-        let mut end = None;
-        while let Some((at, ev)) = history.next() {
+        let mut history = Ahead::new(history, self.midnight);
+        history.more();
+        let mut at = history.read.first().map_or(self.midnight, |ev| self.midnight.after(ev.ts_event));
+        self.begin(at);
+        let mut anticipated = 0;
+        loop {
+            if anticipated == 0 {
+                if history.next == history.read.len() && !history.more() {
+                    break;
+                }
+                let piece = history.read[history.next..].iter().take(AHEAD);
+                anticipated = piece.len();
+                self.engine.anticipate(FEED, piece);
+            }
+            anticipated -= 1;
+            at = at.max(self.midnight.after(history.read[history.next].ts_event));
             let now = at.after(lag);
-            self.work_off_shared(now, lag, &mut history);
+            if self.is_due_shared(now, lag) {
+                self.work_off_shared(now, lag, &mut history);
+            }
             self.messages += 1;
-            self.market(now, &ev);
+            self.market(now, &history.read[history.next]);
             self.carry(at);
             self.send_shared(now, &mut history);
-            self.watch.on_market(now, &ev, &self.engine);
-            end = Some(now);
+            self.watch.on_market(now, &history.read[history.next], &self.engine);
+            history.next += 1;
         }
         self.is_over = true;
-        let Some(mut end) = end else { return };
+        if self.messages == 0 {
+            return;
+        }
         // Nothing is sent any more, so the venue has nothing to wait for.
+        let mut end = at.after(lag);
         while let Some((at, _)) = self.requests.front() {
             end = end.max(*at);
             self.ask();
@@ -104,8 +130,14 @@ impl<S: Strategy, W: Watch<S>> Day<S, W> {
         self.engine.account(&mut self.out);
     }
 
-    /// As [`Day::work_off`].
     #[inline]
+    fn is_due_shared(&self, now: Nanos, lag: Nanos) -> bool {
+        self.requests.front().is_some_and(|r| r.0.after(lag) < now)
+            || self.reports.front().is_some_and(|r| r.0 < now)
+            || self.engine.next_timer().is_some_and(|t| t < now)
+    }
+
+    /// As [`Day::work_off`].
     fn work_off_shared<I>(&mut self, until: Nanos, lag: Nanos, history: &mut Ahead<I>)
     where
         I: Iterator<Item = MarketEvent>,

@@ -296,16 +296,18 @@ impl Floor {
         match ev.body {
             MarketBody::Add { .. } if !change.qty.is_zero() => filled = self.meet(id, change, said),
             MarketBody::Replace { old, .. } => {
-                self.leave(id, old, change.replaced_qty);
+                self.leave(change, old, change.replaced_px, change.replaced_qty);
                 if !change.qty.is_zero() {
                     filled = self.meet(id, change, said);
                 }
             }
             MarketBody::Delete { order } | MarketBody::Reduce { order, .. } => {
-                self.leave(id, order, change.qty)
+                self.leave(change, order, change.px, change.qty);
             }
             // Of a cross each order says what it traded, and the cross itself what that was in all.
-            MarketBody::ExecuteAt { order, printable: false, .. } => self.leave(id, order, change.qty),
+            MarketBody::ExecuteAt { order, printable: false, .. } => {
+                self.leave(change, order, change.px, change.qty);
+            }
             MarketBody::Execute { order, .. } | MarketBody::ExecuteAt { order, .. } => {
                 filled = self.trade_before(id, order, change, said);
             }
@@ -318,10 +320,12 @@ impl Floor {
         false
     }
 
-    /// Shares of history left their order.
-    fn leave(&mut self, id: InstrumentId, order: VenueRef, qty: Qty) {
-        for own in &mut self.listings[id.index()].own {
-            own.ahead.leave(order, qty.0);
+    /// Shares of history left their order, which rested at `px`: who stands before ours is at its price, so no other has to be asked.
+    fn leave(&mut self, change: &BookChange, order: VenueRef, px: Px, qty: Qty) {
+        for own in &mut self.listings[change.instrument.index()].own {
+            if own.px == px && own.side == change.side {
+                own.ahead.leave(order, qty.0);
+            }
         }
     }
 
@@ -335,8 +339,11 @@ impl Floor {
     ) -> u32 {
         let (side, px) = (change.side, change.px);
         self.make(id, change.qty.0, said, |own| {
+            if own.side != side {
+                return 0;
+            }
             let is_before = own.px == px && !own.ahead.leave(order, change.qty.0);
-            if own.side == side && (better(side, own.px, px) || is_before) { u32::MAX } else { 0 }
+            if better(side, own.px, px) || is_before { u32::MAX } else { 0 }
         })
     }
 
