@@ -44,7 +44,7 @@ use std::collections::HashMap;
 use engine::book::{BookCapacity, BookChange, Books, FlatBooks};
 use model::{
     CommandKind, ExecutionReport, GatewayId, InstrumentId, MarketBody, MarketEvent, Nanos, OrderCommand,
-    PortRequest, Px, Qty, ReportKind, Tif, Token, TradingState, VenueRef,
+    PortRequest, Px, Qty, ReportKind, Side, Tif, Token, TradingState, VenueRef,
 };
 
 use missing::Missing;
@@ -274,12 +274,14 @@ impl Floor {
             self.missing.follow(ev, |r| books.order(r).map_or(0, |o| o.qty.0));
         }
         match self.listings.get(change.instrument.index()) {
-            Some(listing) if !listing.own.is_empty() => self.on_change(books, ev, change, said),
+            Some(listing) if listing.own.iter().fold(false, |any, own| any | own.is_concerned(change)) => {
+                self.on_change(books, ev, change, said)
+            }
             _ => true,
         }
     }
 
-    /// A message of the book of an instrument in which orders of ours rest.
+    /// A message of the book that concerns an order of ours.
     fn on_change(
         &mut self,
         books: &FlatBooks,
@@ -601,12 +603,7 @@ impl Floor {
             return self.report(own.gateway, own.token, kind, said);
         }
         let (side, px) = (own.side, own.px);
-        books.walk(id, side, |r, at, qty| {
-            if at == px {
-                own.ahead.join(r, qty.0);
-            }
-            !better(side, px, at)
-        });
+        books.walk_level(id, side, px, |r, qty| own.ahead.join(r, qty.0));
         if self.rules.queue.is_of_levels() {
             own.place = Place::behind(own.ahead.shares());
             own.ahead.clear();
@@ -623,6 +620,15 @@ impl Floor {
 
     fn take(&mut self, books: &FlatBooks, id: InstrumentId, own: &mut Own, said: &mut Said) {
         let (side, limit) = (own.side, own.px);
+        // Known without a look at who stands there, where those who left may have to be stepped over.
+        let top = books.top(id);
+        let (best, shares) = match side {
+            Side::Buy => (top.ask_px, top.ask_qty),
+            Side::Sell => (top.bid_px, top.bid_qty),
+        };
+        if shares == 0 || !crosses(side, limit, best) {
+            return;
+        }
         let mut met = std::mem::take(&mut self.met);
         met.clear();
         let mut left = own.open;
