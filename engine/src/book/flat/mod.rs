@@ -341,25 +341,6 @@ impl FlatBooks {
         }
     }
 
-    /// Orders at a price, in time priority, whatever stands before it. O(orders there).
-    pub fn walk_level(&self, id: InstrumentId, side: Side, px: Px, mut visit: impl FnMut(VenueRef, Qty)) {
-        let Some(price) = price_bits(px).filter(|_| id.index() < self.tops.len()) else { return };
-        let (key, home) = (key(side, price), Levels::home(id, side, price));
-        let level = self.levels.get(home);
-        let at_home = (level.key == key && level.is_listed()).then_some(home);
-        let Some(level_id) = at_home.or_else(|| self.ladders.find(id.index() * 2 + side as usize, key))
-        else {
-            return;
-        };
-        let level = self.levels.get(level_id);
-        if level.count != 0 {
-            self.queues.walk(level_id, level, &self.refs, |r, qty| {
-                visit(VenueRef(r), Qty(qty));
-                true
-            });
-        }
-    }
-
     /// Visits the levels of a side that have orders, best first, until `visit` returns false.
     fn best_first(&self, id: InstrumentId, side: Side, mut visit: impl FnMut(u32, &Level) -> bool) {
         if id.index() >= self.tops.len() {
@@ -493,6 +474,24 @@ impl Books for FlatBooks {
             });
             goes_on
         });
+    }
+
+    fn walk_level(&self, id: InstrumentId, side: Side, px: Px, mut visit: impl FnMut(VenueRef, Qty)) {
+        let Some(price) = price_bits(px).filter(|_| id.index() < self.tops.len()) else { return };
+        let (key, home) = (key(side, price), Levels::home(id, side, price));
+        let level = self.levels.get(home);
+        let at_home = (level.key == key && level.is_listed()).then_some(home);
+        let Some(level_id) = at_home.or_else(|| self.ladders.find(id.index() * 2 + side as usize, key))
+        else {
+            return;
+        };
+        let level = self.levels.get(level_id);
+        if level.count != 0 {
+            self.queues.walk(level_id, level, &self.refs, |r, qty| {
+                visit(VenueRef(r), Qty(qty));
+                true
+            });
+        }
     }
 
     fn hash(&self, id: InstrumentId) -> u64 {
