@@ -2,6 +2,12 @@
 //!
 //! What is due at one time comes in this order: history at the venue, our requests at the venue, then at the strategy the feed, reports, and a timer. So a run hangs on
 //! nothing but its settings and history.
+//!
+//! Where the feed shows history as it was, always as late, and no report comes sooner, venue and strategy share one book: see `shared`. What comes of a day is the same.
+
+mod shared;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 
@@ -13,7 +19,7 @@ use model::{
 };
 
 use crate::latency::{Latency, Way};
-use crate::venue::{Rules, Said, Venue, VenueCounts};
+use crate::venue::{Floor, Impact, Rules, Said, Venue, VenueCounts};
 
 /// What a day is run with.
 #[derive(Clone, Debug)]
@@ -93,10 +99,27 @@ pub struct Ran {
     pub commands_hash: u64,
 }
 
+/// The venue, and whose books it looks at.
+enum Hall {
+    /// Its own: the strategy's are behind them by what the feed leg takes of each message.
+    Own(Box<Venue>),
+    /// The engine's: it is as far behind history as the strategy is, by so much.
+    Shared(Box<Floor>, Nanos),
+}
+
+impl Hall {
+    fn floor(&self) -> &Floor {
+        match self {
+            Hall::Own(venue) => venue.floor(),
+            Hall::Shared(floor, _) => floor,
+        }
+    }
+}
+
 /// A day under way.
 pub struct Day<S, W> {
     engine: Engine<S>,
-    venue: Venue,
+    hall: Hall,
     watch: W,
     out: Outbox,
     said: Said,
@@ -128,9 +151,14 @@ impl<S: Strategy, W: Watch<S>> Day<S, W> {
         settings.check()?;
         let (config, latency) = (&settings.engine, &settings.latency);
         let way = |leg, number| Way::new(leg, latency.seed, number);
+        let (rules, book, gateways) = (settings.rules, &config.book, config.gateways);
+        let hall = match latency.lag().filter(|_| rules.impact == Impact::None) {
+            Some(lag) => Hall::Shared(Box::new(Floor::new(rules, book.instruments, gateways)), lag),
+            None => Hall::Own(Box::new(Venue::new(rules, book, gateways))),
+        };
         Ok(Day {
             engine: Engine::new(config, strategy),
-            venue: Venue::new(settings.rules, &config.book, config.gateways),
+            hall,
             watch,
             out: Outbox::default(),
             said: Said::default(),
@@ -151,7 +179,24 @@ impl<S: Strategy, W: Watch<S>> Day<S, W> {
     /// Runs history through it, whose stamps do not fall: one that does counts as the one before it. What is under way at the end arrives; what is asked for then is not
     /// sent any more.
     pub fn run(mut self, history: impl IntoIterator<Item = MarketEvent>) -> (Ran, Engine<S>, W) {
-        let mut history = history.into_iter().peekable();
+        match self.hall {
+            Hall::Own(_) => self.run_apart(history.into_iter()),
+            Hall::Shared(_, lag) => self.run_shared(history.into_iter(), lag),
+        }
+        let ran = Ran {
+            messages: self.messages,
+            inputs: self.engine.stats().inputs,
+            commands: self.commands,
+            venue: self.hall.floor().counts(),
+            state_hash: self.engine.state_hash(),
+            commands_hash: self.commands_hash,
+        };
+        (ran, self.engine, self.watch)
+    }
+
+    /// Through a venue with books of its own.
+    fn run_apart(&mut self, history: impl Iterator<Item = MarketEvent>) {
+        let mut history = history.peekable();
         let mut at = self.midnight.after(history.peek().map_or(Nanos::ZERO, |ev| ev.ts_event));
         self.begin(at);
         for ev in history {
@@ -160,7 +205,8 @@ impl<S: Strategy, W: Watch<S>> Day<S, W> {
                 self.work_off(at);
             }
             self.messages += 1;
-            if self.venue.on_market(&ev, &mut self.said) {
+            let Hall::Own(venue) = &mut self.hall else { unreachable!("run says which") };
+            if venue.on_market(&ev, &mut self.said) {
                 let arrival = self.feed.arrival(at);
                 self.shown.push_back((arrival, ev));
             }
@@ -176,22 +222,13 @@ impl<S: Strategy, W: Watch<S>> Day<S, W> {
             let latest = latest.into_iter().flatten().max().unwrap_or(at);
             self.work_off(latest.after(Nanos(1)));
         }
-        let ran = Ran {
-            messages: self.messages,
-            inputs: self.engine.stats().inputs,
-            commands: self.commands,
-            venue: self.venue.counts(),
-            state_hash: self.engine.state_hash(),
-            commands_hash: self.commands_hash,
-        };
-        (ran, self.engine, self.watch)
     }
 
     /// Tokens, sessions that take orders, and a feed that is whole.
     fn begin(&mut self, now: Nanos) {
         self.input(now, &Input::Control(Control::Tokens { first: Token(1), end: Token(u32::MAX) }));
         let mut gateway = 0;
-        while usize::from(gateway) < self.venue.gateways() {
+        while usize::from(gateway) < self.hall.floor().gateways() {
             let event = SessionEvent::Ready { next_token: Token(0), proven: true };
             self.input(now, &Input::Session(GatewayId(gateway), event));
             gateway += 1;
@@ -219,29 +256,51 @@ impl<S: Strategy, W: Watch<S>> Day<S, W> {
                 return;
             }
             if request == next {
-                if let Some((at, command)) = self.requests.pop_front() {
-                    self.venue.on_command(Nanos(at.since(self.midnight).0), &command, &mut self.said);
-                    self.carry(at);
-                }
+                self.ask();
             } else if shown == next {
                 if let Some((at, ev)) = self.shown.pop_front() {
-                    self.input(at, &Input::Market(FEED, ev));
+                    self.engine.decide_market(at, FEED, &ev, &mut self.out);
+                    self.engine.account(&mut self.out);
+                    self.send(at);
                     self.watch.on_market(at, &ev, &self.engine);
                 }
             } else if report == next {
-                if let Some((at, report)) = self.reports.pop_front() {
-                    self.input(at, &Input::Report(report));
-                    self.watch.on_report(at, &report, &self.engine);
-                }
+                self.hear();
             } else {
                 self.input(timer.max(self.engine.now()), &Input::Timer);
             }
         }
     }
 
+    /// The next request is at the venue.
+    fn ask(&mut self) {
+        let Some((at, command)) = self.requests.pop_front() else { return };
+        let now = Nanos(at.since(self.midnight).0);
+        match &mut self.hall {
+            Hall::Own(venue) => venue.on_command(now, &command, &mut self.said),
+            Hall::Shared(floor, _) => {
+                floor.on_command(self.engine.books_of(FEED), now, &command, &mut self.said);
+            }
+        }
+        self.carry(at);
+    }
+
+    /// The next report is at the strategy.
+    fn hear(&mut self) {
+        let Some((at, report)) = self.reports.pop_front() else { return };
+        self.input(at, &Input::Report(report));
+        self.watch.on_report(at, &report, &self.engine);
+    }
+
     /// Sends what the venue said at `at` on its way.
     #[inline]
     fn carry(&mut self, at: Nanos) {
+        if !(self.said.reports.is_empty() && self.said.events.is_empty()) {
+            self.carry_all(at);
+        }
+    }
+
+    fn carry_all(&mut self, at: Nanos) {
         for report in self.said.reports.drain(..) {
             self.reports.push_back((self.report.arrival(at), report));
         }
@@ -252,9 +311,18 @@ impl<S: Strategy, W: Watch<S>> Day<S, W> {
 
     fn input(&mut self, now: Nanos, input: &Input) {
         self.engine.apply(now, input, &mut self.out);
-        if self.out.is_empty() {
-            return;
+        self.send(now);
+    }
+
+    /// Sends what the input at `now` caused.
+    #[inline]
+    fn send(&mut self, now: Nanos) {
+        if !self.out.is_empty() {
+            self.send_all(now);
         }
+    }
+
+    fn send_all(&mut self, now: Nanos) {
         for k in 0..self.out.commands().len() {
             if self.is_over {
                 break;

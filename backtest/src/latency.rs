@@ -73,6 +73,21 @@ impl Leg {
     }
 }
 
+impl Latency {
+    /// What the feed leg always takes, where it always takes the same and no report takes less: what the venue says of a message is then never at the strategy before the
+    /// message is.
+    pub(crate) fn lag(&self) -> Option<Nanos> {
+        let least = match &self.report {
+            Leg::Fixed(takes) | Leg::Uniform(takes, _) => takes.0,
+            Leg::Measured(all) => all.iter().min().copied().unwrap_or(0).into(),
+        };
+        match self.feed {
+            Leg::Fixed(lag) if lag.0 <= least => Some(lag),
+            _ => None,
+        }
+    }
+}
+
 /// One leg in use: draws, and lets nothing overtake.
 #[derive(Debug)]
 pub struct Way {

@@ -571,6 +571,60 @@ fn a_queue_survives_a_crowd<T: Books>() {
     assert_eq!(f.orders(Buy), expected);
 }
 
+/// As feeds of levels are: one order a level, whose length is told anew. It is taken off and added again, and nothing tells that from a number that changes.
+#[test]
+fn a_level_that_says_its_length_anew_is_as_one_that_went_and_came() {
+    let c = BookCapacity { instruments: 2, live_orders: 8, levels: 4, direct_refs: 64 };
+    let (mut flat, mut naive) = (FlatBooks::new(&c), NaiveBooks::new(&c));
+    let say =
+        |instrument, body| MarketEvent { ts_event: Nanos(1), instrument: InstrumentId(instrument), body };
+    let restates = |r: u64, px: i64, qty| MarketBody::Replace {
+        old: VenueRef(r),
+        new: VenueRef(r),
+        qty: Qty(qty),
+        px: Px(px),
+    };
+    let adds = |order: u64, px, qty| MarketBody::Add {
+        order: VenueRef(order),
+        px: Px(px),
+        qty: Qty(qty),
+        side: if order.is_multiple_of(2) { Buy } else { Sell },
+        mpid: *b"    ",
+    };
+    for ev in [
+        say(0, adds(2, 700, 5)),
+        say(0, adds(4, 600, 5)),
+        say(0, adds(1_001, 800, 5)),
+        say(0, restates(2, 700, 9)),
+        say(0, restates(2, 700, 9)),
+        say(0, restates(4, 600, 1)),
+        say(0, restates(1_001, 800, 7)),
+        // Of another book than it says, at another price, of nothing, at no price.
+        say(1, restates(4, 600, 3)),
+        say(0, restates(4, 650, 3)),
+        say(0, restates(4, 650, 0)),
+        say(0, restates(2, -1, 3)),
+        say(0, adds(2, 700, 5)),
+        // No longer alone: it goes to the back.
+        say(0, adds(6, 700, 1)),
+        say(0, restates(2, 700, 8)),
+        say(0, MarketBody::Reduce { order: VenueRef(2), qty: Qty(8) }),
+        say(0, restates(6, 700, 3)),
+    ] {
+        assert_eq!(flat.apply(&ev), naive.apply(&ev), "{ev:?}");
+        for id in [0, 1].map(InstrumentId) {
+            assert_eq!((flat.hash(id), flat.top(id)), (naive.hash(id), naive.top(id)), "{ev:?}");
+        }
+        assert_eq!((flat.live_orders(), flat.stats()), (naive.live_orders(), naive.stats()), "{ev:?}");
+        for side in [Buy, Sell] {
+            let mut orders = (Vec::new(), Vec::new());
+            flat.for_each_order(InstrumentId(0), side, |r, px, qty| orders.0.push((r, px, qty)));
+            naive.for_each_order(InstrumentId(0), side, |r, px, qty| orders.1.push((r, px, qty)));
+            assert_eq!(orders.0, orders.1, "{ev:?}");
+        }
+    }
+}
+
 /// Historical flow, where the shared material is beside the repository; with `COLO_REQUIRE_SHARED=1` it has to be there.
 #[test]
 #[allow(clippy::print_stdout)]

@@ -81,6 +81,11 @@ fn compare_all(fast: &mut impl Books, naive: &mut NaiveBooks, instruments: u16) 
             fast.for_each_order(id, side, |r, px, qty| a.push((r, px, qty)));
             naive.for_each_order(id, side, |r, px, qty| b.push((r, px, qty)));
             same("orders", &a, &b)?;
+            for level in b.chunk_by(|x, y| x.1 == y.1) {
+                let mut there = Vec::new();
+                fast.walk_level(id, side, level[0].1, |r, qty| there.push((r, level[0].1, qty)));
+                same("orders of a level", &there[..], level)?;
+            }
             // A queue position is O(level) here, so a sample: the ends and some between.
             let step = (b.len() / 60).max(1);
             for (r, _, _) in b.iter().step_by(step).chain(b.last()) {
@@ -291,6 +296,9 @@ impl<const FAULT: u8> Books for Broken<FAULT> {
     }
     fn walk(&self, id: InstrumentId, side: Side, visit: impl FnMut(VenueRef, Px, Qty) -> bool) {
         self.inner.walk(id, side, visit);
+    }
+    fn walk_level(&self, id: InstrumentId, side: Side, px: Px, visit: impl FnMut(VenueRef, Qty)) {
+        self.inner.walk_level(id, side, px, visit);
     }
     fn hash(&self, id: InstrumentId) -> u64 {
         self.inner.hash(id)

@@ -11,14 +11,20 @@
 use model::{InstrumentId, MarketBody, MarketEvent, Px, Qty, Side, VenueRef};
 
 use super::own::{better, crosses};
-use super::{Said, Venue};
-use engine::book::{BookChange, Books as _};
+use super::{Floor, Said};
+use engine::book::{BookChange, Books as _, FlatBooks};
 
-impl Venue {
+impl Floor {
     /// A level of an instrument in which orders of ours rest has changed.
-    pub(super) fn on_level(&mut self, ev: &MarketEvent, change: &BookChange, said: &mut Said) {
+    pub(super) fn on_level(
+        &mut self,
+        books: &FlatBooks,
+        ev: &MarketEvent,
+        change: &BookChange,
+        said: &mut Said,
+    ) {
         let id = change.instrument;
-        let left = |venue: &Venue, order: VenueRef| venue.history.order(order).map_or(0, |o| o.qty.0);
+        let left = |order: VenueRef| books.order(order).map_or(0, |o| o.qty.0);
         match ev.body {
             MarketBody::Add { .. } => self.comes(id, change, change.qty, said),
             MarketBody::Replace { old, new, .. } => {
@@ -29,13 +35,13 @@ impl Venue {
                 self.comes(id, change, Qty(more), said);
             }
             MarketBody::Reduce { order, .. } | MarketBody::Delete { order } => {
-                let now = left(self, order);
+                let now = left(order);
                 self.says(id, change.side, change.px, now.saturating_add(change.qty.0), now);
             }
             // Where levels are told to trade by themselves.
             MarketBody::Execute { order, .. } | MarketBody::ExecuteAt { order, .. } => {
                 self.trade_at(id, change.side, change.px, change.qty.0, said);
-                let now = left(self, order);
+                let now = left(order);
                 self.says(id, change.side, change.px, now.saturating_add(change.qty.0), now);
             }
             _ => {}

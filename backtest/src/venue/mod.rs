@@ -44,7 +44,7 @@ use std::collections::HashMap;
 use engine::book::{BookCapacity, BookChange, Books, FlatBooks};
 use model::{
     CommandKind, ExecutionReport, GatewayId, InstrumentId, MarketBody, MarketEvent, Nanos, OrderCommand,
-    PortRequest, Px, Qty, ReportKind, Tif, Token, TradingState, VenueRef,
+    PortRequest, Px, Qty, ReportKind, Side, Tif, Token, TradingState, VenueRef,
 };
 
 use missing::Missing;
@@ -109,10 +109,9 @@ struct Listing {
     rate: Rate,
 }
 
-/// See the module.
-pub struct Venue {
+/// Our orders, and what becomes of them: all of a [`Venue`] but the books of history, which each call is shown.
+pub(crate) struct Floor {
     rules: Rules,
-    history: FlatBooks,
     listings: Vec<Listing>,
     /// Which instrument an order of ours is of, by its current token.
     of: HashMap<Token, InstrumentId>,
@@ -127,16 +126,111 @@ pub struct Venue {
     counts: VenueCounts,
     /// Orders of history that one of ours meets: taken anew each time.
     met: Vec<(VenueRef, Px, u32)>,
+    /// What the books of history lose by us, with [`Impact::Displayed`]: whoever has them applies it behind the call.
+    lost: Vec<MarketEvent>,
+}
+
+/// See the module.
+pub struct Venue {
+    history: FlatBooks,
+    floor: Floor,
 }
 
 impl Venue {
     /// Empty books; every instrument waits for its trading action.
     #[must_use]
     pub fn new(rules: Rules, capacity: &BookCapacity, gateways: usize) -> Venue {
-        Venue {
+        Venue { history: FlatBooks::new(capacity), floor: Floor::new(rules, capacity.instruments, gateways) }
+    }
+
+    /// The books of history; with [`Impact::Displayed`] without what we took.
+    #[must_use]
+    pub fn history(&self) -> &FlatBooks {
+        &self.history
+    }
+
+    /// Our orders there.
+    pub(crate) fn floor(&self) -> &Floor {
+        &self.floor
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn counts(&self) -> VenueCounts {
+        self.floor.counts
+    }
+
+    /// Orders of ours that rest.
+    #[must_use]
+    pub fn resting(&self) -> usize {
+        self.floor.of.len()
+    }
+
+    /// Shares that stand before an order of ours, or `None` where it does not rest.
+    #[must_use]
+    pub fn ahead(&self, token: Token) -> Option<u64> {
+        let floor = &self.floor;
+        let listing = &floor.listings[floor.of.get(&token)?.index()];
+        let own = listing.own.iter().find(|o| o.token == token)?;
+        Some(if floor.rules.queue.is_of_levels() { own.place.shares() } else { own.ahead.shares() })
+    }
+
+    /// A message of history. Returns whether the feed shows it as it was, and then what is in `said.events`; else it shows these alone, which may be none.
+    #[inline]
+    pub fn on_market(&mut self, ev: &MarketEvent, said: &mut Said) -> bool {
+        if !ev.body.touches_book() {
+            if matches!(ev.body, MarketBody::Clear) {
+                self.history.clear();
+            }
+            self.floor.on_off_book(ev, said);
+            return true;
+        }
+        if self.floor.lacks() {
+            return self.on_market_less(ev, said);
+        }
+        let change = self.history.apply(ev);
+        let as_is = self.floor.on_book(&self.history, ev, &change, said);
+        self.lose();
+        as_is
+    }
+
+    /// History goes on with books that lack what we took.
+    #[cold]
+    fn on_market_less(&mut self, ev: &MarketEvent, said: &mut Said) -> bool {
+        self.floor.now = ev.ts_event;
+        let history = &self.history;
+        let cut = self.floor.missing.cut(ev, |r| history.order(r).map_or(0, |o| o.qty.0));
+        let Some(cut) = cut else { return false };
+        let change = self.history.apply(&cut);
+        let as_is = self.floor.on_book(&self.history, &cut, &change, said);
+        self.lose();
+        if as_is && cut != *ev {
+            said.events.push(cut);
+            return false;
+        }
+        as_is
+    }
+
+    /// The books lose what went by us.
+    fn lose(&mut self) {
+        for ev in self.floor.lost.drain(..) {
+            self.history.apply(&ev);
+        }
+    }
+
+    /// A request of ours arrives at `now` (ns since the venue's midnight).
+    pub fn on_command(&mut self, now: Nanos, c: &OrderCommand, said: &mut Said) {
+        self.floor.on_command(&self.history, now, c, said);
+        self.lose();
+    }
+}
+
+impl Floor {
+    /// Every instrument waits for its trading action.
+    pub(crate) fn new(rules: Rules, instruments: usize, gateways: usize) -> Floor {
+        Floor {
             rules,
-            history: FlatBooks::new(capacity),
-            listings: (0..capacity.instruments).map(|_| Listing::default()).collect(),
+            listings: (0..instruments).map(|_| Listing::default()).collect(),
             of: HashMap::new(),
             missing: Missing::default(),
             refused: vec![false; gateways],
@@ -147,108 +241,75 @@ impl Venue {
             next_match: OWN_REFS,
             counts: VenueCounts::default(),
             met: Vec::new(),
+            lost: Vec::new(),
         }
     }
 
-    /// The books of history; with [`Impact::Displayed`] without what we took.
-    #[must_use]
-    pub fn history(&self) -> &FlatBooks {
-        &self.history
-    }
-
     /// How many order entry sessions it has.
-    #[must_use]
-    pub fn gateways(&self) -> usize {
+    pub(crate) fn gateways(&self) -> usize {
         self.seqs.len()
     }
 
     /// What happened so far.
-    #[must_use]
-    pub fn counts(&self) -> VenueCounts {
+    pub(crate) fn counts(&self) -> VenueCounts {
         self.counts
     }
 
-    /// Orders of ours that rest.
-    #[must_use]
-    pub fn resting(&self) -> usize {
-        self.of.len()
+    /// Whether the books lack shares that history still counts.
+    fn lacks(&self) -> bool {
+        self.rules.impact == Impact::Displayed && !self.missing.is_empty()
     }
 
-    /// Shares that stand before an order of ours, or `None` where it does not rest.
-    #[must_use]
-    pub fn ahead(&self, token: Token) -> Option<u64> {
-        let listing = &self.listings[self.of.get(&token)?.index()];
-        let own = listing.own.iter().find(|o| o.token == token)?;
-        Some(if self.rules.queue.is_of_levels() { own.place.shares() } else { own.ahead.shares() })
-    }
-
-    /// A message of history. Returns whether the feed shows it as it was, and then what is in `said.events`; else it shows these alone, which may be none.
+    /// A message of history's book, `change` what came of it in `books`. Returns as [`Venue::on_market`].
     #[inline]
-    pub fn on_market(&mut self, ev: &MarketEvent, said: &mut Said) -> bool {
+    pub(crate) fn on_book(
+        &mut self,
+        books: &FlatBooks,
+        ev: &MarketEvent,
+        change: &BookChange,
+        said: &mut Said,
+    ) -> bool {
         self.now = ev.ts_event;
-        if !ev.body.touches_book() {
-            self.on_off_book(ev, said);
-            return true;
+        if !self.missing.is_empty() && self.rules.impact == Impact::None {
+            self.missing.follow(ev, |r| books.order(r).map_or(0, |o| o.qty.0));
         }
-        if self.missing.is_empty() {
-            let change = self.history.apply(ev);
-            let Some(listing) = self.listings.get(change.instrument.index()) else { return true };
-            if listing.own.is_empty() {
-                return true;
+        match self.listings.get(change.instrument.index()) {
+            Some(listing) if listing.own.iter().fold(false, |any, own| any | own.is_concerned(change)) => {
+                self.on_change(books, ev, change, said)
             }
-            return self.on_change(ev, &change, said);
-        }
-        self.on_market_missing(ev, said)
-    }
-
-    /// Of orders of which we took a part.
-    #[cold]
-    fn on_market_missing(&mut self, ev: &MarketEvent, said: &mut Said) -> bool {
-        if self.rules.impact == Impact::None {
-            let change = self.history.apply(ev);
-            let (missing, history) = (&mut self.missing, &self.history);
-            missing.follow(ev, |r| history.order(r).map_or(0, |o| o.qty.0));
-            return match self.listings.get(change.instrument.index()) {
-                Some(listing) if !listing.own.is_empty() => self.on_change(ev, &change, said),
-                _ => true,
-            };
-        }
-        let history = &self.history;
-        let cut = self.missing.cut(ev, |r| history.order(r).map_or(0, |o| o.qty.0));
-        let Some(cut) = cut else { return false };
-        let change = self.history.apply(&cut);
-        let as_is = match self.listings.get(change.instrument.index()) {
-            Some(listing) if !listing.own.is_empty() => self.on_change(&cut, &change, said),
             _ => true,
-        };
-        if as_is && cut != *ev {
-            said.events.push(cut);
-            return false;
         }
-        as_is
     }
 
-    /// A message of the book of an instrument in which orders of ours rest.
-    fn on_change(&mut self, ev: &MarketEvent, change: &BookChange, said: &mut Said) -> bool {
+    /// A message of the book that concerns an order of ours.
+    fn on_change(
+        &mut self,
+        books: &FlatBooks,
+        ev: &MarketEvent,
+        change: &BookChange,
+        said: &mut Said,
+    ) -> bool {
         let id = change.instrument;
         if self.rules.queue.is_of_levels() {
-            self.on_level(ev, change, said);
+            self.on_level(books, ev, change, said);
             return true;
         }
         let mut filled = 0;
         match ev.body {
             MarketBody::Add { .. } if !change.qty.is_zero() => filled = self.meet(id, change, said),
             MarketBody::Replace { old, .. } => {
-                self.leave(id, old, change.replaced_qty);
+                self.leave(change, old, change.replaced_px, change.replaced_qty);
                 if !change.qty.is_zero() {
                     filled = self.meet(id, change, said);
                 }
             }
             MarketBody::Delete { order } | MarketBody::Reduce { order, .. } => {
-                self.leave(id, order, change.qty)
+                self.leave(change, order, change.px, change.qty);
             }
             // Of a cross each order says what it traded, and the cross itself what that was in all.
-            MarketBody::ExecuteAt { order, printable: false, .. } => self.leave(id, order, change.qty),
+            MarketBody::ExecuteAt { order, printable: false, .. } => {
+                self.leave(change, order, change.px, change.qty);
+            }
             MarketBody::Execute { order, .. } | MarketBody::ExecuteAt { order, .. } => {
                 filled = self.trade_before(id, order, change, said);
             }
@@ -261,10 +322,12 @@ impl Venue {
         false
     }
 
-    /// Shares of history left their order.
-    fn leave(&mut self, id: InstrumentId, order: VenueRef, qty: Qty) {
-        for own in &mut self.listings[id.index()].own {
-            own.ahead.leave(order, qty.0);
+    /// Shares of history left their order, which rested at `px`: who stands before ours is at its price, so no other has to be asked.
+    fn leave(&mut self, change: &BookChange, order: VenueRef, px: Px, qty: Qty) {
+        for own in &mut self.listings[change.instrument.index()].own {
+            if own.px == px && own.side == change.side {
+                own.ahead.leave(order, qty.0);
+            }
         }
     }
 
@@ -278,8 +341,11 @@ impl Venue {
     ) -> u32 {
         let (side, px) = (change.side, change.px);
         self.make(id, change.qty.0, said, |own| {
+            if own.side != side {
+                return 0;
+            }
             let is_before = own.px == px && !own.ahead.leave(order, change.qty.0);
-            if own.side == side && (better(side, own.px, px) || is_before) { u32::MAX } else { 0 }
+            if better(side, own.px, px) || is_before { u32::MAX } else { 0 }
         })
     }
 
@@ -316,7 +382,9 @@ impl Venue {
         most - left
     }
 
-    fn on_off_book(&mut self, ev: &MarketEvent, said: &mut Said) {
+    /// A message of history that is of no order in its book.
+    pub(crate) fn on_off_book(&mut self, ev: &MarketEvent, said: &mut Said) {
+        self.now = ev.ts_event;
         let id = ev.instrument;
         match ev.body {
             MarketBody::TradingAction { state, .. } => {
@@ -333,7 +401,6 @@ impl Venue {
             MarketBody::Trade { px, qty, .. } => self.trade_through(id, px, u64::from(qty.0), false, said),
             MarketBody::Cross { px, qty, .. } if qty != 0 => self.trade_through(id, px, qty, true, said),
             MarketBody::Clear => {
-                self.history.clear();
                 self.missing.clear();
                 for own in self.listings.iter_mut().flat_map(|l| &mut l.own) {
                     own.ahead.clear();
@@ -415,8 +482,8 @@ impl Venue {
         VenueRef(self.next_ref - 1)
     }
 
-    /// A request of ours arrives at `now` (ns since the venue's midnight).
-    pub fn on_command(&mut self, now: Nanos, c: &OrderCommand, said: &mut Said) {
+    /// A request of ours arrives at `now`, where history has come to `books`.
+    pub(crate) fn on_command(&mut self, books: &FlatBooks, now: Nanos, c: &OrderCommand, said: &mut Said) {
         self.now = self.now.max(now);
         if let Some((token, reason)) = self.refuses(c) {
             self.counts.rejected += 1;
@@ -429,9 +496,11 @@ impl Venue {
                 let kind = ReportKind::Accepted { order, px, qty, side, short, instrument, dead: false };
                 self.report(c.gateway, token, kind, said);
                 let own = Own::new(c.gateway, token, order, side, px, qty.0);
-                self.work(c.instrument, own, tif, said);
+                self.work(books, c.instrument, own, tif, said);
             }
-            CommandKind::Replace { old, token, qty, px, tif } => self.replace(old, token, qty, px, tif, said),
+            CommandKind::Replace { old, token, qty, px, tif } => {
+                self.replace(books, old, (token, qty, px, tif), said);
+            }
             CommandKind::Cancel { token, qty } => self.cancel(token, qty, said),
             CommandKind::Port { request, .. } => match request {
                 PortRequest::MassCancel => self.cancel_where(b'U', |own| own.gateway == c.gateway, said),
@@ -452,7 +521,13 @@ impl Venue {
         own
     }
 
-    fn replace(&mut self, old: Token, token: Token, total: Qty, px: Px, tif: Tif, said: &mut Said) {
+    fn replace(
+        &mut self,
+        books: &FlatBooks,
+        old: Token,
+        (token, total, px, tif): (Token, Qty, Px, Tif),
+        said: &mut Said,
+    ) {
         let Some((id, at)) = self.place(old) else {
             self.counts.ignored += 1;
             return;
@@ -470,7 +545,7 @@ impl Venue {
         self.show(id, MarketBody::Delete { order: was.order }, said);
         let mut own = Own::new(was.gateway, token, order, was.side, px, open);
         own.spent = was.spent;
-        self.work(id, own, tif, said);
+        self.work(books, id, own, tif, said);
     }
 
     fn cancel(&mut self, token: Token, total: Qty, said: &mut Said) {
@@ -516,9 +591,9 @@ impl Venue {
     }
 
     /// An order of ours takes what it crosses, and rests or ends with what is left.
-    fn work(&mut self, id: InstrumentId, mut own: Own, tif: Tif, said: &mut Said) {
+    fn work(&mut self, books: &FlatBooks, id: InstrumentId, mut own: Own, tif: Tif, said: &mut Said) {
         if self.listings[id.index()].trading {
-            self.take(id, &mut own, said);
+            self.take(books, id, &mut own, said);
         }
         if own.open == 0 {
             return;
@@ -528,12 +603,7 @@ impl Venue {
             return self.report(own.gateway, own.token, kind, said);
         }
         let (side, px) = (own.side, own.px);
-        self.history.walk(id, side, |r, at, qty| {
-            if at == px {
-                own.ahead.join(r, qty.0);
-            }
-            !better(side, px, at)
-        });
+        books.walk_level(id, side, px, |r, qty| own.ahead.join(r, qty.0));
         if self.rules.queue.is_of_levels() {
             own.place = Place::behind(own.ahead.shares());
             own.ahead.clear();
@@ -548,13 +618,22 @@ impl Venue {
         listing.insert(at, own);
     }
 
-    fn take(&mut self, id: InstrumentId, own: &mut Own, said: &mut Said) {
+    fn take(&mut self, books: &FlatBooks, id: InstrumentId, own: &mut Own, said: &mut Said) {
         let (side, limit) = (own.side, own.px);
+        // Known without a look at who stands there, where those who left may have to be stepped over.
+        let top = books.top(id);
+        let (best, shares) = match side {
+            Side::Buy => (top.ask_px, top.ask_qty),
+            Side::Sell => (top.bid_px, top.bid_qty),
+        };
+        if shares == 0 || !crosses(side, limit, best) {
+            return;
+        }
         let mut met = std::mem::take(&mut self.met);
         met.clear();
         let mut left = own.open;
         let hidden = |r: VenueRef| if self.rules.impact == Impact::None { self.missing.of(r) } else { 0 };
-        self.history.walk(id, side.opposite(), |r, px, qty| {
+        books.walk(id, side.opposite(), |r, px, qty| {
             if !crosses(side, limit, px) || left == 0 {
                 return false;
             }
@@ -577,7 +656,7 @@ impl Venue {
             if self.rules.impact == Impact::Displayed {
                 let body = MarketBody::Execute { order: r, qty: Qty(qty), match_number };
                 let event = MarketEvent { ts_event: self.now, instrument: id, body };
-                self.history.apply(&event);
+                self.lost.push(event);
                 said.events.push(event);
             }
         }

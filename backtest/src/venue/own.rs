@@ -1,5 +1,6 @@
 //! An order of ours at rest, and who stands before it.
 
+use engine::book::BookChange;
 use model::{GatewayId, Px, Side, Token, VenueRef};
 
 use super::queue::Place;
@@ -102,5 +103,15 @@ impl Own {
             ahead: Ahead::default(),
             place: Place::default(),
         }
+    }
+
+    /// Whether a change of its book may move it in its queue or fill it: most are at other prices, and this is all that is asked of them.
+    #[inline]
+    pub(super) fn is_concerned(&self, change: &BookChange) -> bool {
+        // Without a branch: sides come as they like.
+        let same = self.side == change.side;
+        let at_it = (self.px == change.px) | (self.px == change.replaced_px);
+        let past_it = change.traded.is_some() & better(self.side, self.px, change.px);
+        (same & (at_it | past_it)) | (!same & crosses(self.side, self.px, change.px))
     }
 }

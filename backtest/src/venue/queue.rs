@@ -104,7 +104,7 @@ impl Place {
         let gone = before.saturating_sub(now).saturating_sub(self.traded);
         self.traded = 0;
         let back = before.saturating_sub(self.front);
-        if gone != 0 {
+        if gone != 0 && self.front != 0 {
             let p = queue.behind(self.front as f64 / 1e3, back as f64 / 1e3);
             // A fall of more than stood behind us was of somebody before us.
             let behind = ((gone as f64 * p).round() as u64).min(back).min(gone);

@@ -2,7 +2,7 @@
 
 use model::{CommandKind, Nanos, OrderCommand, Px, Qty, Token, Usd};
 
-use super::Venue;
+use super::Floor;
 use super::queue::Queue;
 
 /// Whether history shows what we do.
@@ -98,7 +98,7 @@ impl Rate {
     }
 }
 
-impl Venue {
+impl Floor {
     /// Which request is refused, and why. Every one counts for its port's rate; cancels are done all the same.
     pub(super) fn refuses(&mut self, c: &OrderCommand) -> Option<(Token, u16)> {
         let rules = self.rules.admission;

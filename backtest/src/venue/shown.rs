@@ -1,11 +1,11 @@
 //! What the feed shows of history where it shows what we do: less, by the shares that were ours.
 
-use engine::book::{BookChange, Books as _};
+use engine::book::BookChange;
 use model::{InstrumentId, MarketBody, MarketEvent, Qty, VenueRef};
 
-use super::{Said, Venue};
+use super::{Floor, Said};
 
-impl Venue {
+impl Floor {
     /// The feed shows less of a message of history, for `filled` shares of it were ours.
     pub(super) fn show_less(&mut self, ev: &MarketEvent, change: &BookChange, filled: u32, said: &mut Said) {
         let mut show = |body| said.events.push(MarketEvent { instrument: change.instrument, body, ..*ev });
@@ -46,6 +46,6 @@ impl Venue {
     fn lose(&mut self, order: VenueRef, qty: u32) {
         self.missing.add(order, qty);
         let body = MarketBody::Reduce { order, qty: Qty(qty) };
-        self.history.apply(&MarketEvent { ts_event: self.now, instrument: InstrumentId(0), body });
+        self.lost.push(MarketEvent { ts_event: self.now, instrument: InstrumentId(0), body });
     }
 }

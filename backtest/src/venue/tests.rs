@@ -451,7 +451,7 @@ fn run(impact: Impact, steps: &[Step]) -> (Fills, Fills) {
                 left.apply(&add(r.0, side, px.0, qty.0));
             });
         }
-        for own in &d.venue.listings[0].own {
+        for own in &d.venue.floor.listings[0].own {
             left.apply(&add(own.order.0, own.side, own.px.0, own.open));
         }
         assert_eq!(shown.hash(ID), left.hash(ID), "what is shown is what there is");
@@ -477,8 +477,8 @@ fn command(
         }
         Step::Move { which, px, more } => {
             let (t, _, _, buy) = *ours.get(which % ours.len().max(1))?;
-            let (id, at) = venue.place(Token(t))?;
-            let spent = venue.listings[id.index()].own[at].spent;
+            let (id, at) = venue.floor.place(Token(t))?;
+            let spent = venue.floor.listings[id.index()].own[at].spent;
             ours.push((*token, px, spent + more, buy));
             let (old, qty) = (Token(t), Qty(spent + more));
             Some(ask(CommandKind::Replace { old, token: Token(*token), qty, px: Px(px), tif: Tif::Day }))

@@ -14,15 +14,15 @@ impl Venue {
     /// Cancels all that rests and forgets the books. Every instrument waits for its trading action again.
     #[cold]
     pub fn void(&mut self, said: &mut Said) {
-        self.cancel_where(BY_THE_SYSTEM, |_| true, said);
+        self.floor.cancel_where(BY_THE_SYSTEM, |_| true, said);
         self.history.clear();
-        self.missing.clear();
-        self.listings.iter_mut().for_each(|listing| listing.trading = false);
+        self.floor.missing.clear();
+        self.floor.listings.iter_mut().for_each(|listing| listing.trading = false);
     }
 
     /// Cancels all that rests, because whoever sent it is about to go.
     #[cold]
     pub fn cancel_all(&mut self, said: &mut Said) {
-        self.cancel_where(b'U', |_| true, said);
+        self.floor.cancel_where(b'U', |_| true, said);
     }
 }

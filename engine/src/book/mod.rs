@@ -102,6 +102,15 @@ pub trait Books: Sized {
     /// Orders of a side, best price first and in time priority inside a level, until `visit` returns false. O(orders visited).
     fn walk(&self, id: InstrumentId, side: Side, visit: impl FnMut(VenueRef, Px, Qty) -> bool);
 
+    /// The orders at a price in time priority. O(orders visited); [`FlatBooks`] visits those of the level alone.
+    fn walk_level(&self, id: InstrumentId, side: Side, at: Px, mut visit: impl FnMut(VenueRef, Qty)) {
+        self.for_each_order(id, side, |r, px, qty| {
+            if px == at {
+                visit(r, qty);
+            }
+        });
+    }
+
     /// Every order of a side, as [`Books::walk`] has them.
     fn for_each_order(&self, id: InstrumentId, side: Side, mut f: impl FnMut(VenueRef, Px, Qty)) {
         self.walk(id, side, |r, px, qty| {

@@ -5,7 +5,7 @@
 use model::{FeedId, FeedStatus, HaltReason, InstrumentId, MarketBody, MarketEvent, Nanos, Px, Validity};
 
 use super::{Engine, Outbox};
-use crate::book::{Books, Effect};
+use crate::book::{Book, BookChange, Books, Effect};
 use crate::breaker::Trigger;
 use crate::instruments::InstrumentChange;
 use crate::position::Overflow;
@@ -21,7 +21,13 @@ impl<S: Strategy> Engine<S> {
     }
 
     #[inline]
-    pub(super) fn on_market(&mut self, feed: FeedId, event: &MarketEvent, out: &mut Outbox) {
+    pub(super) fn on_market(
+        &mut self,
+        feed: FeedId,
+        event: &MarketEvent,
+        out: &mut Outbox,
+        seen: impl FnOnce(&Book, &BookChange),
+    ) {
         if feed.index() >= self.books.len() {
             return self.unroutable();
         }
@@ -39,7 +45,9 @@ impl<S: Strategy> Engine<S> {
             self.on_off_book(id, event.ts_event, &event.body, out);
             return;
         }
-        let change = self.books[feed.index()].apply(event);
+        let book = &mut self.books[feed.index()];
+        let change = book.apply(event);
+        seen(book, &change);
         if !change.effect.is_sound() {
             self.on_unsound(change.instrument, change.effect, out);
         }

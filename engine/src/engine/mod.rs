@@ -58,7 +58,7 @@ pub(crate) use self::kill::Kills;
 pub use self::outbox::{Outbox, Refusal};
 use self::settings::Settings;
 pub use self::stats::EngineStats;
-use crate::book::{Book, BookCapacity, BookStats, Books};
+use crate::book::{Book, BookCapacity, BookChange, BookStats, Books};
 use crate::breaker::{Alarm, Breaker, Breakers, LossWatch};
 use crate::hash::StateHash;
 use crate::instruments::{InstrumentChange, Instruments};
@@ -108,6 +108,9 @@ pub(crate) struct Session {
     /// Some of its orders may be unsettled: to be looked at when the venue has processed a token. Follows from the orders.
     unsettled: bool,
 }
+
+/// Nobody looks at what a message did to its book.
+const fn unseen(_: &Book, _: &BookChange) {}
 
 /// The deterministic core over one strategy.
 pub struct Engine<S> {
@@ -225,7 +228,7 @@ impl<S: Strategy> Engine<S> {
     pub fn decide(&mut self, now: Nanos, input: &Input, out: &mut Outbox) {
         self.begin(now, out);
         match input {
-            Input::Market(feed, event) => self.on_market(*feed, event, out),
+            Input::Market(feed, event) => self.on_market(*feed, event, out, unseen),
             Input::Feed(feed, status) => self.on_feed(*feed, *status, out),
             Input::Report(report) => self.on_report(report, out),
             Input::Session(gateway, event) => self.on_session(*gateway, *event),
@@ -245,8 +248,24 @@ impl<S: Strategy> Engine<S> {
     /// Where the input before has not been accounted for.
     #[inline]
     pub fn decide_market(&mut self, now: Nanos, feed: FeedId, event: &MarketEvent, out: &mut Outbox) {
+        self.decide_market_seen(now, feed, event, out, unseen);
+    }
+
+    /// As [`Engine::decide_market`], and `seen` has what became of a message of the book, and the books behind it, before the strategy does.
+    ///
+    /// # Panics
+    /// Where the input before has not been accounted for.
+    #[inline]
+    pub fn decide_market_seen(
+        &mut self,
+        now: Nanos,
+        feed: FeedId,
+        event: &MarketEvent,
+        out: &mut Outbox,
+        seen: impl FnOnce(&Book, &BookChange),
+    ) {
         self.begin(now, out);
-        self.on_market(feed, event, out);
+        self.on_market(feed, event, out, seen);
     }
 
     #[inline(always)]
@@ -372,6 +391,15 @@ impl<S: Strategy> Engine<S> {
     #[must_use]
     pub fn book(&self, id: InstrumentId) -> &Book {
         &self.books[self.instruments.of(id).instrument.feed.index()]
+    }
+
+    /// The books of a feed.
+    ///
+    /// # Panics
+    /// Where there is no such feed.
+    #[must_use]
+    pub fn books_of(&self, feed: FeedId) -> &Book {
+        &self.books[feed.index()]
     }
 
     /// Profit and loss at the marks, after fees.

@@ -300,6 +300,9 @@ impl FlatBooks {
         let Some((id, at, slot)) = self.find(id, old) else {
             return BookChange::nothing(id, Effect::UnknownRef);
         };
+        if old == new && self.is_alone_at(slot.level, px) && !qty.is_zero() {
+            return self.restate(id, at, Slot { qty: qty.0, ..slot }, Qty(slot.qty));
+        }
         let s = self.levels.get(slot.level).side() as usize;
         let top = |books: &FlatBooks| (books.tops[id.index()].key[s], books.tops[id.index()].qty[s]);
         let before = top(self);
@@ -307,6 +310,35 @@ impl FlatBooks {
         let come = self.add(id, gone.side, new, px, qty);
         let top_changed = top(self) != before;
         BookChange { replaced_px: gone.px, replaced_qty: gone.qty, side: gone.side, top_changed, ..come }
+    }
+
+    /// Whether a level is of this price and has one order.
+    #[inline]
+    fn is_alone_at(&self, level_id: u32, px: Px) -> bool {
+        let level = self.levels.get(level_id);
+        level.count == 1 && Px::from_wire(price(level.side(), level.key)) == px
+    }
+
+    /// Other shares of an order that has its level to itself, as feeds of levels tell them: nobody stands before or behind it, so it is neither taken off nor added.
+    #[inline]
+    fn restate(&mut self, id: InstrumentId, at: SlotAt, slot: Slot, was: Qty) -> BookChange {
+        self.refs.resize(at, slot);
+        let level = self.levels.get_mut(slot.level);
+        level.qty = u64::from(slot.qty);
+        let (side, px) = (level.side(), Px::from_wire(price(level.side(), level.key)));
+        let (s, qty) = (side as usize, Qty(slot.qty));
+        let top = &mut self.tops[id.index()];
+        let is_top = top.id[s] == slot.level;
+        top.set_qty(s, u64::from(slot.qty), is_top);
+        BookChange {
+            px,
+            replaced_px: px,
+            qty,
+            replaced_qty: was,
+            side,
+            top_changed: is_top && qty != was,
+            ..BookChange::nothing(id, Effect::Applied)
+        }
     }
 
     /// Visits the levels of a side that have orders, best first, until `visit` returns false.
@@ -442,6 +474,24 @@ impl Books for FlatBooks {
             });
             goes_on
         });
+    }
+
+    fn walk_level(&self, id: InstrumentId, side: Side, px: Px, mut visit: impl FnMut(VenueRef, Qty)) {
+        let Some(price) = price_bits(px).filter(|_| id.index() < self.tops.len()) else { return };
+        let (key, home) = (key(side, price), Levels::home(id, side, price));
+        let level = self.levels.get(home);
+        let at_home = (level.key == key && level.is_listed()).then_some(home);
+        let Some(level_id) = at_home.or_else(|| self.ladders.find(id.index() * 2 + side as usize, key))
+        else {
+            return;
+        };
+        let level = self.levels.get(level_id);
+        if level.count != 0 {
+            self.queues.walk(level_id, level, &self.refs, |r, qty| {
+                visit(VenueRef(r), Qty(qty));
+                true
+            });
+        }
     }
 
     fn hash(&self, id: InstrumentId) -> u64 {
