@@ -10,7 +10,8 @@
 //!
 //! * A latch is written beside its place, synced, renamed into it, and the folder synced: it is there whole or not at all. A sync that fails is not tried again.
 //! * What is there and cannot be read, or is not what was written, is a kill of all. Nothing but a release, which names an operator and a reason, takes it away.
-//! * Whoever adds to it needs no lock and waits for nobody, for a core that is stopped could hold one.
+//! * Whoever adds to it needs no lock and waits for nobody, for a core that is stopped could hold one. Two may write at once: a release that finds another latch than it read begins anew, and whoever
+//!   has added a kill looks whether it is there, and adds it again where a release has written over it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
@@ -29,6 +30,8 @@ const HISTORY: &str = "kills.jsonl";
 const HEAD: &str = "colo kill latch 1 crc32c ";
 /// A latch is some kills of some hundred bytes; what is longer is none.
 const BYTES_MAX: u64 = 4 << 20;
+/// How often a kill that was written over is written again, and a release begun anew.
+const RETRIES: usize = 8;
 
 /// What is killed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,8 +149,21 @@ impl Latch {
     /// # Errors
     /// The disk's. The latch is as it was, or it is the new one and may not outlive a power failure.
     pub fn add(folder: &Path, scope: Scope, by: Word, operators_needed: usize) -> io::Result<Latch> {
+        let mut latch = Latch::add_once(folder, &scope, &by, operators_needed)?;
+        for _ in 0..RETRIES {
+            let there = Latch::read(folder);
+            if there.kills.iter().any(|k| k.scope == scope) {
+                break;
+            }
+            latch = Latch::add_once(folder, &scope, &by, operators_needed)?;
+        }
+        remember(folder, "kill", &scope, &by)?;
+        Ok(latch)
+    }
+
+    fn add_once(folder: &Path, scope: &Scope, by: &Word, operators_needed: usize) -> io::Result<Latch> {
         let mut latch = Latch::read(folder);
-        match latch.kills.iter_mut().find(|k| k.scope == scope) {
+        match latch.kills.iter_mut().find(|k| k.scope == *scope) {
             Some(standing) => {
                 standing.releases.clear();
                 standing.operators_needed = standing.operators_needed.max(operators_needed);
@@ -159,7 +175,6 @@ impl Latch {
             }
         }
         latch.write(folder)?;
-        remember(folder, "kill", &scope, &by)?;
         Ok(latch)
     }
 
@@ -174,27 +189,47 @@ impl Latch {
         by: Word,
         operators_needed: usize,
     ) -> io::Result<(Release, Latch)> {
-        let mut latch = Latch::read(folder);
-        let Some(at) = latch.kills.iter().position(|k| k.scope == *scope) else {
-            return Ok((Release::NotLatched, latch));
-        };
-        let kill = &mut latch.kills[at];
-        if kill.releases.iter().any(|r| r.operator == by.operator) {
-            return Ok((Release::SameOperator, latch));
+        let mut said = false;
+        for _ in 0..RETRIES {
+            let read = Latch::read(folder);
+            let (outcome, latch) = read.clone().released(scope, &by, operators_needed);
+            if matches!(outcome, Release::NotLatched | Release::SameOperator) {
+                return Ok((outcome, latch));
+            }
+            // Said before it is done: a latch that is gone has its reason on the disk.
+            if !std::mem::replace(&mut said, true) {
+                remember(folder, "release", scope, &by)?;
+            }
+            if Latch::read(folder) == read {
+                latch.write(folder)?;
+                return Ok((outcome, latch));
+            }
         }
-        // Said before it is done: a latch that is gone has its reason on the disk.
-        remember(folder, "release", scope, &by)?;
-        kill.releases.push(by);
+        Err(io::Error::new(
+            ErrorKind::WouldBlock,
+            "the latch is being written by somebody else all the time: look at it again",
+        ))
+    }
+
+    /// What one operator's release makes of it.
+    fn released(mut self, scope: &Scope, by: &Word, operators_needed: usize) -> (Release, Latch) {
+        let Some(at) = self.kills.iter().position(|k| k.scope == *scope) else {
+            return (Release::NotLatched, self);
+        };
+        let kill = &mut self.kills[at];
+        if kill.releases.iter().any(|r| r.operator == by.operator) {
+            return (Release::SameOperator, self);
+        }
+        kill.releases.push(by.clone());
         let missing = operators_needed.max(kill.operators_needed).saturating_sub(kill.releases.len());
         let outcome = match missing {
             0 => {
-                latch.kills.remove(at);
+                self.kills.remove(at);
                 Release::Cleared
             }
             missing => Release::Noted(missing),
         };
-        latch.write(folder)?;
-        Ok((outcome, latch))
+        (outcome, self)
     }
 
     fn write(&self, folder: &Path) -> io::Result<()> {
@@ -264,6 +299,23 @@ mod tests {
 
     fn word(operator: &str) -> Word {
         Word::new(operator, "a drill", 7, 1)
+    }
+
+    /// Whoever releases one scope while another is killed takes away none but that.
+    #[test]
+    fn a_kill_is_not_lost_in_a_release_of_another_scope() {
+        for _ in 0..50 {
+            let dir = tempfile::tempdir().unwrap();
+            let dir = dir.path();
+            let symbol = Scope::Symbol("AAPL".into());
+            Latch::add(dir, symbol.clone(), word("anna"), 1).unwrap();
+            std::thread::scope(|s| {
+                s.spawn(|| Latch::add(dir, Scope::All, word("watchdog"), 1).unwrap());
+                // One that was written over in between says so, or is done.
+                s.spawn(|| drop(Latch::release(dir, &symbol, word("bert"), 1)));
+            });
+            assert!(Latch::read(dir).holds_all());
+        }
     }
 
     #[test]

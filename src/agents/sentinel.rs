@@ -1,5 +1,5 @@
 //! What restrains trading that the engine does not see: how late orders leave, how far the clock is off, how full the disk is, how much of the journal is not on
-//! it. Looked at by the cold thread once a second; what is beyond its limit goes to the engine as a control input, so that a replay sees it too.
+//! it, and whether the core's agents beat. Looked at by the cold thread once a second; what is beyond its limit goes to the engine as a control input, so that a replay sees it too.
 //!
 //! A person who resumes while a limit is still passed is overruled within a second.
 
@@ -10,6 +10,7 @@ use ringbuf::histogram::Snapshot as Counts;
 
 use crate::host;
 use crate::telemetry::snapshot::Viewer;
+use crate::watchdog::Beat;
 
 /// Between two looks.
 const EVERY: Nanos = Nanos::from_millis(1_000);
@@ -27,6 +28,8 @@ pub enum Gauge {
     DiskFree,
     /// Bytes of the core's journal that are not on the disk, MiB.
     Unsynced,
+    /// The longest that an agent that runs has not beaten, ms: by the looks, so no more exact than these.
+    Heartbeat,
 }
 
 impl Gauge {
@@ -36,6 +39,7 @@ impl Gauge {
             Gauge::ClockOffset => BreakerCause::Clock,
             Gauge::DiskFree => BreakerCause::Disk,
             Gauge::Unsynced => BreakerCause::Journal,
+            Gauge::Heartbeat => BreakerCause::Heartbeat,
         }
     }
 
@@ -43,7 +47,7 @@ impl Gauge {
     const fn is_beyond(self, value: u64, limit: u64) -> bool {
         match self {
             Gauge::DiskFree => value < limit,
-            Gauge::LatencyP99 | Gauge::ClockOffset | Gauge::Unsynced => value > limit,
+            Gauge::LatencyP99 | Gauge::ClockOffset | Gauge::Unsynced | Gauge::Heartbeat => value > limit,
         }
     }
 }
@@ -88,11 +92,13 @@ pub(super) struct Sentinel {
     dir: PathBuf,
     looked: Nanos,
     earlier: Vec<Counts>,
+    /// Of each agent its cycles, and when these were seen to change last.
+    beats: Vec<(u64, Nanos)>,
 }
 
 impl Sentinel {
     pub(super) fn new(rules: Vec<OutsideRule>, dir: PathBuf) -> Sentinel {
-        Sentinel { rules, dir, looked: Nanos::ZERO, earlier: Vec::new() }
+        Sentinel { rules, dir, looked: Nanos::ZERO, earlier: Vec::new(), beats: Vec::new() }
     }
 
     /// Looks, where it is time to: the rules that would restrain trading more than it is.
@@ -105,12 +111,14 @@ impl Sentinel {
         let counts = viewer.map(Viewer::ticks_to_orders).unwrap_or_default();
         let late = p99_us(&self.earlier, &counts);
         self.earlier = counts;
+        let silent = silence_ms(&mut self.beats, &viewer.map(Viewer::beats).unwrap_or_default(), now);
         let value = |gauge| match gauge {
             Gauge::LatencyP99 => late,
             Gauge::ClockOffset => known.offset_ns.map(|ns| ns.unsigned_abs() / 1_000),
             // A disk that cannot be asked is as good as full: nobody knows.
             Gauge::DiskFree => Some(host::free_bytes(&self.dir).map_or(0, |bytes| bytes >> 20)),
             Gauge::Unsynced => Some(known.unsynced_bytes >> 20),
+            Gauge::Heartbeat => silent,
         };
         let beyond = |rule: &OutsideRule| {
             let value = value(rule.gauge).filter(|value| rule.gauge.is_beyond(*value, rule.limit))?;
@@ -118,6 +126,17 @@ impl Sentinel {
         };
         self.rules.iter().filter_map(beyond).collect()
     }
+}
+
+/// The longest that an agent that runs has not beaten; `None` where none runs.
+fn silence_ms(seen: &mut Vec<(u64, Nanos)>, beats: &[Beat], now: Nanos) -> Option<u64> {
+    seen.resize(beats.len(), (u64::MAX, now));
+    for ((cycles, at), beat) in seen.iter_mut().zip(beats) {
+        if *cycles != beat.cycles || !beat.is_running() {
+            (*cycles, *at) = (beat.cycles, now);
+        }
+    }
+    seen.iter().map(|(_, at)| now.since(*at).0 / 1_000_000).max()
 }
 
 /// The largest 99th percentile of a gateway's orders between two looks; `None` of too few.
@@ -177,6 +196,22 @@ mod tests {
             beyond[0].control(),
             Control::Trip { level: BreakerLevel::CancelOnly, cause: BreakerCause::Disk }
         );
+    }
+
+    #[test]
+    fn an_agent_that_runs_and_does_not_beat_is_silent() {
+        let beat = |cycles, phase| Beat { name: "a".into(), cycles, phase };
+        let mut seen = Vec::new();
+        let mut at = |seconds: u64, a: (u64, u64), b: (u64, u64)| {
+            silence_ms(&mut seen, &[beat(a.0, a.1), beat(b.0, b.1)], Nanos::from_millis(seconds * 1_000))
+        };
+        assert_eq!(at(1, (5, 1), (5, 1)), Some(0));
+        assert_eq!(at(2, (6, 1), (5, 1)), Some(1_000));
+        assert_eq!(at(4, (6, 1), (5, 1)), Some(3_000), "the longest");
+        assert_eq!(at(5, (7, 1), (6, 1)), Some(0), "it beats again");
+        assert_eq!(at(9, (7, 2), (6, 2)), Some(0), "one that has ended is not silent");
+        assert_eq!(silence_ms(&mut Vec::new(), &[], Nanos(1)), None);
+        assert!(Gauge::Heartbeat.is_beyond(3_001, 3_000) && !Gauge::Heartbeat.is_beyond(3_000, 3_000));
     }
 
     #[test]

@@ -22,7 +22,7 @@
 //! level = "cancel_only"                    # or reduce_only, halted
 //!
 //! [[risk.breakers]]
-//! trigger = "clock_offset_us"              # or latency_p99_us, disk_free_mib, unsynced_mib: looked at once a second
+//! trigger = "clock_offset_us"              # or latency_p99_us, disk_free_mib, unsynced_mib, heartbeat_ms: looked at once a second
 //! limit = 100
 //! level = "reduce_only"
 //! ```
@@ -67,7 +67,7 @@ pub struct Risk {
     /// Whole dollars since the day's best.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_drawdown_usd: Option<i64>,
-    /// Inputs in a row that have to show a loss beyond a limit.
+    /// Samples in a row that have to show a loss beyond a limit: another P&L, or the same a tenth of a second later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loss_confirm_inputs: Option<i64>,
     /// Whole dollars over all positions, long and short added.
@@ -173,7 +173,7 @@ pub struct LimitedSymbol {
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Events, within a window: `fills`, `rejects`, `messages_per_fill`, `market` or `gaps`. Or a gauge, looked at once a second: `latency_p99_us`, `clock_offset_us`,
-    /// `disk_free_mib` or `unsynced_mib`.
+    /// `disk_free_mib`, `unsynced_mib` or `heartbeat_ms`.
     pub trigger: String,
     /// How much may come, or how far the gauge may go.
     pub limit: i64,
@@ -399,6 +399,7 @@ fn breakers(c: &mut Checks, r: &Risk) -> (Breakers, Vec<OutsideRule>) {
         ("clock_offset_us", Watched::Gauge(Gauge::ClockOffset)),
         ("disk_free_mib", Watched::Gauge(Gauge::DiskFree)),
         ("unsynced_mib", Watched::Gauge(Gauge::Unsynced)),
+        ("heartbeat_ms", Watched::Gauge(Gauge::Heartbeat)),
     ];
     let levels =
         [BreakerLevel::ReduceOnly, BreakerLevel::CancelOnly, BreakerLevel::Halted].map(|l| (l.word(), l));

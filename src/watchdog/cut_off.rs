@@ -2,6 +2,7 @@
 //!
 //! Each step is tried whatever became of the one before; only the last, the venue's word that nothing lives, ends it.
 
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -18,6 +19,8 @@ use crate::telemetry::snapshot::Viewer;
 
 /// How long a socket has to answer. A process that is stopped takes the connection and says nothing.
 const ANSWER: Duration = Duration::from_millis(500);
+/// How long the latch has to be on the disk before the rest goes on without.
+const LATCH: Duration = Duration::from_millis(500);
 /// How often what is waited for is looked at.
 const LOOK: Duration = Duration::from_millis(5);
 /// How often it is said that something is still waited for.
@@ -83,11 +86,13 @@ pub fn cut_off(
     let ms = |since: Instant| since.elapsed().as_millis() as u64;
     say(&format!("{why}: cutting it off"));
     let word = Word::new("watchdog", &why, host::own_uid(), Clock::new().now().0);
-    let latched = Latch::add(&config.journal_dir, Scope::All, word, config.operators_needed());
-    if let Err(e) = &latched {
-        say(&format!("the latch cannot be written: {e}; going on without"));
-    }
-    let latched_after_ms = latched.is_ok().then(|| ms(since));
+    let latched_after_ms = match latched(config, word) {
+        Ok(()) => Some(ms(since)),
+        Err(e) => {
+            say(&format!("the latch cannot be written: {e}; going on without"));
+            None
+        }
+    };
     let answered = process.as_ref().is_some_and(|p| !p.is_gone()) && ask_kill(config, &why, limits);
     if let Some(process) = &process {
         let mut said = Instant::now();
@@ -123,6 +128,19 @@ pub fn cut_off(
         canceled: flat.canceled,
         journal: flat.journal.display().to_string(),
     })
+}
+
+/// Has the latch written, and waits no longer than [`LATCH`]: what holds the core up may be the disk, and then the latch is there when the disk is.
+fn latched(config: &Config, word: Word) -> Result<(), String> {
+    let (folder, operators) = (config.journal_dir.clone(), config.operators_needed());
+    let (done, written) = mpsc::channel();
+    std::thread::spawn(move || {
+        let added = Latch::add(&folder, Scope::All, word, operators);
+        let _ = done.send(added.map(drop).map_err(|e| e.to_string()));
+    });
+    written
+        .recv_timeout(LATCH)
+        .unwrap_or_else(|_| Err(format!("the disk has not answered for {} ms", LATCH.as_millis())))
 }
 
 /// Has the core kill itself, where it still can: it is nearer to the venue. Whether it took the command.

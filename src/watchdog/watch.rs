@@ -7,6 +7,9 @@ use model::Nanos;
 /// The longest time between two looks that counts as seen.
 const STEP_MAX: Nanos = Nanos::from_millis(250);
 
+/// What the agent is called that writes to the disk.
+const COLD: &str = "cold";
+
 /// When an agent is late, and when that is the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -14,6 +17,8 @@ pub struct Limits {
     pub late: Nanos,
     /// Without a beat for so long: the core is cut off.
     pub cut_off: Nanos,
+    /// The same of the thread that writes to the disk: one that stands still holds it up, and nothing of it is lost meanwhile.
+    pub cold_cut_off: Nanos,
     /// After the core has taken a kill by its socket, how long it has to become flat by itself.
     pub grace: Nanos,
 }
@@ -30,7 +35,14 @@ pub struct Beat {
 }
 
 impl Beat {
+    const RUNNING: u64 = 1;
     const ENDED: u64 = 2;
+
+    /// Whether it is to beat.
+    #[must_use]
+    pub const fn is_running(&self) -> bool {
+        self.phase == Beat::RUNNING
+    }
 }
 
 /// What a look has found.
@@ -95,7 +107,10 @@ impl Watch {
                 continue;
             }
             seen.quiet = seen.quiet.after(step);
-            if seen.quiet >= self.limits.cut_off {
+            // One that has panicked waits for no disk.
+            let waits = beat.name == COLD && beat.is_running();
+            let cut_off = if waits { self.limits.cold_cut_off } else { self.limits.cut_off };
+            if seen.quiet >= cut_off {
                 stopped.get_or_insert((beat.name.clone(), seen.quiet));
             } else if seen.quiet >= self.limits.late && !seen.is_late {
                 late.push((beat.name.clone(), seen.quiet));
@@ -126,7 +141,7 @@ mod tests {
     }
 
     fn watch() -> Watch {
-        Watch::new(Limits { late: ms(300), cut_off: ms(1_000), grace: ms(100) })
+        Watch::new(Limits { late: ms(300), cut_off: ms(1_000), cold_cut_off: ms(2_000), grace: ms(100) })
     }
 
     #[test]
@@ -143,6 +158,24 @@ mod tests {
         }
         assert_eq!(w.look(ms(100), &at(11)), Verdict::Stopped("strategy".into(), ms(1_000)));
         assert_eq!(w.noticed_after(), ms(300));
+    }
+
+    #[test]
+    fn the_thread_that_waits_for_a_disk_has_longer_and_not_where_it_has_panicked() {
+        for (phase, after) in [(1, 2_000), (3, 1_000)] {
+            let mut w = watch();
+            let at = |n: u64| [beat("strategy", n, 1), beat(COLD, 7, phase)];
+            let mut quiet = 0;
+            let stopped = (0..).find_map(|n| match w.look(ms(100), &at(n)) {
+                Verdict::Stopped(name, quiet) => Some((name, quiet)),
+                Verdict::Late(late) => {
+                    quiet = late[0].1.0;
+                    None
+                }
+                _ => None,
+            });
+            assert_eq!((stopped, quiet), (Some((COLD.into(), ms(after))), ms(300).0), "{phase}");
+        }
     }
 
     #[test]

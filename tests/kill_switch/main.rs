@@ -61,7 +61,9 @@ impl Bench {
     fn over(desk: Desk, core: String, venue: &str) -> Bench {
         // A connection that ends leaves its orders: whoever is to be rid of them has to cancel them.
         let venue = desk.start_venue(&format!("{CONTROL}cancel_on_disconnect = false\n{venue}"));
-        let config = format!("{core}\n[watchdog]\nlate_ms = 300\ncut_off_ms = 1500\ngrace_ms = 300\n");
+        let config = format!(
+            "{core}\n[watchdog]\nlate_ms = 300\ncut_off_ms = 1500\ncold_cut_off_ms = 1500\ngrace_ms = 300\n"
+        );
         Bench { desk, venue, config }
     }
 

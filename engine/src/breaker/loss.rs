@@ -1,11 +1,12 @@
 //! What may be lost: in the day, and since its best.
 //!
-//! Both are of realised and marked P&L after fees. A mark can be wrong for a moment, so what is over a limit has to be so over a number of inputs in a row before
-//! it counts: one bad tick stops nobody, and a book that stays wrong is another check's.
+//! Both are of realised and marked P&L after fees. A mark can be wrong for a moment, so what is over a limit has to be so over a number of samples in a row before
+//! it counts: one bad tick stops nobody, and a book that stays wrong is another check's. A sample is another P&L (a mark of what is held, a fill), or the same a tenth of a
+//! second later: what comes of other instruments meanwhile says nothing of a bad tick.
 //!
 //! The day's best outlives the process: once a sixteenth of what may be lost since is lost, the journal is told of it, and the next start of the same day begins with it.
 
-use model::{BreakerCause, Usd};
+use model::{BreakerCause, Nanos, Usd};
 
 use crate::hash::StateHash;
 
@@ -14,7 +15,7 @@ use crate::hash::StateHash;
 pub struct LossLimits {
     /// Since the best of the day, which began with nothing.
     pub max_drawdown: Option<Usd>,
-    /// Inputs in a row that have to show a loss beyond a limit; 1 for the first.
+    /// Samples in a row that have to show a loss beyond a limit; 1 for the first.
     pub confirm: u32,
 }
 
@@ -26,6 +27,8 @@ impl Default for LossLimits {
 
 /// Of what may be lost since the best, the part that a restart may forget.
 const BEST_PART: i64 = 16;
+/// The same P&L so much later is a sample of its own.
+const RESAMPLED: Nanos = Nanos::from_millis(100);
 
 /// Looks at the P&L.
 pub(crate) struct LossWatch {
@@ -37,10 +40,10 @@ pub(crate) struct LossWatch {
     said: i64,
     /// The best before a restart, until the venue has told again what was made.
     carried: Option<i64>,
-    /// Inputs in a row that showed a loss beyond a limit.
+    /// Samples in a row that showed a loss beyond a limit.
     over: u32,
-    /// The last input that was counted.
-    counted: u64,
+    /// The last input that was counted, when, and what it showed.
+    counted: (u64, Nanos, i64),
     /// Above this and up to the best, a look would change nothing; follows from the others and from what was warned of.
     quiet_above: i64,
 }
@@ -48,7 +51,7 @@ pub(crate) struct LossWatch {
 impl LossWatch {
     pub(crate) fn new(max_loss: Usd, limits: LossLimits) -> LossWatch {
         let (best, said, carried, over) = (0, 0, None, 0);
-        let (counted, quiet_above) = (u64::MAX, i64::MAX);
+        let (counted, quiet_above) = ((u64::MAX, Nanos::ZERO, 0), i64::MAX);
         LossWatch { max_loss: max_loss.0, limits, best, said, carried, over, counted, quiet_above }
     }
 
@@ -84,17 +87,19 @@ impl LossWatch {
         self.limits.max_drawdown.filter(|most| lost >= most.0).map(|_| BreakerCause::Drawdown)
     }
 
-    /// Takes in the P&L as input number `input` shows it; returns the limit that it is beyond for long enough.
+    /// Takes in the P&L as input number `input` shows it at `now`; returns the limit that it is beyond for long enough.
     #[inline]
-    pub(crate) fn look(&mut self, pnl: Usd, input: u64) -> Option<BreakerCause> {
+    pub(crate) fn look(&mut self, pnl: Usd, input: u64, now: Nanos) -> Option<BreakerCause> {
         self.best = self.best.max(pnl.0);
         let Some(cause) = self.beyond(pnl.0) else {
             self.over = 0;
             return None;
         };
-        if self.counted != input {
+        let (last, at, showed) = self.counted;
+        let is_another = pnl.0 != showed || now >= at.after(RESAMPLED);
+        if self.over == 0 || (last != input && is_another) {
             self.over = self.over.saturating_add(1);
-            self.counted = input;
+            self.counted = (input, now, pnl.0);
         }
         (self.over >= self.limits.confirm).then_some(cause)
     }
@@ -125,10 +130,14 @@ impl LossWatch {
         }
     }
 
-    /// Whether the next input has to be looked at, whatever it is.
+    /// When a loss wants looking at again, if nothing of it changes before; `u64::MAX` where none wants confirming.
     #[inline]
-    pub(crate) fn is_unconfirmed(&self) -> bool {
-        self.over != 0 && self.over < self.limits.confirm
+    pub(crate) fn due(&self) -> Nanos {
+        if self.over != 0 && self.over < self.limits.confirm {
+            self.counted.1.after(RESAMPLED)
+        } else {
+            Nanos(u64::MAX)
+        }
     }
 
     /// A person trades on knowingly: what was lost since the best is forgiven, the day's loss is not. Returns the best that the journal does not have.
@@ -155,6 +164,10 @@ impl LossWatch {
         h.signed(self.said);
         h.signed(self.carried.unwrap_or(i64::MIN));
         h.word(u64::from(self.over));
+        if self.over != 0 {
+            h.word(self.counted.1.0);
+            h.signed(self.counted.2);
+        }
     }
 }
 
@@ -163,6 +176,11 @@ mod tests {
     use super::*;
     use crate::hash::all_differ;
 
+    /// As an input of its own, a tenth of a second after the one before.
+    fn look(w: &mut LossWatch, pnl: i64, input: u64) -> Option<BreakerCause> {
+        w.look(Usd(pnl), input, Nanos::from_millis(100 * input))
+    }
+
     fn watch(drawdown: Option<i64>, confirm: u32) -> LossWatch {
         LossWatch::new(Usd(100), LossLimits { max_drawdown: drawdown.map(Usd), confirm })
     }
@@ -170,18 +188,32 @@ mod tests {
     #[test]
     fn one_bad_tick_is_not_confirmed_and_a_loss_that_stays_is() {
         let mut w = watch(None, 3);
-        assert_eq!(w.look(Usd(-100), 1), None);
-        assert_eq!(w.look(Usd(-500), 1), None, "the same input again is no second sample");
-        assert!(w.is_unconfirmed());
-        assert_eq!(w.look(Usd(-99), 2), None);
-        assert!(!w.is_unconfirmed());
+        assert_eq!(look(&mut w, -100, 1), None);
+        assert_eq!(look(&mut w, -500, 1), None, "the same input again is no second sample");
+        assert_eq!(w.due(), Nanos::from_millis(200), "it wants confirming");
+        assert_eq!(look(&mut w, -99, 2), None);
+        assert_eq!(w.due(), Nanos(u64::MAX));
         for input in 3..5 {
-            assert_eq!(w.look(Usd(-100), input), None);
+            assert_eq!(look(&mut w, -100, input), None);
         }
-        assert_eq!(w.look(Usd(-100), 5), Some(BreakerCause::Loss));
+        assert_eq!(look(&mut w, -100, 5), Some(BreakerCause::Loss));
         let mut first = watch(None, 1);
-        assert_eq!(first.look(Usd(-100), 1), Some(BreakerCause::Loss));
-        assert!(!first.is_unconfirmed(), "what counts wants nothing more");
+        assert_eq!(look(&mut first, -100, 1), Some(BreakerCause::Loss));
+        assert_eq!(first.due(), Nanos(u64::MAX), "what counts wants nothing more");
+    }
+
+    #[test]
+    fn what_says_nothing_new_confirms_nothing_before_a_tenth_of_a_second() {
+        let at = |ms| Nanos::from_millis(ms);
+        let mut w = watch(None, 3);
+        for input in 1..50 {
+            assert_eq!(w.look(Usd(-150), input, at(input)), None, "others' messages");
+        }
+        assert_eq!((w.over, w.due()), (1, at(101)));
+        assert_eq!(w.look(Usd(-150), 50, at(101)), None);
+        assert_eq!((w.over, w.due()), (2, at(201)));
+        assert_eq!(w.look(Usd(-151), 50, at(102)), None, "one input is one sample");
+        assert_eq!(w.look(Usd(-151), 51, at(102)), Some(BreakerCause::Loss), "another mark");
     }
 
     #[test]
@@ -200,15 +232,15 @@ mod tests {
     #[test]
     fn a_drawdown_trails_the_best_and_a_person_forgives_it() {
         let mut w = watch(Some(50), 1);
-        assert_eq!(w.look(Usd(-49), 1), None, "the best is zero before anything was made");
-        assert_eq!(w.look(Usd(80), 2), None);
+        assert_eq!(look(&mut w, -49, 1), None, "the best is zero before anything was made");
+        assert_eq!(look(&mut w, 80, 2), None);
         assert_eq!(w.drawdown(Usd(31)), Some((49, 50)));
-        assert_eq!(w.look(Usd(31), 3), None);
-        assert_eq!(w.look(Usd(30), 4), Some(BreakerCause::Drawdown));
+        assert_eq!(look(&mut w, 31, 3), None);
+        assert_eq!(look(&mut w, 30, 4), Some(BreakerCause::Drawdown));
         assert_eq!(w.resume(Usd(30)), Some(Usd(30)));
-        assert_eq!(w.look(Usd(30), 5), None);
-        assert_eq!(w.look(Usd(-19), 6), None);
-        assert_eq!(w.look(Usd(-20), 7), Some(BreakerCause::Drawdown));
+        assert_eq!(look(&mut w, 30, 5), None);
+        assert_eq!(look(&mut w, -19, 6), None);
+        assert_eq!(look(&mut w, -20, 7), Some(BreakerCause::Drawdown));
         assert!(!w.is_lost(Usd(-99)) && w.is_lost(Usd(-100)));
     }
 
@@ -216,7 +248,7 @@ mod tests {
     fn the_best_is_said_once_each_that_a_sixteenth_of_the_limit_is_lost_since() {
         let mut w = watch(Some(160), 1);
         let mut said = |pnl, input| {
-            w.look(Usd(pnl), input);
+            look(&mut w, pnl, input);
             let best = w.best_to_say(Usd(pnl));
             w.settle(false);
             (best, w.is_quiet(Usd(pnl - 5)))
@@ -232,12 +264,12 @@ mod tests {
     #[test]
     fn looks_are_left_out_above_half_of_a_limit_and_while_nothing_is_said_or_unconfirmed() {
         let mut w = watch(None, 2);
-        assert_eq!(w.look(Usd(0), 1), None);
+        assert_eq!(look(&mut w, 0, 1), None);
         w.settle(false);
         assert!(w.is_quiet(Usd(-49)) && !w.is_quiet(Usd(-50)));
         w.settle(true);
         assert!(!w.is_quiet(Usd(-1)), "what is said has to be taken back");
-        assert_eq!(w.look(Usd(-100), 2), None);
+        assert_eq!(look(&mut w, -100, 2), None);
         w.settle(false);
         assert!(!w.is_quiet(Usd(-1)), "a loss wants confirming");
     }
@@ -246,10 +278,10 @@ mod tests {
     fn a_best_that_is_carried_counts_when_the_venues_have_told_and_not_before() {
         let mut w = watch(Some(50), 1);
         w.carry(Usd(80));
-        assert_eq!(w.look(Usd(0), 1), None, "nothing was told yet of what had been made");
+        assert_eq!(look(&mut w, 0, 1), None, "nothing was told yet of what had been made");
         w.told();
-        assert_eq!(w.look(Usd(31), 2), None);
-        assert_eq!(w.look(Usd(30), 3), Some(BreakerCause::Drawdown));
+        assert_eq!(look(&mut w, 31, 2), None);
+        assert_eq!(look(&mut w, 30, 3), Some(BreakerCause::Drawdown));
         assert_eq!(w.best_to_say(Usd(30)), None, "the journal has it");
         assert_eq!(w.resume(Usd(30)), Some(Usd(30)), "and has to hear what a person forgave");
         w.told();
@@ -262,7 +294,7 @@ mod tests {
         let mut w = watch(Some(160), 1);
         w.carry(Usd(500));
         for (pnl, input) in [(100, 1), (80, 2)] {
-            assert_eq!(w.look(Usd(pnl), input), None);
+            assert_eq!(look(&mut w, pnl, input), None);
             assert_eq!(w.best_to_say(Usd(pnl)), None, "a replay was at 100 for a moment");
         }
         w.told();
@@ -275,8 +307,8 @@ mod tests {
     #[test]
     fn the_ends_of_the_range_are_no_wrap() {
         let mut w = watch(Some(i64::MAX), 1);
-        w.look(Usd(i64::MAX), 1);
-        assert_eq!(w.look(Usd(-99), 2), Some(BreakerCause::Drawdown));
-        assert_eq!(w.look(Usd(i64::MIN), 3), Some(BreakerCause::Loss));
+        look(&mut w, i64::MAX, 1);
+        assert_eq!(look(&mut w, -99, 2), Some(BreakerCause::Drawdown));
+        assert_eq!(look(&mut w, i64::MIN, 3), Some(BreakerCause::Loss));
     }
 }

@@ -98,14 +98,14 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
-    /// Looks at the P&L: after each fill and each mark, and while a loss wants confirming after each input.
+    /// Looks at the P&L: after each fill and each mark, and when a loss wants confirming.
     #[inline]
     pub(super) fn check_loss(&mut self) {
         let pnl = self.positions.pnl();
         if self.loss.is_quiet(pnl) {
             return;
         }
-        let beyond = self.loss.look(pnl, self.stats.inputs);
+        let beyond = self.loss.look(pnl, self.stats.inputs, self.now);
         // Where there is no room for it, it is said with the next input.
         if self.alarms.len() < ALARMS_PER_INPUT {
             let best = self.loss.best_to_say(pnl);

@@ -246,7 +246,6 @@ impl<S: Strategy> Engine<S> {
                 if self.gate.measures_money() && self.is_exposed(id) {
                     self.orders.touch(id);
                 }
-                // What is not confirmed yet is looked at after each input anyway.
                 if changed {
                     self.check_loss();
                 }

@@ -288,7 +288,7 @@ impl<S: Strategy> Engine<S> {
         if self.gate.due() <= self.now {
             self.release(out);
         }
-        if self.loss.is_unconfirmed() {
+        if self.loss.due() <= self.now {
             self.check_loss();
         }
         if self.has_backlog() {
@@ -311,7 +311,8 @@ impl<S: Strategy> Engine<S> {
         if self.has_backlog() {
             return Some(self.now);
         }
-        let due = Some(self.instruments.due().min(self.gate.due())).filter(|at| *at != Nanos(u64::MAX));
+        let due = Some(self.instruments.due().min(self.gate.due()).min(self.loss.due()))
+            .filter(|at| *at != Nanos(u64::MAX));
         self.wake.into_iter().chain(due).min()
     }
 

@@ -307,7 +307,7 @@ impl Gate {
         self.has_token()?;
         let total = self.replaceable(world, orders, order, open, px)?;
         self.room(world.now, order.gateway, Request::Replace)?;
-        self.count(world.now, order.gateway, Request::Replace);
+        self.on_replace(world, order);
         let token = self.take_token();
         Ok((seal_replace(order, token, total, px), token, total))
     }
@@ -549,6 +549,13 @@ impl Gate {
         self.recent.remember(key, world.now);
         self.repeats.on_sent(n.instrument, n.side, n.qty, world.now);
         self.drift.on_sent(n.instrument, world.instruments.of(n.instrument).reference, world.now);
+    }
+
+    /// A replace goes: it begins a window of the drift as a new order does, or a price could be chased by replaces alone.
+    #[inline(always)]
+    pub(super) fn on_replace(&mut self, world: &World<'_>, order: &Order) {
+        self.count(world.now, order.gateway, Request::Replace);
+        self.drift.on_sent(order.instrument, world.instruments.of(order.instrument).reference, world.now);
     }
 
     /// Rule 201: under the restriction a short sale must be above the national best bid; our book's bid is the nearest that is known.

@@ -197,7 +197,7 @@ impl Gate {
     ) -> Result<(Approved, Qty), RiskReject> {
         self.passable(world)?;
         let total = self.replaceable(world, orders, order, open, px)?;
-        self.count(world.now, order.gateway, Request::Replace);
+        self.on_replace(world, order);
         Ok((seal_replace(order, token, total, px), total))
     }
 

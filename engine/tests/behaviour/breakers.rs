@@ -173,10 +173,18 @@ fn a_loss_that_stays_halts_and_a_person_cannot_resume_into_it() {
     let mut kit = limited(limits, Breakers { loss, ..Breakers::default() });
     hold(&mut kit, Side::Buy, 100, 1);
     kit.quote(A, Side::Sell, 10, MID - 50); // the middle is 75 lower
-    assert_eq!(kit.engine.halted(), None);
-    kit.timer();
-    assert_eq!(kit.engine.halted(), None);
-    kit.timer();
+    let tenth = SECOND / 10;
+    let (start, mut wanted) = (kit.now, Vec::new());
+    for k in 0..20 {
+        // What another instrument says meanwhile is no sample of it.
+        kit.quote(C, Side::Buy, 1, MID - 1_000 - k);
+    }
+    while kit.engine.halted().is_none() {
+        kit.now = kit.engine.next_timer().filter(|at| *at > kit.now).unwrap_or(Nanos(kit.now.0 + tenth / 4));
+        kit.timer();
+        wanted.push(kit.now.since(start).0);
+    }
+    assert_eq!(wanted.last(), Some(&(2 * tenth)), "three samples: {wanted:?}");
     assert_eq!(kit.engine.halted(), Some(HaltReason::Loss));
     assert!(
         kit.out.alarms().contains(&Alarm::Breaker { level: BreakerLevel::Halted, cause: BreakerCause::Loss })

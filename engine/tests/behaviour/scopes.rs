@@ -205,6 +205,26 @@ fn a_row_of_orders_that_leads_away_pauses_the_strategy() {
 }
 
 #[test]
+fn a_row_of_replaces_leads_away_as_a_row_of_orders_does() {
+    let drift = Some(DriftLimit { bps: 10, window: Nanos::from_millis(10_000) });
+    let mut kit = kit(Scopes { drift, ..Scopes::default() });
+    let first = kit.live(buy(A, 1, MID - 500));
+    // Long after the order's own window: the replace begins one.
+    kit.now.0 += 60 * SECOND;
+    kit.quote(A, Side::Buy, 1, MID - 100);
+    let second = kit.passes(replace(first, 1, MID - 400));
+    kit.report(second, replaced(first, 1, MID - 400));
+    // The price goes up with us.
+    kit.quote(A, Side::Sell, 1, MID + 1_500);
+    kit.unquote(A, model::VenueRef(2));
+    kit.quote(A, Side::Buy, 1, MID + 500);
+    let third = kit.passes(replace(first, 1, MID + 1_000));
+    kit.report(third, replaced(second, 1, MID + 1_000));
+    kit.ask_all(&[replace(first, 1, MID + 1_001)]);
+    assert_eq!(kit.out.refusals()[0].why, RiskReject::Impact);
+}
+
+#[test]
 fn another_size_is_no_repetition() {
     let repeat = Some(RepeatLimit { count: 1, window: Nanos::from_millis(60_000) });
     let mut kit = kit(Scopes { repeat, ..Scopes::default() });
