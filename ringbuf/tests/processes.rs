@@ -126,7 +126,8 @@ fn a_region_scribbled_over_by_another_process_gives_values_or_none() {
         state >> 33
     };
     let (mut some, mut none) = (0, 0);
-    for round in 0..20_000u64 {
+    let rounds: u64 = std::env::var("SCRIBBLES").map_or(20_000, |n| n.parse().expect("SCRIBBLES: a number"));
+    for round in 0..rounds {
         let bytes: Vec<u8> = (0..32).map(|_| next() as u8).collect();
         let at = if round % 2 == 0 { 128 } else { next() % (128 + BYTES as u64 - 32) };
         file.write_all_at(&bytes, at).expect("scribble");
