@@ -48,6 +48,7 @@ use crate::journal::{
 use crate::latch::{Latch, Word};
 use crate::logs::{LogWriter, Names, timestamp};
 use crate::telemetry::counters::{agent as counter, control as control_counter};
+use crate::telemetry::intervals::{self, Intervals};
 use crate::telemetry::publish::Publication;
 use crate::telemetry::region_path;
 use crate::telemetry::snapshot::{SnapshotError, Viewer};
@@ -383,6 +384,7 @@ fn start_with<S: Strategy>(
         words,
         name: config.name.clone(),
         counters: publication.cold()?,
+        intervals: Intervals::create(&run.path, clock.now()).map_err(io(intervals::FILE))?,
         outside: (config.outside.clone(), config.journal_dir.clone()),
         expectation: config.expectation.clone(),
         lists: (config.lists.clone(), config.instruments.clone()),

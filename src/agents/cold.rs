@@ -25,6 +25,7 @@ use crate::control::Said;
 use crate::journal::{Archive, RunError, TokenBlocks};
 use crate::logs::LogWriter;
 use crate::telemetry::counters::cold as counter;
+use crate::telemetry::intervals::Intervals;
 use crate::telemetry::snapshot::Viewer;
 
 /// How often tokens are looked after: longer than a grant takes through the control agent and the engine to the region, so that none is granted twice over.
@@ -59,6 +60,8 @@ pub struct ColdParts {
     pub name: String,
     /// Where this thread counts.
     pub counters: Counters,
+    /// What the run leaves of its latencies.
+    pub intervals: Intervals,
     /// What restrains trading from outside of the engine, and where the journals are.
     pub outside: (Vec<OutsideRule>, PathBuf),
     /// What is expected of the strategy.
@@ -87,6 +90,7 @@ pub struct ColdAgent {
     name: String,
     counters: Counters,
     viewer: Option<Viewer>,
+    intervals: Option<Intervals>,
     tokens_seen: Nanos,
     sentinel: Sentinel,
     known: Known,
@@ -118,6 +122,7 @@ impl ColdAgent {
             name: p.name,
             counters: p.counters,
             viewer: None,
+            intervals: Some(p.intervals),
             tokens_seen: Nanos::ZERO,
             sentinel: Sentinel::new(p.outside.0, p.outside.1),
             known: Known::default(),
@@ -242,6 +247,17 @@ impl ColdAgent {
         }
     }
 
+    /// Keeps what was measured, by the minute. A disk that refuses is told once, and the run goes on without.
+    fn tend_intervals(&mut self, now: Nanos, ends: bool) {
+        let (Some(intervals), Some(viewer)) = (&mut self.intervals, &self.viewer) else { return };
+        let written = if ends { intervals.write(viewer) } else { intervals.look(now, viewer) };
+        if let Err(e) = written {
+            self.intervals = None;
+            let fields = json!({"error.message": e.to_string()});
+            self.log.say(now, "warn", "latencies are kept no more", fields);
+        }
+    }
+
     /// Has the engine told of what is not as expected.
     fn look_at_expectation(&mut self, now: Nanos) {
         let Some(expected) = &mut self.expected else { return };
@@ -298,6 +314,7 @@ impl Agent for ColdAgent {
         self.look_outside(now);
         self.look_at_lists(now);
         self.look_at_expectation(now);
+        self.tend_intervals(now, false);
         self.watches.iter_mut().for_each(|w| w.tend(now, &mut self.log));
         work += self.log_words(now);
         let followed = self.log.follow();
@@ -310,6 +327,8 @@ impl Agent for ColdAgent {
         // What it is at is broken off: an end waits for no packing.
         self.archive = None;
         self.log_words(self.adjusted);
+        self.viewer = self.viewer.take().or_else(|| Viewer::open(&self.name).ok());
+        self.tend_intervals(self.adjusted, true);
         while self.log.follow() > 0 {}
         self.log.stand();
         for (name, keeper) in std::mem::take(&mut self.keepers) {
@@ -365,6 +384,7 @@ mod tests {
             words,
             name: "nobody".into(),
             counters: Counters::over(table),
+            intervals: Intervals::create(folder.path(), clock.now()).unwrap(),
             outside: (Vec::new(), PathBuf::new()),
             expectation: None,
             lists: (Vec::new(), Vec::new()),
