@@ -8,7 +8,6 @@
 mod benchmark;
 mod figures;
 mod files;
-pub mod grid;
 mod histogram;
 mod measured;
 mod recorded;
