@@ -24,6 +24,7 @@ use crate::config::expectation::Expected;
 use crate::control::Said;
 use crate::journal::{Archive, RunError, TokenBlocks};
 use crate::logs::LogWriter;
+use crate::manifest::Ran;
 use crate::telemetry::counters::cold as counter;
 use crate::telemetry::intervals::Intervals;
 use crate::telemetry::snapshot::Viewer;
@@ -60,6 +61,8 @@ pub struct ColdParts {
     pub name: String,
     /// Where this thread counts.
     pub counters: Counters,
+    /// The run's folder and what it left of itself there, where it is known.
+    pub manifest: Option<(PathBuf, Ran)>,
     /// What the run leaves of its latencies.
     pub intervals: Intervals,
     /// What restrains trading from outside of the engine, and where the journals are.
@@ -90,6 +93,7 @@ pub struct ColdAgent {
     name: String,
     counters: Counters,
     viewer: Option<Viewer>,
+    manifest: Option<(PathBuf, Ran)>,
     intervals: Option<Intervals>,
     tokens_seen: Nanos,
     sentinel: Sentinel,
@@ -122,6 +126,7 @@ impl ColdAgent {
             name: p.name,
             counters: p.counters,
             viewer: None,
+            manifest: p.manifest,
             intervals: Some(p.intervals),
             tokens_seen: Nanos::ZERO,
             sentinel: Sentinel::new(p.outside.0, p.outside.1),
@@ -291,6 +296,13 @@ impl ColdAgent {
         }
         for (now, said) in self.said.try_iter() {
             self.log.say(now, said.level, said.message, said.fields);
+            if let (Some((run, ran)), Some(params_sha256)) = (&mut self.manifest, said.params_sha256) {
+                ran.turn_to(params_sha256);
+                if let Err(e) = ran.leave(run) {
+                    let fields = json!({"error.message": e.to_string()});
+                    self.log.say(now, "error", "the manifest does not say what is in force", fields);
+                }
+            }
             work += 1;
         }
         work
@@ -384,6 +396,7 @@ mod tests {
             words,
             name: "nobody".into(),
             counters: Counters::over(table),
+            manifest: None,
             intervals: Intervals::create(folder.path(), clock.now()).unwrap(),
             outside: (Vec::new(), PathBuf::new()),
             expectation: None,

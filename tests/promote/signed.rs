@@ -22,6 +22,7 @@ fn what_is_approved_is_let_in_and_nothing_else() {
     let admission = case.admit().expect("approved");
     assert_eq!(admission.signers, ["anna", "ben"]);
     assert_eq!((admission.number, admission.approval), (2, case.in_force()));
+    assert!(!admission.params_may_change, "the policy says nothing of it");
 
     type Change = fn(&Case);
     let table: &[(&str, Change, &str)] = &[
