@@ -280,7 +280,7 @@ fn lognormal(c: &mut Checks, key: &str, shape: &WrittenLogNormal) -> Leg {
     Leg::lognormal(median, p99).unwrap_or_else(|e| {
         let found = format!("{{ median_us = {}, p99_us = {} }}", shape.median_us, shape.p99_us);
         let allowed = format!("a p99 that is not below the median, and a tail below 4 s ({e})");
-        c.problem(&format!("{key}.lognormal"), &found, &allowed);
+        c.problem(format!("{key}.lognormal"), &found, &allowed);
         Leg::default()
     })
 }
