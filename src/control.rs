@@ -71,6 +71,8 @@ pub struct Said {
     pub message: &'static str,
     /// Its fields.
     pub fields: Value,
+    /// Of a change of settings: the hash of the parameters that are in force now ([`crate::release::params_sha256`]).
+    pub params_sha256: Option<String>,
 }
 
 /// What a server is made from.
@@ -374,7 +376,12 @@ impl ControlServer {
     /// Has the log say what was asked, by whom and why.
     fn note(&mut self, request: &Request, by: &By) {
         self.commands += 1;
-        self.said.push(Said { level: "warn", message: "control command", fields: fields_of(request, by) });
+        self.said.push(Said {
+            level: "warn",
+            message: "control command",
+            fields: fields_of(request, by),
+            params_sha256: None,
+        });
     }
 
     /// Has the log say what was refused, some times a second at most.
@@ -384,7 +391,12 @@ impl ControlServer {
         self.refused = (second, said.saturating_add(1));
         if said < REFUSALS_SAID {
             let fields = json!({"command": request.command, "uid": heard.peer.uid, "pid": heard.peer.pid, "error.message": error});
-            self.said.push(Said { level: "warn", message: "control command refused", fields });
+            self.said.push(Said {
+                level: "warn",
+                message: "control command refused",
+                fields,
+                params_sha256: None,
+            });
         }
     }
 
@@ -405,7 +417,12 @@ impl ControlServer {
             }
             Outcome::Failed(why) => {
                 let fields = json!({"error.message": why});
-                self.said.push(Said { level: "error", message: "the latch cannot be written", fields });
+                self.said.push(Said {
+                    level: "error",
+                    message: "the latch cannot be written",
+                    fields,
+                    params_sha256: None,
+                });
                 let error = format!(
                     "the latch cannot be written: {why}. What was killed is killed, but a restart will not know of it"
                 );
@@ -448,7 +465,12 @@ impl ControlServer {
     fn on_found(&mut self, latch: &Latch) {
         let now = self.clock.now();
         let fields = json!({"latched": latch.kills});
-        self.said.push(Said { level: "error", message: "the latch was changed from outside", fields });
+        self.said.push(Said {
+            level: "error",
+            message: "the latch was changed from outside",
+            fields,
+            params_sha256: None,
+        });
         self.trip_all(latch, now);
         let missing: Vec<_> = self.kill.tripped(latch);
         missing.into_iter().for_each(|kill| self.kill.put_back(kill));
@@ -466,7 +488,12 @@ impl ControlServer {
                 // Nothing of it can be sent, so nothing is to be stopped. It stays latched.
                 Err(error) => {
                     let fields = json!({"error.message": error});
-                    self.said.push(Said { level: "warn", message: "latched, and not traded here", fields });
+                    self.said.push(Said {
+                        level: "warn",
+                        message: "latched, and not traded here",
+                        fields,
+                        params_sha256: None,
+                    });
                 }
             }
             self.kill.remember(kill);
@@ -489,7 +516,7 @@ impl ControlServer {
                 let mut fields = json!(figures);
                 fields["flat_after_ms"] = (flat_after / 1_000_000).into();
                 let message = "killed: the venue has confirmed that nothing lives";
-                self.said.push(Said { level: "warn", message, fields });
+                self.said.push(Said { level: "warn", message, fields, params_sha256: None });
             }
         } else if now.since(self.kill_again).0 >= KILL_AGAIN.0 && self.undelivered.is_empty() {
             self.kill_again = now;

@@ -47,7 +47,10 @@ use crate::journal::{
 };
 use crate::latch::{Latch, Word};
 use crate::logs::{LogWriter, Names, timestamp};
+use crate::manifest;
+use crate::release::Traded;
 use crate::telemetry::counters::{agent as counter, control as control_counter};
+use crate::telemetry::intervals::{self, Intervals};
 use crate::telemetry::publish::Publication;
 use crate::telemetry::region_path;
 use crate::telemetry::snapshot::{SnapshotError, Viewer};
@@ -178,8 +181,7 @@ fn start_with<S: Strategy>(
     let stop = Arc::new(AtomicBool::new(false));
     let mut begun = Begun { run: Some(run.path.clone()), region: None, stop: Arc::clone(&stop) };
     if let Some(ran) = &plan.manifest {
-        let file = run.path.join("manifest.toml");
-        std::fs::write(&file, ran.to_toml()).map_err(io(file.display().to_string()))?;
+        ran.leave(&run.path).map_err(io(run.path.join(manifest::FILE).display().to_string()))?;
     }
     let mut tokens = TokenBlocks::open(&config.journal_dir)?;
     let granted = tokens.grant()?;
@@ -351,6 +353,9 @@ fn start_with<S: Strategy>(
             limits: config.limits,
             try_out: try_out::<S>,
             operators_needed: config.operators_needed(),
+            traded: Traded::of(config),
+            approval: plan.manifest.as_ref().and_then(|ran| ran.approval_sha256.clone()),
+            may_change: plan.params_may_change,
         },
         clock: clock.clone(),
     })
@@ -383,6 +388,8 @@ fn start_with<S: Strategy>(
         words,
         name: config.name.clone(),
         counters: publication.cold()?,
+        manifest: plan.manifest.clone().map(|ran| (run.path.clone(), ran)),
+        intervals: Intervals::create(&run.path, clock.now()).map_err(io(intervals::FILE))?,
         outside: (config.outside.clone(), config.journal_dir.clone()),
         expectation: config.expectation.clone(),
         lists: (config.lists.clone(), config.instruments.clone()),

@@ -46,6 +46,10 @@ struct Written {
     config_sha256: Option<String>,
     /// Of a run in production: the approval that it ran under.
     approval_sha256: Option<String>,
+    /// Of a run: its strategy, parameters and symbols as configured, ...
+    params_sha256: Option<String>,
+    /// ... and as an operator has put them in force, where that is something else.
+    params_in_force_sha256: Option<String>,
     /// Others.
     #[serde(default)]
     pair: Vec<Pair>,
@@ -59,14 +63,42 @@ pub struct Ran {
     pub pair: Pair,
     /// The seal of the approval that it ran under, in production ([`crate::release`]).
     pub approval_sha256: Option<String>,
+    /// Strategy, parameters and symbols as configured ([`crate::release::params_sha256`]).
+    pub params_sha256: Option<String>,
+    /// And as an operator has put them in force while it ran (`ctl params`); none where they are as configured.
+    pub params_in_force_sha256: Option<String>,
 }
+
+/// Its name in a run's folder.
+pub const FILE: &str = "manifest.toml";
 
 impl Ran {
     /// As a file.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let approval = self.approval_sha256.as_ref().map(|seal| format!("approval_sha256 = \"{seal}\"\n"));
-        self.pair.to_toml() + &approval.unwrap_or_default()
+        let keys = [
+            ("approval_sha256", &self.approval_sha256),
+            ("params_sha256", &self.params_sha256),
+            ("params_in_force_sha256", &self.params_in_force_sha256),
+        ];
+        let line = |(key, hash): (&str, &Option<String>)| hash.as_ref().map(|h| format!("{key} = \"{h}\"\n"));
+        self.pair.to_toml() + &keys.into_iter().filter_map(line).collect::<String>()
+    }
+
+    /// Leaves it in a run's folder, whole or not at all.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn leave(&self, run: &Path) -> io::Result<()> {
+        let new = run.join("manifest.toml.new");
+        std::fs::write(&new, self.to_toml())?;
+        std::fs::rename(new, run.join(FILE))
+    }
+
+    /// With these parameters in force.
+    pub fn turn_to(&mut self, params_sha256: String) {
+        self.params_in_force_sha256 =
+            Some(params_sha256).filter(|now| self.params_sha256.as_ref() != Some(now));
     }
 }
 
@@ -177,9 +209,10 @@ fn hex(bytes: &[u8]) -> String {
 /// # Errors
 /// No such file, or not one that a run leaves.
 pub fn read_ran(file: &Path) -> Result<Ran, ConfigError> {
-    let (pairs, approval_sha256) = read_all(file)?;
+    let (pairs, written) = read_all(file)?;
+    let Written { approval_sha256, params_sha256, params_in_force_sha256, .. } = written;
     match <[Pair; 1]>::try_from(pairs) {
-        Ok([pair]) => Ok(Ran { pair, approval_sha256 }),
+        Ok([pair]) => Ok(Ran { pair, approval_sha256, params_sha256, params_in_force_sha256 }),
         Err(pairs) => Err(ConfigError {
             file: file.to_path_buf(),
             problems: vec![config::Problem {
@@ -196,7 +229,7 @@ fn read(file: &Path) -> Result<Vec<Pair>, ConfigError> {
     read_all(file).map(|(pairs, _)| pairs)
 }
 
-fn read_all(file: &Path) -> Result<(Vec<Pair>, Option<String>), ConfigError> {
+fn read_all(file: &Path) -> Result<(Vec<Pair>, Written), ConfigError> {
     let refuse = |key: &str, found: String, allowed: &str| ConfigError {
         file: file.to_path_buf(),
         problems: vec![config::Problem { key: key.into(), found, allowed: allowed.into() }],
@@ -205,12 +238,12 @@ fn read_all(file: &Path) -> Result<(Vec<Pair>, Option<String>), ConfigError> {
     if bytes > BYTES_MAX {
         return Err(refuse("(file)", format!("{bytes} bytes"), "at most a MiB"));
     }
-    let written: Written = config::read_toml(file)?;
+    let mut written: Written = config::read_toml(file)?;
     if written.version != VERSION {
         return Err(refuse("version", written.version.to_string(), "1"));
     }
-    let mut pairs = written.pair;
-    match (written.binary_sha256, written.config_sha256) {
+    let mut pairs = std::mem::take(&mut written.pair);
+    match (written.binary_sha256.take(), written.config_sha256.take()) {
         (Some(binary_sha256), Some(config_sha256)) => pairs.push(Pair { binary_sha256, config_sha256 }),
         (None, None) => {}
         (Some(_), None) => return Err(refuse("config_sha256", "not given".into(), "beside `binary_sha256`")),
@@ -228,7 +261,7 @@ fn read_all(file: &Path) -> Result<(Vec<Pair>, Option<String>), ConfigError> {
     if pairs.is_empty() {
         return Err(refuse("pair", "nothing".into(), "what is approved: nothing else logs in"));
     }
-    Ok((pairs, written.approval_sha256))
+    Ok((pairs, written))
 }
 
 #[cfg(test)]

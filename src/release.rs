@@ -114,19 +114,42 @@ impl Subject {
 /// SHA-256 of what a strategy is to do: its name, its parameters as written, the symbols it trades. It is the same in a backtest, on paper and live, where addresses and limits differ.
 #[must_use]
 pub fn params_sha256(config: &Config) -> String {
-    #[derive(Serialize)]
-    struct Traded<'a> {
-        strategy: &'a str,
-        symbols: Vec<&'a str>,
-        params: &'a std::collections::BTreeMap<String, toml::Value>,
+    Traded::of(config).sha256()
+}
+
+/// What [`params_sha256`] is of.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Traded {
+    strategy: String,
+    symbols: Vec<String>,
+    params: std::collections::BTreeMap<String, toml::Value>,
+}
+
+impl Traded {
+    /// As a configuration has it.
+    #[must_use]
+    pub fn of(config: &Config) -> Traded {
+        let written = &config.written;
+        Traded {
+            strategy: written.strategy.name.clone(),
+            symbols: written.instruments.iter().map(|i| i.symbol.clone()).collect(),
+            params: written.strategy.params.clone(),
+        }
     }
-    let written = &config.written;
-    let traded = Traded {
-        strategy: &written.strategy.name,
-        symbols: written.instruments.iter().map(|i| i.symbol.as_str()).collect(),
-        params: &written.strategy.params,
-    };
-    manifest::of_text(&toml::to_string(&traded).expect("what was read can be written"))
+
+    /// With another value of a parameter, as if it were written so.
+    pub fn set(&mut self, name: &str, value: toml::Value) {
+        self.params.insert(name.to_owned(), value);
+    }
+
+    /// Its hash.
+    ///
+    /// # Panics
+    /// Never: what was read can be written.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        manifest::of_text(&toml::to_string(self).expect("what was read can be written"))
+    }
 }
 
 /// SHA-256 of what a backtest takes for granted: `[backtest]` as written (capital, legs, queues, impact, what the venue refuses), and what each gateway's venue charges. Figures that were made with

@@ -8,7 +8,7 @@
 mod benchmark;
 mod figures;
 mod files;
-pub mod grid;
+mod histogram;
 mod measured;
 mod recorded;
 mod report;

@@ -4,6 +4,11 @@ mod program;
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::Deserializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use program::desk::Desk;
 use program::{colo, shared};
 
@@ -89,6 +94,12 @@ fn what_cannot_be_asked_is_a_sentence() {
         ("capital_usd = 0", "backtest.capital_usd"),
         ("feed_latency = { least_us = 9, most_us = 1 }", "backtest.feed_latency"),
         ("order_latency = { fixed_us = -1 }", "backtest.order_latency"),
+        ("order_latency = { fixed_us = 1, tag = \"book\" }", "backtest.order_latency"),
+        ("order_latency = { histogram = \"a\", journal = \"b\" }", "backtest.order_latency"),
+        ("order_latency = { lognormal = { median_us = 9 } }", "p99_us"),
+        ("order_latency = { lognormal = { median_us = 9, p99_us = 8 } }", "backtest.order_latency.lognormal"),
+        ("order_latency = { lognormal = { median_us = 1, p99_us = 60000000 } }", "below 4 s"),
+        ("report_latency = { lognormal = { median_us = 0, p99_us = 8 } }", "median_us"),
         ("colour = 1", "colour"),
     ] {
         let bad = desk.core().replace("[strategy]", &format!("[backtest]\n{line}\n[strategy]"));
@@ -99,4 +110,63 @@ fn what_cannot_be_asked_is_a_sentence() {
         desk.core().replace("[strategy]", "[backtest]\norder_latency = { journal = \"none\" }\n[strategy]");
     let said = ask(&desk.write("nowhere.toml", &nowhere), &[&text], &[]).exits(3).stderr;
     assert!(said.contains("none"), "{said}");
+}
+
+/// The histograms that a run on paper left are whole by the standard's own reader, and a leg is drawn from them.
+#[test]
+fn a_leg_is_drawn_from_what_a_run_left() {
+    let Some(hour) = shared("data/itch50/aapl_20120621_0930.itch") else { return };
+    let desk = Desk::new();
+    let venue = desk.start_venue(&desk.venue());
+    let mut core = desk.start_core(&desk.core(), &["--mode", "paper"]);
+    desk.until_trading(&mut core);
+    core.signal("TERM");
+    core.end().exits(130);
+    desk.end_venue(venue);
+    let report = desk.report();
+    let run = Path::new(report.at("/journal").as_str().expect("a folder")).to_path_buf();
+    let log = std::fs::read(run.join("latency.hlog")).expect("a log");
+    let mut counted = std::collections::BTreeMap::<String, u64>::new();
+    for entry in IntervalLogIterator::new(&log) {
+        let LogEntry::Interval(interval) = entry.expect("a line of the format") else { continue };
+        let packed = STANDARD.decode(interval.encoded_histogram()).expect("base64");
+        let histogram: Histogram<u64> = Deserializer::new().deserialize(&mut &packed[..]).expect("V2");
+        *counted.entry(interval.tag().expect("a stage").to_string()).or_default() += histogram.len();
+    }
+    let said = report.at("/latency_ns").as_object().expect("stages").iter();
+    let said = said.map(|(stage, p)| (stage.clone(), p["n"].as_u64().expect("a count"))).collect();
+    assert_eq!(counted, said, "as many of each stage as the report has");
+    assert!(counted["tick_to_order"] > 0);
+
+    let hash = |name: &str, leg: &str| {
+        let table = format!("[backtest]\nhours = \"always\"\norder_latency = {leg}\n[strategy]");
+        let config = desk.write(name, desk.core().replace("[strategy]", &table));
+        let ended = ask(&config, &[&hour], &["--json", "-"]).exits(0);
+        let figures = figures(&ended.stdout);
+        let order = figures.pointer("/latency_ns/order/p50").and_then(serde_json::Value::as_u64);
+        (figures.pointer("/days/0/commands_hash").cloned(), order.expect("the leg as it happened"))
+    };
+    let folder = run.parent().expect("a folder of runs").display();
+    let drawn = format!("{{ histogram = \"{folder}\", tag = \"tick_to_order\", fixed_us = 200 }}");
+    let (first, order) = hash("drawn.toml", &drawn);
+    assert_eq!(first, hash("drawn.toml", &drawn).0, "a function of file and seed");
+    assert!(order > 200_000, "beside what was measured: {order}");
+    let file = format!(
+        "{{ histogram = \"{}\", tag = \"tick_to_order\", fixed_us = 200 }}",
+        run.join("latency.hlog").display()
+    );
+    assert_eq!(first, hash("drawn.toml", &file).0, "the folder stands for its run's file");
+    let (_, order) = hash("shape.toml", "{ lognormal = { median_us = 300, p99_us = 900 } }");
+    assert!((280_000..320_000).contains(&order), "{order}");
+    // What is not there, and what is no log.
+    let refuse = |leg: &str, why: &str| {
+        let table = format!("[backtest]\norder_latency = {leg}\n[strategy]");
+        let config = desk.write("bad.toml", desk.core().replace("[strategy]", &table));
+        let said = ask(&config, &[&hour], &[]).exits(3).stderr;
+        assert!(said.contains(why), "{leg}: {said}");
+    };
+    refuse(&drawn.replace("tick_to_order", "tick"), "tick_to_order");
+    refuse("{ histogram = \"no.hlog\" }", "no.hlog");
+    desk.write("damaged.hlog", "Tag=a,0.000,1.000,1.000,HISTAAAA\n");
+    refuse("{ histogram = \"damaged.hlog\", tag = \"a\" }", "line 1");
 }

@@ -43,6 +43,22 @@ fn what_is_not_as_expected_is_an_alarm() {
     colo(["replay".as_ref(), "--journal".as_ref(), run.as_os_str()]).exits(0);
 }
 
+/// What fills cost beyond the middles that their orders were decided at is read out of shared memory as the engine counts it.
+#[test]
+fn slippage_is_held_to_what_was_expected() {
+    let desk = Desk::new();
+    let _venue = desk.start_venue(&desk.venue());
+    // No fill costs a thousand times what it is of.
+    let bounds = "bounds = { window_s = 10, slippage_ppm = { least = 1000000000, most = 2000000000 } }";
+    let config = format!("{}\n[expectation]\n{bounds}\n", desk.core());
+    let mut core = desk.start_core(&config, &["--mode", "paper"]);
+    let status = desk.until_status("drift", &mut core, |s| s.count("/cold/drift") == 32);
+    assert!(status.at("/risk/slippage_of").as_f64() > Some(0.0), "{status:?}");
+    core.signal("TERM");
+    core.end().exits(130);
+    desk.report().is("/alarm_list/0/figure", "slippage_ppm").is("/alarm_list/0/bound", 1_000_000_000);
+}
+
 /// With a level it restrains too, by name.
 #[test]
 fn a_level_restrains() {
@@ -76,7 +92,9 @@ fn bounds_are_made_of_history() {
     let made = Report::read(&into);
     made.is("/window_s", 60);
     assert!(made.count("/windows") >= 5, "{made:?}");
-    for figure in ["pnl_e4_usd", "orders", "fills_per_10k_orders", "markout_1s_ppm", "excess_ppm"] {
+    for figure in
+        ["pnl_e4_usd", "orders", "fills_per_10k_orders", "markout_1s_ppm", "excess_ppm", "slippage_ppm"]
+    {
         let of = |bound: &str| made.at(&format!("/{figure}/{bound}")).as_i64().expect("a bound");
         assert!(of("least") < of("most"), "{figure}: {made:?}");
     }

@@ -89,6 +89,13 @@ fn a_change_is_journaled_whole_replays_and_ends_with_the_core() {
     status.is("/settings/change", 1).is("/settings/operator", "anna").is("/risk/max_position", 700);
     status.is("/settings/differing/0", json!({"name": "quantity", "configured": 100, "now": 50}));
     t.params(&["apply", "1", "--reason", "again", "--operator", "anna"]).exits(1).says(&["no proposal 1"]);
+    // The run's manifest says it too, for whoever looks at the fleet.
+    let run = t.desk.journals().join("run-000001");
+    let manifest = || std::fs::read_to_string(run.join("manifest.toml")).expect("a manifest");
+    program::until("the manifest", || manifest().contains("params_in_force_sha256").then_some(()));
+    let server = format!("ny1={}", run.display());
+    colo(["fleet", "check", &server]).exits(4).says(&["ny1: an operator has put", "is configured"]);
+    colo(["fleet", "check", "--programs", &server]).exits(0);
     let text = t.desk.ctl("status").exits(0).stdout;
     assert!(text.contains("change 1 by anna, quantity 50 (configured: 100)"), "{text}");
     let desk = t.shut_down();
@@ -110,6 +117,10 @@ fn a_change_is_journaled_whole_replays_and_ends_with_the_core() {
         "control=enact change=1 settings=3",
     ] {
         assert!(dump.contains(word), "{word} is not in the journal");
+    }
+    let audit = colo(["journal", "audit", journal]).exits(0).stdout;
+    for word in ["operator=anna", "setting=quantity=50", "settings=3"] {
+        assert!(audit.contains(word), "{word} is not in the audit trail");
     }
     let after: Vec<&str> = dump.lines().skip_while(|l| !l.contains("control=enact")).collect();
     assert!(after.iter().any(|l| l.contains("qty=50 ")), "orders of the new size are in it");

@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 /// How long after its trade a share is valued, for [`Figure::Markout`]: from one look to the next.
 pub const MARKOUT: Nanos = Nanos::from_millis(1_000);
 
+/// By code; `None` where there is nothing to judge: no order, no trade, no price.
+pub type Figures = [Option<i64>; Figure::ALL.len()];
+
 /// What a figure may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +52,9 @@ pub struct Expectation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[allow(missing_docs)]
     pub excess_ppm: Option<Bounds>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[allow(missing_docs)]
+    pub slippage_ppm: Option<Bounds>,
 }
 
 /// Expectations that nothing can be held to.
@@ -78,6 +84,7 @@ impl Expectation {
             Figure::FillRatio => self.fills_per_10k_orders,
             Figure::Markout => self.markout_1s_ppm,
             Figure::Excess => self.excess_ppm,
+            Figure::Slippage => self.slippage_ppm,
         }
     }
 
@@ -110,6 +117,7 @@ impl Expectation {
             fills_per_10k_orders: None,
             markout_1s_ppm: None,
             excess_ppm: None,
+            slippage_ppm: None,
         }
     }
 
@@ -117,7 +125,7 @@ impl Expectation {
     ///
     /// # Errors
     /// Fewer than five windows.
-    pub fn of_history(window_s: u64, windows: &[[Option<i64>; 5]]) -> Result<Expectation, ExpectationError> {
+    pub fn of_history(window_s: u64, windows: &[Figures]) -> Result<Expectation, ExpectationError> {
         let n = windows.len() as u64;
         if n < 5 {
             return Err(ExpectationError::Short(n));
@@ -139,6 +147,7 @@ impl Expectation {
             fills_per_10k_orders: bounds(Figure::FillRatio),
             markout_1s_ppm: bounds(Figure::Markout),
             excess_ppm: bounds(Figure::Excess),
+            slippage_ppm: bounds(Figure::Slippage),
         };
         made.check().map(|()| made)
     }
@@ -188,7 +197,7 @@ impl Markouts {
 
 /// The figures of the windows that lie in a row of samples, one behind the other; what is left at the end is none.
 #[must_use]
-pub fn windows(samples: &[Sample], window_s: u64, capital: i64) -> Vec<[Option<i64>; 5]> {
+pub fn windows(samples: &[Sample], window_s: u64, capital: i64) -> Vec<Figures> {
     let window = window_s.saturating_mul(1_000_000_000).max(1);
     let mut found = Vec::new();
     let Some((mut first, rest)) = samples.split_first() else { return found };
@@ -218,11 +227,15 @@ pub struct Sample {
     pub traded: i64,
     /// The benchmark's price, 1e-4 USD; 0 where there is none.
     pub benchmark: i64,
+    /// Twice what trades cost beyond the middles that their orders were decided at, 1e-4 USD.
+    pub slippage2: i64,
+    /// Money of the trades whose order had such a middle, 1e-4 USD.
+    pub slippage_of: i64,
 }
 
-/// The figures of a window between two samples; `None` where there is nothing to judge: no order, no trade, no price.
+/// The figures of a window between two samples.
 #[must_use]
-pub fn figures(first: &Sample, last: &Sample, capital: i64) -> [Option<i64>; 5] {
+pub fn figures(first: &Sample, last: &Sample, capital: i64) -> Figures {
     let ratio = |part: i128, whole: i128, unit: i128| {
         (whole > 0).then(|| i64::try_from(part * unit / whole).unwrap_or(i64::MAX))
     };
@@ -239,8 +252,13 @@ pub fn figures(first: &Sample, last: &Sample, capital: i64) -> [Option<i64>; 5] 
         Some(pnl),
         i64::try_from(orders).ok(),
         ratio(fills.into(), orders.into(), 10_000),
-        ratio((last.markout - first.markout).into(), traded.into(), 1_000_000),
+        ratio(last.markout.saturating_sub(first.markout).into(), traded.into(), 1_000_000),
         excess(),
+        ratio(
+            i128::from(last.slippage2) - i128::from(first.slippage2),
+            2 * (i128::from(last.slippage_of) - i128::from(first.slippage_of)),
+            1_000_000,
+        ),
     ]
 }
 
@@ -251,14 +269,14 @@ pub struct Drift {
     capital: i64,
     samples: VecDeque<Sample>,
     /// By figure.
-    beyond: [bool; 5],
+    beyond: [bool; Figure::ALL.len()],
 }
 
 impl Drift {
     /// With nothing seen. `capital`: what returns are of, 1e-4 USD.
     #[must_use]
     pub fn new(expected: Expectation, capital: i64) -> Drift {
-        Drift { expected, capital, samples: VecDeque::new(), beyond: [false; 5] }
+        Drift { expected, capital, samples: VecDeque::new(), beyond: [false; Figure::ALL.len()] }
     }
 
     /// Takes a sample; times do not fall. Memory is what a window has of samples.
@@ -339,6 +357,8 @@ mod tests {
             markout: 90,
             traded: 1_000,
             benchmark: 1_000_000,
+            slippage2: 60,
+            slippage_of: 1_000,
             ..at(0, 0, 0, 0)
         };
         let last = Sample {
@@ -348,12 +368,14 @@ mod tests {
             markout: 80,
             traded: 3_000,
             benchmark: 1_000_500,
+            slippage2: 50,
+            slippage_of: 2_000,
             ..at(9, 0, 0, 0)
         };
-        // 1,000 of 10,000,000 are 100 ppm, and the benchmark made 500.
-        let expected = [Some(1_000), Some(20), Some(2_500), Some(-5_000), Some(-400)];
+        // 1,000 of 10,000,000 are 100 ppm, and the benchmark made 500. Half of -10 in 1,000 are -5,000 ppm: better than the middle.
+        let expected = [Some(1_000), Some(20), Some(2_500), Some(-5_000), Some(-400), Some(-5_000)];
         assert_eq!(figures(&first, &last, 10_000_000), expected);
-        assert_eq!(figures(&first, &first, 10_000_000), [Some(0), Some(0), None, None, Some(0)]);
+        assert_eq!(figures(&first, &first, 10_000_000), [Some(0), Some(0), None, None, Some(0), None]);
         let none = Sample { benchmark: 0, ..last };
         assert_eq!(figures(&first, &none, 10_000_000)[4], None, "no price, no judgement");
     }
@@ -383,7 +405,8 @@ mod tests {
 
     #[test]
     fn bounds_hold_all_that_history_had() {
-        let windows: Vec<_> = (0..9).map(|k| [Some(k * 100), Some(50), None, Some(-k), None]).collect();
+        let windows: Vec<_> =
+            (0..9).map(|k| [Some(k * 100), Some(50), None, Some(-k), None, Some(k)]).collect();
         let e = Expectation::of_history(600, &windows).unwrap();
         for w in &windows {
             for f in Figure::ALL {

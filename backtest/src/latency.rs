@@ -7,6 +7,8 @@
 //! A leg is what lies between the venue's own stamp and the moment at which the other side acts on it: wire, network, kernel, decoding, queues. It is never
 //! negative, whatever clocks say.
 
+mod quantiles;
+
 use model::Nanos;
 
 /// How long one leg takes.
@@ -16,7 +18,7 @@ pub enum Leg {
     Fixed(Nanos),
     /// Anything from the first to the second, each as likely.
     Uniform(Nanos, Nanos),
-    /// As measured: each of these as likely. From receipts and histograms of a journal.
+    /// Each of these as likely: from receipts or a histogram of a core, or a named distribution (`quantiles.rs`).
     Measured(Box<[u32]>),
 }
 
@@ -51,6 +53,9 @@ pub enum LatencyError {
     /// An hour and more is no latency.
     #[error("{0} ns is more than an hour")]
     TooLong(u64),
+    /// A distribution whose tail is longer than what can be drawn.
+    #[error("one draw of 65536 would be of {0} ns: more than 4 s")]
+    Tail(u64),
 }
 
 /// Longest leg: an hour.

@@ -204,8 +204,7 @@ const NEVER: Nanos = Nanos(u64::MAX);
 
 /// Twice the middle of an instrument's book; 0 where a side is empty.
 fn mid2<S: Strategy>(engine: &Engine<S>, id: InstrumentId) -> i64 {
-    let top = engine.top(id);
-    if top.bid_qty == 0 || top.ask_qty == 0 { 0 } else { top.bid_px.0 + top.ask_px.0 }
+    engine.top(id).mid2()
 }
 
 impl Recorder {

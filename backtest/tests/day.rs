@@ -126,6 +126,8 @@ fn run(settings: &Settings, history: &[MarketEvent]) -> (Ran, Recorder) {
     recorder_again.close(&engine);
     let made: i64 = recorder.fills.iter().map(|f| -f.side.sign() * f.px.0 * i64::from(f.qty.0)).sum();
     let held = engine.positions().of(ID);
+    let beyond = recorder.fills.iter().map(|f| f.slippage2().unwrap_or(0) * i64::from(f.qty.0)).sum();
+    assert_eq!(engine.stats().slippage2, beyond, "by the middles that the orders were decided at");
     assert_eq!(engine.pnl(), Usd(made + held.shares * held.mark.0), "every fill, and nothing else");
     (ran, recorder)
 }

@@ -31,6 +31,8 @@ figures! {
     Markout = 3 "markout_1s_ppm",
     /// Return on the capital less that of the benchmark, 1e-6.
     Excess = 4 "excess_ppm",
+    /// What trades cost beyond the middles that their orders were decided at, 1e-6 of the money traded.
+    Slippage = 5 "slippage_ppm",
 }
 
 /// A figure that has left its bounds, or is back within them.

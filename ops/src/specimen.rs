@@ -65,6 +65,8 @@ pub fn core(many: usize, number: u64) -> Snapshot {
             max_position: number.cast_signed(),
             tokens_left: number,
             tradable: number,
+            slippage: -money,
+            slippage_of: money,
         }),
         instruments: (0..many)
             .map(|k| Instrument {
@@ -176,6 +178,8 @@ pub fn trading() -> Snapshot {
         max_position: 1_000,
         tokens_left: 60_000,
         tradable: 2,
+        slippage: -0.25,
+        slippage_of: 10_000.0,
         level: "normal",
         restrained_by: None,
         clutch: "in",

@@ -24,7 +24,9 @@ use crate::config::expectation::Expected;
 use crate::control::Said;
 use crate::journal::{Archive, RunError, TokenBlocks};
 use crate::logs::LogWriter;
+use crate::manifest::Ran;
 use crate::telemetry::counters::cold as counter;
+use crate::telemetry::intervals::Intervals;
 use crate::telemetry::snapshot::Viewer;
 
 /// How often tokens are looked after: longer than a grant takes through the control agent and the engine to the region, so that none is granted twice over.
@@ -59,6 +61,10 @@ pub struct ColdParts {
     pub name: String,
     /// Where this thread counts.
     pub counters: Counters,
+    /// The run's folder and what it left of itself there, where it is known.
+    pub manifest: Option<(PathBuf, Ran)>,
+    /// What the run leaves of its latencies.
+    pub intervals: Intervals,
     /// What restrains trading from outside of the engine, and where the journals are.
     pub outside: (Vec<OutsideRule>, PathBuf),
     /// What is expected of the strategy.
@@ -87,6 +93,8 @@ pub struct ColdAgent {
     name: String,
     counters: Counters,
     viewer: Option<Viewer>,
+    manifest: Option<(PathBuf, Ran)>,
+    intervals: Option<Intervals>,
     tokens_seen: Nanos,
     sentinel: Sentinel,
     known: Known,
@@ -118,6 +126,8 @@ impl ColdAgent {
             name: p.name,
             counters: p.counters,
             viewer: None,
+            manifest: p.manifest,
+            intervals: Some(p.intervals),
             tokens_seen: Nanos::ZERO,
             sentinel: Sentinel::new(p.outside.0, p.outside.1),
             known: Known::default(),
@@ -247,6 +257,17 @@ impl ColdAgent {
         }
     }
 
+    /// Keeps what was measured, by the minute. A disk that refuses is told once, and the run goes on without.
+    fn tend_intervals(&mut self, now: Nanos, ends: bool) {
+        let (Some(intervals), Some(viewer)) = (&mut self.intervals, &self.viewer) else { return };
+        let written = if ends { intervals.write(viewer) } else { intervals.look(now, viewer) };
+        if let Err(e) = written {
+            self.intervals = None;
+            let fields = json!({"error.message": e.to_string()});
+            self.log.say(now, "warn", "latencies are kept no more", fields);
+        }
+    }
+
     /// Has the engine told of what is not as expected.
     fn look_at_expectation(&mut self, now: Nanos) {
         let Some(expected) = &mut self.expected else { return };
@@ -280,6 +301,13 @@ impl ColdAgent {
         }
         for (now, said) in self.said.try_iter() {
             self.log.say(now, said.level, said.message, said.fields);
+            if let (Some((run, ran)), Some(params_sha256)) = (&mut self.manifest, said.params_sha256) {
+                ran.turn_to(params_sha256);
+                if let Err(e) = ran.leave(run) {
+                    let fields = json!({"error.message": e.to_string()});
+                    self.log.say(now, "error", "the manifest does not say what is in force", fields);
+                }
+            }
             work += 1;
         }
         work
@@ -303,6 +331,7 @@ impl Agent for ColdAgent {
         self.look_outside(now);
         self.look_at_lists(now);
         self.look_at_expectation(now);
+        self.tend_intervals(now, false);
         self.watches.iter_mut().for_each(|w| w.tend(now, &mut self.log));
         work += self.log_words(now);
         let followed = self.log.follow();
@@ -315,6 +344,8 @@ impl Agent for ColdAgent {
         // What it is at is broken off: an end waits for no packing.
         self.archive = None;
         self.log_words(self.adjusted);
+        self.viewer = self.viewer.take().or_else(|| Viewer::open(&self.name).ok());
+        self.tend_intervals(self.adjusted, true);
         while self.log.follow() > 0 {}
         self.log.stand();
         for (name, keeper) in std::mem::take(&mut self.keepers) {
@@ -370,6 +401,8 @@ mod tests {
             words,
             name: "nobody".into(),
             counters: Counters::over(table),
+            manifest: None,
+            intervals: Intervals::create(folder.path(), clock.now()).unwrap(),
             outside: (Vec::new(), PathBuf::new()),
             expectation: None,
             lists: (Vec::new(), Vec::new()),

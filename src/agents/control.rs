@@ -160,6 +160,9 @@ mod tests {
                     limits: engine::RiskLimits::default(),
                     try_out: try_out::<Quoter>,
                     operators_needed: 1,
+                    traded: crate::release::Traded::default(),
+                    approval: None,
+                    may_change: true,
                 },
                 clock: Clock::new(),
             });

@@ -75,6 +75,8 @@ impl Watched {
             markout,
             traded,
             benchmark: self.benchmark.and_then(|k| middle(s.instruments.get(k)?)).map_or(0, e4),
+            slippage2: e4(2.0 * risk.slippage),
+            slippage_of: e4(risk.slippage_of),
         };
         let mut controls = Vec::new();
         for turn in self.drift.look(sample) {

@@ -13,6 +13,7 @@ use crate::core::{Plan, RunReport, Stage};
 use crate::host;
 use crate::manifest::{Pair, Ran};
 use crate::reconcile::{self, Figures, Verdict};
+use crate::release::params_sha256;
 
 /// Where orders go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -87,11 +88,18 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
         Mode::Live => Some(session::admitted(&config, &pair, &args.config)?),
         Mode::Paper | Mode::Test => None,
     };
+    let params_may_change = admission.as_ref().is_none_or(|a| a.params_may_change);
     let approval = admission.map(|a| a.approval);
     let Some(entry) = registry.find(&config.strategy) else { unreachable!("load() checked the strategy") };
     let mut plan = Plan::new(&config, 0);
     plan.sandbox = config.sandbox;
-    plan.manifest = Some(Ran { pair: pair.clone(), approval_sha256: approval.clone() });
+    plan.manifest = Some(Ran {
+        pair: pair.clone(),
+        approval_sha256: approval.clone(),
+        params_sha256: Some(params_sha256(&config)),
+        params_in_force_sha256: None,
+    });
+    plan.params_may_change = params_may_change;
     plan.stage = match args.mode {
         Mode::Test => Stage::Test,
         Mode::Paper => paper::stage(&config)?,

@@ -105,7 +105,7 @@ pub fn run(args: &Args, registry: &Registry) -> Outcome {
     out::outcome(search(args, registry))
 }
 
-fn invalid(e: impl std::fmt::Display) -> Failure {
+pub(super) fn invalid(e: impl std::fmt::Display) -> Failure {
     Failure::with(Exit::Config, e)
 }
 
@@ -129,7 +129,7 @@ fn search(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
         Ok(config)
     };
     let json = args.json.as_deref().map(|p| Out::create(p, &[])).transpose()?;
-    let base = base(&written, &space);
+    let base = base(&written, &space, &config)?;
     let mut record = match &args.record {
         Some(file) => Record::open(file, &base),
         None => Record::in_memory(&base),
@@ -209,7 +209,7 @@ fn splits(args: &Args) -> Result<Option<Vec<backtest::search::split::Split>>, Fa
 }
 
 /// The configuration with these parameters in it.
-fn configured(written: &Written, file: &Path, params: &Params) -> Result<Config, Stopped> {
+pub(super) fn configured(written: &Written, file: &Path, params: &Params) -> Result<Config, Stopped> {
     let mut written = written.clone();
     for (name, value) in params {
         let value = match value {
@@ -222,11 +222,15 @@ fn configured(written: &Written, file: &Path, params: &Params) -> Result<Config,
     Config::resolve(written, file, Secrets::Skip).map_err(|e| Stopped::Config(e.to_string()))
 }
 
-/// The configuration without what is searched.
-fn base(written: &Written, space: &Space) -> String {
+/// The configuration without what is searched, and latencies as they were read: the file that they are of may be another tomorrow.
+///
+/// # Errors
+/// A journal or a histogram of a latency cannot be read.
+pub(super) fn base(written: &Written, space: &Space, config: &Config) -> Result<String, Failure> {
     let mut written = written.clone();
     space.dimensions().iter().for_each(|d| drop(written.strategy.params.remove(&d.name)));
-    toml::to_string(&written).unwrap_or_default()
+    let latency = crate::research::latency(config).map_err(super::backtest::failure)?;
+    Ok(format!("{}{latency:?}", toml::to_string(&written).unwrap_or_default()))
 }
 
 fn progress(plan: &Plan<'_>) -> ProgressBar {
@@ -243,7 +247,7 @@ fn progress(plan: &Plan<'_>) -> ProgressBar {
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-fn failure(e: Stopped) -> Failure {
+pub(super) fn failure(e: Stopped) -> Failure {
     match e {
         Stopped::Config(_) => invalid(e),
         Stopped::Day(e) => super::backtest::failure(e),

@@ -49,12 +49,12 @@ pub struct Backtest {
     pub report_latency: Option<WrittenLeg>,
 }
 
-/// One leg: `{ fixed_us = 20 }`, `{ least_us = 10, most_us = 90 }`, or of the orders of a core's journal `{ journal = "journal/NAME", fixed_us = 12 }`: what its receipts and the
-/// venue's first words on each order say of this leg, and so much beside for what they do not see.
+/// One leg: `{ fixed_us = 20 }`, `{ least_us = 10, most_us = 90 }`, `{ lognormal = { median_us = 20, p99_us = 90 } }`; of the orders of a core's journal `{ journal = "journal/NAME", fixed_us = 12 }`: what
+/// its receipts and the venue's first words on each order say of this leg, and so much beside for what they do not see; or of a histogram `{ histogram = "journal/NAME", tag = "tick_to_order", fixed_us = 12 }`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct WrittenLeg {
-    /// Always so long; with a journal beside what is measured.
+    /// Always so long; with a journal or a histogram beside what is measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fixed_us: Option<i64>,
     /// Anything from this,
@@ -66,6 +66,25 @@ pub struct WrittenLeg {
     /// A run's folder, or a core's journal folder (its last run), relative to the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal: Option<String>,
+    /// An interval log of HdrHistogram, values in ns, or a folder as `journal` of whose run the core's own log is taken; relative to the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub histogram: Option<String>,
+    /// Which of the log's histograms; those without a tag where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// A distribution by two of its quantiles.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lognormal: Option<WrittenLogNormal>,
+}
+
+/// See [`Leg::lognormal`].
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct WrittenLogNormal {
+    /// Half take at most this,
+    pub median_us: i64,
+    /// 99 in 100 at most this.
+    pub p99_us: i64,
 }
 
 /// What the venue refuses of new orders and replaces.
@@ -103,13 +122,15 @@ pub enum Measure {
     Report,
 }
 
-/// A leg before its journal is read.
+/// A leg before its file is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LegFrom {
     /// As it is.
     Leg(Leg),
     /// What the orders of a journal took, and so much beside.
     Journal(PathBuf, Measure, Nanos),
+    /// What a histogram counted, and so much beside.
+    Histogram(PathBuf, Option<String>, Nanos),
 }
 
 /// Resolved.
@@ -223,14 +244,43 @@ fn leg(c: &mut Checks, key: &str, leg: Option<&WrittenLeg>, (base, measure): (&P
     let mut range = |name: &str, v: Option<i64>| us(c.range(&format!("{key}.{name}"), v, 0, 0, LONGEST_US));
     let (fixed, least, most) =
         (range("fixed_us", leg.fixed_us), range("least_us", leg.least_us), range("most_us", leg.most_us));
-    match (leg.fixed_us, leg.least_us, leg.most_us, &leg.journal) {
-        (Some(_), None, None, None) => LegFrom::Leg(Leg::Fixed(fixed)),
-        (None, Some(_), Some(_), None) if least <= most => LegFrom::Leg(Leg::Uniform(least, most)),
-        (_, None, None, Some(journal)) => LegFrom::Journal(base.join(journal), measure, fixed),
+    let ends = leg.least_us.zip(leg.most_us);
+    let is_whole = leg.least_us.is_some() == leg.most_us.is_some();
+    let is_tagged = leg.tag.is_some();
+    match (ends, &leg.journal, &leg.histogram, &leg.lognormal) {
+        (None, None, None, None) if leg.fixed_us.is_some() && is_whole && !is_tagged => {
+            LegFrom::Leg(Leg::Fixed(fixed))
+        }
+        (Some(_), None, None, None) if leg.fixed_us.is_none() && least <= most && !is_tagged => {
+            LegFrom::Leg(Leg::Uniform(least, most))
+        }
+        (None, Some(journal), None, None) if is_whole && !is_tagged => {
+            LegFrom::Journal(base.join(journal), measure, fixed)
+        }
+        (None, None, Some(file), None) if is_whole => {
+            LegFrom::Histogram(base.join(file), leg.tag.clone(), fixed)
+        }
+        (None, None, None, Some(shape)) if leg.fixed_us.is_none() && is_whole && !is_tagged => {
+            LegFrom::Leg(lognormal(c, key, shape))
+        }
         _ => {
-            let allowed = "{ fixed_us }, { least_us, most_us } of which the first is not above the second, or { journal, fixed_us }";
+            let allowed = "{ fixed_us }, { least_us, most_us } of which the first is not above the second, { lognormal = { median_us, p99_us } }, { journal, fixed_us }, or { histogram, tag, fixed_us }";
             c.problem(key, "something else", allowed);
             LegFrom::Leg(Leg::default())
         }
     }
+}
+
+fn lognormal(c: &mut Checks, key: &str, shape: &WrittenLogNormal) -> Leg {
+    let mut us = |name: &str, v: i64| {
+        let us = c.range(&format!("{key}.lognormal.{name}"), Some(v), 1, 1, LONGEST_US);
+        Nanos(us.unsigned_abs() * 1_000)
+    };
+    let (median, p99) = (us("median_us", shape.median_us), us("p99_us", shape.p99_us));
+    Leg::lognormal(median, p99).unwrap_or_else(|e| {
+        let found = format!("{{ median_us = {}, p99_us = {} }}", shape.median_us, shape.p99_us);
+        let allowed = format!("a p99 that is not below the median, and a tail below 4 s ({e})");
+        c.problem(format!("{key}.lognormal"), &found, &allowed);
+        Leg::default()
+    })
 }

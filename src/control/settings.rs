@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::Said;
 use super::request::{Command, Request};
 use crate::journal::By;
+use crate::release::Traded;
 
 /// Proposals kept at once.
 const PROPOSALS_MAX: usize = 8;
@@ -24,6 +25,9 @@ const PROPOSALS_MAX: usize = 8;
 const KEPT: Nanos = Nanos::from_millis(86_400_000);
 /// What everybody who changes something is told.
 const UNTIL_RESTART: &str = "in force until the core ends: a start takes the configuration file";
+
+/// What whoever wants to leave the approved parameters is told.
+const NOT_APPROVED: &str = "the approval that this core runs under is of its parameters, and its policy lets nobody change them (`params` is not \"allow\"): promote others, or make limits tighter";
 
 /// Whether a strategy takes other parameters while it runs, and those as it reads them ([`engine::strategy::try_out`]).
 pub type TryOut = fn(&Params, &Params) -> Result<Params, ParamError>;
@@ -41,6 +45,12 @@ pub struct SettingsParts {
     pub try_out: TryOut,
     /// Where it is two, who applies a change is not who proposed it.
     pub operators_needed: usize,
+    /// What an approval is of, as configured.
+    pub traded: Traded,
+    /// The approval that the core runs under, live.
+    pub approval: Option<String>,
+    /// Whether parameters may be others than those that were approved.
+    pub may_change: bool,
 }
 
 /// What somebody wants to change, checked.
@@ -111,6 +121,27 @@ impl SettingsDesk {
         }
     }
 
+    /// What is in force, as if it were configured.
+    fn traded(&self) -> Traded {
+        let mut traded = self.configured.traded.clone();
+        for (name, _, now) in self.params.known() {
+            if value_of(&self.configured.params, name).is_some_and(|was| was != now) {
+                let now = match now {
+                    ParamValue::Int(n) => n.into(),
+                    ParamValue::Bool(on) => on.into(),
+                    ParamValue::Text(text) => text.into(),
+                };
+                traded.set(name, now);
+            }
+        }
+        traded
+    }
+
+    /// Whether the parameters in force are those of the approval; `None` where there is none.
+    fn is_approved(&self) -> Option<bool> {
+        self.configured.approval.as_ref().map(|_| self.traded() == self.configured.traded)
+    }
+
     /// What is in force, what may be, and what is proposed.
     pub(super) fn show(&mut self, now: Nanos) -> Value {
         self.forget_old(now);
@@ -140,6 +171,7 @@ impl SettingsDesk {
         json!({
             "ok": true, "command": Command::Params, "strategy": self.configured.strategy, "change": self.change,
             "params": params, "limits": limits, "proposals": proposals, "note": UNTIL_RESTART,
+            "approval": self.configured.approval, "params_approved": self.is_approved(), "params_may_change": self.configured.may_change,
         })
     }
 
@@ -155,7 +187,10 @@ impl SettingsDesk {
         let limits = Limit::ALL.into_iter().filter(|l| was.of(*l) != is.of(*l));
         let limits = limits.map(|l| json!({"name": l.key(), "configured": was.of(l), "now": is.of(l)}));
         let differing: Vec<Value> = params.chain(limits).collect();
-        Some(json!({"change": self.change, "operator": by.operator.as_str(), "differing": differing}))
+        Some(json!({
+            "change": self.change, "operator": by.operator.as_str(), "differing": differing,
+            "params_approved": self.is_approved(),
+        }))
     }
 
     fn forget_old(&mut self, now: Nanos) {
@@ -172,6 +207,9 @@ impl SettingsDesk {
             return Err(format!("{PROPOSALS_MAX} proposals are kept already: apply or drop one"));
         }
         let (params, mut settings, mut difference) = self.params_with(request)?;
+        if !settings.is_empty() && !self.configured.may_change {
+            return Err(NOT_APPROVED.into());
+        }
         let limits = self.limits_with(request, &mut settings, &mut difference)?;
         if settings.is_empty() {
             return Err("nothing would change: all of it is in force".into());
@@ -336,7 +374,7 @@ impl SettingsDesk {
             return Some((
                 client,
                 json!({"ok": false, "error": error}),
-                Said { level: "error", message, fields },
+                Said { level: "error", message, fields, params_sha256: None },
             ));
         }
         (self.params, self.limits, self.change, self.by) =
@@ -346,7 +384,10 @@ impl SettingsDesk {
             "difference": proposal.difference, "note": UNTIL_RESTART,
         });
         fields["note"] = UNTIL_RESTART.into();
-        Some((client, answer, Said { level: "warn", message: "settings changed", fields }))
+        fields["params_approved"] = json!(self.is_approved());
+        let params_sha256 = Some(self.traded().sha256());
+        let said = Said { level: "warn", message: "settings changed", fields, params_sha256 };
+        Some((client, answer, said))
     }
 }
 
@@ -355,6 +396,7 @@ mod tests {
     use engine::strategy::{Quoter, Strategy, try_out};
 
     use super::*;
+    use crate::config::{Config, Secrets};
     use crate::host::Peer;
 
     const NOW: Nanos = Nanos::from_millis(1_000);
@@ -366,7 +408,43 @@ mod tests {
             limits: RiskLimits::default(),
             try_out: try_out::<Quoter>,
             operators_needed,
+            traded: traded(),
+            approval: None,
+            may_change: true,
         })
+    }
+
+    fn traded() -> Traded {
+        let written = toml::from_str(include_str!("../../tests/fixtures/core.toml")).unwrap();
+        let config = Config::resolve(written, "core.toml".as_ref(), Secrets::Skip).unwrap();
+        Traded::of(&config)
+    }
+
+    #[test]
+    fn what_is_approved_is_left_only_where_the_policy_lets_it_and_is_told() {
+        let mut d = desk(1);
+        (d.configured.approval, d.configured.may_change) = (Some("5ea1".into()), false);
+        let said = propose(&mut d, json!({"edge_ticks": 2}), json!({})).unwrap_err();
+        assert!(said.contains("its policy lets nobody change them"), "{said}");
+        propose(&mut d, json!({}), json!({"max_position": 500})).unwrap();
+        assert_eq!(d.show(NOW)["params_approved"], true);
+
+        d.configured.may_change = true;
+        let approved = d.traded().sha256();
+        let turn = |d: &mut SettingsDesk, id: u32, edge: i64| {
+            propose(d, json!({"edge_ticks": edge}), json!({})).unwrap();
+            d.inputs_of(Some(id), &by("anna"), NOW).unwrap();
+            d.sent(Some(id), by("anna"), 7);
+            let (.., said) = d.taken(u64::from(d.sent), 0).unwrap();
+            (said.fields["params_approved"].clone(), said.params_sha256.unwrap())
+        };
+        let (is_approved, now) = turn(&mut d, 2, 2);
+        assert_eq!((is_approved, now != approved), (json!(false), true));
+        assert_eq!(d.differing().unwrap()["params_approved"], false);
+        assert_eq!(turn(&mut d, 3, 0), (json!(true), approved), "what was approved is in force again");
+        assert_eq!(d.differing().unwrap()["params_approved"], true);
+        d.configured.approval = None;
+        assert_eq!(d.differing().unwrap()["params_approved"], Value::Null, "nothing is approved on paper");
     }
 
     fn by(operator: &str) -> By {

@@ -62,6 +62,8 @@ pub struct Plan {
     pub sandbox: bool,
     /// Which program runs which configuration, where that is known: the run leaves it.
     pub manifest: Option<Ran>,
+    /// Whether operators may change parameters while it runs: under an approval that is the policy's word.
+    pub params_may_change: bool,
     /// What the person should know, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -87,6 +89,7 @@ impl Plan {
             hears: true,
             sandbox: false,
             manifest: None,
+            params_may_change: true,
             warnings: Vec::new(),
         };
         // Threads that yield under the default policy share with the cold ones.

@@ -32,7 +32,7 @@ pub fn read(given: &str) -> Result<Server, Refused> {
         _ => (given, given),
     };
     let path = Path::new(path);
-    let file = if path.is_dir() { RunDir::find(path).join("manifest.toml") } else { path.to_path_buf() };
+    let file = if path.is_dir() { RunDir::find(path).join(manifest::FILE) } else { path.to_path_buf() };
     let ran = manifest::read_ran(&file).map_err(Refused::because)?;
     Ok(Server { name: name.into(), file, ran })
 }
@@ -50,10 +50,11 @@ pub enum Compare {
 #[must_use]
 pub fn differences(servers: &[Server], compare: Compare) -> Vec<String> {
     type Part = fn(&Ran) -> &str;
-    let parts: [(&str, Part); 3] = [
+    let parts: [(&str, Part); 4] = [
         ("binary_sha256", |r| &r.pair.binary_sha256),
         ("config_sha256", |r| &r.pair.config_sha256),
         ("approval_sha256", |r| r.approval_sha256.as_deref().unwrap_or("none")),
+        ("params_sha256", |r| r.params_sha256.as_deref().unwrap_or("none")),
     ];
     let parts = match compare {
         Compare::Everything => &parts[..],
@@ -73,5 +74,17 @@ pub fn differences(servers: &[Server], compare: Compare) -> Vec<String> {
             said.push(format!("{names}: {key} is {value}; {rest}"));
         }
     }
+    if compare == Compare::Everything {
+        said.extend(servers.iter().filter_map(left));
+    }
     said
+}
+
+/// That a server's parameters are not those that it was started with, whatever the others do: what is approved is what is configured.
+fn left(server: &Server) -> Option<String> {
+    let ran = &server.ran;
+    let now = ran.params_in_force_sha256.as_ref()?;
+    let approved = if ran.approval_sha256.is_some() { "approved and configured" } else { "configured" };
+    let was = ran.params_sha256.as_deref().unwrap_or("none");
+    Some(format!("{}: an operator has put params_sha256 {now} in force; {was} is {approved}", server.name))
 }

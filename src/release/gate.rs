@@ -29,6 +29,8 @@ pub struct Admission {
     pub signers: Vec<String>,
     /// Its limits, of the policy's target.
     pub limits_percent: u32,
+    /// Whether operators may leave the approved parameters while it runs.
+    pub params_may_change: bool,
 }
 
 /// Whether this configuration may run live with this program, on this host, now.
@@ -83,6 +85,7 @@ pub fn admit(config: &Config, pair: &Pair, host: &str, now: Nanos) -> Result<Adm
         number: entry.number,
         signers: names.into_iter().map(str::to_owned).collect(),
         limits_percent: statement.limits_percent,
+        params_may_change: policy.lets_params_change(),
     })
 }
 

@@ -6,6 +6,7 @@
 //! approvers = "approvers.toml"    # their public keys, relative to this file
 //! approvals = 2                   # different people; live: at least two
 //! valid_days = 30                 # an approval ends by itself
+//! params = "refuse"               # live: what becomes of `ctl params` while it runs; "allow" lets operators leave the approved set
 //!
 //! [backtest]                      # one report that meets all of it
 //! min_days = 20                   # different files of the market
@@ -81,6 +82,8 @@ pub struct Written {
     /// How many different people.
     pub approvals: usize,
     valid_days: u64,
+    /// Whether operators may leave the approved parameters while it runs; where not given they may not.
+    params: Option<Change>,
     /// Days of history.
     pub backtest: Option<Backtest>,
     /// Journals.
@@ -93,6 +96,16 @@ pub struct Written {
     pub doctor: Option<Doctor>,
     /// Limits, step by step.
     pub limits: Option<Limits>,
+}
+
+/// What becomes of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Change {
+    /// It is refused.
+    Refuse,
+    /// It is taken.
+    Allow,
 }
 
 /// What a backtest has to show. What is not given is not asked for.
@@ -265,6 +278,12 @@ impl Policy {
         Approvers::read(&self.file.parent().unwrap_or(Path::new(".")).join(&self.asks.approvers))
     }
 
+    /// Whether operators may change parameters of a core that runs live.
+    #[must_use]
+    pub fn lets_params_change(&self) -> bool {
+        self.asks.params == Some(Change::Allow)
+    }
+
     /// When an approval of this moment ends.
     #[must_use]
     pub fn expires(&self, at: Nanos) -> Nanos {
@@ -328,6 +347,9 @@ fn problems(p: &Written) -> Vec<Problem> {
     }
     if p.drills.as_ref().is_some_and(|d| d.names.is_empty()) {
         is("drills.names", "nothing".into(), "numbers of scripts/drill, such as \"t9\"".into());
+    }
+    if p.stage == Stage::Paper && p.params.is_some() {
+        is("params", "given".into(), "nothing: on paper parameters may change".into());
     }
     if p.stage == Stage::Paper && p.limits.is_some() {
         is("limits", "a table".into(), "nothing: on paper there is no money to be limited".into());

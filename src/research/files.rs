@@ -92,10 +92,10 @@ pub enum Trouble {
     /// What the days are run with.
     #[error(transparent)]
     Settings(#[from] backtest::day::SettingsError),
-    /// A journal, as a day or for a latency that is to be measured by it.
+    /// A journal, as a day or for a latency that is to be measured by it; or a histogram, for that.
     #[error("{}: {what}", journal.display())]
     Journal {
-        /// The folder.
+        /// The folder or file.
         journal: PathBuf,
         /// What is wrong with it.
         what: String,

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The stamps are of one clock, the core's own. What lies before the packet's receipt is not in them, nor how the way there and back is parted: half of it is counted for each, and `fixed_us` adds what is
-//! known beside.
+//! known beside. A leg may be drawn from a histogram too (`histogram.rs`).
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -17,14 +17,15 @@ use model::{Nanos, Token};
 use ringbuf::log::Reader;
 
 use super::files::Trouble;
+use super::histogram;
 use crate::config::Config;
 use crate::config::backtest::{LegFrom, Measure};
 use crate::journal::{Record, RunDir};
 
-/// The three legs of a configuration, those of journals measured.
+/// The three legs of a configuration, those of journals and histograms read.
 ///
 /// # Errors
-/// A journal that cannot be read.
+/// A journal or a histogram that cannot be read.
 pub fn latency(config: &Config) -> Result<Latency, Trouble> {
     let h = &config.history;
     Ok(Latency { feed: leg(&h.feed)?, order: leg(&h.order)?, report: leg(&h.report)?, seed: h.seed })
@@ -34,6 +35,11 @@ fn leg(from: &LegFrom) -> Result<Leg, Trouble> {
     let (journal, measure, beside) = match from {
         LegFrom::Leg(leg) => return Ok(leg.clone()),
         LegFrom::Journal(journal, measure, beside) => (journal, *measure, *beside),
+        LegFrom::Histogram(file, tag, beside) => {
+            let read = histogram::counts(file, tag.as_deref());
+            let leg = read.and_then(|n| Leg::counted(&n, *beside).map_err(|e| e.to_string()));
+            return leg.map_err(|what| Trouble::Journal { journal: file.clone(), what });
+        }
     };
     let trouble = |what: String| Trouble::Journal { journal: journal.clone(), what };
     let all = orders(journal).map_err(trouble)?;

@@ -34,10 +34,7 @@ impl<'a> Sampled<'a> {
     #[cold]
     fn sample<S: Strategy>(&mut self, now: Nanos, engine: &Engine<S>) {
         self.next = Nanos(now.0 / MARKOUT.0 * MARKOUT.0).after(MARKOUT);
-        let mid2 = |id| {
-            let top = engine.top(id);
-            if top.bid_qty == 0 || top.ask_qty == 0 { 0 } else { top.bid_px.0 + top.ask_px.0 }
-        };
+        let mid2 = |id| engine.top(id).mid2();
         for (k, p) in engine.positions().all().iter().enumerate() {
             let account = (p.cash.0, p.shares - p.opening_shares, p.bought + p.sold);
             self.markouts.look(k, account, mid2(InstrumentId(k as u16)));
@@ -52,6 +49,8 @@ impl<'a> Sampled<'a> {
             markout,
             traded,
             benchmark: self.benchmark.map_or(0, |id| mid2(id) / 2),
+            slippage2: stats.slippage2,
+            slippage_of: stats.slippage_of,
         });
     }
 }

@@ -9,7 +9,7 @@
 //!                   CONTROL   counters::control, padding
 //!                   COLD      counters::cold, padding
 //!                   ENGINE    counters::engine, changes of validity by word and reason, histograms `feed_ring`, `book`, `strategy_risk`, padding
-//!                   RISK      seqlock cell of 9 words
+//!                   RISK      seqlock cell of 11 words
 //!                   THROTTLES for each gateway: seqlock cell of 4 words
 //!                   RINGS     counters::ring for each feed's ring, then for each gateway those of its reports and of its orders
 //!                   INSTRUMENTS for each: symbol (1 word), market cell of 7, position cell of 6
@@ -33,14 +33,14 @@ use ringbuf::histogram;
 use super::counters;
 
 /// Version of this layout.
-pub const VERSION: u32 = 12;
+pub const VERSION: u32 = 13;
 
 /// Words of a name: 32 bytes, padded with NUL.
 pub const NAME: usize = 4;
 /// Words of the run's folder: 256 bytes, padded with NUL.
 pub const PATH: usize = 32;
 /// Values of a cell of the risk snapshot.
-pub const RISK: usize = 9;
+pub const RISK: usize = 11;
 /// Values of the cell of a gateway's throttle: whether it has one, requests that wait, when a new order has room, until when they stay back.
 pub const THROTTLE: usize = 4;
 /// Values of an instrument's market cell.

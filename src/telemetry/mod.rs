@@ -6,8 +6,10 @@
 //! * [`publish`]: the writing ends, one for each thread.
 //! * [`snapshot`]: all of it read at once, as one value that serialises to JSON.
 //! * [`stages`]: the latencies, stage by stage.
+//! * [`intervals`]: these by the minute, in a file of the run.
 
 pub mod counters;
+pub mod intervals;
 pub mod layout;
 pub mod publish;
 pub mod snapshot;

@@ -293,6 +293,8 @@ impl CorePublisher {
             e.limits().max_daily_loss.0.cast_unsigned(),
             e.limits().max_position.cast_unsigned(),
             e.instruments().all().iter().filter(|i| i.is_tradable()).count() as u64,
+            s.slippage2.cast_unsigned(),
+            s.slippage_of.cast_unsigned(),
             restraint(e),
         ]);
         for (k, cell) in (0..).zip(&mut self.throttles) {

@@ -220,6 +220,8 @@ fn what_is_published_is_read() {
     assert_eq!((risk.now_ns, risk.halted, risk.open_orders), (5_000_000_000, None, 2));
     // A message that does not fit the book makes its instrument stale: it cannot be traded.
     assert_eq!((risk.max_open_orders, risk.max_position, risk.tradable), (3, 5_000, 0));
+    // A bid two cents below the middle that it was decided at.
+    assert_eq!((risk.slippage, risk.slippage_of), (-0.8, 3_999.2));
     assert_eq!((risk.max_daily_loss, risk.tokens_left), (700.0, u64::from(engine.tokens_left())));
     assert_eq!(risk.pnl, engine.pnl().0 as f64 / 10_000.0);
     let aapl = &s.instruments[0];
@@ -320,7 +322,7 @@ fn json_field_names_are_stable() {
     );
     assert_eq!(
         keys(&json["risk"]),
-        "clutch halted level max_daily_loss max_open_orders max_position now_ns open_orders pnl restrained_by tokens_left tradable"
+        "clutch halted level max_daily_loss max_open_orders max_position now_ns open_orders pnl restrained_by slippage slippage_of tokens_left tradable"
     );
     assert_eq!(
         keys(&json["instruments"][0]),

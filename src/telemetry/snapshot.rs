@@ -193,6 +193,10 @@ pub struct Risk {
     pub tokens_left: u64,
     /// Instruments that can be traded now.
     pub tradable: u64,
+    /// What shares cost beyond the middle of the book that their order was asked for at, USD: positive is bad.
+    pub slippage: f64,
+    /// Money of the fills that this is of, USD.
+    pub slippage_of: f64,
     /// How far trading is restrained: `normal`, `reduce_only`, `cancel_only` or `halted`.
     pub level: &'static str,
     /// By what, where it is restrained and not halted.
@@ -469,7 +473,7 @@ impl Viewer {
     }
 
     fn risk(&self) -> Option<Risk> {
-        let [now_ns, halted, open, pnl, tokens, loss, position, tradable, restraint] =
+        let [now_ns, halted, open, pnl, tokens, loss, position, tradable, slippage2, slippage_of, restraint] =
             self.cell::<{ layout::RISK }>(self.layout.risk())?;
         Some(Risk {
             now_ns,
@@ -481,6 +485,8 @@ impl Viewer {
             max_position: position.cast_signed(),
             tokens_left: tokens,
             tradable,
+            slippage: usd(slippage2) / 2.0,
+            slippage_of: usd(slippage_of),
             level: level_name(restraint),
             restrained_by: cause_name(restraint),
             clutch: if restraint.to_le_bytes()[2] == 0 { "in" } else { "out" },

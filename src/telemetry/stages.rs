@@ -29,16 +29,22 @@ pub struct Percentiles {
     pub n: u64,
 }
 
+/// The same stage's histograms of several threads as one of HdrHistogram's, three digits (allocates).
+pub(super) fn merged(counts: &[Counts]) -> hdrhistogram::Histogram<u64> {
+    let mut all = hdrhistogram::Histogram::<u64>::new_with_max(RANGE, 3).expect("constant bounds");
+    for (value, n) in counts.iter().flat_map(Counts::buckets) {
+        all.saturating_record_n(value, n.min(COUNT_MAX));
+    }
+    all
+}
+
 impl Percentiles {
     /// Of the same stage's histograms in shared memory, one a thread, through HdrHistogram's arithmetic (allocates).
     ///
     /// At most 2 % above the true value, never below it, and never above the largest.
     #[must_use]
     pub fn of(counts: &[Counts]) -> Percentiles {
-        let mut all = hdrhistogram::Histogram::<u64>::new_with_max(RANGE, 3).expect("constant bounds");
-        for (value, n) in counts.iter().flat_map(Counts::buckets) {
-            all.saturating_record_n(value, n.min(COUNT_MAX));
-        }
+        let all = merged(counts);
         let max = counts.iter().map(Counts::largest).max().unwrap_or(0);
         // What is beyond the range stands in its last bucket, whose bound would be below it.
         let at = |q| match all.value_at_quantile(q) {

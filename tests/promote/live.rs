@@ -287,6 +287,15 @@ fn trades_and_is_killed(firm: &Firm, live: &str) {
         "{}",
         core.stderr()
     );
+    // What was approved is what runs: the policy says nothing of `params`. Less risk is always taken.
+    let settings = |more: &[&str]| {
+        let said = ["--reason", "a test", "--operator", "anna"];
+        colo([&["ctl", "--name", &desk.name, "params"], more, &said].concat())
+    };
+    settings(&["propose", "quantity=50"]).exits(1).says(&["its policy lets nobody change them"]);
+    settings(&["propose", "--limits", "max_position=400"]).exits(0);
+    let shown = Report::of(&colo(["ctl", "--name", &desk.name, "params", "--json"]).exits(0));
+    shown.is("/params_approved", true).is("/params_may_change", false).is("/params/0/value", 100);
     desk.ctl("kill").exits(0).shows(&["confirmed flat after"]);
     desk.until_status("flat", &mut core, |s| open_orders(s) == 0);
     let by = |operator: &str| {

@@ -22,6 +22,17 @@ fn what_is_approved_is_let_in_and_nothing_else() {
     let admission = case.admit().expect("approved");
     assert_eq!(admission.signers, ["anna", "ben"]);
     assert_eq!((admission.number, admission.approval), (2, case.in_force()));
+    assert!(!admission.params_may_change, "the policy says nothing of it");
+    // Approvers sign for a policy, so what it lets operators do is signed for too.
+    for (word, may) in [("allow", true), ("refuse", false)] {
+        let open = Case::new();
+        open.edit("live.toml", "valid_days = 30", &format!("valid_days = 30\nparams = {word:?}"));
+        open.promote_to_paper();
+        open.promote(false).expect("everything is there");
+        assert_eq!(open.admit().expect("approved").params_may_change, may);
+        open.edit("live.toml", word, if may { "refuse" } else { "allow" });
+        assert!(open.refused("another policy").contains("live.toml: is"));
+    }
 
     type Change = fn(&Case);
     let table: &[(&str, Change, &str)] = &[

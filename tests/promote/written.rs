@@ -40,6 +40,8 @@ fn a_policy_that_cannot_be_names_its_key() {
         (LIVE, "max_position = 5000", "max_position = -1", "limits.target.max_position"),
         (LIVE, "sessions_a_step = 2", "sessions_a_step = 0", "limits.sessions_a_step"),
         (LIVE, "stage = \"live\"", "stage = \"paper\"", "limits"),
+        (LIVE, "valid_days = 30", "valid_days = 30\nparams = \"sometimes\"", "params"),
+        (PAPER, "valid_days = 30", "valid_days = 30\nparams = \"allow\"", "`params`"),
         (PAPER, "stage = \"paper\"", "stage = \"live\"", "paper"),
         (PAPER, "approvals = 1", "approvals = 0", "approvals"),
         (PAPER, "version", "versio", "versio"),

@@ -27,9 +27,13 @@ const DETERMINISTIC: &[&str] = &["model/", "feeds/", "gateways/", "engine/", "ba
 const DETERMINISTIC_SRC: &[&str] =
     &["model/src/", "feeds/src/", "gateways/src/", "engine/src/", "backtest/src/"];
 
-/// Figures of series of returns, which parameters to try next, and what is believed of a queue: statistics, which no core decides by.
-const STATISTICS: &[&str] =
-    &["backtest/src/metrics.rs", "backtest/src/search/", "backtest/src/venue/queue.rs"];
+/// Shapes of latency, figures of series of returns, which parameters to try next, and what is believed of a queue: statistics, which no core decides by.
+const STATISTICS: &[&str] = &[
+    "backtest/src/latency/quantiles.rs",
+    "backtest/src/metrics.rs",
+    "backtest/src/search/",
+    "backtest/src/venue/queue.rs",
+];
 
 /// Where `unsafe` is at home.
 const UNSAFE_HOMES: &[&str] = &["ringbuf/src/", "net/src/", "src/host.rs", "src/host/"];

@@ -8,6 +8,7 @@
 //! Nothing here runs a day: who drives it gives back a value for each point. A proposal hangs on the seed and the history alone, so a search that is taken up again goes on as
 //! it would have gone.
 
+pub mod bar;
 pub mod judge;
 pub mod propose;
 pub mod space;

@@ -15,6 +15,15 @@ pub struct Top {
     pub ask_qty: u64,
 }
 
+impl Top {
+    /// Twice the middle, so that it is whole; 0 where a side is empty.
+    #[inline]
+    #[must_use]
+    pub const fn mid2(&self) -> i64 {
+        if self.bid_qty == 0 || self.ask_qty == 0 { 0 } else { self.bid_px.0 + self.ask_px.0 }
+    }
+}
+
 /// One price level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Level {

@@ -1,6 +1,6 @@
 //! Circuit breakers, losses and warnings: what of the engine's state restrains it, and what a person is told of.
 
-use model::{BreakerCause, BreakerLevel, HaltReason, InstrumentId, Usd};
+use model::{BreakerCause, BreakerLevel, CommandKind, HaltReason, InstrumentId, Usd};
 
 use super::{Engine, Outbox};
 use crate::breaker::{Alarm, MEASURES, Measure, Steps, Trigger};
@@ -94,6 +94,18 @@ impl<S: Strategy> Engine<S> {
         for _ in out.commands() {
             if let Some((level, cause)) = self.breaker.on_message(self.now) {
                 self.trip(level, cause);
+            }
+        }
+    }
+
+    /// Notes the middles that requests of this input were decided at: none of them waits for it, and no command hangs on it.
+    #[inline]
+    pub(super) fn note_decided(&mut self, out: &Outbox) {
+        for approved in out.commands() {
+            let command = approved.command();
+            if let CommandKind::New { token, .. } | CommandKind::Replace { token, .. } = command.kind {
+                let mid2 = self.top(command.instrument).mid2();
+                self.orders.decided_at(token, mid2);
             }
         }
     }

@@ -298,6 +298,7 @@ impl<S: Strategy> Engine<S> {
             self.look_at_touched();
         }
         self.count_messages(out);
+        self.note_decided(out);
         if !self.alarms.is_empty() {
             out.alarm(&mut self.alarms);
         }

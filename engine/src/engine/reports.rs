@@ -156,12 +156,15 @@ impl<S: Strategy> Engine<S> {
             o.on_heard(false, ready);
             within
         };
+        // An order that ends with this fill gives its slot back.
+        let decided_mid2 = self.orders.decided_mid2(r.token);
         let Some((order, within)) = self.orders.change(r.token, filled) else {
             // A fill of an order that we do not know: the position is no longer certain.
             return self.anomaly();
         };
         self.stats.fills += 1;
         self.stats.shares += u64::from(qty.0);
+        self.count_slippage(decided_mid2, order.side, qty, px);
         self.gate.on_fill(order.instrument, order.side);
         self.trigger(Trigger::Fills);
         let Order { id, instrument, side, .. } = order;
@@ -176,6 +179,17 @@ impl<S: Strategy> Engine<S> {
         // Its answer to the fill may have moved the order on.
         let order = self.orders.get(order.id).copied().unwrap_or(order);
         self.call(out, |s, view, intents| s.on_order(view, &order, &r.kind, intents));
+    }
+
+    /// Saturates: a statistic, and no money of anybody.
+    fn count_slippage(&mut self, decided_mid2: i64, side: Side, qty: Qty, px: Px) {
+        if decided_mid2 == 0 {
+            return;
+        }
+        let (shares, s) = (i64::from(qty.0), &mut self.stats);
+        let beyond = px.0.saturating_mul(2).saturating_sub(decided_mid2).saturating_mul(side.sign() * shares);
+        s.slippage2 = s.slippage2.saturating_add(beyond);
+        s.slippage_of = s.slippage_of.saturating_add(px.0.saturating_mul(shares));
     }
 
     /// The account has changed, or cannot be kept.

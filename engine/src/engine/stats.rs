@@ -35,6 +35,10 @@ pub struct EngineStats {
     pub fills: u64,
     /// Shares traded.
     pub shares: u64,
+    /// Twice what shares cost beyond the middle of the book that their order was asked for at, 1e-4 USD: positive is bad. Of fills whose order had a middle; what the venue broke or corrected stays in it.
+    pub slippage2: i64,
+    /// Money of these fills, 1e-4 USD.
+    pub slippage_of: i64,
     /// Fills that the venue corrected.
     pub corrected: u64,
     /// Reports seen before, by their sequence.

@@ -49,6 +49,8 @@ pub struct Orders {
     lists: Vec<List>,
     exposure: Vec<Exposure>,
     by_token: TokenIndex,
+    /// By slot, for statistics alone: the order's token and that of its last replace, each with twice the middle of the book that it was asked for at; 0 where there was none.
+    decided: Vec<[(Token, i64); 2]>,
     open: usize,
     /// Instruments whose exposure changed, or of which something else did that limits look at; each once.
     touched: Vec<InstrumentId>,
@@ -66,6 +68,7 @@ impl Orders {
             exposure: vec![Exposure::default(); instruments],
             // An order is known by up to three tokens: its first, its current, and that of a replace in flight.
             by_token: TokenIndex::new(capacity * 3),
+            decided: vec![[(Token(0), 0); 2]; capacity],
             open: 0,
             touched: Vec::with_capacity(instruments),
             is_touched: vec![false; instruments],
@@ -127,6 +130,30 @@ impl Orders {
     #[must_use]
     pub fn by_token(&self, token: Token) -> Option<&Order> {
         self.slots[self.by_token.get(token)?].as_ref()
+    }
+
+    /// Notes the middle that what has this token was asked for at, doubled.
+    #[inline]
+    pub(crate) fn decided_at(&mut self, token: Token, mid2: i64) {
+        let Some(slot) = self.by_token.get(token) else { return };
+        let Some(order) = &self.slots[slot] else { return };
+        let [current, replace] = &mut self.decided[slot];
+        if order.token == token {
+            *current = (token, mid2);
+            return;
+        }
+        // The replace before this one has happened, or it has not and is forgotten.
+        if replace.0 == order.token {
+            *current = *replace;
+        }
+        *replace = (token, mid2);
+    }
+
+    /// Twice the middle that what has this token was asked for at; 0 where nobody knows. Until a replace has happened, fills are of the order as it was asked for before.
+    #[inline]
+    pub(crate) fn decided_mid2(&self, token: Token) -> i64 {
+        let decided = self.by_token.get(token).map(|slot| self.decided[slot]).unwrap_or_default();
+        decided.iter().find(|(of, _)| *of == token).map_or(0, |(_, mid2)| *mid2)
     }
 
     /// The open orders of an instrument, oldest first.
@@ -206,6 +233,7 @@ impl Orders {
         }
         tokens.into_iter().for_each(|t| self.by_token.remove(t));
         self.slots[slot] = None;
+        self.decided[slot] = Default::default();
         self.free.push(slot as u32);
         self.open -= 1;
         self.exposure[order.instrument.index()].orders -= 1;

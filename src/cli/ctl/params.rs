@@ -123,7 +123,12 @@ pub(super) fn words(args: &Args, answer: &Value) -> String {
 }
 
 fn shown(answer: &Value) -> String {
-    let mut out = format!("strategy {}, change {}\n", text(&answer["strategy"]), answer["change"]);
+    let mut out = format!(
+        "strategy {}, change {}\n{}",
+        text(&answer["strategy"]),
+        answer["change"],
+        unapproved(answer)
+    );
     let configured = |v: &Value| match v["configured"] == v["value"] {
         true => String::new(),
         false => format!("  (configured: {})", v["configured"]),
@@ -162,10 +167,20 @@ pub(super) fn status(settings: &Value) -> String {
     let line = |d: &Value| format!(", {} {} (configured: {})", text(&d["name"]), d["now"], d["configured"]);
     let all: String = each(&settings["differing"]).map(line).collect();
     format!(
-        "settings changed while it runs: change {} by {}{all}\n",
+        "settings changed while it runs: change {} by {}{all}\n{}",
         settings["change"],
-        text(&settings["operator"])
+        text(&settings["operator"]),
+        unapproved(settings)
     )
+}
+
+/// That what is in force is not what was approved.
+fn unapproved(settings: &Value) -> &'static str {
+    if settings["params_approved"] == false {
+        "THE PARAMETERS IN FORCE ARE NOT THE APPROVED ONES\n"
+    } else {
+        ""
+    }
 }
 
 #[cfg(test)]
@@ -192,5 +207,9 @@ mod tests {
             status(&s),
             "settings changed while it runs: change 2 by anna, lot 50 (configured: 100)\n"
         );
+        let unapproved = json!({"change": 2, "operator": "anna", "differing": [], "params_approved": false});
+        assert!(status(&unapproved).ends_with("anna\nTHE PARAMETERS IN FORCE ARE NOT THE APPROVED ONES\n"));
+        let approved = json!({"change": 3, "operator": "anna", "differing": [], "params_approved": true});
+        assert!(status(&approved).ends_with("anna\n"));
     }
 }

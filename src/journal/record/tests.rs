@@ -223,5 +223,6 @@ fn a_validity_of_codes_that_are_none_is_refused() {
 }
 
 fn drift(is_beyond: bool) -> model::Drift {
-    model::Drift { figure: model::DriftFigure::Excess, value: i64::MIN, bound: -7, is_beyond }
+    let figure = if is_beyond { model::DriftFigure::Slippage } else { model::DriftFigure::Excess };
+    model::Drift { figure, value: i64::MIN, bound: -7, is_beyond }
 }

@@ -31,7 +31,7 @@ use super::files::{Job, Made, Trouble};
 use crate::config::Config;
 
 pub use record::{DayResult, Record, RecordError, Shown, TrialLine};
-pub use spaces::{SpaceTrouble, from_file, from_words};
+pub use spaces::{SpaceTrouble, from_file, from_words, value};
 
 /// Periods that trials are judged by: minutes of P&L.
 const MINUTE: u64 = 60_000_000_000;
@@ -223,14 +223,15 @@ impl<'a> Search<'a> {
             if points.is_empty() {
                 break;
             }
-            let results = self.days(&points, &chosen_on)?;
+            let sets: Vec<Params> = points.iter().map(|p| params(plan.space, p)).collect();
+            let results = self.days(&sets, &chosen_on)?;
             for (point, days) in points.into_iter().zip(results) {
                 let days: Vec<&DayResult> = days.iter().collect();
                 let (value, pnl) = self.value(&days, capital);
                 let line = TrialLine {
                     window: number,
                     number: history.len(),
-                    params: shown(plan.space, &point),
+                    params: shown(&params(plan.space, &point)),
                     days: days.len(),
                     objective: plan.objective,
                     value,
@@ -249,8 +250,9 @@ impl<'a> Search<'a> {
         };
         let (point, in_sample) =
             history.iter().rev().max_by(by).cloned().unwrap_or_else(|| (plan.space.point(0), None));
-        let verdict = self.verdict(&point, &chosen_on, capital)?;
-        let mut judged = self.days(std::slice::from_ref(&point), judged_on)?.pop().unwrap_or_default();
+        let best = params(plan.space, &point);
+        let verdict = self.verdict(&shown(&best), &chosen_on, capital)?;
+        let mut judged = self.results(&best, judged_on)?;
         let seen: Vec<&DayResult> = judged.iter().collect();
         let (out_of_sample, pnl) =
             if judged_on.is_empty() { (None, 0.0) } else { self.value(&seen, capital) };
@@ -259,7 +261,7 @@ impl<'a> Search<'a> {
         Ok(Window {
             chosen_on: names(&chosen_on),
             judged_on: names(judged_on),
-            params: shown(plan.space, &point),
+            params: shown(&best),
             in_sample,
             out_of_sample,
             pnl,
@@ -273,7 +275,7 @@ impl<'a> Search<'a> {
     }
 
     /// Judged over every set of parameters of which the record has all these days, whichever search ran it.
-    fn verdict(&self, best: &Point, days: &[usize], capital: f64) -> Result<Verdict, Stopped> {
+    fn verdict(&self, best: &Shown, days: &[usize], capital: f64) -> Result<Verdict, Stopped> {
         let on = |day: &usize| self.record.on(&self.plan.data[*day]);
         let on = days.iter().map(on).collect::<Result<Vec<_>, _>>()?;
         let series = self.record.all_on(&on);
@@ -284,7 +286,7 @@ impl<'a> Search<'a> {
                 *w = (w.0.min(day.first_minute), w.1.max(day.first_minute + day.minutes.len() as u64));
             }
         }
-        let chosen = series.iter().position(|(params, _)| **params == shown(self.plan.space, best));
+        let chosen = series.iter().position(|(params, _)| *params == best);
         let returns: Vec<Vec<f64>> = series
             .iter()
             .map(|(_, set)| {
@@ -300,14 +302,21 @@ impl<'a> Search<'a> {
         Ok(judge(&returns, chosen.unwrap_or(0), self.plan.seed))
     }
 
-    /// What each point made of each day, in their order.
-    fn days(&mut self, points: &[Point], days: &[usize]) -> Result<Vec<Vec<DayResult>>, Stopped> {
-        let sets: Vec<Params> = points.iter().map(|p| params(self.plan.space, p)).collect();
-        let shown: Vec<Shown> = points.iter().map(|p| shown(self.plan.space, p)).collect();
+    /// What one set made of these days, in their order: out of the record, and run where it is not there. The set may be none of the space's.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub fn results(&mut self, set: &Params, days: &[usize]) -> Result<Vec<DayResult>, Stopped> {
+        Ok(self.days(std::slice::from_ref(set), days)?.pop().unwrap_or_default())
+    }
+
+    /// What each set made of each day, in their order.
+    fn days(&mut self, sets: &[Params], days: &[usize]) -> Result<Vec<Vec<DayResult>>, Stopped> {
+        let shown: Vec<Shown> = sets.iter().map(shown).collect();
         let on = days.iter().map(|day| self.record.on(&self.plan.data[*day]));
         let on = on.collect::<Result<Vec<String>, _>>()?;
         // Which set, and which of these days.
-        let wanted = || (0..points.len()).flat_map(|k| (0..days.len()).map(move |d| (k, d)));
+        let wanted = || (0..sets.len()).flat_map(|k| (0..days.len()).map(move |d| (k, d)));
         let missing: Vec<(usize, usize)> =
             wanted().filter(|(k, d)| self.record.get(&on[*d], &shown[*k]).is_none()).collect();
         self.from_record += wanted().count() - missing.len();
@@ -365,21 +374,25 @@ impl<'a> Search<'a> {
         let made = made.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         self.record.keep(made);
         let of = |k: usize| on.iter().filter_map(|on| self.record.get(on, &shown[k]).cloned()).collect();
-        Ok((0..points.len()).map(of).collect())
+        Ok((0..sets.len()).map(of).collect())
     }
 }
 
-fn params(space: &Space, point: &[u32]) -> Params {
+/// A point as a set of parameters.
+#[must_use]
+pub fn params(space: &Space, point: &[u32]) -> Params {
     space.values(point).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn shown(space: &Space, point: &[u32]) -> Shown {
-    let json = |v: ParamValue| match v {
-        ParamValue::Int(n) => n.into(),
-        ParamValue::Bool(b) => b.into(),
-        ParamValue::Text(s) => s.into(),
+/// A set as the record has it.
+#[must_use]
+pub fn shown(set: &Params) -> Shown {
+    let json = |v: &ParamValue| match v {
+        ParamValue::Int(n) => (*n).into(),
+        ParamValue::Bool(b) => (*b).into(),
+        ParamValue::Text(s) => s.clone().into(),
     };
-    space.values(point).map(|(name, value)| (name.to_owned(), json(value))).collect()
+    set.iter().map(|(name, value)| (name.clone(), json(value))).collect()
 }
 
 /// Figures of days put together, by days where there are enough of them and else by minutes; and their P&L.

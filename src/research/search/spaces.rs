@@ -83,7 +83,7 @@ pub fn from_words(words: &[String]) -> Result<Space, SpaceTrouble> {
         if name.trim().is_empty() || values.trim().is_empty() {
             return Err(wrong());
         }
-        let numbers: Option<Vec<i64>> = values.split(':').map(|n| n.trim().parse().ok()).collect();
+        let numbers: Option<Vec<i64>> = values.split(':').map(|n| number(n.trim())).collect();
         let values = match numbers.as_deref() {
             Some([low, high]) => Values::Steps { low: *low, high: *high, step: 1, log: false },
             Some([low, high, step]) => Values::Steps { low: *low, high: *high, step: *step, log: false },
@@ -95,7 +95,9 @@ pub fn from_words(words: &[String]) -> Result<Space, SpaceTrouble> {
     Ok(Space::new(each.collect::<Result<_, _>>()?)?)
 }
 
-fn value(v: toml::Value) -> Option<ParamValue> {
+/// A parameter's value as a configuration has it; `None` of what no parameter can be.
+#[must_use]
+pub fn value(v: toml::Value) -> Option<ParamValue> {
     match v {
         toml::Value::Integer(n) => Some(ParamValue::Int(n)),
         toml::Value::Boolean(b) => Some(ParamValue::Bool(b)),
@@ -104,11 +106,15 @@ fn value(v: toml::Value) -> Option<ParamValue> {
     }
 }
 
+/// As TOML has integers.
+fn number(word: &str) -> Option<i64> {
+    word.replace('_', "").parse().ok()
+}
+
 /// An integer, a switch, or what is neither, a word.
 fn word_value(word: &str) -> ParamValue {
-    let number = word.parse().map(ParamValue::Int).ok();
     let switch = || word.parse().map(ParamValue::Bool).ok();
-    number.or_else(switch).unwrap_or_else(|| ParamValue::Text(word.to_owned()))
+    number(word).map(ParamValue::Int).or_else(switch).unwrap_or_else(|| ParamValue::Text(word.to_owned()))
 }
 
 #[cfg(test)]
@@ -120,7 +126,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("space.toml");
         std::fs::write(&path, "[b]\nchoice = [true, 3, \"x\"]\n[a]\nlow = 1\nhigh = 9\nstep = 4\n").unwrap();
-        let words = ["a=1:9:4".to_owned(), "b=true,3,x".to_owned()];
+        let words = ["a=1:0_9:4".to_owned(), "b=true,3,x".to_owned()];
         let (file, words) = (from_file(&path).unwrap(), from_words(&words).unwrap());
         assert_eq!(file, words);
         assert_eq!(file.size(), Some(9));
