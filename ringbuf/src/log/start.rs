@@ -13,11 +13,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// When what was written is made to outlast the machine, not only the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SyncPolicy {
-    /// Never by us: the kernel writes back when it likes.
+    /// Never by us: the kernel writes back when it likes. A power failure takes what it has not: by its defaults some 30 s.
     Off,
-    /// When the interval has passed, at the next `tend`; and every full segment.
+    /// When the interval has passed, at the next `tend`; and every full segment. A power failure takes what came since: the interval, and what the disk takes to answer.
     Interval(Duration),
-    /// Every full segment, before it is cut.
+    /// Every full segment, before it is cut. A power failure takes at most two segments: the one that is written, and the one that is being synced.
     EverySegment,
 }
 
