@@ -6,11 +6,11 @@
 //! | rests | a trade at a worse price | who traded there would have come past it |
 //! | rests | a level of the other side that comes, or grows, across it | that level would not have been |
 //!
-//! Shares that we took from a level are gone from it until it is gone, and what it grows by is there for us: a level says its length, not whose it is.
+//! Shares of a level that traded with ours, as they came or as we did, are gone from it until it is gone; what it grows by is there for us: a level says its length, not whose it is.
 
-use model::{InstrumentId, MarketBody, MarketEvent, Px, Qty, Side, VenueRef};
+use model::{InstrumentId, MarketBody, MarketEvent, Px, Side, VenueRef};
 
-use super::own::{better, crosses};
+use super::own::better;
 use super::{Floor, Said};
 use engine::book::{BookChange, Books as _, FlatBooks};
 
@@ -26,13 +26,15 @@ impl Floor {
         let id = change.instrument;
         let left = |order: VenueRef| books.order(order).map_or(0, |o| o.qty.0);
         match ev.body {
-            MarketBody::Add { .. } => self.comes(id, change, change.qty, said),
+            MarketBody::Add { order, .. } => {
+                self.meet(id, order, change, change.qty.0, said);
+            }
             MarketBody::Replace { old, new, .. } => {
                 if old == new {
                     self.says(id, change.side, change.px, change.replaced_qty.0, change.qty.0);
                 }
                 let more = change.qty.0.saturating_sub(change.replaced_qty.0);
-                self.comes(id, change, Qty(more), said);
+                self.meet(id, new, change, more, said);
             }
             MarketBody::Reduce { order, .. } | MarketBody::Delete { order } => {
                 let now = left(order);
@@ -46,17 +48,6 @@ impl Floor {
             }
             _ => {}
         }
-    }
-
-    /// So many shares came to a level: what of ours they cross trades with them.
-    fn comes(&mut self, id: InstrumentId, change: &BookChange, more: Qty, said: &mut Said) {
-        if more.is_zero() || !self.listings[id.index()].trading {
-            return;
-        }
-        let (side, px) = (change.side, change.px);
-        self.make(id, more.0, said, |own| {
-            if own.side != side && crosses(own.side, own.px, px) { u32::MAX } else { 0 }
-        });
     }
 
     fn says(&mut self, id: InstrumentId, side: Side, px: Px, before: u32, now: u32) {

@@ -1,4 +1,4 @@
-//! Shares of orders of history that we took, and what becomes of history's words about these orders.
+//! Shares of orders of history that traded with ours, and what becomes of history's words about these orders.
 
 use std::collections::HashMap;
 

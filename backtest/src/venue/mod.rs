@@ -13,7 +13,7 @@
 //! | comes in and crosses | the orders of history that rest there, best price and oldest first; a share once | they were there |
 //! | rests | a trade of history at its price with an order behind it | it stood before that order |
 //! | rests | a trade of history at a worse price, hidden orders included | who traded there would have come past it |
-//! | rests | an order of history that comes in across it | that order would not have rested |
+//! | rests | an order of history that comes in across it; a share once | that order would not have rested |
 //! | rests | a cross at a better price than its own | an auction takes the best first; at its very price nobody knows |
 //!
 //! An event of history fills at most as many shares of ours as it was of: [`Venue`]'s tests hold every fill to the event that made it. Orders of ours never
@@ -296,12 +296,10 @@ impl Floor {
         }
         let mut filled = 0;
         match ev.body {
-            MarketBody::Add { .. } if !change.qty.is_zero() => filled = self.meet(id, change, said),
-            MarketBody::Replace { old, .. } => {
+            MarketBody::Add { order, .. } => filled = self.meet(id, order, change, change.qty.0, said),
+            MarketBody::Replace { old, new, .. } => {
                 self.leave(change, old, change.replaced_px, change.replaced_qty);
-                if !change.qty.is_zero() {
-                    filled = self.meet(id, change, said);
-                }
+                filled = self.meet(id, new, change, change.qty.0, said);
             }
             MarketBody::Delete { order } | MarketBody::Reduce { order, .. } => {
                 self.leave(change, order, change.px, change.qty);
@@ -349,15 +347,31 @@ impl Floor {
         })
     }
 
-    /// An order of history came to rest; what of ours it crosses trades with it. Returns the shares.
-    fn meet(&mut self, id: InstrumentId, change: &BookChange, said: &mut Said) -> u32 {
-        if !self.listings[id.index()].trading {
+    /// `more` shares of `order` of history came to rest; what of ours they cross trades with them. Returns the shares.
+    fn meet(
+        &mut self,
+        id: InstrumentId,
+        order: VenueRef,
+        change: &BookChange,
+        more: u32,
+        said: &mut Said,
+    ) -> u32 {
+        if more == 0 || !self.listings[id.index()].trading {
             return 0;
         }
         let (side, px) = (change.side, change.px);
-        self.make(id, change.qty.0, said, |own| {
+        let stays = self.rules.impact == Impact::None;
+        // Of an order that was replaced some shares may be ours already: they do not come again.
+        let ours = if stays { self.missing.of(order) } else { 0 };
+        let most = more.min(change.qty.0.saturating_sub(ours));
+        let filled = self.make(id, most, said, |own| {
             if own.side != side && crosses(own.side, own.px, px) { u32::MAX } else { 0 }
-        })
+        });
+        // History goes on with them: nobody of ours may take them again.
+        if stays && filled != 0 {
+            self.missing.add(order, filled);
+        }
+        filled
     }
 
     /// At most `most` shares of ours that rest trade, of each order at most what `turn` says, best and oldest first. It is asked of every order of the instrument. Returns the shares.

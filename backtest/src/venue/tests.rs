@@ -154,6 +154,29 @@ fn shares_are_taken_once() {
 }
 
 #[test]
+fn shares_that_came_to_ours_are_not_taken_again() {
+    for impact in [Impact::None, Impact::Displayed] {
+        let mut d = Desk::new(impact);
+        d.ask(new(1, Side::Buy, 99, 100, Tif::Day));
+        assert_eq!(d.market(add(3, Side::Sell, 99, 120)), [(1, 100, 99)]);
+        assert_eq!(d.ask(new(2, Side::Buy, 99, 100, Tif::Ioc)), [(2, 20, 99)], "{impact:?}");
+        // Under another number they do not come again, to an order that rests or to one that takes.
+        d.ask(new(3, Side::Buy, 98, 70, Tif::Day));
+        let replace = |px, qty| MarketBody::Replace { old: VenueRef(3), new: VenueRef(4), qty, px };
+        assert_eq!(d.market(ev(replace(Px(98), Qty(120)))), [], "{impact:?}");
+        assert_eq!(d.ask(new(4, Side::Buy, 98, 100, Tif::Ioc)), [], "{impact:?}");
+        assert_eq!((d.venue.counts().made, d.venue.counts().taken), (100, 20));
+    }
+    // Of one that grows as it is replaced, what it grew by comes.
+    let mut d = Desk::new(Impact::None);
+    d.ask(new(1, Side::Buy, 99, 150, Tif::Day));
+    assert_eq!(d.market(add(3, Side::Sell, 99, 100)), [(1, 100, 99)]);
+    let body = MarketBody::Replace { old: VenueRef(3), new: VenueRef(4), qty: Qty(130), px: Px(99) };
+    assert_eq!(d.market(ev(body)), [(1, 30, 99)]);
+    assert_eq!(d.ask(new(2, Side::Buy, 99, 100, Tif::Ioc)), []);
+}
+
+#[test]
 fn a_cross_fills_what_is_better_than_its_price() {
     let mut d = Desk::new(Impact::None);
     d.market(trading(TradingState::Halted));
@@ -219,6 +242,7 @@ enum Who {
 #[derive(Default)]
 struct Model {
     levels: BTreeMap<(u8, i64), Vec<(Who, u32)>>,
+    /// By reference, what of it traded with ours, as it came or as ours did.
     taken: BTreeMap<u64, u32>,
     fills: Vec<(u32, u32, i64)>,
 }
@@ -255,7 +279,8 @@ impl Model {
         ours
     }
 
-    fn fill(&mut self, ours: Vec<(u32, u32, i64)>, mut left: u32) {
+    /// Returns what is left of it.
+    fn fill(&mut self, ours: Vec<(u32, u32, i64)>, mut left: u32) -> u32 {
         for (token, open, px) in ours {
             let qty = open.min(left);
             if qty != 0 {
@@ -264,6 +289,7 @@ impl Model {
                 self.shrink(Who::Ours(token), qty);
             }
         }
+        left
     }
 
     fn join(&mut self, who: Who, s: u8, px: i64, qty: u32) {
@@ -272,7 +298,9 @@ impl Model {
 
     fn come(&mut self, r: u64, s: u8, px: i64, qty: u32) {
         let ours = self.ours(1 - s, |at| if s == 0 { at <= px } else { at >= px }, None);
-        self.fill(ours, qty);
+        let taken = self.taken.get(&r).map_or(0, |t| (*t).min(qty));
+        let left = self.fill(ours, qty - taken);
+        self.taken.insert(r, qty - left);
         self.join(Who::History(r), s, px, qty);
     }
 
@@ -398,6 +426,41 @@ fn side(buy: bool) -> Side {
     if buy { Side::Buy } else { Side::Sell }
 }
 
+/// By reference of history, its size and what of it was ours, over the whole run.
+#[derive(Default)]
+struct Ledger(BTreeMap<u64, (u32, u32)>);
+
+impl Ledger {
+    /// An order of history comes in; returns it, and what of it was ours before, under another number.
+    fn open(&mut self, message: &MarketEvent, venue: &Venue) -> Option<(u64, u32)> {
+        let (order, qty, carried) = match message.body {
+            MarketBody::Add { order, qty, .. } => (order, qty.0, 0),
+            // What follows an order of which the venue's books have nothing was never there for us.
+            MarketBody::Replace { old, new, qty, .. } => match venue.history().order(old) {
+                Some(_) => (new, qty.0, venue.floor.missing.of(old).min(qty.0)),
+                None => (new, qty.0, qty.0),
+            },
+            _ => return None,
+        };
+        self.0.insert(order.0, (qty, carried));
+        Some((order.0, carried))
+    }
+
+    /// Holds what is missing now of each order that lives to what was missing `before`, and to the shares of ours that traded with some of them.
+    fn note(&mut self, before: &[(u64, u32)], venue: &Venue, filled: u32) {
+        let mut gone = 0;
+        for (r, before) in before {
+            let now = venue.floor.missing.of(VenueRef(*r));
+            let (size, ours) = self.0.get_mut(r).unwrap();
+            let more = now.checked_sub(*before).unwrap();
+            gone += more;
+            *ours += more;
+            assert!(*ours <= *size, "{ours} shares of {r}, which had {size}");
+        }
+        assert_eq!(gone, filled, "each share of ours is some order's");
+    }
+}
+
 /// Runs the steps; returns the fills of the venue and of the model.
 fn run(impact: Impact, steps: &[Step]) -> (Fills, Fills) {
     let mut d = Desk::new(impact);
@@ -405,9 +468,11 @@ fn run(impact: Impact, steps: &[Step]) -> (Fills, Fills) {
     let (mut model, mut shown) = (Model::default(), NaiveBooks::new(&CAPACITY));
     let mut fills = Vec::new();
     let mut ours: Vec<(u32, i64, u32, bool)> = Vec::new();
-    let mut token = 0;
+    let (mut token, mut ledger) = (0, Ledger::default());
+    let sum = |fills: &Fills| fills.iter().map(|f| f.1).sum::<u32>();
     for step in steps {
         if let Some(message) = history.message(step) {
+            let came = ledger.open(&message, &d.venue);
             let before = d.venue.counts().made;
             let filled = d.market(message);
             let most = match message.body {
@@ -417,6 +482,9 @@ fn run(impact: Impact, steps: &[Step]) -> (Fills, Fills) {
                 _ => 0,
             };
             assert!(d.venue.counts().made - before <= u64::from(most), "{message:?} filled {filled:?}");
+            if let Some(came) = came {
+                ledger.note(&[came], &d.venue, sum(&filled));
+            }
             fills.extend(filled);
             if d.as_is {
                 shown.apply(&message);
@@ -426,7 +494,11 @@ fn run(impact: Impact, steps: &[Step]) -> (Fills, Fills) {
                 model_follows(&mut model, &message);
             }
         } else if let Some(command) = command(step, &mut token, &mut ours, &d.venue) {
-            fills.extend(d.ask(command));
+            let missing = |r: &u64| (*r, d.venue.floor.missing.of(VenueRef(*r)));
+            let before: Vec<_> = history.live.iter().map(missing).collect();
+            let filled = d.ask(command);
+            ledger.note(&before, &d.venue, sum(&filled));
+            fills.extend(filled);
             if impact == Impact::None {
                 model_asks(&mut model, &command, &d.kinds());
             }
@@ -497,8 +569,8 @@ fn model_follows(m: &mut Model, message: &MarketEvent) {
             let (s, ..) = m.at(Who::History(old.0)).unwrap();
             m.shrink(Who::History(old.0), u32::MAX);
             let taken = m.taken.remove(&old.0).unwrap_or(0);
-            m.come(new.0, s, px.0, qty.0);
             m.taken.insert(new.0, taken);
+            m.come(new.0, s, px.0, qty.0);
         }
         _ => {}
     }
