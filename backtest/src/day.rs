@@ -68,6 +68,10 @@ pub trait Watch<S: Strategy> {
     /// The engine has taken a report in.
     fn on_report(&mut self, _now: Nanos, _report: &ExecutionReport, _engine: &Engine<S>) {}
 
+    /// A market event is about to be taken in at `now`: until then the book was as the engine has it.
+    #[inline]
+    fn before_market(&mut self, _now: Nanos, _engine: &Engine<S>) {}
+
     /// The engine has taken a market event in.
     #[inline]
     fn on_market(&mut self, _now: Nanos, _event: &MarketEvent, _engine: &Engine<S>) {}
@@ -259,6 +263,7 @@ impl<S: Strategy, W: Watch<S>> Day<S, W> {
                 self.ask();
             } else if shown == next {
                 if let Some((at, ev)) = self.shown.pop_front() {
+                    self.watch.before_market(at, &self.engine);
                     self.engine.decide_market(at, FEED, &ev, &mut self.out);
                     self.engine.account(&mut self.out);
                     self.send(at);

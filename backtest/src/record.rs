@@ -241,7 +241,7 @@ impl Recorder {
 
     /// The last mark, at the end of a day.
     pub fn close<S: Strategy>(&mut self, engine: &Engine<S>) {
-        self.look_back(NEVER, engine);
+        self.look_back(engine.now().after(Nanos(1)), engine);
         self.mark(engine.now(), engine);
         if let Some(since) = self.holding_since.take() {
             self.held = self.held.after(engine.now().since(since));
@@ -262,20 +262,18 @@ impl Recorder {
         }
     }
 
-    /// Fills whose time has come at `now` see the book as it is; those whose time did not come until the end see nothing.
+    /// Fills whose time came before `now` see the book as it was until then. What changed the book at that very time is in it.
     fn look_back<S: Strategy>(&mut self, now: Nanos, engine: &Engine<S>) {
         self.next_due = NEVER;
         for (horizon, due) in self.due.iter_mut().enumerate() {
             while let Some((at, fill)) = due.front().copied() {
-                if at > now {
+                if at >= now {
                     self.next_due = self.next_due.min(at);
                     break;
                 }
                 due.pop_front();
-                if now != NEVER {
-                    let row = &mut self.fills[fill];
-                    row.later_mid2[horizon] = mid2(engine, row.instrument);
-                }
+                let row = &mut self.fills[fill];
+                row.later_mid2[horizon] = mid2(engine, row.instrument);
             }
         }
     }
@@ -381,15 +379,19 @@ impl<S: Strategy> Watch<S> for &mut Recorder {
     }
 
     #[inline]
+    fn before_market(&mut self, now: Nanos, engine: &Engine<S>) {
+        if now > self.next_due {
+            self.look_back(now, engine);
+        }
+    }
+
+    #[inline]
     fn on_market(&mut self, now: Nanos, ev: &MarketEvent, engine: &Engine<S>) {
         if let Some(midnight) = self.details {
             self.messages += 1;
             if self.messages.is_multiple_of(FEED_EVERY) {
                 self.legs.feed.note(now.since(midnight.after(ev.ts_event)));
             }
-        }
-        if now >= self.next_due {
-            self.look_back(now, engine);
         }
         if now >= self.next_mark {
             self.mark(now, engine);

@@ -4,8 +4,9 @@ use backtest::day::{Day, Nobody, Ran, Settings, SettingsError};
 use backtest::latency::{Latency, LatencyError, Leg};
 use backtest::record::Recorder;
 use backtest::venue::{Impact, Rules};
+use engine::book::BookChange;
 use engine::book::{BookCapacity, BookStats};
-use engine::strategy::{ParamValue, Params, Quoter, Strategy};
+use engine::strategy::{Intents, ParamError, ParamValue, Params, Quoter, Strategy, View};
 use engine::{BookSanity, Breakers, EngineConfig, RiskLimits, Scopes};
 use model::{
     FeedId, GatewayId, Instrument, InstrumentId, MarketBody, MarketEvent, Nanos, Px, Qty, Side, Symbol,
@@ -179,6 +180,64 @@ fn markouts_and_trips_add_up() {
     );
     assert!(late < early, "the day ends within the last fills' ten seconds");
     assert!(recorder.marks.is_sorted_by_key(|m| m.at));
+}
+
+/// Buys a hundred once.
+struct Once(bool);
+
+impl Strategy for Once {
+    const NAME: &'static str = "once";
+
+    fn new(_: &mut Params) -> Result<Once, ParamError> {
+        Ok(Once(false))
+    }
+
+    fn on_book(&mut self, view: &View<'_>, _: &BookChange, out: &mut Intents) {
+        let ask = view.top(ID);
+        if ask.ask_qty != 0 && ask.bid_qty != 0 && !std::mem::replace(&mut self.0, true) {
+            out.buy(ID, Qty(100), ask.ask_px);
+        }
+    }
+}
+
+#[test]
+fn a_markout_is_of_the_book_at_its_time() {
+    const S: u64 = 1_000_000_000;
+    let begin = 34_200 * S;
+    let event = |at: u64, body| MarketEvent { ts_event: Nanos(begin + at), instrument: ID, body };
+    let state = TradingState::Trading;
+    let add = |order, side, cents: i64, qty| {
+        let (order, px) = (VenueRef(order), Px(cents * 100));
+        MarketBody::Add { order, px, qty: Qty(qty), side, mpid: *b"    " }
+    };
+    let moves = |old, new, cents: i64| {
+        let (old, new, px) = (VenueRef(old), VenueRef(new), Px(cents * 100));
+        MarketBody::Replace { old, new, qty: Qty(500), px }
+    };
+    let history = [
+        event(0, MarketBody::TradingAction { symbol: Symbol::BLANK, state, reason: *b"    " }),
+        event(0, add(1, Side::Buy, 9_999, 500)),
+        event(0, add(2, Side::Sell, 10_001, 500)),
+        // The strategy knows of its fill 3 us later: what comes a second behind that, to the nanosecond, is of that second's book.
+        event(S + 2_000, moves(2, 3, 10_003)),
+        event(S + 2_000, add(4, Side::Buy, 9_000, 1)),
+        event(5 * S, moves(3, 5, 10_201)),
+        event(5 * S, moves(1, 6, 10_199)),
+        // The last one: the book at 10 s is known, that at 60 s is not.
+        event(15 * S, moves(5, 7, 10_401)),
+    ];
+    for impact in [Impact::None, Impact::Displayed] {
+        let mut recorder = Recorder::new(Nanos(S));
+        let day = Day::new(&settings(impact, fixed(1, 1, 1)), Once(false), &mut recorder).unwrap();
+        let (_, engine, recorder_again) = day.run(history);
+        recorder_again.close(&engine);
+        let [fill] = recorder.fills[..] else { panic!("{:?}", recorder.fills) };
+        assert_eq!((fill.qty, fill.px, fill.decided_mid2), (Qty(100), Px(1_000_100), 2_000_000));
+        assert_eq!(fill.at.0 - settings(impact, fixed(1, 1, 1)).midnight.0 - begin, 3_000);
+        let later = [2_000_000, 2_000_000, 2_000_000, 2_000_200, 2_040_000, 0];
+        assert_eq!(fill.later_mid2, later, "{impact:?}");
+        assert_eq!(fill.markout2(2), Some(-200));
+    }
 }
 
 #[test]

@@ -140,6 +140,7 @@ impl<S: Strategy, W: Watch<S>> Rerun<S, W> {
                     events.iter().for_each(|e| venue.on_event(feed, e));
                 }
                 for event in events {
+                    self.watch.before_market(now, &self.engine);
                     self.apply(now, &Input::Market(feed, *event))?;
                     self.watch.on_market(now, event, &self.engine);
                 }

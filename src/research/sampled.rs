@@ -65,6 +65,11 @@ impl<S: Strategy> Watch<S> for Sampled<'_> {
     }
 
     #[inline]
+    fn before_market(&mut self, now: Nanos, engine: &Engine<S>) {
+        Watch::<S>::before_market(&mut self.recorder, now, engine);
+    }
+
+    #[inline]
     fn on_market(&mut self, now: Nanos, event: &MarketEvent, engine: &Engine<S>) {
         Watch::<S>::on_market(&mut self.recorder, now, event, engine);
         if now >= self.next {

@@ -96,6 +96,7 @@ impl<S: Strategy, W: Watch<S>> Day<S, W> {
                 self.work_off_shared(now, lag, &mut history);
             }
             self.messages += 1;
+            self.watch.before_market(now, &self.engine);
             self.market(now, &history.read[history.next]);
             self.carry(at);
             self.send_shared(now, &mut history);

@@ -72,6 +72,10 @@ impl Watch<Restless> for &mut Looked {
         self.0.push((now, format!("{report:?}"), engine.state_hash()));
     }
 
+    fn before_market(&mut self, now: Nanos, engine: &Engine<Restless>) {
+        self.0.push((now, "before".into(), engine.state_hash()));
+    }
+
     fn on_market(&mut self, now: Nanos, event: &MarketEvent, engine: &Engine<Restless>) {
         self.0.push((now, format!("{event:?}"), engine.state_hash()));
     }
