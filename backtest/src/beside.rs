@@ -297,20 +297,14 @@ impl Beside {
         self.feeds.iter().map(|f| f.venue.resting()).sum()
     }
 
-    /// What happened so far, over all feeds; and how many requests were refused for want of a market that is known.
+    /// What happened so far, over all feeds; what was refused or ignored before it came to a venue among it.
     #[must_use]
-    pub fn counts(&self) -> (VenueCounts, u64) {
-        let sum = |mut all: VenueCounts, f: &Listed| {
-            let c = f.venue.counts();
-            all.taken += c.taken;
-            all.made += c.made;
-            all.crossed += c.crossed;
-            all.ignored += c.ignored;
+    pub fn counts(&self) -> VenueCounts {
+        let before = VenueCounts { ignored: self.ignored, rejected: self.refused, ..VenueCounts::default() };
+        self.feeds.iter().fold(before, |mut all, f| {
+            all.add(&f.venue.counts());
             all
-        };
-        let mut all = self.feeds.iter().fold(VenueCounts::default(), sum);
-        all.ignored += self.ignored;
-        (all, self.refused)
+        })
     }
 }
 

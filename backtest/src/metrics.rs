@@ -90,6 +90,18 @@ impl Returns {
         Returns::new(values.collect::<Vec<_>>(), periods_per_year)
     }
 
+    /// Of what each period of several days made. A year is [`DAYS`] days as these are.
+    #[must_use]
+    pub fn of_days<D: IntoIterator<Item = f64>>(days: impl IntoIterator<Item = D>, capital: f64) -> Returns {
+        let (mut profits, mut n) = (Vec::new(), 0u32);
+        for day in days {
+            profits.extend(day);
+            n += 1;
+        }
+        let periods_per_year = DAYS * profits.len() as f64 / f64::from(n.max(1));
+        Returns::of_profits(profits, capital, periods_per_year)
+    }
+
     /// One for each period.
     #[must_use]
     pub fn values(&self) -> &[f64] {

@@ -35,6 +35,15 @@ pub struct Mark {
     pub net: Usd,
 }
 
+/// What a grain of a day made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grain {
+    /// P&L that it added.
+    pub profit: Usd,
+    /// Money that positions stood for at its last mark; where it has none, as before it.
+    pub gross: Usd,
+}
+
 /// One fill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FillRow {
@@ -239,6 +248,23 @@ impl Recorder {
         self
     }
 
+    /// Every grain from that of the first mark to that of the last: one without a message made nothing, and is a grain all the same.
+    pub fn grains(&self) -> impl Iterator<Item = Grain> + '_ {
+        let number = |mark: &Mark| mark.at.0 / self.grain.0;
+        let ends = self.marks.first().zip(self.marks.last());
+        let all = ends.map(|(first, last)| number(first)..=number(last));
+        let (mut rest, mut pnl, mut gross) = (self.marks.as_slice(), Usd(0), Usd(0));
+        all.into_iter().flatten().map(move |g| {
+            let (here, later) = rest.split_at(rest.iter().take_while(|mark| number(mark) <= g).count());
+            rest = later;
+            let was = pnl;
+            if let Some(last) = here.last() {
+                (pnl, gross) = (last.pnl, last.gross);
+            }
+            Grain { profit: Usd(pnl.0 - was.0), gross }
+        })
+    }
+
     /// The last mark, at the end of a day.
     pub fn close<S: Strategy>(&mut self, engine: &Engine<S>) {
         self.look_back(engine.now().after(Nanos(1)), engine);
@@ -397,5 +423,49 @@ impl<S: Strategy> Watch<S> for &mut Recorder {
             self.mark(now, engine);
             self.next_mark = Nanos(now.0 / self.grain.0 * self.grain.0).after(self.grain);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Returns;
+
+    /// A day of seconds, P&L and exposure, marked once in ten seconds.
+    fn day(marks: &[(u64, i64, i64)]) -> Recorder {
+        let mut day = Recorder::new(Nanos(10_000_000_000));
+        let mark = |(s, pnl, gross): &(u64, i64, i64)| Mark {
+            at: Nanos(s * 1_000_000_000),
+            pnl: Usd(*pnl),
+            gross: Usd(*gross),
+            net: Usd(0),
+        };
+        day.marks.extend(marks.iter().map(mark));
+        day
+    }
+
+    #[test]
+    fn a_grain_without_a_message_is_a_grain() {
+        // Nothing came from 20 s to 40 s; the last mark, of the end, is of a grain that had one.
+        let days =
+            [day(&[(3, 0, 0), (12, 30, 100), (41, 20, 50)]), day(&[(5, 0, 0), (12, 10, 8), (19, 15, 4)])];
+        let grains = |d: &Recorder| d.grains().map(|g| (g.profit.0, g.gross.0)).collect::<Vec<_>>();
+        assert_eq!(grains(&days[0]), [(0, 0), (30, 100), (0, 100), (0, 100), (-10, 50)]);
+        assert_eq!(grains(&days[1]), [(0, 0), (15, 4)]);
+        assert_eq!(grains(&day(&[])), []);
+        // Seven grains in two days: 252 of these have 882.
+        let profits = days.iter().map(|d| d.grains().map(|g| g.profit.0 as f64));
+        let figures = Returns::of_days(profits, 1_000.0).figures();
+        let r = [0.0, 0.03, 0.0, 0.0, -10.0 / 1_030.0, 0.0, 15.0 / 1_020.0];
+        let mean = r.iter().sum::<f64>() / 7.0;
+        let deviation = (r.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / 6.0).sqrt();
+        let near = |figure: Option<f64>, is: f64| {
+            assert!((figure.unwrap() - is).abs() < 1e-9, "{figure:?}, not {is}")
+        };
+        assert_eq!(figures.periods, 7);
+        near(figures.annual_volatility, deviation * 882f64.sqrt());
+        near(figures.sharpe, mean / deviation * 882f64.sqrt());
+        near(figures.sortino, mean * 882.0 / ((10.0f64 / 1_030.0).powi(2) / 7.0 * 882.0).sqrt());
+        near(figures.annual_return, 1.035f64.powi(126) - 1.0);
     }
 }

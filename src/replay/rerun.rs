@@ -261,7 +261,7 @@ impl<S: Strategy, W: Watch<S>> Rerun<S, W> {
         self.ran.state_hash = self.engine.state_hash();
         self.ran.commands_hash = self.hash;
         if let Some(venue) = &self.venue {
-            self.ran.venue = venue.counts().0;
+            self.ran.venue = venue.counts();
         }
         let (inputs, hash) = (self.ran.inputs, self.ran.state_hash);
         self.keep(&Record::Hash { inputs, hash })?;

@@ -13,9 +13,6 @@ use serde_json::{Value, json};
 use super::files::Made;
 use crate::config::Config;
 
-/// Seconds that a regular session has: what periods of a grain make a year of.
-const SESSION_S: f64 = 23_400.0;
-
 /// One day.
 pub struct DayFigures {
     file: String,
@@ -73,12 +70,9 @@ impl Summary {
     #[must_use]
     pub fn of(config: &Config, made: &[Made]) -> Summary {
         let capital = dollars(config.history.capital.0);
-        let grains_a_year = DAYS * SESSION_S * 1e9 / config.history.grain.0 as f64;
-        let profits = made.iter().flat_map(|m| {
-            let before = std::iter::once(0).chain(m.recorder.marks.iter().map(|k| k.pnl.0));
-            m.recorder.marks.iter().zip(before).map(|(k, before)| dollars(k.pnl.0 - before))
-        });
-        let by_grain = Returns::of_profits(profits, capital, grains_a_year).figures();
+        let grains = || made.iter().map(|m| m.recorder.grains());
+        let profits = grains().map(|day| day.map(|g| dollars(g.profit.0)));
+        let by_grain = Returns::of_days(profits, capital).figures();
         let days = Returns::of_profits(made.iter().map(|m| dollars(m.pnl.0)), capital, DAYS);
         let fills = || made.iter().flat_map(|m| &m.recorder.fills);
         let trips = || made.iter().flat_map(|m| &m.recorder.trips);
@@ -109,7 +103,6 @@ impl Summary {
             _ => 0,
         };
         let spans: u64 = made.iter().map(span).sum();
-        let n_marks = marks().count();
         let mut positions = BTreeMap::new();
         for m in made {
             for (i, p) in config.instruments.iter().zip(&m.positions) {
@@ -143,7 +136,10 @@ impl Summary {
                 })
                 .collect(),
             time_in_market: part(held as f64, spans as f64),
-            mean_gross: part(marks().map(|m| dollars(m.gross.0)).sum(), n_marks as f64),
+            mean_gross: part(
+                grains().flatten().map(|g| dollars(g.gross.0)).sum(),
+                grains().flatten().count() as f64,
+            ),
             most_gross: marks().map(|m| dollars(m.gross.0)).fold(0.0, f64::max),
             legs: made.iter().fold(LegSpreads::default(), |mut all, m| {
                 all.add(&m.recorder.legs);
@@ -233,7 +229,7 @@ impl Summary {
         let mut line = |name: &str, value: String| rows.push((name.to_owned(), value));
         line("P&L", format!("{:.2} USD after {:.2} of fees", self.pnl, self.fees));
         let f = self.by_day.as_ref().unwrap_or(&self.by_grain);
-        let of = if self.by_day.is_some() { "days" } else { "marks" };
+        let of = if self.by_day.is_some() { "days" } else { "grains" };
         line("return", format!("{} of {:.0} USD", percent(f.total_return), self.capital));
         line(
             "a year",

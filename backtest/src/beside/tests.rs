@@ -169,8 +169,13 @@ fn what_no_venue_takes_is_not_taken() {
         b.on_request(Nanos(10), &new(token, Side::Buy, px, qty));
         assert_eq!(words(&mut b), said, "token {token}, {qty} shares at {px}");
     }
-    let (counts, refused) = b.counts();
-    assert_eq!((counts.ignored, refused), (2, 4));
+    let counts = b.counts();
+    assert_eq!((counts.ignored, counts.rejected), (2, 4));
+    // What a venue refuses by itself is counted with the rest.
+    let request = PortRequest::EntryOff;
+    b.on_request(Nanos(10), &command(CommandKind::Port { token: Token(11), request }));
+    b.on_request(Nanos(10), &new(12, Side::Buy, 1_000, 100));
+    assert_eq!((words(&mut b), b.counts().rejected), (vec!['J'], 5));
 }
 
 #[test]

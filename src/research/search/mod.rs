@@ -35,8 +35,6 @@ pub use spaces::{SpaceTrouble, from_file, from_words, value};
 
 /// Periods that trials are judged by: minutes of P&L.
 const MINUTE: u64 = 60_000_000_000;
-/// Minutes of a year of regular sessions.
-const MINUTES_A_YEAR: f64 = DAYS * 390.0;
 /// Days from which on a value is made of days and no more of minutes.
 const DAYS_ENOUGH: usize = 20;
 /// Proposals that know the same history, and run beside each other. Not the number of cores: what is proposed must not hang on that.
@@ -401,8 +399,7 @@ fn figures(days: &[&DayResult], capital: f64) -> (Figures, f64) {
     let returns = if days.len() >= DAYS_ENOUGH {
         Returns::of_profits(days.iter().map(|d| dollars(d.pnl_e4)), capital, DAYS)
     } else {
-        let minutes = days.iter().flat_map(|d| d.minutes.iter().map(|e4| dollars(*e4)));
-        Returns::of_profits(minutes, capital, MINUTES_A_YEAR)
+        Returns::of_days(days.iter().map(|d| d.minutes.iter().map(|e4| dollars(*e4))), capital)
     };
     (returns.figures(), pnl)
 }
