@@ -10,13 +10,14 @@
 //!
 //! * A latch is written beside its place, synced, renamed into it, and the folder synced: it is there whole or not at all. A sync that fails is not tried again.
 //! * What is there and cannot be read, or is not what was written, is a kill of all. Nothing but a release, which names an operator and a reason, takes it away.
-//! * Whoever adds to it needs no lock and waits for nobody, for a core that is stopped could hold one. Two may write at once: a release that finds another latch than it read begins anew, and whoever
-//!   has added a kill looks whether it is there, and adds it again where a release has written over it.
+//! * Whoever changes it holds a lock, so that a kill and a release of another scope do not write over each other. A core that is stopped could hold it: a kill waits for it a quarter of a second and is
+//!   written all the same; a release is refused.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use model::Canary;
 use serde::{Deserialize, Serialize};
@@ -30,8 +31,10 @@ const HISTORY: &str = "kills.jsonl";
 const HEAD: &str = "colo kill latch 1 crc32c ";
 /// A latch is some kills of some hundred bytes; what is longer is none.
 const BYTES_MAX: u64 = 4 << 20;
-/// How often a kill that was written over is written again, and a release begun anew.
-const RETRIES: usize = 8;
+/// Whoever changes the latch holds this file.
+const LOCK: &str = "killed.lock";
+/// How long it is waited for, in looks a millisecond apart.
+const LOOKS: usize = 250;
 
 /// What is killed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,19 +152,16 @@ impl Latch {
     /// # Errors
     /// The disk's. The latch is as it was, or it is the new one and may not outlive a power failure.
     pub fn add(folder: &Path, scope: Scope, by: Word, operators_needed: usize) -> io::Result<Latch> {
-        let mut latch = Latch::add_once(folder, &scope, &by, operators_needed)?;
-        for _ in 0..RETRIES {
-            let there = Latch::read(folder);
-            if there.kills.iter().any(|k| k.scope == scope) {
-                break;
-            }
-            latch = Latch::add_once(folder, &scope, &by, operators_needed)?;
-        }
+        // Where somebody holds it for longer, a kill is written all the same.
+        let held = hold(folder).ok();
+        let latch = Latch::with(folder, &scope, &by, operators_needed)?;
+        drop(held);
         remember(folder, "kill", &scope, &by)?;
         Ok(latch)
     }
 
-    fn add_once(folder: &Path, scope: &Scope, by: &Word, operators_needed: usize) -> io::Result<Latch> {
+    /// Writes what stands there, and this kill with it.
+    fn with(folder: &Path, scope: &Scope, by: &Word, operators_needed: usize) -> io::Result<Latch> {
         let mut latch = Latch::read(folder);
         match latch.kills.iter_mut().find(|k| k.scope == *scope) {
             Some(standing) => {
@@ -189,26 +189,14 @@ impl Latch {
         by: Word,
         operators_needed: usize,
     ) -> io::Result<(Release, Latch)> {
-        let mut said = false;
-        for _ in 0..RETRIES {
-            let read = Latch::read(folder);
-            let (outcome, latch) = read.clone().released(scope, &by, operators_needed);
-            if matches!(outcome, Release::NotLatched | Release::SameOperator) {
-                return Ok((outcome, latch));
-            }
+        let _held = hold(folder)?;
+        let (outcome, latch) = Latch::read(folder).released(scope, &by, operators_needed);
+        if !matches!(outcome, Release::NotLatched | Release::SameOperator) {
             // Said before it is done: a latch that is gone has its reason on the disk.
-            if !std::mem::replace(&mut said, true) {
-                remember(folder, "release", scope, &by)?;
-            }
-            if Latch::read(folder) == read {
-                latch.write(folder)?;
-                return Ok((outcome, latch));
-            }
+            remember(folder, "release", scope, &by)?;
+            latch.write(folder)?;
         }
-        Err(io::Error::new(
-            ErrorKind::WouldBlock,
-            "the latch is being written by somebody else all the time: look at it again",
-        ))
+        Ok((outcome, latch))
     }
 
     /// What one operator's release makes of it.
@@ -249,6 +237,22 @@ impl Latch {
         written?;
         File::open(folder)?.sync_all()
     }
+}
+
+/// Holds the latch of a folder, until it is dropped.
+fn hold(folder: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let options =
+        options.append(true).create(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    let file = options.open(folder.join(LOCK))?;
+    for _ in 0..LOOKS {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(1)),
+            Err(TryLockError::Error(e)) => return Err(e),
+        }
+    }
+    Err(io::Error::new(ErrorKind::WouldBlock, "somebody else has held the latch for a quarter of a second"))
 }
 
 fn parse(bytes: &[u8]) -> Result<Latch, &'static str> {

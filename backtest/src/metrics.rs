@@ -368,4 +368,22 @@ mod tests {
         let sharpes: Vec<f64> = skilled.iter().filter_map(|t| of(t).plain_sharpe()).collect();
         assert!(of(&skilled[3]).deflated_sharpe(&sharpes).unwrap() > 0.99);
     }
+
+    #[test]
+    fn a_year_has_as_many_periods_as_its_days_had() {
+        // Seven grains in two days: 252 of these have 882.
+        let days = [vec![0.0, 30.0, 0.0, 0.0, -10.0], vec![0.0, 15.0]];
+        let figures = Returns::of_days(days.into_iter().map(Vec::into_iter), 1_000.0).figures();
+        let r = [0.0, 0.03, 0.0, 0.0, -10.0 / 1_030.0, 0.0, 15.0 / 1_020.0];
+        let mean = r.iter().sum::<f64>() / 7.0;
+        let deviation = (r.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / 6.0).sqrt();
+        let near = |figure: Option<f64>, is: f64| {
+            assert!((figure.unwrap() - is).abs() < 1e-9, "{figure:?}, not {is}");
+        };
+        assert_eq!(figures.periods, 7);
+        near(figures.annual_volatility, deviation * 882f64.sqrt());
+        near(figures.sharpe, mean / deviation * 882f64.sqrt());
+        near(figures.sortino, mean * 882.0 / ((10.0f64 / 1_030.0).powi(2) / 7.0 * 882.0).sqrt());
+        near(figures.annual_return, 1.035f64.powi(126) - 1.0);
+    }
 }

@@ -429,7 +429,6 @@ impl<S: Strategy> Watch<S> for &mut Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Returns;
 
     /// A day of seconds, P&L and exposure, marked once in ten seconds.
     fn day(marks: &[(u64, i64, i64)]) -> Recorder {
@@ -453,19 +452,5 @@ mod tests {
         assert_eq!(grains(&days[0]), [(0, 0), (30, 100), (0, 100), (0, 100), (-10, 50)]);
         assert_eq!(grains(&days[1]), [(0, 0), (15, 4)]);
         assert_eq!(grains(&day(&[])), []);
-        // Seven grains in two days: 252 of these have 882.
-        let profits = days.iter().map(|d| d.grains().map(|g| g.profit.0 as f64));
-        let figures = Returns::of_days(profits, 1_000.0).figures();
-        let r = [0.0, 0.03, 0.0, 0.0, -10.0 / 1_030.0, 0.0, 15.0 / 1_020.0];
-        let mean = r.iter().sum::<f64>() / 7.0;
-        let deviation = (r.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / 6.0).sqrt();
-        let near = |figure: Option<f64>, is: f64| {
-            assert!((figure.unwrap() - is).abs() < 1e-9, "{figure:?}, not {is}")
-        };
-        assert_eq!(figures.periods, 7);
-        near(figures.annual_volatility, deviation * 882f64.sqrt());
-        near(figures.sharpe, mean / deviation * 882f64.sqrt());
-        near(figures.sortino, mean * 882.0 / ((10.0f64 / 1_030.0).powi(2) / 7.0 * 882.0).sqrt());
-        near(figures.annual_return, 1.035f64.powi(126) - 1.0);
     }
 }

@@ -168,7 +168,8 @@ fn knight_a_mixed_fleet_never_logs_in() {
     core.signal("TERM");
     core.end().exits(130);
     let left = fs::read_to_string(ledger::last_run(&desk).join("manifest.toml")).expect("a manifest");
-    assert_eq!(left, manifest);
+    // The run says its parameters beside.
+    assert!(left.starts_with(&manifest), "{left}");
 
     let changed = |from: &str, to: &str| {
         assert!(good.contains(from), "{from}");

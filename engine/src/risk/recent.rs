@@ -150,7 +150,8 @@ mod tests {
     #[test]
     fn keys_are_spread_over_the_buckets() {
         let mut r = recent(2_000, Nanos::from_millis(1_000));
-        let (mut hashes, mut buckets) = (std::collections::HashSet::new(), std::collections::HashSet::new());
+        let (mut hashes, mut buckets) =
+            (std::collections::BTreeSet::new(), std::collections::BTreeSet::new());
         for n in 0..2_048u32 {
             let key = Key {
                 instrument: InstrumentId((n & 7) as u16),
