@@ -1,7 +1,7 @@
 //! Cores against the embedded exchange that end in disorder: an agent panics, the journal takes no more. Whatever it is, nothing may stay open at the venue,
 //! and the oracle is the venue's own stream, read again when the core is gone and before the venue's day ends.
 
-use std::io::{Error, ErrorKind};
+use std::io::Error;
 use std::net::UdpSocket;
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
