@@ -66,7 +66,7 @@ fn opened(resting: usize) -> Opened {
         instruments: usize::from(SYMBOLS),
         live_orders: 1 << 19,
         levels: 1 << 17,
-        direct_refs: 1 << 20,
+        direct_refs: 1 << 24,
     });
     for event in &opening {
         books.apply(event);

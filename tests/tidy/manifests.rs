@@ -9,7 +9,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("feeds", &["model"]),
     ("gateways", &["model"]),
-    ("engine", &["model"]),
+    ("prefetch", &[]),
+    ("engine", &["model", "prefetch"]),
     ("backtest", &["model", "engine"]),
     ("ringbuf", &[]),
     ("net", &[]),
@@ -26,7 +27,7 @@ const LEAN: &[(&str, &[&str])] = &[
     // What reads JSON, and what signs logons and requests: none can reach a socket or a clock.
     ("feeds", &["model", "thiserror", "serde", "serde_json"]),
     ("gateways", &["model", "thiserror", "base64", "hmac", "sha2", "serde", "serde_json"]),
-    ("engine", &["model", "thiserror"]),
+    ("engine", &["model", "prefetch", "thiserror"]),
     ("backtest", &["model", "engine", "thiserror", "serde", "statrs"]),
 ];
 

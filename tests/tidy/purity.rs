@@ -36,7 +36,7 @@ const STATISTICS: &[&str] = &[
 ];
 
 /// Where `unsafe` is at home.
-const UNSAFE_HOMES: &[&str] = &["ringbuf/src/", "net/src/", "src/host.rs", "src/host/"];
+const UNSAFE_HOMES: &[&str] = &["prefetch/src/", "ringbuf/src/", "net/src/", "src/host.rs", "src/host/"];
 
 /// Tests and benches with `unsafe` of their own: `(file, why)`. A global allocator, a signal or a tracer is a reason.
 const UNSAFE_EXCEPTIONS: &[(&str, &str)] = &[
@@ -78,7 +78,7 @@ fn excepted(file: &File, exceptions: &[(&str, &str)]) -> bool {
     exceptions.iter().any(|(path, _)| *path == file.path)
 }
 
-/// `unsafe` only in `ringbuf`, `net`, the host module and the listed exceptions.
+/// `unsafe` only in `prefetch`, `ringbuf`, `net`, the host module and the listed exceptions.
 pub fn unsafe_homes(checkout: &Checkout) -> Vec<Finding> {
     unsafe_homes_but(checkout, UNSAFE_EXCEPTIONS)
 }

@@ -52,10 +52,12 @@ impl Queues {
         self.spare = self.chunks.len() - self.own;
     }
 
-    /// The link word of a chunk that may be none.
+    /// Asks for where the next reference of a level will be written.
     #[inline]
-    pub(super) fn look(&self, chunk: u32) -> u64 {
-        self.chunks[(chunk as usize).min(self.chunks.len() - 1)][0]
+    pub(super) fn fetch_end(&self, level: &Level) {
+        if let Some(chunk) = self.chunks.get(level.tail as usize) {
+            prefetch::line(&chunk[(level.tail_len as usize + 1).min(CHUNK)]);
+        }
     }
 
     /// Adds a reference at the back and returns where it stands, or `None` where the last chunk is full.

@@ -146,17 +146,36 @@ impl Refs {
         Slot::of(*self.slots.get(at)?).map(|slot| (SlotAt(at), slot))
     }
 
-    /// What the directory holds for a reference; for one that it does not, what it holds for another: which it is must not be a branch.
+    /// Asks for the directory entry of a reference; of one that has none, for another's: which it is must not be a branch.
     #[inline]
-    pub(super) fn entry(&self, r: u64) -> u32 {
-        let e = (r / PAGE as u64).min((self.directory.len() as u64).wrapping_sub(1));
-        self.directory.get(e as usize).copied().unwrap_or(0)
+    pub(super) fn fetch_entry(&self, r: u64) {
+        if let Some(entry) = self.directory.get(self.near(r)) {
+            prefetch::line(entry);
+        }
     }
 
-    /// What the slot of a direct reference holds, by its directory entry; of another, what some slot holds.
+    /// Asks for the slot of a direct reference, whose entry has been asked for; of another, for some slot.
     #[inline]
-    pub(super) fn word(&self, entry: u32, r: u64) -> u64 {
-        self.slots.get(slot_index(entry, r)).copied().unwrap_or(0)
+    pub(super) fn fetch_slot(&self, r: u64) {
+        if let Some(slot) = self.slots.get(slot_index(self.entry(r), r)) {
+            prefetch::line(slot);
+        }
+    }
+
+    /// The level that the slot of a direct reference names, live or not; of another, what some slot names.
+    #[inline]
+    pub(super) fn level_of(&self, r: u64) -> u32 {
+        (self.slots.get(slot_index(self.entry(r), r)).copied().unwrap_or(0) >> 32) as u32
+    }
+
+    #[inline]
+    fn entry(&self, r: u64) -> u32 {
+        self.directory.get(self.near(r)).copied().unwrap_or(0)
+    }
+
+    #[inline]
+    fn near(&self, r: u64) -> usize {
+        (r / PAGE as u64).min((self.directory.len() as u64).wrapping_sub(1)) as usize
     }
 
     #[cold]
