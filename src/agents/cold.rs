@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 
-use model::{Canary, Control, Instrument, Nanos, Token};
+use model::{Canary, Control, HaltReason, Instrument, Nanos, Token};
 use ringbuf::counters::Counters;
 use ringbuf::log::{Keeper, LogError, WriterState};
 use serde_json::json;
@@ -170,9 +170,14 @@ impl ColdAgent {
                 }
                 Err(e) => {
                     let what = format!("{name}: {e}");
-                    // A disk that is full may have room again; anything else will not heal, and the writer latches by itself.
+                    // A disk that is full may have room again; anything else will not heal.
                     if !matches!(e, LogError::DiskFull { .. }) {
                         *keeper = None;
+                        if k == 0 {
+                            // What is recorded from here on may never be on the disk: nothing more is traded on it. A control agent that is gone ends the core.
+                            self.known.unsynced_bytes = u64::MAX;
+                            let _ = self.grants.send(Control::Halt(HaltReason::Journal));
+                        }
                     }
                     if !self.failures.contains(&what) {
                         self.fail(now, what);

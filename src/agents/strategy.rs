@@ -260,6 +260,11 @@ impl<S: Strategy> StrategyAgent<S> {
             self.shut_down(now);
             self.shutdown_due = false;
         }
+        if control == Control::Halt(HaltReason::Journal) {
+            // The disk has failed behind our back: as where the log runs low, nothing of the market is taken any more.
+            self.core.latch(now);
+            return 1;
+        }
         self.core.input(now, &Record::Control { now, control }, &Input::Control(control), now);
         1
     }

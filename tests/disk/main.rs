@@ -144,8 +144,8 @@ impl Bench {
         let rate = "messages_per_second = 8000";
         let venue = desk.venue().replace("messages_per_second = 2000", rate);
         let venue = desk.start_venue(&format!("{CONTROL}{venue}"));
-        // A segment is full within seconds; one of a disk that stands still has to take all that comes meanwhile.
-        let mib = if kind == Kind::Stall { 16 } else { 1 };
+        // A segment is full within seconds. One of a disk that stands still has to take all that comes meanwhile; and a sync that failed halts at once, not for want of room.
+        let mib = if matches!(kind, Kind::Stall | Kind::Error) { 16 } else { 1 };
         let config = format!(
             "{}\n[journal]\nsegment_mib = {mib}\nsync = \"interval\"\nsync_interval_ms = 200\n",
             desk.core()
@@ -162,7 +162,8 @@ impl Bench {
             Kind::Room => {
                 Some(format!("fallocate:error=ENOSPC:when={}+", 2 * LOGS as u64 + 2 + self.seed % 3))
             }
-            Kind::Error => Some(format!("msync:error=EIO:when={nth}+")),
+            // Trading by then: at the first failed sync it is over.
+            Kind::Error => Some(format!("msync:error=EIO:when={}+", 40 + nth)),
             Kind::Stall => Some(format!("msync:delay_enter={STALL_US}:when={}", 40 + nth)),
         };
         let (config, json) = (self.desk.write("colo.toml", &self.config), self.desk.file("run.json"));
