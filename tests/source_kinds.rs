@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use backtest::venue::{Rules, Said, Venue};
 use colo::prelude::*;
 use colo::source::{self, Source, SourceError};
 use engine::book::{BookCapacity, FlatBooks, NaiveBooks};
@@ -202,6 +203,11 @@ struct Mbo(u8, u8, u32, u64, i64, u32);
 impl Mbo {
     /// Action, side, instrument, order, price in 1e-9, size; the n-th is stamped n seconds after midnight.
     fn record(self, n: u64) -> Vec<u8> {
+        self.flagged(n, 128)
+    }
+
+    /// The same, the last of its event (128) or not.
+    fn flagged(self, n: u64, flags: u8) -> Vec<u8> {
         let Mbo(action, side, instrument, order, price, size) = self;
         let ts = DAY + n * 1_000_000_000;
         let mut r = vec![14, 0xA0, 2, 0];
@@ -210,7 +216,7 @@ impl Mbo {
         r.extend_from_slice(&order.to_le_bytes());
         r.extend_from_slice(&price.to_le_bytes());
         r.extend_from_slice(&size.to_le_bytes());
-        r.extend_from_slice(&[128, 0, action, side]);
+        r.extend_from_slice(&[flags, 0, action, side]);
         r.extend_from_slice(&(ts + 5_000).to_le_bytes());
         r.extend_from_slice(&[0; 8]);
         assert_eq!(r.len(), 56);
@@ -231,7 +237,7 @@ fn dbn_actions_have_the_effect_on_the_book_that_the_format_says() {
         Mbo(b'A', b'B', 7, 100, 10 * USD, 50),
         Mbo(b'A', b'A', 7, 200, 11 * USD, 40),
         Mbo(b'A', b'B', 9, 300, 5 * USD, 30),
-        // Ten of order 200 trade: the cancel behind the fill takes them.
+        // A trade of nobody's order, and one of which only the fill is told: the cancel behind it takes the shares.
         Mbo(b'T', b'B', 7, 0, 11 * USD, 10),
         Mbo(b'F', b'A', 7, 200, 11 * USD, 10),
         Mbo(b'C', b'A', 7, 200, 11 * USD, 10),
@@ -275,7 +281,7 @@ fn dbn_actions_have_the_effect_on_the_book_that_the_format_says() {
         (3, one, add(200, Side::Sell, 40, 110_000)),
         (4, other, add(300, Side::Buy, 30, 50_000)),
         (5, one, MarketBody::Trade { px: Px(110_000), qty: Qty(10), match_number: 1, side: Side::Sell }),
-        (7, one, reduce(200, 10)),
+        (7, one, MarketBody::Execute { order: VenueRef(200), qty: Qty(10), match_number: 2 }),
         (8, one, reduce(100, 30)),
         (9, one, replace(100, 60, 100_000)),
         (10, one, replace(100, 60, 90_000)),
@@ -315,6 +321,145 @@ fn dbn_actions_have_the_effect_on_the_book_that_the_format_says() {
     assert_eq!(fast.stats().unknown_refs.total(), 3, "orders 77, 78 and the one that was cleared");
     let remarks = source.remarks().join("\n");
     assert!(remarks.contains("1 trade(s) without") && remarks.contains("1 order(s) without"), "{remarks}");
+}
+
+/// Records of events: each at its number, flagged as the last of it where the next has another.
+fn events(of: &[(u64, Mbo)]) -> Vec<Vec<u8>> {
+    let last = |k: usize| of.get(k + 1).is_none_or(|next| next.0 != of[k].0);
+    of.iter().enumerate().map(|(k, (n, m))| m.flagged(*n, if last(k) { 128 } else { 0 })).collect()
+}
+
+#[test]
+fn a_dbn_trade_is_said_once_as_executions_of_whom_it_met() {
+    let resting = |order, size| Mbo(b'A', b'A', 7, order, 11 * USD, size);
+    let trade = |size| Mbo(b'T', b'B', 7, 0, 11 * USD, size);
+    let fill = |order, size| Mbo(b'F', b'A', 7, order, 11 * USD, size);
+    let cancel = |order, size| Mbo(b'C', b'A', 7, order, 11 * USD, size);
+    let modify = |order, size| Mbo(b'M', b'A', 7, order, 11 * USD, size);
+    let day = [
+        (1, resting(1, 50)),
+        (2, resting(2, 50)),
+        (3, resting(3, 50)),
+        // All of one order and a part of the next, ten more hidden ones.
+        (4, trade(90)),
+        (4, fill(1, 50)),
+        (4, fill(2, 30)),
+        (4, cancel(1, 50)),
+        (4, cancel(2, 30)),
+        // As venues that modify say it, and ten of its own accord beside it.
+        (5, trade(5)),
+        (5, fill(2, 5)),
+        (5, modify(2, 15)),
+        (6, trade(5)),
+        (6, fill(2, 5)),
+        (6, modify(2, 8)),
+        // Shown anew: behind all others.
+        (7, trade(8)),
+        (7, fill(2, 8)),
+        (7, modify(2, 8)),
+        // Met at another price than its own; then somebody of before the file.
+        (8, Mbo(b'T', b'B', 7, 0, 12 * USD, 20)),
+        (8, Mbo(b'F', b'A', 7, 3, 12 * USD, 20)),
+        (8, cancel(3, 50)),
+        (9, trade(7)),
+        (9, fill(99, 7)),
+        (9, cancel(99, 7)),
+        (10, cancel(2, 8)),
+        // Behind a trade nothing comes any more.
+        (11, trade(3)),
+    ];
+    let mut file = events(&day);
+    let last = file.len() - 1;
+    file[last][36] = 0;
+    let got: Vec<String> = events_of("day.dbn", dbn(3, 0, &file))
+        .unwrap()
+        .iter()
+        .filter_map(|e| {
+            let at = e.ts_event.0 / 1_000_000_000;
+            Some(match e.body {
+                MarketBody::Execute { order, qty, .. } => format!("{at} E {} {}", order.0, qty.0),
+                MarketBody::ExecuteAt { order, qty, px, .. } => {
+                    format!("{at} C {} {} {}", order.0, qty.0, px.0)
+                }
+                MarketBody::Reduce { order, qty } => format!("{at} X {} {}", order.0, qty.0),
+                MarketBody::Delete { order } => format!("{at} D {}", order.0),
+                MarketBody::Trade { qty, px, side, .. } => format!("{at} P {side:?} {} {}", qty.0, px.0),
+                MarketBody::Add { order, qty, .. } if at > 3 => format!("{at} A {} {}", order.0, qty.0),
+                MarketBody::Add { .. } | MarketBody::Directory { .. } => return None,
+                other => format!("{at} {other:?}"),
+            })
+        })
+        .collect();
+    let want = [
+        "4 E 1 50",
+        "4 E 2 30",
+        "4 P Sell 10 110000",
+        "5 E 2 5",
+        "6 E 2 5",
+        "6 X 2 2",
+        "7 E 2 8",
+        "7 A 2 8",
+        "8 C 3 20 120000",
+        "8 D 3",
+        "9 X 99 7",
+        "9 P Sell 7 110000",
+        "10 D 2",
+        "11 P Sell 3 110000",
+    ];
+    assert_eq!(got, want);
+}
+
+/// The order of ours stands behind 100 shares and before 40: it trades when these do, at its own price, and as many shares as they.
+#[test]
+fn an_order_of_ours_trades_at_its_own_price_when_a_dbn_fill_is_of_one_behind_it() {
+    let offer = |action, order, size| Mbo(action, b'A', 7, order, 11 * USD, size);
+    let trade = |size| Mbo(b'T', b'B', 7, 0, 11 * USD, size);
+    let day = [
+        (1, offer(b'A', 1, 100)),
+        (2, offer(b'A', 2, 40)),
+        (3, trade(100)),
+        (3, offer(b'F', 1, 100)),
+        (3, offer(b'C', 1, 100)),
+        (4, trade(25)),
+        (4, offer(b'F', 2, 25)),
+        (4, offer(b'C', 2, 25)),
+        (5, offer(b'C', 2, 15)),
+    ];
+    let capacity = BookCapacity { instruments: 2, live_orders: 64, levels: 64, direct_refs: 0 };
+    let mut venue = Venue::new(Rules::default(), &capacity, 1);
+    let (mut said, mut filled) = (Said::default(), Vec::new());
+    let body = MarketBody::TradingAction {
+        symbol: Symbol::BLANK,
+        state: model::TradingState::Trading,
+        reason: *b"    ",
+    };
+    venue.on_market(&MarketEvent { ts_event: Nanos::ZERO, instrument: InstrumentId(1), body }, &mut said);
+    for event in events_of("day.dbn", dbn(3, 0, &events(&day))).unwrap() {
+        if matches!(event.body, MarketBody::Add { order: VenueRef(2), .. }) {
+            let (qty, px, tif) = (Qty(60), Px(110_000), model::Tif::Day);
+            let kind = model::CommandKind::New {
+                token: model::Token(1),
+                side: Side::Sell,
+                short: false,
+                qty,
+                px,
+                tif,
+            };
+            let command =
+                model::OrderCommand { gateway: model::GatewayId(0), instrument: InstrumentId(1), kind };
+            venue.on_command(Nanos(1), &command, &mut said);
+            assert_eq!(venue.ahead(model::Token(1)), Some(100));
+        }
+        said.clear();
+        venue.on_market(&event, &mut said);
+        filled.extend(said.reports.iter().filter_map(|r| match r.kind {
+            model::ReportKind::Executed { qty, px, .. } => {
+                Some((event.ts_event.0 / 1_000_000_000, qty.0, px.0))
+            }
+            _ => None,
+        }));
+    }
+    assert_eq!(filled, [(4, 25, 110_000)]);
 }
 
 #[test]
@@ -405,6 +550,9 @@ fn hostile_files_never_panic_nor_hang() {
     let day = records(&[
         Mbo(b'A', b'B', 7, 100, 10 * USD, 50),
         Mbo(b'M', b'B', 7, 100, 10 * USD, 20),
+        Mbo(b'T', b'A', 7, 0, 10 * USD, 20),
+        Mbo(b'F', b'B', 7, 100, 10 * USD, 20),
+        Mbo(b'C', b'B', 7, 100, 10 * USD, 20),
         Mbo(b'R', b'B', 7, 100, 10 * USD, 20),
     ]);
     let mut seed = 0x5EED_D011u64;

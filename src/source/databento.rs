@@ -12,11 +12,15 @@
 //! | action | effect on the book | becomes |
 //! |---|---|---|
 //! | `A` add | the order comes | `A` |
-//! | `C` cancel | `size` goes, in part or all, also after a trade | `X`, or `D` where it is all |
-//! | `M` modify | price and size are these now | `X` where the price stays and the size is less (the place in the queue is kept), otherwise `U` to the same reference |
+//! | `C` cancel | `size` goes, in part or all, also after a trade | what of it was filled `E` (`C` where it was not at the order's price), the rest `X`, or `D` where it is all |
+//! | `M` modify | price and size are these now | what was filled `E`; then `X` where the price stays and the size is less (the place in the queue is kept), otherwise `U` to the same reference (`A` where the fill took all) |
 //! | `R` clear | the instrument's book is empty | a `D` of each order that rests, lowest reference first |
-//! | `T` trade | none | `P` with the side that rested: the other one than the aggressor's, `B` where that is not said |
-//! | `F` fill, `N` none | none: a fill's shares go with the `C` behind it | nothing |
+//! | `F` fill | none: its shares go with the `C` or `M` behind it | nothing by itself: these become an execution |
+//! | `T` trade | none | what no fill of its event is of an order that rests here: `P` with the side that rested, the other one than the aggressor's, `B` where that is not said |
+//! | `N` none | none | nothing |
+//!
+//! A trade comes as `T` of the aggressor, `F` of each order it met, and what takes their shares off, at one `ts_event`, the last of them flagged so. A share is said once: as an execution of its order, so that who
+//! stands in a queue sees it trade, or as a trade of nobody's order (hidden, implied, of before the file). Shares leave with the `C` or `M` and never with the `F`, so a book is right whether or not fills are told.
 //!
 //! Made up: locates, from 1 in the order in which instruments come; an `R` with each one's ticker (`#` and the instrument's number where the metadata has none
 //! of at most eight characters, its eight hexadecimal digits where the number is long); match numbers from 1. Lost: which order a trade was against, the attribution, the venue's sequence, receive
@@ -59,6 +63,7 @@ struct Mbo {
     order: u64,
     price: i64,
     size: u32,
+    flags: u8,
     action: u8,
     side: u8,
     ts_recv: u64,
@@ -67,6 +72,7 @@ struct Mbo {
 impl Mbo {
     fn of(record: &[u8; MBO]) -> Mbo {
         const { assert!(offset_of!(MboMsg, ts_recv) == 40 && offset_of!(MboMsg, side) == 39) };
+        const { assert!(offset_of!(MboMsg, flags) == 36) };
         const { assert!(offset_of!(MboMsg, action) == 38 && offset_of!(MboMsg, size) == 32) };
         const { assert!(offset_of!(MboMsg, price) == 24 && offset_of!(MboMsg, order_id) == 16) };
         fn at<const N: usize>(record: &[u8; MBO], from: usize) -> [u8; N] {
@@ -81,6 +87,7 @@ impl Mbo {
             order: u64::from_le_bytes(at(record, 16)),
             price: i64::from_le_bytes(at(record, 24)),
             size: u32::from_le_bytes(at(record, 32)),
+            flags: record[36],
             action: record[38],
             side: record[39],
             ts_recv: u64::from_le_bytes(at(record, 40)),
@@ -104,9 +111,45 @@ impl Mbo {
 
 /// An order that rests.
 struct Resting {
+    side: Side,
     price: u32,
     size: u32,
+    /// Shares that have traded and have not been taken off yet, and at what.
+    filled: u32,
+    filled_at: u32,
 }
+
+impl Resting {
+    /// Up to `most` shares that have traded leave it, each as an execution. Returns how many.
+    fn execute(&mut self, stamp: Stamp, order: u64, most: u32, made: &mut Made) -> u32 {
+        let shares = self.filled.min(self.size).min(most);
+        self.filled = 0;
+        if shares != 0 {
+            self.size -= shares;
+            match self.filled_at == self.price {
+                true => made.execute(stamp, order, shares),
+                false => made.execute_at(stamp, order, shares, self.filled_at),
+            }
+        }
+        shares
+    }
+}
+
+/// A trade of which it is not known yet whose orders it met.
+struct Trade {
+    stamp: Stamp,
+    event: u64,
+    instrument: u32,
+    symbol: Symbol,
+    rested: Side,
+    /// 1e-9.
+    price: i64,
+    wire_price: Option<u32>,
+    left: u32,
+}
+
+/// Trades of one event; an event of more is let go early, so that no file makes it grow.
+const TRADES_MAX: usize = 256;
 
 struct Instrument {
     symbol: Symbol,
@@ -131,6 +174,8 @@ pub(super) struct Databento {
     midnight: Option<u64>,
     record: u64,
     left: Left,
+    /// Of the event that is being read, oldest first.
+    trades: Vec<Trade>,
     made: Made,
 }
 
@@ -190,6 +235,7 @@ impl Databento {
             midnight: None,
             record: 0,
             left: Left::default(),
+            trades: Vec::new(),
             made: Made::default(),
         })
     }
@@ -207,7 +253,10 @@ impl Databento {
     pub(super) fn advance(&mut self) -> Result<bool, Fault> {
         while !self.made.advance() {
             if !self.read_record()? {
-                return Ok(false);
+                if self.trades.is_empty() {
+                    return Ok(false);
+                }
+                self.let_go(|_| true);
             }
         }
         Ok(true)
@@ -253,7 +302,30 @@ impl Databento {
                 m.publisher
             ));
         }
+        if self.trades.first().is_some_and(|t| t.event != m.ts_event) {
+            self.let_go(|_| true);
+        }
         let stamp = self.stamp(m)?;
+        self.act(m, stamp)?;
+        if m.flags & dbn::flags::LAST != 0 && !self.trades.is_empty() {
+            self.let_go(|t| t.instrument == m.instrument);
+        }
+        Ok(())
+    }
+
+    /// What of trades no fill accounted for was of nobody's order.
+    fn let_go(&mut self, which: impl Fn(&Trade) -> bool) {
+        let Databento { trades, made, left, .. } = self;
+        for t in trades.extract_if(.., |t| which(t)).filter(|t| t.left != 0) {
+            match t.wire_price {
+                Some(price) => made.trade(t.stamp, t.symbol, t.rested, t.left, price),
+                None => left.odd_trades += 1,
+            }
+        }
+    }
+
+    /// What a record does to the book.
+    fn act(&mut self, m: &Mbo, stamp: Stamp) -> Result<(), String> {
         let made = &mut self.made;
         let Instrument { symbol, live } = &mut self.instruments[usize::from(stamp.locate) - 1];
         let side = match m.side {
@@ -265,43 +337,61 @@ impl Databento {
         match m.action {
             b'A' | b'M' if m.price == UNDEF_PRICE => {
                 self.left.unpriced += 1;
-                if m.action == b'M' && live.remove(&m.order).is_some() {
-                    made.delete(stamp, m.order);
+                if m.action == b'M'
+                    && let Some(mut r) = live.remove(&m.order)
+                {
+                    r.execute(stamp, m.order, u32::MAX, made);
+                    if r.size != 0 {
+                        made.delete(stamp, m.order);
+                    }
                 }
             }
             b'A' => {
                 let price = m.price_for_book()?;
                 let side = side.ok_or("an order without a side")?;
-                live.entry(m.order).or_insert(Resting { price, size: m.size });
+                let order = Resting { side, price, size: m.size, filled: 0, filled_at: 0 };
+                live.entry(m.order).or_insert(order);
                 made.add(stamp, *symbol, m.order, side, m.size, price);
             }
-            b'C' => match live.get_mut(&m.order).map(|r| (r.size.saturating_sub(m.size), r)) {
-                Some((left, resting)) if left > 0 => {
-                    resting.size = left;
+            b'C' => {
+                let Some(r) = live.get_mut(&m.order) else {
                     made.cancel(stamp, m.order, m.size);
+                    return Ok(());
+                };
+                let rest = m.size - r.execute(stamp, m.order, m.size, made);
+                // More than there is goes on as it is, so that the book counts it.
+                match r.size {
+                    size if rest == size && (size != 0 || m.size == 0) => made.delete(stamp, m.order),
+                    _ if rest != 0 || m.size == 0 => made.cancel(stamp, m.order, rest),
+                    _ => {}
                 }
-                Some((_, resting)) => {
-                    // More than there is goes on as it is, so that the book counts it.
-                    let is_all = resting.size == m.size;
+                r.size = r.size.saturating_sub(rest);
+                if r.size == 0 {
                     live.remove(&m.order);
-                    if is_all { made.delete(stamp, m.order) } else { made.cancel(stamp, m.order, m.size) }
                 }
-                None => made.cancel(stamp, m.order, m.size),
-            },
+            }
             b'M' => {
                 let price = m.price_for_book()?;
-                match live.get_mut(&m.order) {
-                    Some(r) if r.price == price && r.size == m.size => {}
-                    Some(r) if r.price == price && m.size > 0 && m.size < r.size => {
-                        made.cancel(stamp, m.order, r.size - m.size);
-                        r.size = m.size;
+                let Some(r) = live.get_mut(&m.order) else {
+                    made.replace(stamp, m.order, m.size, price);
+                    return Ok(());
+                };
+                let had = r.size;
+                let kept = if r.price == price && m.size < had { m.size } else { 0 };
+                let executed = r.execute(stamp, m.order, had - kept, made);
+                let (left, was) = (r.size, std::mem::replace(&mut r.price, price));
+                r.size = m.size;
+                if was == price && (left == m.size && executed != 0 || had == m.size && executed == 0) {
+                    // The fill was all that happened, or nothing is other than it was.
+                    if m.size == 0 {
+                        live.remove(&m.order);
                     }
-                    known => {
-                        if let Some(r) = known {
-                            *r = Resting { price, size: m.size };
-                        }
-                        made.replace(stamp, m.order, m.size, price);
-                    }
+                } else if was == price && m.size > 0 && m.size < left {
+                    made.cancel(stamp, m.order, left - m.size);
+                } else if left == 0 && had != 0 {
+                    made.add(stamp, *symbol, m.order, r.side, m.size, price);
+                } else {
+                    made.replace(stamp, m.order, m.size, price);
                 }
             }
             b'R' => {
@@ -309,14 +399,39 @@ impl Databento {
                 orders.sort_unstable();
                 orders.iter().for_each(|order| made.delete(stamp, *order));
             }
-            b'T' => match m.wire_price() {
-                Some(price) => {
-                    let rested = side.map_or(Side::Buy, Side::opposite);
-                    made.trade(stamp, *symbol, rested, m.size, price);
+            b'T' => {
+                if self.trades.len() == TRADES_MAX {
+                    self.let_go(|_| true);
                 }
-                None => self.left.odd_trades += 1,
-            },
-            b'F' | b'N' => {}
+                let Instrument { symbol, .. } = &self.instruments[usize::from(stamp.locate) - 1];
+                self.trades.push(Trade {
+                    stamp,
+                    event: m.ts_event,
+                    instrument: m.instrument,
+                    symbol: *symbol,
+                    rested: side.map_or(Side::Buy, Side::opposite),
+                    price: m.price,
+                    wire_price: m.wire_price(),
+                    left: m.size,
+                });
+            }
+            b'F' => {
+                let Some(r) = live.get_mut(&m.order) else { return Ok(()) };
+                r.filled = r.filled.saturating_add(m.size);
+                r.filled_at = m.wire_price().unwrap_or(r.price);
+                let mut size = m.size;
+                // Of its price first: a sweep has a trade for each.
+                for of_its_price in [true, false] {
+                    let is_of =
+                        |t: &&mut Trade| t.instrument == m.instrument && (t.price == m.price) == of_its_price;
+                    for trade in self.trades.iter_mut().filter(is_of) {
+                        let met = trade.left.min(size);
+                        trade.left -= met;
+                        size -= met;
+                    }
+                }
+            }
+            b'N' => {}
             other => return Err(format!("0x{other:02x} is no action")),
         }
         Ok(())
