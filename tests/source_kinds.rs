@@ -428,15 +428,12 @@ fn an_order_of_ours_trades_at_its_own_price_when_a_dbn_fill_is_of_one_behind_it(
     let capacity = BookCapacity { instruments: 2, live_orders: 64, levels: 64, direct_refs: 0 };
     let mut venue = Venue::new(Rules::default(), &capacity, 1);
     let (mut said, mut filled) = (Said::default(), Vec::new());
-    let body = MarketBody::TradingAction {
-        symbol: Symbol::BLANK,
-        state: model::TradingState::Trading,
-        reason: *b"    ",
-    };
+    let body =
+        MarketBody::TradingAction { symbol: Symbol::BLANK, state: TradingState::Trading, reason: *b"    " };
     venue.on_market(&MarketEvent { ts_event: Nanos::ZERO, instrument: InstrumentId(1), body }, &mut said);
     for event in events_of("day.dbn", dbn(3, 0, &events(&day))).unwrap() {
         if matches!(event.body, MarketBody::Add { order: VenueRef(2), .. }) {
-            let (qty, px, tif) = (Qty(60), Px(110_000), model::Tif::Day);
+            let (qty, px, tif) = (Qty(60), Px(110_000), Tif::Day);
             let kind = model::CommandKind::New {
                 token: model::Token(1),
                 side: Side::Sell,
@@ -453,9 +450,7 @@ fn an_order_of_ours_trades_at_its_own_price_when_a_dbn_fill_is_of_one_behind_it(
         said.clear();
         venue.on_market(&event, &mut said);
         filled.extend(said.reports.iter().filter_map(|r| match r.kind {
-            model::ReportKind::Executed { qty, px, .. } => {
-                Some((event.ts_event.0 / 1_000_000_000, qty.0, px.0))
-            }
+            ReportKind::Executed { qty, px, .. } => Some((event.ts_event.0 / 1_000_000_000, qty.0, px.0)),
             _ => None,
         }));
     }
