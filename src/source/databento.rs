@@ -23,7 +23,7 @@
 //! stands in a queue sees it trade, or as a trade of nobody's order (hidden, implied, of before the file). Shares leave with the `C` or `M` and never with the `F`, so a book is right whether or not fills are told.
 //!
 //! Made up: locates, from 1 in the order in which instruments come; an `R` with each one's ticker (`#` and the instrument's number where the metadata has none
-//! of at most eight characters, its eight hexadecimal digits where the number is long); match numbers from 1. Lost: which order a trade was against, the attribution, the venue's sequence, receive
+//! of at most eight characters, its eight hexadecimal digits where the number is long); match numbers from 1. Lost: which order a trade was against where no fill says it, the attribution, the venue's sequence, receive
 //! stamps. Stamps are `ts_event` since the midnight, UTC, before the first record; an order of an earlier day has stamp 0.
 //!
 //! Refused, because a book would be wrong without it: an order's price that is no multiple of 1e-4 or not within 32 bits of them, an order without a side, records of a second
