@@ -22,7 +22,7 @@ pub(super) struct Sweep {
 }
 
 /// How hard a halt is to leave: a person may resume from the first two.
-const fn gravity(reason: HaltReason) -> u8 {
+pub(super) const fn gravity(reason: HaltReason) -> u8 {
     match reason {
         HaltReason::Operator => 0,
         HaltReason::Loss
@@ -143,6 +143,8 @@ impl<S: Strategy> Engine<S> {
         if self.halt.is_none_or(|standing| gravity(reason) > gravity(standing)) {
             self.halt = Some(reason);
             self.alarm_of_halt(reason);
+        } else if self.halt == Some(HaltReason::Killed) && reason != HaltReason::Killed {
+            self.kills.hide(reason);
         }
         self.gate.flush_all(DropReason::Halted);
         if reason != HaltReason::Operator {

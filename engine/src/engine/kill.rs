@@ -7,11 +7,15 @@
 //!   trading -------------> that instrument gets no orders  ---------------> trading
 //! ```
 //!
+//! A halt for another reason, from before the kill or while it holds, is not lifted with it: unkilled, the core is halted for the gravest of them, or for
+//! `operator` where there was none.
+//!
 //! A kill of all asks each port for a mass cancel, and to take no more orders, as soon as its session is ready; its gateway drops what the protocol cannot say. The
 //! sweep cancels order by order beside that, of one instrument it alone does. What a venue replays later is canceled as it is adopted.
 
 use model::{CommandKind, Control, GatewayId, HaltReason, InstrumentId, PortRequest, ReportKind, Token};
 
+use super::halt::gravity;
 use super::{Engine, Outbox};
 use crate::hash::StateHash;
 use crate::instruments::InstrumentChange;
@@ -24,11 +28,13 @@ pub(crate) struct Kills {
     all: bool,
     instruments: Vec<bool>,
     count: usize,
+    /// The gravest halt that a kill of all stands before: what holds again when the kill is taken back.
+    below: Option<HaltReason>,
 }
 
 impl Kills {
     pub(super) fn new(instruments: usize) -> Kills {
-        Kills { all: false, instruments: vec![false; instruments], count: 0 }
+        Kills { all: false, instruments: vec![false; instruments], count: 0, below: None }
     }
 
     /// Whether this instrument may get no orders.
@@ -47,6 +53,16 @@ impl Kills {
             h.word(u64::from(self.all));
             let each = self.instruments.iter().enumerate().filter(|(_, killed)| **killed);
             each.for_each(|(k, _)| h.word(k as u64));
+            if let Some(reason) = self.below {
+                h.word(reason as u64);
+            }
+        }
+    }
+
+    /// Notes a halt that a kill stands before.
+    pub(super) fn hide(&mut self, reason: HaltReason) {
+        if self.below.is_none_or(|standing| gravity(reason) > gravity(standing)) {
+            self.below = Some(reason);
         }
     }
 }
@@ -111,6 +127,10 @@ impl<S: Strategy> Engine<S> {
 
     fn kill(&mut self) {
         self.kills.all = true;
+        if let Some(standing) = self.halt.filter(|standing| gravity(*standing) < gravity(HaltReason::Killed))
+        {
+            self.kills.hide(standing);
+        }
         for session in self.sessions.iter_mut().filter(|s| !s.is_copy) {
             session.asks = PORT_ASKS;
         }
@@ -130,9 +150,14 @@ impl<S: Strategy> Engine<S> {
             return;
         }
         self.sessions.iter_mut().for_each(|s| s.asks = 0);
-        // Trading goes on when a person says that too.
+        let below = self.kills.below.take();
+        // Trading goes on when a person says that too, and sees what else there was to look at.
         if self.halt == Some(HaltReason::Killed) {
-            self.halt = Some(HaltReason::Operator);
+            let standing = below.unwrap_or(HaltReason::Operator);
+            self.halt = Some(standing);
+            if below.is_some() {
+                self.alarm_of_halt(standing);
+            }
         }
     }
 

@@ -39,9 +39,6 @@ fn a_kill_of_all_asks_the_ports_cancels_order_by_order_and_no_resume_lifts_it() 
 
     kit.control(Control::Resume);
     assert_eq!((kit.engine.halted(), kit.engine.stats().controls_refused), (Some(HaltReason::Killed), 1));
-    // A lesser halt does not hide it, a graver one does not end it.
-    kit.control(Control::Halt(HaltReason::Loss));
-    assert_eq!(kit.engine.halted(), Some(HaltReason::Killed));
     kit.control(OFF);
     assert_eq!((kit.engine.halted(), kit.engine.kill_state()), (Some(HaltReason::Operator), KillState::Off));
     assert_eq!(kit.refused(buy(A, 5, MID)), RiskReject::Halted);
@@ -49,6 +46,42 @@ fn a_kill_of_all_asks_the_ports_cancels_order_by_order_and_no_resume_lifts_it() 
     kit.passes(buy(A, 5, MID));
     kit.control(OFF);
     assert_eq!(kit.engine.stats().controls_refused, 2, "nothing was killed");
+}
+
+#[test]
+fn a_halt_that_a_kill_stands_before_holds_again_when_the_kill_is_taken_back() {
+    use HaltReason::{Journal, Killed, Loss, Operator, Reconciliation};
+    // What was halted before the kill, while it held, and what is left after it.
+    let cases = [
+        (None, None, Operator),
+        (Some(Reconciliation), None, Reconciliation),
+        (None, Some(Loss), Loss),
+        (Some(Operator), Some(Loss), Loss),
+        (Some(Reconciliation), Some(Operator), Reconciliation),
+        (Some(Reconciliation), Some(Loss), Reconciliation),
+    ];
+    for (before, during, after) in cases {
+        let mut kit = Kit::ready(wide());
+        before.into_iter().for_each(|reason| drop(kit.control(Control::Halt(reason))));
+        kit.control(ALL);
+        kit.control(ALL);
+        during.into_iter().for_each(|reason| drop(kit.control(Control::Halt(reason))));
+        assert_eq!(kit.engine.halted(), Some(Killed));
+        kit.control(OFF);
+        assert_eq!(kit.engine.halted(), Some(after), "{before:?} then {during:?}");
+        // Taken back once is taken back: the next kill hides what stands then.
+        kit.control(Control::Resume);
+        kit.control(ALL);
+        kit.control(OFF);
+        assert_eq!(kit.engine.halted(), Some(Operator));
+    }
+    // What nobody may resume from stands before the kill, and stays.
+    let mut kit = Kit::ready(wide());
+    kit.control(ALL);
+    kit.control(Control::Halt(Journal));
+    assert_eq!(kit.engine.halted(), Some(Journal));
+    kit.control(OFF);
+    assert_eq!(kit.engine.halted(), Some(Journal));
 }
 
 #[test]
