@@ -93,6 +93,8 @@ causes! {
     Kill = 19 "kill",
     /// What the strategy does is not what was expected of it.
     Expectation = 20 "expectation",
+    /// A request would have passed a limit of the whole: gross, net, or orders open.
+    Exposure = 21 "exposure",
 }
 
 #[cfg(test)]

@@ -97,6 +97,9 @@ pub struct Risk {
     /// Whether an instrument's orders are canceled when it may not be traded any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pull_quotes: Option<bool>,
+    /// The level that a refusal for gross notional, net notional or the count of open orders leads to; `normal`: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exposure_level: Option<String>,
     /// A file of the symbols that may not be traded, relative to the configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restricted_list: Option<String>,
@@ -401,6 +404,13 @@ fn breakers(c: &mut Checks, r: &Risk) -> (Breakers, Vec<OutsideRule>) {
         ("unsynced_mib", Watched::Gauge(Gauge::Unsynced)),
         ("heartbeat_ms", Watched::Gauge(Gauge::Heartbeat)),
     ];
+    let on_exposure = match &r.exposure_level {
+        None => BreakerLevel::ReduceOnly,
+        Some(level) => {
+            let levels = BreakerLevel::ALL.map(|l| (l.word(), l));
+            c.word("risk.exposure_level", level, &levels).unwrap_or_default()
+        }
+    };
     let levels =
         [BreakerLevel::ReduceOnly, BreakerLevel::CancelOnly, BreakerLevel::Halted].map(|l| (l.word(), l));
     let (mut rules, mut outside) = (Vec::new(), Vec::new());
@@ -431,7 +441,8 @@ fn breakers(c: &mut Checks, r: &Risk) -> (Breakers, Vec<OutsideRule>) {
     let flat = r.flat_after_close_ms;
     let flat_after_close =
         flat.map(|_| c.millis("risk.flat_after_close_ms", flat, Nanos::ZERO, WINDOW_MS_MAX));
-    let breakers = Breakers { rules, loss, pull_quotes: r.pull_quotes.unwrap_or(false), flat_after_close };
+    let pull_quotes = r.pull_quotes.unwrap_or(false);
+    let breakers = Breakers { rules, loss, pull_quotes, on_exposure, flat_after_close };
     if let Err(e) = breakers.check() {
         c.problem("risk.breakers", format!("{} rules", r.breakers.len()), e.to_string());
     }
@@ -462,7 +473,7 @@ mod tests {
         .unwrap();
         let config = resolved(
             "max_drawdown_usd = 20\nloss_confirm_inputs = 5\nmax_gross_notional_usd = 7\nmax_net_notional_usd = 6\n\
-             max_order_adv_bps = 100\nmax_position_adv_bps = 200\nmax_drift_bps = 50\nmax_repeats = 9\npull_quotes = true\n\
+             max_order_adv_bps = 100\nmax_position_adv_bps = 200\nmax_drift_bps = 50\nmax_repeats = 9\npull_quotes = true\nexposure_level = \"cancel_only\"\n\
              restricted_list = \"restricted.txt\"\n\
              [risk.firm]\nmax_open_orders = 4\n[risk.accounts.g1]\nmax_position = 3\n[risk.symbols.AAPL]\nadv = 1000\n\
              [[risk.breakers]]\ntrigger = \"fills\"\nlimit = 2\nwindow_ms = 10\nlevel = \"halted\"\n\
@@ -487,6 +498,7 @@ mod tests {
             window: Nanos::from_millis(10),
             level: BreakerLevel::Halted,
         };
+        assert_eq!(e.breakers.on_exposure, BreakerLevel::CancelOnly);
         assert_eq!((e.breakers.rules, e.breakers.pull_quotes), (vec![rule], true));
         let disk = OutsideRule { gauge: Gauge::DiskFree, limit: 64, level: BreakerLevel::ReduceOnly };
         assert_eq!(config.outside, [disk]);
@@ -501,6 +513,7 @@ mod tests {
         for (risk, key) in [
             ("restricted_list = \"absent.txt\"", "risk.restricted_list"),
             ("restricted_list = \"x\"\nrestricted = [\"A\"]", "risk.restricted_list"),
+            ("exposure_level = \"flat\"", "risk.exposure_level"),
             ("restricted = [\"far too long for one\"]", "risk.restricted"),
             ("restricted = [\"A\", \"A\"]", "risk.restricted"),
             ("max_order_adv_bps = 5", "risk.symbols.AAPL.adv"),

@@ -79,7 +79,7 @@ fn breakers() -> Breakers {
     };
     let loss = LossLimits { max_drawdown: Some(Usd(1_000_000 * 10_000)), confirm: 3 };
     let rules = [Fills, Rejects, MessagesPerFill, Market, Gaps].map(rule).to_vec();
-    Breakers { rules, loss, pull_quotes: true, flat_after_close: None }
+    Breakers { rules, loss, pull_quotes: true, on_exposure: BreakerLevel::ReduceOnly, flat_after_close: None }
 }
 
 const BID: i64 = 999_900;

@@ -101,6 +101,8 @@ pub struct Breakers {
     pub loss: LossLimits,
     /// Whether an instrument's orders are canceled when it may not be traded any more.
     pub pull_quotes: bool,
+    /// Where a refusal for what all instruments come to together leads: gross or net notional, orders open. [`BreakerLevel::Normal`]: nowhere.
+    pub on_exposure: BreakerLevel,
     /// How long after its market hours an instrument has to be flat; `None`: nobody asks.
     pub flat_after_close: Option<Nanos>,
 }

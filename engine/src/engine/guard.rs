@@ -180,18 +180,22 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
-    /// A refusal that restrains beyond the request it is of.
+    /// What a refusal restrains beyond the request it is of, if anything.
     #[cold]
     pub(super) fn on_grave_refusal(&mut self, intent: &Intent, why: RiskReject) {
-        let instrument = match *intent {
-            Intent::New { instrument, .. } => Some(instrument),
-            Intent::Replace { order, .. } => self.orders.get(order).map(|o| o.instrument),
-            Intent::Reduce { .. } | Intent::Cancel { .. } => None,
-        };
         match why {
+            // A strategy that runs into a limit of the whole has lost count of it.
+            RiskReject::GrossNotional | RiskReject::NetNotional | RiskReject::OpenOrders => {
+                self.trip(self.on_exposure, BreakerCause::Exposure);
+            }
             // A pause of the whole strategy: it is its row of orders that led there.
             RiskReject::Impact => self.trip(BreakerLevel::CancelOnly, BreakerCause::Impact),
             RiskReject::Repeated => {
+                let instrument = match *intent {
+                    Intent::New { instrument, .. } => Some(instrument),
+                    Intent::Replace { order, .. } => self.orders.get(order).map(|o| o.instrument),
+                    Intent::Reduce { .. } | Intent::Cancel { .. } => None,
+                };
                 if let Some(id) = instrument.filter(|id| self.gate.disable(*id)) {
                     self.alarm(Alarm::Disabled { instrument: id, cause: BreakerCause::Repeated });
                 }

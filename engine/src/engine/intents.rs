@@ -55,9 +55,7 @@ impl<S: Strategy> Engine<S> {
     fn refuse(&mut self, intent: Intent, why: RiskReject, out: &mut Outbox) {
         self.stats.refusals += 1;
         out.refuse(intent, why);
-        if matches!(why, RiskReject::Impact | RiskReject::Repeated) {
-            self.on_grave_refusal(&intent, why);
-        }
+        self.on_grave_refusal(&intent, why);
         let (strategy, view, _) = self.parts();
         strategy.on_refused(&view, &intent, why);
     }

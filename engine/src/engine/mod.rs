@@ -130,6 +130,7 @@ pub struct Engine<S> {
     breaker: Breaker,
     loss: LossWatch,
     pull_quotes: bool,
+    on_exposure: BreakerLevel,
     warned: Warned,
     close: Close,
     /// Of this input, as far as they have room; the outbox takes them.
@@ -193,6 +194,7 @@ impl<S: Strategy> Engine<S> {
             breaker: Breaker::new(&config.breakers),
             loss: LossWatch::new(config.limits.max_daily_loss, config.breakers.loss),
             pull_quotes: config.breakers.pull_quotes,
+            on_exposure: config.breakers.on_exposure,
             warned: Warned::new(n),
             close: Close::new(config.breakers.flat_after_close, config.feeds),
             alarms: Vec::with_capacity(ALARMS_PER_INPUT),

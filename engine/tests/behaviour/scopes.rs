@@ -184,6 +184,40 @@ fn the_same_order_behind_its_own_fill_disables_its_instrument() {
 }
 
 #[test]
+fn a_refusal_of_the_whole_restrains_until_a_person_resumes_and_one_of_a_part_does_not() {
+    let none = ScopeLimits::default();
+    let gross = ScopeLimits { max_gross_notional: Some(Usd(50 * MID)), ..none };
+    let net = ScopeLimits { max_net_notional: Some(Usd(40 * MID)), ..none };
+    let open = ScopeLimits { max_open_orders: Some(2), ..none };
+    let position = ScopeLimits { max_position: Some(30), ..none };
+    let (normal, cancel_only) = (BreakerLevel::Normal, BreakerLevel::CancelOnly);
+    let exposure = (cancel_only, Some(BreakerCause::Exposure));
+    let cases = [
+        (gross, buy(A, 21, MID), RiskReject::GrossNotional, cancel_only, exposure),
+        (gross, buy(A, 21, MID), RiskReject::GrossNotional, normal, (normal, None)),
+        (net, replace(1, 41, MID), RiskReject::NetNotional, cancel_only, exposure),
+        (open, buy(A, 1, MID), RiskReject::OpenOrders, cancel_only, exposure),
+        (position, buy(A, 1, MID), RiskReject::Position, cancel_only, (normal, None)),
+    ];
+    for (firm, intent, why, on_exposure, then) in cases {
+        let mut config = EngineConfig { scopes: Scopes { firm, ..Scopes::default() }, ..config(wide()) };
+        config.breakers.on_exposure = on_exposure;
+        let mut kit = Kit::of(&config, Hand::default());
+        kit.start();
+        kit.live(buy(A, 30, MID));
+        kit.live(sell(C, 20, MID));
+        kit.ask_all(&[intent]);
+        assert_eq!(kit.out.refusals()[0].why, why);
+        assert_eq!((kit.engine.level(), kit.engine.restrained_by()), then, "{why:?}");
+        // Room does not take it back, a person does.
+        kit.report(1, canceled(30));
+        assert_eq!(kit.engine.level(), then.0);
+        kit.control(Control::Resume);
+        kit.passes(buy(A, 1, MID));
+    }
+}
+
+#[test]
 fn a_row_of_orders_that_leads_away_pauses_the_strategy() {
     let drift = Some(DriftLimit { bps: 10, window: Nanos::from_millis(10_000) });
     let mut kit = kit(Scopes { drift, ..Scopes::default() });
