@@ -381,6 +381,7 @@ fn start_with<S: Strategy>(
         watches,
         log,
         discipline: clock.discipline(),
+        wall_error: host::wall_error,
         tokens,
         granted,
         grants,

@@ -30,6 +30,7 @@ mod memory;
 mod peer;
 mod process;
 mod syscalls;
+mod wall;
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -43,6 +44,7 @@ pub use memory::{Backed, STACK_PREFAULT_MAX, back_memory, lock_memory, prefault_
 pub use peer::{Peer, own_uid, peer_of};
 pub use process::{Process, started_ticks};
 pub use syscalls::{CALLS_MAX, Violation, allow_only};
+pub use wall::wall_error;
 
 /// Cores that a `cpu_set_t` can name.
 const CORES_MAX: usize = libc::CPU_SETSIZE as usize;

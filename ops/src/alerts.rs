@@ -106,6 +106,9 @@ fn of_live(live: &Live) -> Vec<Alert> {
             s.cold["clock_offset_ns"] / 1_000
         )));
     }
+    if s.cold["clock_kept"] == 0 {
+        all.push(warning("nobody keeps the wall clock".to_owned()));
+    }
     let drift = DriftFigure::ALL.into_iter().filter(|f| s.cold["drift"] >> *f as u64 & 1 == 1);
     let drift: Vec<&str> = drift.map(DriftFigure::word).collect();
     if !drift.is_empty() {
@@ -162,7 +165,7 @@ mod tests {
     #[test]
     fn each_ill_is_told_and_the_worst_first() {
         type Ill = (fn(&mut Live), Severity, &'static str);
-        let ills: [Ill; 15] = [
+        let ills: [Ill; 16] = [
             (|l| set(&mut l.snapshot.engine, "kill", 1), Severity::Critical, "not flat"),
             (|l| l.snapshot.risk.as_mut().unwrap().halted = Some("loss"), Severity::Critical, "halted: loss"),
             (
@@ -183,6 +186,7 @@ mod tests {
             (|l| l.snapshot.risk.as_mut().unwrap().pnl = -910.0, Severity::Critical, "loss: 91 %"),
             (|l| l.snapshot.instruments[0].validity = "stale", Severity::Warning, "stale book"),
             (|l| set(&mut l.snapshot.cold, "clock_offset_ns", 2_000_000), Severity::Warning, "2000 us"),
+            (|l| set(&mut l.snapshot.cold, "clock_kept", 0), Severity::Warning, "nobody keeps"),
             (|l| set(&mut l.snapshot.cold, "drift", 9), Severity::Warning, "pnl_e4_usd, markout_1s_ppm"),
             (|l| l.disk.as_mut().unwrap().free_bytes = 5 << 20, Severity::Warning, "5 MiB"),
         ];

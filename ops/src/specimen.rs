@@ -167,7 +167,10 @@ pub fn trading() -> Snapshot {
             ("journal_records", 999),
         ],
     );
-    s.cold = of(&counters::cold::TABLE, &[("records_followed", 990), ("clock_offset_ns", 1_500)]);
+    s.cold = of(
+        &counters::cold::TABLE,
+        &[("records_followed", 990), ("clock_offset_ns", 1_500), ("clock_kept", 1)],
+    );
     s.risk = Some(Risk {
         now_ns: NOW.0,
         halted: None,

@@ -67,6 +67,8 @@ pub struct ColdParts {
     pub intervals: Intervals,
     /// What restrains trading from outside of the engine, and where the journals are.
     pub outside: (Vec<OutsideRule>, PathBuf),
+    /// How far the wall clock may be from UTC; `None` where nobody keeps it.
+    pub wall_error: fn() -> std::io::Result<Option<Nanos>>,
     /// What is expected of the strategy.
     pub expectation: Option<Expected>,
     /// Lists of symbols that change while the core runs, and the instruments that they may name.
@@ -86,6 +88,9 @@ pub struct ColdAgent {
     adjusted: Nanos,
     /// It was said that the clock is off.
     is_off: bool,
+    wall_error: fn() -> std::io::Result<Option<Nanos>>,
+    /// What was said of whether the wall clock is kept.
+    is_kept: Option<bool>,
     tokens: TokenBlocks,
     grants: Sender<Control>,
     said: Receiver<(Nanos, Said)>,
@@ -119,6 +124,8 @@ impl ColdAgent {
             discipline: p.discipline,
             adjusted: Nanos::ZERO,
             is_off: false,
+            wall_error: p.wall_error,
+            is_kept: None,
             tokens: p.tokens,
             grants: p.grants,
             said: p.said,
@@ -245,6 +252,23 @@ impl ColdAgent {
             self.log.say(now, level, message, fields);
         }
         self.is_off = is_off;
+        self.look_at_wall(now);
+    }
+
+    /// Whether the wall clock itself is to be trusted. A kernel that does not say is no keeper.
+    fn look_at_wall(&mut self, now: Nanos) {
+        let error = (self.wall_error)().ok().flatten();
+        self.known.error_ns = Some(error.map_or(u64::MAX, |e| e.0));
+        let is_kept = error.is_some();
+        self.counters.set(counter::clock_error_ns, error.unwrap_or_default().0);
+        self.counters.set(counter::clock_kept, is_kept.into());
+        if self.is_kept.replace(is_kept) == Some(is_kept) {
+            return;
+        }
+        match error {
+            Some(e) => self.log.say(now, "info", "the wall clock is kept", json!({"error_ns": e.0})),
+            None => self.log.say(now, "warn", "nobody keeps the wall clock", json!({})),
+        }
     }
 
     /// Has the engine restrained by what it does not see.
@@ -369,6 +393,7 @@ impl Drop for ColdAgent {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
     use std::sync::mpsc::{channel, sync_channel};
 
     use super::*;
@@ -385,6 +410,9 @@ mod tests {
         let (grants, _grants) = channel();
         let (_said, said) = channel();
         let (say, words) = sync_channel(1);
+        // Kept at first, then by nobody.
+        static LOOKS: AtomicU64 = AtomicU64::new(0);
+        let wall_error = || Ok((LOOKS.fetch_add(1, Relaxed) == 0).then_some(Nanos(70)));
         // Far more than the uncertainty of a reading on the busiest host.
         let clock = Clock::ahead(3_600_000_000_000);
         let table = Words::zeroed(counter::COUNT);
@@ -404,6 +432,7 @@ mod tests {
             manifest: None,
             intervals: Intervals::create(folder.path(), clock.now()).unwrap(),
             outside: (Vec::new(), PathBuf::new()),
+            wall_error,
             expectation: None,
             lists: (Vec::new(), Vec::new()),
             archive: None,
@@ -418,15 +447,26 @@ mod tests {
         cold.do_work(start.after(Nanos::from_millis(2_001)));
         drop(cold);
         assert_eq!(counted.get(counter::clock_steps), Some(1));
+        assert_eq!(
+            (counted.get(counter::clock_error_ns), counted.get(counter::clock_kept)),
+            (Some(0), Some(0))
+        );
         let log = std::fs::read_to_string(&file).unwrap();
-        let (log, last) = log.trim().split_once('\n').unwrap();
-        let line: serde_json::Value = serde_json::from_str(last).unwrap();
-        let said = ["message", "connection", "why"].map(|key| line[key].as_str().unwrap());
-        assert_eq!(said, ["no connection", "gateway-g1", "tls: a reason"]);
-        let line: serde_json::Value = serde_json::from_str(log).unwrap();
+        let lines: Vec<serde_json::Value> =
+            log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let said: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
+        let expected = [
+            "the wall clock was stepped",
+            "the wall clock is kept",
+            "nobody keeps the wall clock",
+            "no connection",
+        ];
+        assert_eq!(said, expected, "{log}");
+        let word = ["connection", "why"].map(|key| lines[3][key].as_str().unwrap());
+        assert_eq!(word, ["gateway-g1", "tls: a reason"]);
         // An hour between two readings is no drift: to the discipline the wall clock went back.
-        assert_eq!(line["message"], "the wall clock was stepped", "one line: {log}");
-        assert!(line["offset_ns"].as_i64().unwrap() < -3_599_000_000_000, "{log}");
-        assert_eq!(line["bend_ppb"], -500_000, "as much as it may: {log}");
+        assert!(lines[0]["offset_ns"].as_i64().unwrap() < -3_599_000_000_000, "{log}");
+        assert_eq!(lines[0]["bend_ppb"], -500_000, "as much as it may: {log}");
+        assert_eq!(lines[1]["error_ns"], 70);
     }
 }

@@ -24,6 +24,8 @@ pub enum Gauge {
     LatencyP99,
     /// The wall clock's offset from the core's, us.
     ClockOffset,
+    /// That, and how far the wall clock may be from UTC, us. A wall clock that nobody keeps is beyond every limit.
+    ClockError,
     /// Free bytes where the journals are, MiB; the limit is the least.
     DiskFree,
     /// Bytes of the core's journal that are not on the disk, MiB.
@@ -36,7 +38,7 @@ impl Gauge {
     const fn cause(self) -> BreakerCause {
         match self {
             Gauge::LatencyP99 => BreakerCause::Latency,
-            Gauge::ClockOffset => BreakerCause::Clock,
+            Gauge::ClockOffset | Gauge::ClockError => BreakerCause::Clock,
             Gauge::DiskFree => BreakerCause::Disk,
             Gauge::Unsynced => BreakerCause::Journal,
             Gauge::Heartbeat => BreakerCause::Heartbeat,
@@ -47,7 +49,11 @@ impl Gauge {
     const fn is_beyond(self, value: u64, limit: u64) -> bool {
         match self {
             Gauge::DiskFree => value < limit,
-            Gauge::LatencyP99 | Gauge::ClockOffset | Gauge::Unsynced | Gauge::Heartbeat => value > limit,
+            Gauge::LatencyP99
+            | Gauge::ClockOffset
+            | Gauge::ClockError
+            | Gauge::Unsynced
+            | Gauge::Heartbeat => value > limit,
         }
     }
 }
@@ -68,8 +74,17 @@ pub struct OutsideRule {
 pub(super) struct Known {
     /// The clock's offset, ns.
     pub(super) offset_ns: Option<i64>,
+    /// How far the wall clock may be from UTC, ns; the largest where nobody keeps it.
+    pub(super) error_ns: Option<u64>,
     /// Of the core's journal.
     pub(super) unsynced_bytes: u64,
+}
+
+impl Known {
+    /// How far the core's clock may be from UTC.
+    fn from_utc_ns(self) -> Option<u64> {
+        Some(self.error_ns?.saturating_add(self.offset_ns?.unsigned_abs()))
+    }
 }
 
 /// A gauge beyond its limit.
@@ -115,6 +130,7 @@ impl Sentinel {
         let value = |gauge| match gauge {
             Gauge::LatencyP99 => late,
             Gauge::ClockOffset => known.offset_ns.map(|ns| ns.unsigned_abs() / 1_000),
+            Gauge::ClockError => known.from_utc_ns().map(|ns| ns / 1_000),
             // A disk that cannot be asked is as good as full: nobody knows.
             Gauge::DiskFree => Some(host::free_bytes(&self.dir).map_or(0, |bytes| bytes >> 20)),
             Gauge::Unsynced => Some(known.unsynced_bytes >> 20),
@@ -175,9 +191,9 @@ mod tests {
             rule(Gauge::DiskFree, 0),
             rule(Gauge::LatencyP99, 0),
         ];
-        let at = Known { offset_ns: Some(-100_999), unsynced_bytes: (3 << 20) - 1 };
+        let at = Known { offset_ns: Some(-100_999), unsynced_bytes: (3 << 20) - 1, error_ns: Some(u64::MAX) };
         assert_eq!(found(rules.clone(), at), []);
-        let beyond = Known { offset_ns: Some(-101_000), unsynced_bytes: 3 << 20 };
+        let beyond = Known { offset_ns: Some(-101_000), unsynced_bytes: 3 << 20, error_ns: None };
         assert_eq!(found(rules, beyond), [(Gauge::ClockOffset, 101), (Gauge::Unsynced, 3)]);
         assert_eq!(found(vec![rule(Gauge::DiskFree, u64::MAX)], Known::default()).len(), 1);
         assert_eq!(
@@ -185,6 +201,18 @@ mod tests {
             [],
             "an offset nobody measured is none"
         );
+    }
+
+    #[test]
+    fn the_error_of_the_clock_is_that_of_both_and_one_that_nobody_keeps_is_beyond_all() {
+        let of = |offset_ns, error_ns| {
+            let known = Known { offset_ns, error_ns, ..Known::default() };
+            found(vec![rule(Gauge::ClockError, 100)], known)
+        };
+        assert_eq!(of(Some(-40_000), Some(60_999)), []);
+        assert_eq!(of(Some(-40_000), Some(61_000)), [(Gauge::ClockError, 101)]);
+        assert_eq!(of(Some(0), Some(u64::MAX)), [(Gauge::ClockError, u64::MAX / 1_000)]);
+        assert_eq!(of(None, Some(u64::MAX)), [], "the core's clock is nobody's to keep");
     }
 
     #[test]

@@ -22,7 +22,7 @@
 //! level = "cancel_only"                    # or reduce_only, halted
 //!
 //! [[risk.breakers]]
-//! trigger = "clock_offset_us"              # or latency_p99_us, disk_free_mib, unsynced_mib, heartbeat_ms: looked at once a second
+//! trigger = "clock_offset_us"              # or clock_error_us, latency_p99_us, disk_free_mib, unsynced_mib, heartbeat_ms: looked at once a second
 //! limit = 100
 //! level = "reduce_only"
 //! ```
@@ -176,7 +176,7 @@ pub struct LimitedSymbol {
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Events, within a window: `fills`, `rejects`, `messages_per_fill`, `market` or `gaps`. Or a gauge, looked at once a second: `latency_p99_us`, `clock_offset_us`,
-    /// `disk_free_mib`, `unsynced_mib` or `heartbeat_ms`.
+    /// `clock_error_us` (from UTC, as what keeps the wall clock has it; beyond any limit where nothing does), `disk_free_mib`, `unsynced_mib` or `heartbeat_ms`.
     pub trigger: String,
     /// How much may come, or how far the gauge may go.
     pub limit: i64,
@@ -400,6 +400,7 @@ fn breakers(c: &mut Checks, r: &Risk) -> (Breakers, Vec<OutsideRule>) {
         ("gaps", Watched::Events(Trigger::Gaps)),
         ("latency_p99_us", Watched::Gauge(Gauge::LatencyP99)),
         ("clock_offset_us", Watched::Gauge(Gauge::ClockOffset)),
+        ("clock_error_us", Watched::Gauge(Gauge::ClockError)),
         ("disk_free_mib", Watched::Gauge(Gauge::DiskFree)),
         ("unsynced_mib", Watched::Gauge(Gauge::Unsynced)),
         ("heartbeat_ms", Watched::Gauge(Gauge::Heartbeat)),

@@ -186,6 +186,8 @@ counters! {
         records_followed: "1", "Records of the core's journal that the log and the chain of seals have taken";
         unsynced_bytes: "bytes", "Bytes of the core's journal that are not on the disk";
         clock_offset_ns: "ns", "How far the wall clock is off the core's, either way";
+        clock_error_ns: "ns", "How far the wall clock may be from UTC, by what keeps it; says nothing while nothing does";
+        clock_kept: "1", "1 while something keeps the wall clock, by the kernel's word";
         clock_steps: "1", "Times that the wall clock was stepped";
         drift: "1", "What the strategy does that is not as expected, a bit each: 1 P&L, 2 orders, 4 fills an order, 8 markout, 16 return less the benchmark's";
     }

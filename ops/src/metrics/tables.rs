@@ -18,7 +18,7 @@ const GAUGES: &[(&str, &[&str])] = &[
     ("control", &["clients", "killed_at_ns", "mode"]),
     ("engine", &["unsettled", "kill", "kill_flat_ns"]),
     ("ring", &["fill", "capacity"]),
-    ("cold", &["unsynced_bytes", "clock_offset_ns", "drift"]),
+    ("cold", &["unsynced_bytes", "clock_offset_ns", "clock_error_ns", "clock_kept", "drift"]),
 ];
 
 /// Points in time; other times are lengths of it.
