@@ -9,7 +9,7 @@ pub use super::host::Host;
 pub use super::options::OrderOptions;
 pub use super::risk::Risk;
 pub use super::start_of_day::StartOfDay;
-pub use super::throttle::Throttle;
+pub use super::throttle::{Bucket, Throttle, Weighed, Window};
 pub use super::watchdog::Watchdog;
 
 /// The whole file.

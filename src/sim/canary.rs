@@ -18,6 +18,10 @@ pub enum Canary {
     AltersOrder,
     /// What is open is not held against the limit.
     ReservesNothing,
+    /// The throttle lets twice as much pass.
+    Outpaces,
+    /// A cancel is held back.
+    HoldsCancel,
     /// A record is not journaled.
     SkipsRecord,
     /// A halt of the venue is not heard.
@@ -30,7 +34,7 @@ pub enum Canary {
 
 impl Canary {
     /// Every one.
-    pub const ALL: [Canary; 11] = {
+    pub const ALL: [Canary; 13] = {
         use Canary::*;
         [
             ReusesTokens,
@@ -40,6 +44,8 @@ impl Canary {
             SendsAgain,
             AltersOrder,
             ReservesNothing,
+            Outpaces,
+            HoldsCancel,
             SkipsRecord,
             MissesHalt,
             LosesRequest,
@@ -58,6 +64,8 @@ impl Canary {
             Canary::SendsAgain => "sends-again",
             Canary::AltersOrder => "alters-order",
             Canary::ReservesNothing => "reserves-nothing",
+            Canary::Outpaces => "outpaces",
+            Canary::HoldsCancel => "holds-cancel",
             Canary::SkipsRecord => "skips-record",
             Canary::MissesHalt => "misses-halt",
             Canary::LosesRequest => "loses-request",

@@ -183,7 +183,7 @@ pub(super) const DISK: usize = 4;
 pub(super) const CLOCKS: usize = 5;
 pub(super) const PEOPLE: usize = 6;
 
-fn among<T: Copy>(rng: &mut Rng, all: &[T]) -> T {
+pub(super) fn among<T: Copy>(rng: &mut Rng, all: &[T]) -> T {
     all[rng.below(all.len() as u64) as usize]
 }
 

@@ -33,6 +33,10 @@ pub struct Figures {
     pub compared: u64,
     /// ... and of whole books.
     pub whole: u64,
+    /// Requests that took the last room that a throttle had, ...
+    pub full: u64,
+    /// ... and cancels that left while it had none.
+    pub passed: u64,
     /// Seeds that were run twice, and did the same.
     pub twins: u64,
     /// What went wrong, by kind.
@@ -57,6 +61,8 @@ impl Figures {
         self.calms += o.calms;
         self.compared += o.compared;
         self.whole += o.whole;
+        self.full += o.full;
+        self.passed += o.passed;
         self.twins += o.twins;
         self.faults.merge(&o.faults);
         self.trace = 0;
@@ -68,7 +74,7 @@ impl fmt::Display for Figures {
         write!(
             f,
             "seeds={} events={} steps={} orders={} replaces={} cancels={} fills={} restarts={} replays={} barriers={} calms={} \
-             compared={} whole={} twins={} {}",
+             compared={} whole={} throttle_full={} cancels_passed={} twins={} {}",
             self.seeds,
             self.events,
             self.steps,
@@ -82,6 +88,8 @@ impl fmt::Display for Figures {
             self.calms,
             self.compared,
             self.whole,
+            self.full,
+            self.passed,
             self.twins,
             self.faults
         )

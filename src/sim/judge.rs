@@ -250,8 +250,11 @@ impl Judge {
         let nothing_waits = p.is_idle()
             && p.orders.to.free() == p.orders.to.capacity()
             && p.reports.to.free() == p.reports.to.capacity();
+        // What waits for room in the throttle is on its way too.
+        let all_left = engine.pace(GATEWAY).is_none_or(|pace| pace.waiting == 0);
         let rests = engine.is_ready(GATEWAY)
             && nothing_waits
+            && all_left
             && streams.has_session()
             && requests.is_quiet(p.reports.epoch)
             && streams.are_quiet(venue);

@@ -186,6 +186,12 @@ impl Process {
         if setup.canary == Some(Canary::ReservesNothing) {
             engine.limits.max_position *= 3;
         }
+        if setup.canary == Some(Canary::Outpaces) {
+            for throttle in &mut engine.throttles {
+                throttle.windows.iter_mut().for_each(|w| w.limit *= 2);
+                throttle.bucket.iter_mut().for_each(|b| b.burst *= 2);
+            }
+        }
         let strategy = StrategyAgent::new(StrategyParts {
             engine: Engine::new(&engine, crate::cli::make(config)?),
             feeds: vec![FeedPort::new(FEED, market)],
@@ -201,7 +207,7 @@ impl Process {
             strategy,
             gateway,
             market: FeedSeam::new(from_feed, to_market, setup.canary),
-            orders: OrderSeam { from: from_strategy, to: to_gateway },
+            orders: OrderSeam::new(from_strategy, to_gateway, setup.canary),
             reports: ReportSeam::new(from_gateway, to_strategy, setup.canary),
             control,
             ending,

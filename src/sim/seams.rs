@@ -6,7 +6,9 @@
 //!                          +======= [seam] ========+
 //! ```
 
-use model::{FeedStatus, MarketBody, MarketEvent, Px, Qty, ReportKind, SessionEvent, Side, TradingState};
+use model::{
+    CommandKind, FeedStatus, MarketBody, MarketEvent, Px, Qty, ReportKind, SessionEvent, Side, TradingState,
+};
 use ringbuf::spsc::{Consumer, Producer};
 
 use super::canary::Canary;
@@ -114,12 +116,31 @@ impl FeedSeam {
 pub(super) struct OrderSeam {
     pub(super) from: Consumer<OrderItem>,
     pub(super) to: Producer<OrderItem>,
+    canary: Option<Canary>,
+    passed: u32,
 }
 
 impl OrderSeam {
+    pub(super) fn new(
+        from: Consumer<OrderItem>,
+        to: Producer<OrderItem>,
+        canary: Option<Canary>,
+    ) -> OrderSeam {
+        OrderSeam { from, to, canary, passed: 0 }
+    }
+
     /// The next item, which has not passed yet.
     pub(super) fn next(&mut self) -> Option<OrderItem> {
-        if self.to.free() == 0 { None } else { self.from.pop() }
+        let item = if self.to.free() == 0 { None } else { self.from.pop() }?;
+        if self.canary == Some(Canary::HoldsCancel)
+            && let CommandKind::Cancel { qty: Qty::ZERO, .. } = item.approved.command().kind
+        {
+            self.passed += 1;
+            if self.passed == 10 {
+                return self.next();
+            }
+        }
+        Some(item)
     }
 
     /// Passes it on.

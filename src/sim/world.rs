@@ -12,9 +12,11 @@ use super::faults::{LINES, MS, Plan, Storm};
 use super::figures::Figures;
 use super::judge::Judge;
 use super::lines::Lines;
+use super::oracle::pace::Pace;
 use super::oracle::requests::{Bounds, Requests};
 use super::oracle::{Check, Invariant, Violation, violated};
 use super::process::{Disk, DiskState, HostError, Process, configure};
+use super::rules::Rules;
 use super::streams::{Around, Streams};
 use super::trace::Trace;
 use crate::agent::Agent;
@@ -42,6 +44,7 @@ const REST_WITHIN: u64 = 150_000 * MS;
 pub(super) struct Setup {
     pub(super) config: Config,
     pub(super) plan: Plan,
+    pub(super) rules: Rules,
     pub(super) canary: Option<Canary>,
 }
 
@@ -77,6 +80,7 @@ pub(super) struct World {
     pub(super) process: Option<Process>,
     pub(super) judge: Judge,
     pub(super) requests: Requests,
+    pub(super) pace: Pace,
     pub(super) trace: Trace,
     pub(super) decisions: Decisions,
     pub(super) disk: DiskState,
@@ -102,13 +106,14 @@ impl World {
     pub(super) fn new(folder: &Path, name: &str, seed: u64, canary: Option<Canary>) -> Outcome<World> {
         let mut rng = Rng::new(seed, 0x51A);
         let plan = Plan::draw(&mut rng);
-        let config = configure(folder, name, seed, plan.trades_every, |_| {})?;
-        Ok(World::of(Setup { config, plan, canary }, seed, rng))
+        let rules = Rules::draw(seed);
+        let config = configure(folder, name, seed, plan.trades_every, |written| rules.write(written))?;
+        Ok(World::of(Setup { config, plan, rules, canary }, seed, rng))
     }
 
     /// As [`World::new`], of a plan and a configuration that are not drawn.
     pub(super) fn of(setup: Setup, seed: u64, rng: Rng) -> World {
-        let Setup { config, plan, canary } = &setup;
+        let Setup { config, plan, rules, canary } = &setup;
         let symbols: Vec<Symbol> = config.instruments.iter().map(|i| i.symbol).collect();
         let mut listed = symbols.clone();
         // One that the core does not trade, and the least active.
@@ -129,6 +134,7 @@ impl World {
             process: None,
             judge: Judge::new(symbols),
             requests: Requests::new(bounds),
+            pace: Pace::new(rules.throttle.clone()),
             trace: Trace::new(),
             disk: DiskState::default(),
             figures: Figures::default(),
@@ -166,6 +172,7 @@ impl World {
             let p = Process::start(&self.setup, &mut self.lines, &self.disk, &self.counter, times)?;
             self.core_now = p.now().0;
             self.judge.forget();
+            self.pace.forget();
             self.process = Some(p);
         }
         Ok(())
@@ -290,8 +297,13 @@ impl World {
             self.judge.decision(p, command, symbol)?;
             self.decisions.note(step, command);
             let ask = super::oracle::ask::Ask::of(command, symbol);
+            self.pace.decided(&ask, p.now().0)?;
             self.requests.decided(ask, item.epoch)?;
             p.orders.pass(item);
+        }
+        // A strategy whose journal takes nothing more asks in vain.
+        if p.orders.from.is_empty() && p.strategy.failure().is_none() {
+            self.pace.cancels(p.engine().strategy().canceled())?;
         }
         self.requests.is_sweeping = p.ending.farewell() == Farewell::Sweep;
         if gateway_runs {
@@ -408,6 +420,8 @@ impl World {
         self.figures.fills = self.venue.account("user01").map_or(0, |a| a.counts.fills);
         self.figures.compared = self.judge.compared;
         self.figures.whole = self.judge.whole;
+        self.figures.full = self.pace.full;
+        self.figures.passed = self.pace.passed;
         self.trace.word(self.figures.events);
         self.figures.trace = self.trace.value();
         Ok(self.figures)

@@ -43,7 +43,15 @@ fn everything_goes_wrong_and_every_invariant_holds() {
         for fault in Fault::ALL {
             assert!(figures.faults.of(fault) > 0, "{} never came: {figures}", fault.name());
         }
-        let all = [figures.fills, figures.restarts, figures.barriers, figures.whole, figures.twins];
+        let all = [
+            figures.fills,
+            figures.restarts,
+            figures.barriers,
+            figures.whole,
+            figures.full,
+            figures.passed,
+            figures.twins,
+        ];
         assert!(all.iter().all(|n| *n > 0), "too little happened to prove anything: {figures}");
         assert!(figures.replays >= order.seeds);
     }
@@ -67,6 +75,8 @@ fn about(canary: Canary) -> &'static [Invariant] {
         Canary::SendsAgain => &[Token],
         Canary::AltersOrder => &[Decided],
         Canary::ReservesNothing => &[Exposure],
+        Canary::Outpaces => &[Pace],
+        Canary::HoldsCancel => &[Cancels],
         Canary::SkipsRecord => &[Replay],
         Canary::MissesHalt => &[Trading],
         Canary::LosesRequest => &[LiveSet],

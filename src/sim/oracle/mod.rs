@@ -2,6 +2,7 @@
 //! requests from those that reached it; positions, cash and live orders are the venue's own ledger.
 
 pub(super) mod ask;
+pub(super) mod pace;
 pub(super) mod requests;
 pub(super) mod tape;
 
@@ -16,6 +17,10 @@ pub enum Invariant {
     Decided,
     /// Filled, open and in flight together never pass a limit.
     Exposure,
+    /// No more is sent in any span of time than the throttle lets pass.
+    Pace,
+    /// A cancel that the strategy asks for is sent, whatever the limits say.
+    Cancels,
     /// No order is sent into a symbol that does not trade.
     Trading,
     /// No order is sent while trading is halted.

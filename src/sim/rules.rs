@@ -1,0 +1,75 @@
+//! What restrains the core of a seed, drawn apart from what goes wrong in it. Each restraint is there or not, so that they also come alone; what is there is written
+//! into the core's configuration, and told to the oracle in numbers of its own.
+
+use super::faults::among;
+use crate::config::Written;
+use crate::config::written::{Bucket, Throttle, Weighed, Window};
+use crate::exchange::rng::Rng;
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rules {
+    pub(super) throttle: Option<Pacing>,
+}
+
+/// What the gateway lets pass.
+#[derive(Clone, Debug)]
+pub(super) struct Pacing {
+    /// Units in any span of so many milliseconds.
+    pub(super) windows: Vec<(u32, u64)>,
+    /// Units a second, and at once.
+    pub(super) bucket: Option<(u32, u32)>,
+    /// Units of a new order, a replace and a cancel.
+    pub(super) weights: [u32; 3],
+    /// Units for cancels alone.
+    pub(super) reserve: u32,
+    /// What has no room waits so many milliseconds, so many requests at most.
+    queue: Option<(u64, u64)>,
+}
+
+impl Rules {
+    pub(super) fn draw(seed: u64) -> Rules {
+        let mut rng = Rng::new(seed, 0x2E5);
+        let throttle = (rng.below(3) == 0).then(|| Pacing::draw(&mut rng));
+        Rules { throttle }
+    }
+
+    /// Puts them into a configuration.
+    pub(super) fn write(&self, written: &mut Written) {
+        if let Some(pacing) = &self.throttle {
+            written.gateways[0].throttle = pacing.written();
+        }
+    }
+}
+
+impl Pacing {
+    fn draw(rng: &mut Rng) -> Pacing {
+        // Together these leave room for the heaviest request beside the reserve.
+        let window = |rng: &mut Rng| (among(rng, &[4, 12, 40]), among(rng, &[10, 100, 1_000]));
+        let mut windows = vec![window(rng)];
+        windows.extend((rng.below(2) == 0).then(|| window(rng)));
+        Pacing {
+            windows,
+            bucket: (rng.below(2) == 0).then(|| (among(rng, &[50, 400]), among(rng, &[4, 20]))),
+            weights: among(rng, &[[1, 1, 1], [1, 1, 0], [2, 1, 1]]),
+            reserve: among(rng, &[0, 2]),
+            queue: (rng.below(2) == 0).then(|| (among(rng, &[5, 50]), among(rng, &[1, 16]))),
+        }
+    }
+
+    fn written(&self) -> Throttle {
+        let window = |(limit, span): &(u32, u64)| Window { limit: (*limit).into(), span_ms: *span as i64 };
+        let bucket = self.bucket.map(|(per_second, burst)| (per_second.into(), burst.into()));
+        let [new, replace, cancel] = self.weights.map(|units| Some(units.into()));
+        Throttle {
+            windows: self.windows.iter().map(window).collect(),
+            bucket: bucket.map(|(per_second, burst)| Bucket { per_second, burst }),
+            weights: Some(Weighed { new, replace, cancel }),
+            cancel_reserve: Some(self.reserve.into()),
+            when_full: self.queue.map(|_| "queue".into()),
+            queue_ms: self.queue.map(|(ms, _)| ms as i64),
+            queue_slots: self.queue.map(|(_, slots)| slots as i64),
+            ..Throttle::default()
+        }
+    }
+}
