@@ -8,6 +8,8 @@ pub enum Canary {
     ReusesTokens,
     /// A fill is not applied.
     IgnoresFill,
+    /// A trade that the venue breaks stands.
+    IgnoresBust,
     /// A market message is applied twice.
     AppliesTwice,
     /// A market message is lost, and nobody notices.
@@ -34,11 +36,12 @@ pub enum Canary {
 
 impl Canary {
     /// Every one.
-    pub const ALL: [Canary; 13] = {
+    pub const ALL: [Canary; 14] = {
         use Canary::*;
         [
             ReusesTokens,
             IgnoresFill,
+            IgnoresBust,
             AppliesTwice,
             MissesMessage,
             SendsAgain,
@@ -59,6 +62,7 @@ impl Canary {
         match self {
             Canary::ReusesTokens => "reuses-tokens",
             Canary::IgnoresFill => "ignores-fill",
+            Canary::IgnoresBust => "ignores-bust",
             Canary::AppliesTwice => "applies-twice",
             Canary::MissesMessage => "misses-message",
             Canary::SendsAgain => "sends-again",

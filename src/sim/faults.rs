@@ -48,13 +48,15 @@ pub enum Fault {
     DiskError,
     /// The venue halted or paused a symbol.
     VenueHalt,
+    /// The venue broke a trade.
+    Bust,
     /// A person halted trading, or had everything canceled.
     Operator,
 }
 
 impl Fault {
     /// Every one.
-    pub const ALL: [Fault; 19] = {
+    pub const ALL: [Fault; 20] = {
         use Fault::*;
         [
             Loss,
@@ -75,6 +77,7 @@ impl Fault {
             DiskFull,
             DiskError,
             VenueHalt,
+            Bust,
             Operator,
         ]
     };

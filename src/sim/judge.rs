@@ -244,7 +244,7 @@ impl Judge {
         p: &Process,
         venue: &Venue,
         streams: &Streams,
-        requests: &Requests,
+        requests: &mut Requests,
     ) -> Result<bool, Violation> {
         let engine = p.engine();
         let nothing_waits = p.is_idle()
@@ -267,6 +267,7 @@ impl Judge {
         let Some((_, account)) = &self.account else { return Ok(false) };
         self.live_set(p, account)?;
         self.ledger(p, account)?;
+        requests.settled(account);
         Ok(true)
     }
 
@@ -308,11 +309,12 @@ impl Judge {
     }
 
     fn ledger(&self, p: &Process, account: &AccountView) -> Check {
-        let mut cash = 0;
+        let (mut cash, mut held) = (0, 0);
         for (k, symbol) in (0..).zip(&self.symbols) {
             let position = p.engine().positions().of(InstrumentId(k));
             cash += i128::from(position.cash.0);
             let theirs = account.positions.get(symbol).copied().unwrap_or(0);
+            held += i128::from(theirs) * i128::from(position.mark.0);
             if position.shares != theirs {
                 let found = format!("{symbol}: position {}, the venue's {theirs}", position.shares);
                 return Err(violated(Invariant::Ledger, found));
@@ -320,6 +322,12 @@ impl Judge {
         }
         if cash != account.cash_e4 {
             let found = format!("cash {cash}, the venue's {}, in 1e-4 USD", account.cash_e4);
+            return Err(violated(Invariant::Ledger, found));
+        }
+        // Nothing was held in the morning, and there are no fees.
+        let pnl = i128::from(p.engine().pnl().0);
+        if pnl != account.cash_e4 + held {
+            let found = format!("P&L {pnl}, by the venue's ledger {}, in 1e-4 USD", account.cash_e4 + held);
             return Err(violated(Invariant::Ledger, found));
         }
         Ok(())

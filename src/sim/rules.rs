@@ -1,5 +1,5 @@
-//! What restrains the core of a seed, drawn apart from what goes wrong in it. Each restraint is there or not, so that they also come alone; what is there is written
-//! into the core's configuration, and told to the oracle in numbers of its own.
+//! What restrains the core of a seed, and whether the venue's trades stand, drawn apart from what goes wrong in it. Each is there or not, so that they also come alone;
+//! what restrains is written into the core's configuration, and told to the oracle in numbers of its own.
 
 use super::faults::among;
 use crate::config::Written;
@@ -10,6 +10,8 @@ use crate::exchange::rng::Rng;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rules {
     pub(super) throttle: Option<Pacing>,
+    /// The venue breaks some of its trades.
+    pub(super) busts: bool,
 }
 
 /// What the gateway lets pass.
@@ -31,7 +33,8 @@ impl Rules {
     pub(super) fn draw(seed: u64) -> Rules {
         let mut rng = Rng::new(seed, 0x2E5);
         let throttle = (rng.below(3) == 0).then(|| Pacing::draw(&mut rng));
-        Rules { throttle }
+        let busts = rng.below(2) == 0;
+        Rules { throttle, busts }
     }
 
     /// Puts them into a configuration.

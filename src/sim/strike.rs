@@ -10,6 +10,9 @@ use crate::agent::Agent;
 /// Messages of the market that a standstill lets pass at most, so that none takes up a whole run.
 const STANDSTILL_MESSAGES: u64 = 40_000;
 
+/// Of so many trades the venue may break one.
+const BUST_BACK: u64 = 40;
+
 impl World {
     /// Draws what happens now.
     pub(super) fn strike(&mut self) -> Outcome {
@@ -64,7 +67,7 @@ impl World {
     fn strike_people(&mut self) {
         let k = self.rng.below(self.setup.config.instruments.len() as u64) as usize;
         let symbol = self.setup.config.instruments[k].symbol;
-        match self.rng.below(8) {
+        match self.rng.below(10) {
             n @ (0 | 1) => {
                 self.venue.set_trading_state(self.now, symbol, [b'H', b'P'][n as usize]);
                 self.figures.faults.add(Fault::VenueHalt);
@@ -72,6 +75,7 @@ impl World {
             2..=4 => {
                 self.venue.set_trading_state(self.now, symbol, b'T');
             }
+            8 | 9 => self.break_trade(),
             n => {
                 let Some(p) = &mut self.process else { return };
                 let control = match n {
@@ -89,6 +93,20 @@ impl World {
                 }
                 self.figures.faults.add(Fault::Operator);
             }
+        }
+    }
+
+    /// The venue breaks one of the last trades.
+    fn break_trade(&mut self) {
+        let back = self.rng.below(BUST_BACK) as usize;
+        let Some((number, symbol, shares)) = self.venue.fill_before(back).filter(|_| self.setup.rules.busts)
+        else {
+            return;
+        };
+        let command = format!("{{\"command\": \"break\", \"match\": {number}}}");
+        if self.venue.on_control(self.now, command.as_bytes())["ok"] == true {
+            self.requests.broken(symbol, shares);
+            self.figures.faults.add(Fault::Bust);
         }
     }
 

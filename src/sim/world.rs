@@ -244,7 +244,7 @@ impl World {
         self.judge.orders(&self.venue, &self.requests)?;
         self.keep_time()?;
         if let Some(p) = &self.process {
-            let rests = self.judge.rest(p, &self.venue, &self.streams, &self.requests)?;
+            let rests = self.judge.rest(p, &self.venue, &self.streams, &mut self.requests)?;
             self.figures.barriers += u64::from(rests);
             self.trace.word(p.engine().stats().inputs);
         }

@@ -70,6 +70,7 @@ fn about(canary: Canary) -> &'static [Invariant] {
     match canary {
         Canary::ReusesTokens => &[Token],
         Canary::IgnoresFill => &[Ledger, LiveSet, Exposure, Rest],
+        Canary::IgnoresBust => &[Ledger, Exposure],
         Canary::AppliesTwice => &[Book, Rest],
         Canary::MissesMessage => &[Book],
         Canary::SendsAgain => &[Token],

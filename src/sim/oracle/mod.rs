@@ -29,7 +29,7 @@ pub enum Invariant {
     Book,
     /// At rest the orders that live are those that live at the venue.
     LiveSet,
-    /// At rest positions and cash are those of the venue's ledger.
+    /// At rest positions, cash and P&L are those of the venue's ledger.
     Ledger,
     /// Every order ends: an end in order leaves nothing open.
     Ends,
