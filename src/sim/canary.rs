@@ -24,6 +24,10 @@ pub enum Canary {
     Outpaces,
     /// A cancel is held back.
     HoldsCancel,
+    /// Breakers are not heeded, ...
+    IgnoresBreakers,
+    /// ... nor is what is said from outside.
+    MissesTrip,
     /// A record is not journaled.
     SkipsRecord,
     /// A halt of the venue is not heard.
@@ -36,7 +40,7 @@ pub enum Canary {
 
 impl Canary {
     /// Every one.
-    pub const ALL: [Canary; 14] = {
+    pub const ALL: [Canary; 16] = {
         use Canary::*;
         [
             ReusesTokens,
@@ -49,6 +53,8 @@ impl Canary {
             ReservesNothing,
             Outpaces,
             HoldsCancel,
+            IgnoresBreakers,
+            MissesTrip,
             SkipsRecord,
             MissesHalt,
             LosesRequest,
@@ -70,6 +76,8 @@ impl Canary {
             Canary::ReservesNothing => "reserves-nothing",
             Canary::Outpaces => "outpaces",
             Canary::HoldsCancel => "holds-cancel",
+            Canary::IgnoresBreakers => "ignores-breakers",
+            Canary::MissesTrip => "misses-trip",
             Canary::SkipsRecord => "skips-record",
             Canary::MissesHalt => "misses-halt",
             Canary::LosesRequest => "loses-request",

@@ -56,6 +56,7 @@ impl Ended {
                     | Canary::MissesHalt
                     | Canary::ReservesNothing
                     | Canary::Outpaces
+                    | Canary::IgnoresBreakers
             )
         ) {
             return Ok(());

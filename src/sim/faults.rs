@@ -50,13 +50,15 @@ pub enum Fault {
     VenueHalt,
     /// The venue broke a trade.
     Bust,
+    /// What is outside of the engine restrained it.
+    Trip,
     /// A person halted trading, or had everything canceled.
     Operator,
 }
 
 impl Fault {
     /// Every one.
-    pub const ALL: [Fault; 20] = {
+    pub const ALL: [Fault; 21] = {
         use Fault::*;
         [
             Loss,
@@ -78,6 +80,7 @@ impl Fault {
             DiskError,
             VenueHalt,
             Bust,
+            Trip,
             Operator,
         ]
     };

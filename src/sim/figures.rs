@@ -37,6 +37,8 @@ pub struct Figures {
     pub full: u64,
     /// ... and cancels that left while it had none.
     pub passed: u64,
+    /// Orders sent while only such were allowed as take a position down.
+    pub reducing: u64,
     /// Seeds that were run twice, and did the same.
     pub twins: u64,
     /// What went wrong, by kind.
@@ -63,6 +65,7 @@ impl Figures {
         self.whole += o.whole;
         self.full += o.full;
         self.passed += o.passed;
+        self.reducing += o.reducing;
         self.twins += o.twins;
         self.faults.merge(&o.faults);
         self.trace = 0;
@@ -74,7 +77,7 @@ impl fmt::Display for Figures {
         write!(
             f,
             "seeds={} events={} steps={} orders={} replaces={} cancels={} fills={} restarts={} replays={} barriers={} calms={} \
-             compared={} whole={} throttle_full={} cancels_passed={} twins={} {}",
+             compared={} whole={} throttle_full={} cancels_passed={} reducing={} twins={} {}",
             self.seeds,
             self.events,
             self.steps,
@@ -90,6 +93,7 @@ impl fmt::Display for Figures {
             self.whole,
             self.full,
             self.passed,
+            self.reducing,
             self.twins,
             self.faults
         )

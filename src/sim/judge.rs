@@ -2,9 +2,12 @@
 
 use engine::book::Books;
 use engine::{InstrumentState, OrderState, Soundness};
-use model::{CommandKind, HaltReason, InstrumentId, OrderCommand, Px, Qty, Side, Symbol, VenueRef};
+use model::{
+    BreakerLevel, CommandKind, HaltReason, InstrumentId, OrderCommand, Px, Qty, Side, Symbol, VenueRef,
+};
 
 use super::lines::Lines;
+use super::oracle::ask::Ask;
 use super::oracle::requests::Requests;
 use super::oracle::tape::Tape;
 use super::oracle::{Check, Invariant, Violation, violated};
@@ -32,8 +35,9 @@ pub(super) struct Judge {
     was_sound: Vec<bool>,
     /// The word on trading of each symbol before the packet that the strategy takes.
     traded: Vec<u8>,
-    /// Trading was halted by a person before the strategy's cycle.
-    halted: bool,
+    /// How far trading was restrained before the strategy's cycle: as it was told to, and as it says itself.
+    was_told: BreakerLevel,
+    restrained: BreakerLevel,
     /// The venue's ledger, as it was when the account had been told so much.
     account: Option<(u64, AccountView)>,
     decided: u64,
@@ -43,6 +47,8 @@ pub(super) struct Judge {
     /// Comparisons of best prices, and of whole books.
     pub(super) compared: u64,
     pub(super) whole: u64,
+    /// Orders that were sent while only such were allowed as take a position down.
+    pub(super) reducing: u64,
 }
 
 /// An order as it lives.
@@ -69,7 +75,9 @@ impl Judge {
             is_latched: false,
             was_sound: vec![false; n],
             traded: vec![0; n],
-            halted: false,
+            was_told: BreakerLevel::Normal,
+            restrained: BreakerLevel::Normal,
+            reducing: 0,
             account: None,
             decided: 0,
             is_at_rest: false,
@@ -90,7 +98,9 @@ impl Judge {
 
     /// The strategy is about to take what has passed to it.
     pub(super) fn before(&mut self, p: &Process) {
-        self.halted = p.told_to_halt;
+        self.was_told = p.told;
+        // What a person's word may take back in this cycle is not held against it.
+        self.restrained = if p.resumes { BreakerLevel::Normal } else { p.engine().level() };
         for (word, symbol) in self.traded.iter_mut().zip(&self.symbols) {
             *word = self.tape.listing(*symbol).map_or(0, |l| l.trading);
         }
@@ -201,12 +211,34 @@ impl Judge {
     }
 
     /// A decision has passed: it may be one that is allowed.
-    pub(super) fn decision(&self, p: &Process, command: &OrderCommand, symbol: Symbol) -> Check {
+    pub(super) fn decision(
+        &mut self,
+        p: &Process,
+        command: &OrderCommand,
+        ask: &Ask,
+        symbol: Symbol,
+        requests: &Requests,
+    ) -> Check {
         if !matches!(command.kind, CommandKind::New { .. } | CommandKind::Replace { .. }) {
             return Ok(());
         }
-        if self.halted && p.told_to_halt {
-            return Err(violated(Invariant::Halted, format!("{command:?} is sent while trading is halted")));
+        let level = self.was_told.min(p.told).max(self.restrained.min(p.engine().level()));
+        match level {
+            BreakerLevel::Normal => {}
+            BreakerLevel::ReduceOnly => {
+                self.reducing += 1;
+                if let Some((_, account)) = &self.account {
+                    requests.reduces(ask, account, symbol)?;
+                }
+            }
+            BreakerLevel::CancelOnly => {
+                let found = format!("{command:?} is sent while only cancels may be");
+                return Err(violated(Invariant::Restrained, found));
+            }
+            BreakerLevel::Halted => {
+                let found = format!("{command:?} is sent while trading is halted");
+                return Err(violated(Invariant::Halted, found));
+            }
         }
         let before = self.traded[command.instrument.index()];
         let after = self.tape.listing(symbol).map_or(0, |l| l.trading);

@@ -10,7 +10,7 @@ use std::sync::mpsc::sync_channel;
 use engine::Engine;
 use feeds::itch50::Subscription;
 use gateways::gateway::OuchGateway;
-use model::{Control, FeedId, GatewayId, Nanos, Token};
+use model::{BreakerLevel, Control, FeedId, GatewayId, Nanos, Token};
 use ringbuf::log::{self, DiskOp, Keeper, LogConfig, LogError};
 use ringbuf::spsc::{self, Producer};
 
@@ -85,9 +85,12 @@ pub(super) struct Process {
     pub(super) control: Producer<ControlItem>,
     pub(super) ending: Arc<Ending>,
     pub(super) run: PathBuf,
-    /// A person's last word is to halt; and the strategy has taken it.
-    pub(super) halt_is_due: bool,
-    pub(super) told_to_halt: bool,
+    /// How far it was told to restrain itself since a person's last resume; and of that the strategy has taken.
+    due: BreakerLevel,
+    pub(super) told: BreakerLevel,
+    /// A resume may be on its way.
+    pub(super) resumes: bool,
+    canary: Option<Canary>,
     clock: Clock,
     discipline: Option<Discipline>,
     keepers: Vec<Option<Keeper>>,
@@ -186,6 +189,9 @@ impl Process {
         if setup.canary == Some(Canary::ReservesNothing) {
             engine.limits.max_position *= 3;
         }
+        if setup.canary == Some(Canary::IgnoresBreakers) {
+            engine.breakers.rules.clear();
+        }
         if setup.canary == Some(Canary::Outpaces) {
             for throttle in &mut engine.throttles {
                 throttle.windows.iter_mut().for_each(|w| w.limit *= 2);
@@ -212,8 +218,10 @@ impl Process {
             control,
             ending,
             run: run.path.clone(),
-            halt_is_due: false,
-            told_to_halt: false,
+            due: BreakerLevel::Normal,
+            told: BreakerLevel::Normal,
+            resumes: false,
+            canary: setup.canary,
             discipline: clock.discipline(),
             clock,
             keepers,
@@ -240,6 +248,36 @@ impl Process {
             && self.orders.from.is_empty()
             && self.reports.from.is_empty()
             && !self.engine().has_backlog()
+    }
+
+    /// Passes on what a person or the cold thread says; whether there was room for it.
+    pub(super) fn tell(&mut self, control: Control) -> bool {
+        let is_lost = self.canary == Some(Canary::MissesTrip) && matches!(control, Control::Trip { .. });
+        if !is_lost && self.control.push(control.into()).is_err() {
+            return false;
+        }
+        match control {
+            Control::Halt(_) => self.due = BreakerLevel::Halted,
+            Control::Trip { level, .. } => self.due = self.due.max(level),
+            Control::Resume => {
+                (self.due, self.told) = (BreakerLevel::Normal, BreakerLevel::Normal);
+                self.resumes = true;
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// Whether the strategy has taken all that it was told.
+    pub(super) fn has_heard(&self) -> bool {
+        self.control.free() == self.control.capacity()
+    }
+
+    /// The strategy has had its cycle.
+    pub(super) fn hear(&mut self) {
+        if self.has_heard() {
+            (self.told, self.resumes) = (self.due, false);
+        }
     }
 
     /// What the cold thread does, where it is time: segments, tokens, clock.

@@ -1,15 +1,22 @@
 //! What restrains the core of a seed, and whether the venue's trades stand, drawn apart from what goes wrong in it. Each is there or not, so that they also come alone;
 //! what restrains is written into the core's configuration, and told to the oracle in numbers of its own.
 
+use model::BreakerLevel;
+
 use super::faults::among;
+use super::oracle::levels::FillRule;
 use crate::config::Written;
-use crate::config::written::{Bucket, Throttle, Weighed, Window};
+use crate::config::written::{Bucket, Rule, Throttle, Weighed, Window};
 use crate::exchange::rng::Rng;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rules {
     pub(super) throttle: Option<Pacing>,
+    /// Breakers: what they count, how much of it in how many milliseconds, where they lead.
+    breakers: Vec<(&'static str, u64, u64, BreakerLevel)>,
+    /// What is outside of the engine restrains it, now and then.
+    pub(super) trips: bool,
     /// The venue breaks some of its trades.
     pub(super) busts: bool,
 }
@@ -34,7 +41,18 @@ impl Rules {
         let mut rng = Rng::new(seed, 0x2E5);
         let throttle = (rng.below(3) == 0).then(|| Pacing::draw(&mut rng));
         let busts = rng.below(2) == 0;
-        Rules { throttle, busts }
+        let breakers = match rng.below(3) {
+            0 => (0..1 + rng.below(2)).map(|_| breaker(&mut rng)).collect(),
+            _ => Vec::new(),
+        };
+        let trips = rng.below(3) == 0;
+        Rules { throttle, breakers, trips, busts }
+    }
+
+    /// The breakers that count fills.
+    pub(super) fn by_fills(&self) -> Vec<FillRule> {
+        let of_fills = self.breakers.iter().filter(|(trigger, ..)| *trigger == "fills");
+        of_fills.map(|(_, limit, ms, level)| FillRule { limit: *limit, ms: *ms, level: *level }).collect()
     }
 
     /// Puts them into a configuration.
@@ -42,6 +60,23 @@ impl Rules {
         if let Some(pacing) = &self.throttle {
             written.gateways[0].throttle = pacing.written();
         }
+        written.risk.breakers = self.breakers.iter().map(|rule| self::written(*rule)).collect();
+    }
+}
+
+fn breaker(rng: &mut Rng) -> (&'static str, u64, u64, BreakerLevel) {
+    let (trigger, limit) =
+        among(rng, &[("fills", 2), ("fills", 8), ("messages_per_fill", 8), ("market", 3), ("gaps", 2)]);
+    let level = among(rng, &[BreakerLevel::ReduceOnly, BreakerLevel::CancelOnly, BreakerLevel::Halted]);
+    (trigger, limit, among(rng, &[100, 1_000]), level)
+}
+
+fn written((trigger, limit, window, level): (&str, u64, u64, BreakerLevel)) -> Rule {
+    Rule {
+        trigger: trigger.into(),
+        limit: limit as i64,
+        window_ms: Some(window as i64),
+        level: level.word().into(),
     }
 }
 

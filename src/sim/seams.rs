@@ -155,6 +155,10 @@ pub(super) struct ReportSeam {
     pub(super) to: Producer<GatewayItem>,
     /// Ends of connections that have passed.
     pub(super) epoch: u32,
+    /// Fills that have passed and that nobody has looked at: of a session that was ready, and of one that had been.
+    pub(super) fills: [u64; 2],
+    is_ready: bool,
+    was_ready: bool,
     pub(super) canary: Option<Canary>,
     passed: u32,
 }
@@ -165,7 +169,7 @@ impl ReportSeam {
         to: Producer<GatewayItem>,
         canary: Option<Canary>,
     ) -> ReportSeam {
-        ReportSeam { from, to, epoch: 0, canary, passed: 0 }
+        ReportSeam { from, to, epoch: 0, fills: [0, 0], is_ready: false, was_ready: false, canary, passed: 0 }
     }
 
     /// Passes on what there is room for; how many items.
@@ -174,8 +178,20 @@ impl ReportSeam {
         while self.to.free() > 1 {
             let Some(item) = self.from.pop() else { break };
             work += 1;
-            if matches!(item, GatewayItem::Session { event: SessionEvent::Disconnected, .. }) {
-                self.epoch += 1;
+            match item {
+                GatewayItem::Session { event: SessionEvent::Disconnected, .. } => {
+                    self.epoch += 1;
+                    self.is_ready = false;
+                }
+                GatewayItem::Session { event: SessionEvent::Ready { .. }, .. } => {
+                    (self.is_ready, self.was_ready) = (true, true);
+                }
+                GatewayItem::Report { report, .. } => {
+                    if matches!(report.kind, ReportKind::Executed { .. }) && self.was_ready {
+                        self.fills[usize::from(!self.is_ready)] += 1;
+                    }
+                }
+                _ => {}
             }
             match self.canary {
                 None => {

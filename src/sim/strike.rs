@@ -1,6 +1,6 @@
 //! What befalls the world in a step, by chance: cuts, stalls, crashes, a bad disk, a stepped clock, people.
 
-use model::{Control, HaltReason};
+use model::{BreakerCause, BreakerLevel, Control, HaltReason};
 
 use super::faults::{AGENTS, CLOCKS, DISK, Fault, MS, PEOPLE, PROCESS, SESSION};
 use super::process::Disk;
@@ -67,7 +67,7 @@ impl World {
     fn strike_people(&mut self) {
         let k = self.rng.below(self.setup.config.instruments.len() as u64) as usize;
         let symbol = self.setup.config.instruments[k].symbol;
-        match self.rng.below(10) {
+        match self.rng.below(12) {
             n @ (0 | 1) => {
                 self.venue.set_trading_state(self.now, symbol, [b'H', b'P'][n as usize]);
                 self.figures.faults.add(Fault::VenueHalt);
@@ -78,20 +78,18 @@ impl World {
             8 | 9 => self.break_trade(),
             n => {
                 let Some(p) = &mut self.process else { return };
-                let control = match n {
-                    5 => Control::Halt(HaltReason::Operator),
-                    6 => Control::Resume,
-                    _ => Control::CancelAll,
+                let (control, fault) = match n {
+                    5 => (Control::Halt(HaltReason::Operator), Fault::Operator),
+                    6 | 11 => (Control::Resume, Fault::Operator),
+                    7 => (Control::CancelAll, Fault::Operator),
+                    _ => {
+                        let level = BreakerLevel::ALL[1 + self.rng.below(3) as usize];
+                        (Control::Trip { level, cause: BreakerCause::Latency }, Fault::Trip)
+                    }
                 };
-                if p.control.push(control.into()).is_err() {
-                    return;
+                if (fault != Fault::Trip || self.setup.rules.trips) && p.tell(control) {
+                    self.figures.faults.add(fault);
                 }
-                match control {
-                    Control::Halt(_) => p.halt_is_due = true,
-                    Control::Resume => (p.halt_is_due, p.told_to_halt) = (false, false),
-                    _ => {}
-                }
-                self.figures.faults.add(Fault::Operator);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use model::{Control, HaltReason, Symbol};
+use model::{BreakerLevel, Control, HaltReason, Symbol};
 
 use super::canary::Canary;
 use super::clocks::Decisions;
@@ -12,6 +12,7 @@ use super::faults::{LINES, MS, Plan, Storm};
 use super::figures::Figures;
 use super::judge::Judge;
 use super::lines::Lines;
+use super::oracle::levels::Levels;
 use super::oracle::pace::Pace;
 use super::oracle::requests::{Bounds, Requests};
 use super::oracle::{Check, Invariant, Violation, violated};
@@ -81,6 +82,7 @@ pub(super) struct World {
     pub(super) judge: Judge,
     pub(super) requests: Requests,
     pub(super) pace: Pace,
+    pub(super) levels: Levels,
     pub(super) trace: Trace,
     pub(super) decisions: Decisions,
     pub(super) disk: DiskState,
@@ -135,6 +137,7 @@ impl World {
             judge: Judge::new(symbols),
             requests: Requests::new(bounds),
             pace: Pace::new(rules.throttle.clone()),
+            levels: Levels::new(rules.by_fills()),
             trace: Trace::new(),
             disk: DiskState::default(),
             figures: Figures::default(),
@@ -173,6 +176,7 @@ impl World {
             self.core_now = p.now().0;
             self.judge.forget();
             self.pace.forget();
+            self.levels.forget();
             self.process = Some(p);
         }
         Ok(())
@@ -286,17 +290,21 @@ impl World {
             // A long packet is taken in parts.
             while p.market.to.free() < p.market.to.capacity() && p.strategy.do_work(p.now()) > 0 {}
             self.judge.books(p, &self.venue, &self.lines)?;
-            if p.control.free() == p.control.capacity() {
-                p.told_to_halt = p.halt_is_due;
+            let resumes = p.resumes;
+            p.hear();
+            if p.reports.to.free() == p.reports.to.capacity() {
+                let restraint = (p.engine().level(), p.engine().restrained_by());
+                let fills = std::mem::take(&mut p.reports.fills);
+                self.levels.look(p.now().0, fills, restraint, resumes)?;
             }
         }
         while let Some(item) = p.orders.next() {
             work += 1;
             let command = item.approved.command();
             let symbol = self.setup.config.instruments[command.instrument.index()].symbol;
-            self.judge.decision(p, command, symbol)?;
-            self.decisions.note(step, command);
             let ask = super::oracle::ask::Ask::of(command, symbol);
+            self.judge.decision(p, command, &ask, symbol, &self.requests)?;
+            self.decisions.note(step, command);
             self.pace.decided(&ask, p.now().0)?;
             self.requests.decided(ask, item.epoch)?;
             p.orders.pass(item);
@@ -326,13 +334,11 @@ impl World {
                 continue;
             }
             match p.engine().halted() {
-                None => {}
-                Some(HaltReason::Operator) if p.control.free() == p.control.capacity() => {
-                    p.halt_is_due = false;
-                    p.told_to_halt = false;
-                    let _ = p.control.push(Control::Resume.into());
+                None if p.engine().level() == BreakerLevel::Normal => {}
+                None | Some(HaltReason::Operator | HaltReason::Breaker) if p.has_heard() => {
+                    p.tell(Control::Resume);
                 }
-                Some(HaltReason::Operator) => {}
+                None | Some(HaltReason::Operator | HaltReason::Breaker) => {}
                 Some(why) => {
                     let found = format!("trading is halted ({why:?}), and nothing was wrong at the venue");
                     return Err(violated(Invariant::Rest, found).into());
@@ -422,6 +428,7 @@ impl World {
         self.figures.whole = self.judge.whole;
         self.figures.full = self.pace.full;
         self.figures.passed = self.pace.passed;
+        self.figures.reducing = self.judge.reducing;
         self.trace.word(self.figures.events);
         self.figures.trace = self.trace.value();
         Ok(self.figures)

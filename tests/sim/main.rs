@@ -50,6 +50,7 @@ fn everything_goes_wrong_and_every_invariant_holds() {
             figures.whole,
             figures.full,
             figures.passed,
+            figures.reducing,
             figures.twins,
         ];
         assert!(all.iter().all(|n| *n > 0), "too little happened to prove anything: {figures}");
@@ -78,6 +79,8 @@ fn about(canary: Canary) -> &'static [Invariant] {
         Canary::ReservesNothing => &[Exposure],
         Canary::Outpaces => &[Pace],
         Canary::HoldsCancel => &[Cancels],
+        Canary::IgnoresBreakers => &[Restrained],
+        Canary::MissesTrip => &[Restrained, Halted],
         Canary::SkipsRecord => &[Replay],
         Canary::MissesHalt => &[Trading],
         Canary::LosesRequest => &[LiveSet],

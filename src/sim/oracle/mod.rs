@@ -2,6 +2,7 @@
 //! requests from those that reached it; positions, cash and live orders are the venue's own ledger.
 
 pub(super) mod ask;
+pub(super) mod levels;
 pub(super) mod pace;
 pub(super) mod requests;
 pub(super) mod tape;
@@ -25,6 +26,8 @@ pub enum Invariant {
     Trading,
     /// No order is sent while trading is halted.
     Halted,
+    /// At each level of restraint nothing is sent that it forbids, and breakers restrain as they are told to.
+    Restrained,
     /// A book that is marked sound is the venue's.
     Book,
     /// At rest the orders that live are those that live at the venue.

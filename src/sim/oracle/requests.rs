@@ -40,6 +40,8 @@ pub(crate) struct Requests {
     in_flight: VecDeque<InFlight>,
     /// What broken trades gave back, shares bought and sold: so far beyond the bound nobody has decided to go.
     given_back: BTreeMap<Symbol, [i64; 2]>,
+    /// Shares of broken trades of which the core may not have heard.
+    unheard: BTreeMap<Symbol, i64>,
     /// Of all processes that there were.
     highest_decided: u32,
     highest_heard: u32,
@@ -55,6 +57,7 @@ impl Requests {
             bounds,
             in_flight: VecDeque::new(),
             given_back: BTreeMap::new(),
+            unheard: BTreeMap::new(),
             highest_decided: 0,
             highest_heard: 0,
             decided: 0,
@@ -128,10 +131,12 @@ impl Requests {
     pub(crate) fn broken(&mut self, symbol: Symbol, shares: i64) {
         let side = if shares < 0 { Side::Buy } else { Side::Sell };
         self.given_back.entry(symbol).or_default()[side as usize] += shares.abs();
+        *self.unheard.entry(symbol).or_default() += shares.abs();
     }
 
     /// The core has heard all: beyond the bound is what is there, and from now on no more.
     pub(crate) fn settled(&mut self, venue: &AccountView) {
+        self.unheard.clear();
         let mut given_back = std::mem::take(&mut self.given_back);
         for (symbol, sides) in &mut given_back {
             let [up, down] = self.worst(venue, *symbol);
@@ -140,6 +145,30 @@ impl Requests {
         }
         given_back.retain(|_, sides| *sides != [0, 0]);
         self.given_back = given_back;
+    }
+
+    /// Whether a new order or a replace, with all else of its side filled, brings what is held towards nothing and not beyond it.
+    pub(crate) fn reduces(&self, ask: &Ask, venue: &AccountView, symbol: Symbol) -> Check {
+        let replaced = venue.live_orders.iter().find(|o| ask.letter == b'U' && o.number == ask.old);
+        let (side, own, qty) = match (ask.letter, replaced) {
+            (b'O', _) => {
+                let side = if ask.side == b'B' { Side::Buy } else { Side::Sell };
+                (side, 0, i64::from(ask.qty))
+            }
+            (_, Some(o)) => (o.side, i64::from(o.open.0), i64::from(ask.qty) - i64::from(o.spent.0)),
+            // It has ended, and nothing comes of this.
+            (_, None) => return Ok(()),
+        };
+        let held = venue.positions.get(&symbol).copied().unwrap_or(0);
+        let unheard = self.unheard.get(&symbol).copied().unwrap_or(0);
+        let others = self.open(venue, symbol, side) - own;
+        if qty + others <= (-side.sign() * held).max(0) + unheard {
+            return Ok(());
+        }
+        let found = format!(
+            "{ask:?} is sent beside {others} shares of its side, {held} are held, and it may only reduce"
+        );
+        Err(violated(Invariant::Restrained, found))
     }
 
     /// Shares that may come to be held, and to be sold short.
