@@ -28,6 +28,10 @@ pub enum Canary {
     IgnoresBreakers,
     /// ... nor is what is said from outside.
     MissesTrip,
+    /// Limits of money let three times as much pass.
+    Overspends,
+    /// A loss stops nothing.
+    IgnoresLoss,
     /// A record is not journaled.
     SkipsRecord,
     /// A halt of the venue is not heard.
@@ -40,7 +44,7 @@ pub enum Canary {
 
 impl Canary {
     /// Every one.
-    pub const ALL: [Canary; 16] = {
+    pub const ALL: [Canary; 18] = {
         use Canary::*;
         [
             ReusesTokens,
@@ -55,6 +59,8 @@ impl Canary {
             HoldsCancel,
             IgnoresBreakers,
             MissesTrip,
+            Overspends,
+            IgnoresLoss,
             SkipsRecord,
             MissesHalt,
             LosesRequest,
@@ -78,6 +84,8 @@ impl Canary {
             Canary::HoldsCancel => "holds-cancel",
             Canary::IgnoresBreakers => "ignores-breakers",
             Canary::MissesTrip => "misses-trip",
+            Canary::Overspends => "overspends",
+            Canary::IgnoresLoss => "ignores-loss",
             Canary::SkipsRecord => "skips-record",
             Canary::MissesHalt => "misses-halt",
             Canary::LosesRequest => "loses-request",

@@ -57,6 +57,8 @@ impl Ended {
                     | Canary::ReservesNothing
                     | Canary::Outpaces
                     | Canary::IgnoresBreakers
+                    | Canary::Overspends
+                    | Canary::IgnoresLoss
             )
         ) {
             return Ok(());

@@ -39,6 +39,10 @@ pub struct Figures {
     pub passed: u64,
     /// Orders sent while only such were allowed as take a position down.
     pub reducing: u64,
+    /// Orders of which it was counted what all positions could come to in money with them.
+    pub measured: u64,
+    /// Times at rest beyond what may be lost.
+    pub stopped: u64,
     /// Seeds that were run twice, and did the same.
     pub twins: u64,
     /// What went wrong, by kind.
@@ -66,6 +70,8 @@ impl Figures {
         self.full += o.full;
         self.passed += o.passed;
         self.reducing += o.reducing;
+        self.measured += o.measured;
+        self.stopped += o.stopped;
         self.twins += o.twins;
         self.faults.merge(&o.faults);
         self.trace = 0;
@@ -77,7 +83,7 @@ impl fmt::Display for Figures {
         write!(
             f,
             "seeds={} events={} steps={} orders={} replaces={} cancels={} fills={} restarts={} replays={} barriers={} calms={} \
-             compared={} whole={} throttle_full={} cancels_passed={} reducing={} twins={} {}",
+             compared={} whole={} throttle_full={} cancels_passed={} reducing={} measured={} stopped={} twins={} {}",
             self.seeds,
             self.events,
             self.steps,
@@ -94,6 +100,8 @@ impl fmt::Display for Figures {
             self.full,
             self.passed,
             self.reducing,
+            self.measured,
+            self.stopped,
             self.twins,
             self.faults
         )

@@ -17,6 +17,8 @@ use crate::exchange::{AccountView, Venue};
 
 /// Comparisons after which whole books are compared.
 const WHOLE_EVERY: u64 = 16_384;
+/// How far marks move within a packet, in thousandths.
+const MARKS_MOVE: i128 = 5;
 /// ITCH: the symbol trades.
 const TRADES: u8 = b'T';
 
@@ -49,6 +51,13 @@ pub(super) struct Judge {
     pub(super) whole: u64,
     /// Orders that were sent while only such were allowed as take a position down.
     pub(super) reducing: u64,
+    /// Orders measured by limits of money, and times at rest at which too much was lost.
+    pub(super) measured: u64,
+    pub(super) stopped: u64,
+    /// What the core valued each symbol at before the strategy's cycle.
+    marks: Vec<Px>,
+    /// What the day may lose, 1e-4 USD.
+    loss: Option<i128>,
 }
 
 /// An order as it lives.
@@ -63,7 +72,7 @@ struct Living {
 }
 
 impl Judge {
-    pub(super) fn new(symbols: Vec<Symbol>) -> Judge {
+    pub(super) fn new(symbols: Vec<Symbol>, loss: Option<i64>) -> Judge {
         let n = symbols.len();
         Judge {
             symbols,
@@ -78,6 +87,10 @@ impl Judge {
             was_told: BreakerLevel::Normal,
             restrained: BreakerLevel::Normal,
             reducing: 0,
+            measured: 0,
+            stopped: 0,
+            marks: vec![Px::ZERO; n],
+            loss: loss.map(|dollars| i128::from(dollars) * 10_000),
             account: None,
             decided: 0,
             is_at_rest: false,
@@ -99,6 +112,9 @@ impl Judge {
     /// The strategy is about to take what has passed to it.
     pub(super) fn before(&mut self, p: &Process) {
         self.was_told = p.told;
+        for (mark, position) in self.marks.iter_mut().zip(p.engine().positions().all()) {
+            *mark = position.mark;
+        }
         // What a person's word may take back in this cycle is not held against it.
         self.restrained = if p.resumes { BreakerLevel::Normal } else { p.engine().level() };
         for (word, symbol) in self.traded.iter_mut().zip(&self.symbols) {
@@ -255,6 +271,40 @@ impl Judge {
         Ok(())
     }
 
+    /// A decision is in flight: all positions together may not come to more money with it than they may. What is held and open is the venue's; the marks are the
+    /// core's, the lower of those before and behind the packet, for which one looked at in between may stand (see `ledger`).
+    pub(super) fn money(
+        &mut self,
+        p: &Process,
+        ask: &Ask,
+        requests: &Requests,
+        [gross, net]: [i64; 2],
+    ) -> Check {
+        let Some((_, account)) = &self.account else { return Ok(()) };
+        let Some((symbol, side)) = requests.raises(ask, account).filter(|_| !requests.is_in_doubt()) else {
+            return Ok(());
+        };
+        self.measured += 1;
+        let (mut all, mut way, mut is_more) = (0, 0, false);
+        for (k, s) in self.symbols.iter().enumerate() {
+            let mark = p.engine().positions().of(InstrumentId(k as u16)).mark.min(self.marks[k]).0;
+            let worst = requests.worst(account, *s);
+            let [up, down] = worst;
+            all += i128::from(up.max(down)) * i128::from(mark);
+            way += i128::from(worst[side as usize]) * i128::from(mark);
+            // One that takes a position down makes the sum no larger.
+            is_more |= *s == symbol && worst[side as usize] == up.max(down);
+        }
+        let most = |dollars: i64| i128::from(dollars) * 10_000 * (1_000 + MARKS_MOVE) / 1_000;
+        if (is_more && all > most(gross)) || way > most(net) {
+            let found = format!(
+                "{ask:?} is sent, with which all may come to {all} in 1e-4 USD, {way} one way; the limits are {gross} and {net} USD"
+            );
+            return Err(violated(Invariant::Money, found));
+        }
+        Ok(())
+    }
+
     /// The worst that can come of what is open and in flight.
     pub(super) fn orders(&mut self, venue: &Venue, requests: &Requests) -> Check {
         let told = venue.told(0);
@@ -298,7 +348,8 @@ impl Judge {
         self.rested = seen;
         let Some((_, account)) = &self.account else { return Ok(false) };
         self.live_set(p, account)?;
-        self.ledger(p, account)?;
+        let pnl = self.ledger(p, account)?;
+        self.stopped += u64::from(self.is_stopped(p, account, pnl)?);
         requests.settled(account);
         Ok(true)
     }
@@ -340,7 +391,7 @@ impl Judge {
         Err(violated(Invariant::LiveSet, found))
     }
 
-    fn ledger(&self, p: &Process, account: &AccountView) -> Check {
+    fn ledger(&self, p: &Process, account: &AccountView) -> Result<i128, Violation> {
         let (mut cash, mut held) = (0, 0);
         for (k, symbol) in (0..).zip(&self.symbols) {
             let position = p.engine().positions().of(InstrumentId(k));
@@ -362,7 +413,19 @@ impl Judge {
             let found = format!("P&L {pnl}, by the venue's ledger {}, in 1e-4 USD", account.cash_e4 + held);
             return Err(violated(Invariant::Ledger, found));
         }
-        Ok(())
+        Ok(pnl)
+    }
+
+    /// Whether more is lost than may be; then trading is halted, and nothing lives at the venue.
+    fn is_stopped(&self, p: &Process, account: &AccountView, pnl: i128) -> Result<bool, Violation> {
+        let is_beyond = self.loss.is_some_and(|most| pnl <= -most);
+        let is_halted = p.engine().halted().is_some_and(|why| why != HaltReason::Operator);
+        if is_beyond && !(is_halted && account.live_orders.is_empty()) {
+            let (halted, live) = (p.engine().halted(), account.live_orders.len());
+            let found = format!("P&L {pnl} in 1e-4 USD, halted {halted:?}, {live} orders live");
+            return Err(violated(Invariant::StopLoss, found));
+        }
+        Ok(is_beyond)
     }
 
     /// Whether every book is sound and where the venue is.

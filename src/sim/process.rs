@@ -10,7 +10,7 @@ use std::sync::mpsc::sync_channel;
 use engine::Engine;
 use feeds::itch50::Subscription;
 use gateways::gateway::OuchGateway;
-use model::{BreakerLevel, Control, FeedId, GatewayId, Nanos, Token};
+use model::{BreakerLevel, Control, FeedId, GatewayId, Nanos, Token, Usd};
 use ringbuf::log::{self, DiskOp, Keeper, LogConfig, LogError};
 use ringbuf::spsc::{self, Producer};
 
@@ -188,6 +188,17 @@ impl Process {
         let mut engine = config.engine();
         if setup.canary == Some(Canary::ReservesNothing) {
             engine.limits.max_position *= 3;
+        }
+        if setup.canary == Some(Canary::Overspends) {
+            let strategy = &mut engine.scopes.strategy;
+            for most in
+                [&mut strategy.max_gross_notional, &mut strategy.max_net_notional].into_iter().flatten()
+            {
+                most.0 *= 3;
+            }
+        }
+        if setup.canary == Some(Canary::IgnoresLoss) {
+            engine.limits.max_daily_loss = Usd(i64::MAX / 2);
         }
         if setup.canary == Some(Canary::IgnoresBreakers) {
             engine.breakers.rules.clear();

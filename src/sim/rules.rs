@@ -13,6 +13,10 @@ use crate::exchange::rng::Rng;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rules {
     pub(super) throttle: Option<Pacing>,
+    /// What all positions may come to: long and short added, long against short, whole dollars.
+    pub(super) money: Option<[i64; 2]>,
+    /// What the day may lose, whole dollars.
+    pub(super) loss: Option<i64>,
     /// Breakers: what they count, how much of it in how many milliseconds, where they lead.
     breakers: Vec<(&'static str, u64, u64, BreakerLevel)>,
     /// What is outside of the engine restrains it, now and then.
@@ -46,7 +50,10 @@ impl Rules {
             _ => Vec::new(),
         };
         let trips = rng.below(3) == 0;
-        Rules { throttle, breakers, trips, busts }
+        let money = (rng.below(3) == 0)
+            .then(|| [among(&mut rng, &[60_000, 200_000]), among(&mut rng, &[30_000, 100_000])]);
+        let loss = (rng.below(4) == 0).then(|| among(&mut rng, &[100, 500]));
+        Rules { throttle, money, loss, breakers, trips, busts }
     }
 
     /// The breakers that count fills.
@@ -59,6 +66,13 @@ impl Rules {
     pub(super) fn write(&self, written: &mut Written) {
         if let Some(pacing) = &self.throttle {
             written.gateways[0].throttle = pacing.written();
+        }
+        written.risk.max_gross_notional_usd = self.money.map(|[gross, _]| gross);
+        written.risk.max_net_notional_usd = self.money.map(|[_, net]| net);
+        if self.loss.is_some() {
+            written.risk.max_daily_loss_usd = self.loss;
+            // The first look that shows it counts, so that it does at rest.
+            written.risk.loss_confirm_inputs = Some(1);
         }
         written.risk.breakers = self.breakers.iter().map(|rule| self::written(*rule)).collect();
     }

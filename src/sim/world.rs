@@ -134,7 +134,7 @@ impl World {
             lines: Lines::new(plan.buffer_bytes),
             streams,
             process: None,
-            judge: Judge::new(symbols),
+            judge: Judge::new(symbols, rules.loss),
             requests: Requests::new(bounds),
             pace: Pace::new(rules.throttle.clone()),
             levels: Levels::new(rules.by_fills()),
@@ -307,6 +307,11 @@ impl World {
             self.decisions.note(step, command);
             self.pace.decided(&ask, p.now().0)?;
             self.requests.decided(ask, item.epoch)?;
+            if let (b'O' | b'U', Some(limits)) = (ask.letter, self.setup.rules.money) {
+                // An order is decided for a session that is ready: of the ones before all has come that will.
+                self.requests.over(item.epoch);
+                self.judge.money(p, &ask, &self.requests, limits)?;
+            }
             p.orders.pass(item);
         }
         // A strategy whose journal takes nothing more asks in vain.
@@ -334,6 +339,8 @@ impl World {
                 continue;
             }
             match p.engine().halted() {
+                // Nobody resumes from the day's loss.
+                Some(HaltReason::Loss) if self.setup.rules.loss.is_some() => {}
                 None if p.engine().level() == BreakerLevel::Normal => {}
                 None | Some(HaltReason::Operator | HaltReason::Breaker) if p.has_heard() => {
                     p.tell(Control::Resume);
@@ -429,6 +436,8 @@ impl World {
         self.figures.full = self.pace.full;
         self.figures.passed = self.pace.passed;
         self.figures.reducing = self.judge.reducing;
+        self.figures.measured = self.judge.measured;
+        self.figures.stopped = self.judge.stopped;
         self.trace.word(self.figures.events);
         self.figures.trace = self.trace.value();
         Ok(self.figures)

@@ -51,6 +51,8 @@ fn everything_goes_wrong_and_every_invariant_holds() {
             figures.full,
             figures.passed,
             figures.reducing,
+            figures.measured,
+            figures.stopped,
             figures.twins,
         ];
         assert!(all.iter().all(|n| *n > 0), "too little happened to prove anything: {figures}");
@@ -81,6 +83,8 @@ fn about(canary: Canary) -> &'static [Invariant] {
         Canary::HoldsCancel => &[Cancels],
         Canary::IgnoresBreakers => &[Restrained],
         Canary::MissesTrip => &[Restrained, Halted],
+        Canary::Overspends => &[Money],
+        Canary::IgnoresLoss => &[StopLoss],
         Canary::SkipsRecord => &[Replay],
         Canary::MissesHalt => &[Trading],
         Canary::LosesRequest => &[LiveSet],

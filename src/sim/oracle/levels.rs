@@ -50,13 +50,13 @@ impl Levels {
         resumes: bool,
     ) -> Check {
         let was = std::mem::replace(&mut self.was, level);
-        if resumes {
-            // It forgets what was counted; how much of this came before it is not known.
-            self.fills.clear();
-            return Ok(());
-        }
         self.fills.extend((0..sure).map(|_| (now, true)));
         self.fills.extend((0..told_again).map(|_| (now, false)));
+        if resumes {
+            // It forgets what was counted; how much of this came before it is not known.
+            self.fills.iter_mut().for_each(|(_, is_sure)| *is_sure = false);
+            return Ok(());
+        }
         let longest = self.rules.iter().map(|r| r.ms * MS).max().unwrap_or(0);
         while self.fills.front().is_some_and(|(at, _)| at + 2 * longest < now) {
             self.fills.pop_front();

@@ -26,6 +26,10 @@ pub enum Invariant {
     Trading,
     /// No order is sent while trading is halted.
     Halted,
+    /// Nothing is sent that lets all positions together come to more money than they may.
+    Money,
+    /// Once more is lost than may be, trading is halted and nothing is open.
+    StopLoss,
     /// At each level of restraint nothing is sent that it forbids, and breakers restrain as they are told to.
     Restrained,
     /// A book that is marked sound is the venue's.

@@ -171,8 +171,23 @@ impl Requests {
         Err(violated(Invariant::Restrained, found))
     }
 
+    /// Whether a broken trade may not have been heard of.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        !self.unheard.is_empty()
+    }
+
+    /// The side on which a request makes more of an order than there is at the venue; `None` where it does not.
+    pub(crate) fn raises(&self, ask: &Ask, venue: &AccountView) -> Option<(Symbol, Side)> {
+        let side = if ask.side == b'B' { Side::Buy } else { Side::Sell };
+        if let Some(symbol) = ask.symbol {
+            return Some((symbol, side));
+        }
+        let replaced = venue.live_orders.iter().find(|o| o.number == ask.old)?;
+        (ask.qty > replaced.spent.0 + replaced.open.0).then_some((replaced.symbol, replaced.side))
+    }
+
     /// Shares that may come to be held, and to be sold short.
-    fn worst(&self, venue: &AccountView, symbol: Symbol) -> [i64; 2] {
+    pub(crate) fn worst(&self, venue: &AccountView, symbol: Symbol) -> [i64; 2] {
         let held = venue.positions.get(&symbol).copied().unwrap_or(0);
         [held + self.open(venue, symbol, Side::Buy), self.open(venue, symbol, Side::Sell) - held]
     }
