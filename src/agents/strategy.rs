@@ -558,6 +558,7 @@ impl<S: Strategy> Core<S> {
                 self.input(now, &Record::Report { now, report }, &Input::Report(report), now);
             }
             GatewayItem::Session { received: now, event } => {
+                self.catch_up(now);
                 if event == SessionEvent::Disconnected {
                     let route = &mut self.routes[gateway.index()];
                     route.epoch = route.epoch.wrapping_add(1);
@@ -570,6 +571,7 @@ impl<S: Strategy> Core<S> {
                 );
             }
             GatewayItem::Doubt { received: now } => {
+                self.catch_up(now);
                 let event = SessionEvent::Doubt;
                 self.input(
                     now,
@@ -580,6 +582,7 @@ impl<S: Strategy> Core<S> {
             }
             GatewayItem::Sent(receipt) => self.write(&Record::Receipt(receipt)),
             GatewayItem::NeverSent { received: now, token } => {
+                self.catch_up(now);
                 let control = Control::NeverSent { token };
                 self.input(now, &Record::Control { now, control }, &Input::Control(control), now);
             }

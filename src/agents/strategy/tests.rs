@@ -98,6 +98,21 @@ fn what_has_waited_counts_against_the_rate_when_it_is_taken() {
 }
 
 #[test]
+fn what_a_session_has_waited_with_is_told_the_time_as_well() {
+    let mut rig = Rig::new("session", 1_024);
+    rig.settle();
+    let received = rig.now;
+    rig.now = rig.now.after(Nanos::from_millis(1_000));
+    rig.reports.push(GatewayItem::Session { received, event: SessionEvent::Disconnected }).unwrap();
+    rig.step();
+    let at = rig.now;
+    let told = |r: &Record| matches!(r, Record::Timer { now } if *now == at);
+    let heard = |r: &Record| matches!(r, Record::Session { event: SessionEvent::Disconnected, .. });
+    let all = journal(&rig);
+    assert!(all.iter().position(told).expect("a timer") < all.iter().position(heard).expect("the session"));
+}
+
+#[test]
 fn an_end_needs_no_ring() {
     let mut rig = Rig::new("flat", 1_024);
     rig.step();
