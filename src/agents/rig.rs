@@ -67,8 +67,14 @@ impl Rig {
     /// An agent that trades at the next change of its book; nobody empties its ring of so many orders but the test.
     pub fn new(test: &str, ring: usize) -> Rig {
         let mut rig = Rig::quiet(test, ring);
+        rig.open_market();
+        rig
+    }
+
+    /// Its book begins, and is traded on.
+    pub fn open_market(&mut self) {
         let symbol = Symbol(*b"AAPL    ");
-        rig.packet(&[MarketBody::TradingAction { symbol, state: TradingState::Trading, reason: *b"    " }]);
+        self.packet(&[MarketBody::TradingAction { symbol, state: TradingState::Trading, reason: *b"    " }]);
         let rests = |order, side, px| MarketBody::Add {
             order: VenueRef(order),
             px: Px(px),
@@ -76,20 +82,24 @@ impl Rig {
             side,
             mpid: *b"    ",
         };
-        rig.packet(&[rests(1, Side::Buy, 1_000_000)]);
-        rig.packet(&[rests(2, Side::Sell, 1_000_100)]);
-        rig
+        self.packet(&[rests(1, Side::Buy, 1_000_000)]);
+        self.packet(&[rests(2, Side::Sell, 1_000_100)]);
     }
 
     /// An agent that has a session and no market.
     pub fn quiet(test: &str, ring: usize) -> Rig {
+        Rig::paced(test, ring, 60_000)
+    }
+
+    /// As [`Rig::quiet`], with so many messages a second at most.
+    pub fn paced(test: &str, ring: usize, per_second: i64) -> Rig {
         let folder = tempfile::tempdir().unwrap();
         let file = Path::new("rig.toml");
         let mut written: Written = parse_toml(include_str!("../../tests/fixtures/core.toml"), file).unwrap();
         written.name = format!("rig-{test}-{}", std::process::id());
         written.risk.max_open_orders = Some(2_000);
         written.risk.max_position = Some(1_000_000);
-        written.risk.max_messages_per_second = Some(60_000);
+        written.risk.max_messages_per_second = Some(per_second);
         written.risk.price_collar_bps = Some(1_000);
         written.risk.max_market_age_ms = Some(60_000);
         let config = Config::resolve(written, file, Secrets::Skip).unwrap();

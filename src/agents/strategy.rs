@@ -10,13 +10,18 @@
 //! not keep a halt from the others, the last of that room is kept back:
 //!
 //! ```text
-//!   slots free:   PACKET_NEEDS         INPUT_NEEDS          CONTROL_NEEDS
-//!   packets begin |  reports, timers,  |  control alone     |  nothing
-//!                 |  packets go on     |                    |
+//!   slots free:   PACKET_NEEDS  REPORT_NEEDS   INPUT_NEEDS    CONTROL_NEEDS
+//!   packets begin |   reports   |   timers,    | control alone |  nothing
+//!                 |             | packets go on|               |
 //! ```
 //!
 //! Control does not wait for room in front of market data, but for the end of a packet whose events are being taken: the journal names a packet as a whole.
 //! An end that was asked for has its time from the moment it was asked for, whether or not its input finds room.
+//!
+//! # Time
+//!
+//! An input has the time at which it was received. Where this thread was held up, a whole row of them is taken at once, and what the engine counts in windows (a
+//! venue's message rate) would let pass in a moment what was meant for all that time. So in front of one that has waited the engine is told what time it is.
 
 #[cfg(test)]
 mod tests;
@@ -50,8 +55,12 @@ const GATEWAY_BATCH: usize = 16;
 const CONTROL_NEEDS: usize = COMMANDS_PER_INPUT;
 /// ... for any other, so that a control input may follow ...
 const INPUT_NEEDS: usize = CONTROL_NEEDS + COMMANDS_PER_INPUT;
-/// ... and for a packet to be begun, so that its events seldom have to wait with the packet open.
+/// ... for a report, in front of which the engine may have to be given the time ...
+const REPORT_NEEDS: usize = INPUT_NEEDS + COMMANDS_PER_INPUT;
+/// ... and for a packet to be begun, in front of which as well, so that its events seldom have to wait with the packet open.
 const PACKET_NEEDS: usize = 2 * INPUT_NEEDS;
+/// How far the engine's time may be behind, for an input that has waited so long.
+pub(crate) const BEHIND: Nanos = Nanos::from_millis(1);
 /// How often shared memory shows the state at the latest; with nothing to do, at once.
 const PUBLISH: Nanos = Nanos::from_millis(10);
 /// How often a state hash is journaled.
@@ -500,6 +509,7 @@ impl<S: Strategy> Core<S> {
                 if self.skipping {
                     return;
                 }
+                self.catch_up(received);
                 self.timed = pushed != Nanos::ZERO;
                 if self.timed {
                     self.publisher.feed_ring.record(self.clock.now().since(pushed).0);
@@ -523,6 +533,7 @@ impl<S: Strategy> Core<S> {
 
     #[cold]
     fn on_status(&mut self, now: Nanos, feed: FeedId, status: FeedStatus) {
+        self.catch_up(now);
         self.timed = false;
         self.input(now, &Record::Feed { now, feed, status }, &Input::Feed(feed, status), now);
     }
@@ -530,7 +541,7 @@ impl<S: Strategy> Core<S> {
     fn take_reports(&mut self) -> usize {
         let mut work = 0;
         for k in 0..self.gateway_items.len() {
-            for _ in 0..GATEWAY_BATCH.min(self.room_for(INPUT_NEEDS)) {
+            for _ in 0..GATEWAY_BATCH.min(self.room_for(REPORT_NEEDS)) {
                 let Some(item) = self.gateway_items[k].pop() else { break };
                 self.on_gateway_item(GatewayId(k as u8), item);
                 work += 1;
@@ -543,9 +554,11 @@ impl<S: Strategy> Core<S> {
         self.timed = false;
         match item {
             GatewayItem::Report { received: now, report } => {
+                self.catch_up(now);
                 self.input(now, &Record::Report { now, report }, &Input::Report(report), now);
             }
             GatewayItem::Session { received: now, event } => {
+                self.catch_up(now);
                 if event == SessionEvent::Disconnected {
                     let route = &mut self.routes[gateway.index()];
                     route.epoch = route.epoch.wrapping_add(1);
@@ -558,6 +571,7 @@ impl<S: Strategy> Core<S> {
                 );
             }
             GatewayItem::Doubt { received: now } => {
+                self.catch_up(now);
                 let event = SessionEvent::Doubt;
                 self.input(
                     now,
@@ -568,6 +582,7 @@ impl<S: Strategy> Core<S> {
             }
             GatewayItem::Sent(receipt) => self.write(&Record::Receipt(receipt)),
             GatewayItem::NeverSent { received: now, token } => {
+                self.catch_up(now);
                 let control = Control::NeverSent { token };
                 self.input(now, &Record::Control { now, control }, &Input::Control(control), now);
             }
@@ -603,6 +618,20 @@ impl<S: Strategy> Core<S> {
         }
     }
 
+    /// Tells the engine what time it is, in front of an input that was received well before that.
+    #[inline]
+    fn catch_up(&mut self, received: Nanos) {
+        if self.cycle.since(received) > BEHIND && self.cycle.since(self.engine.now()) > BEHIND {
+            self.tell_time(self.cycle);
+        }
+    }
+
+    #[cold]
+    fn tell_time(&mut self, now: Nanos) {
+        self.timed = false;
+        self.input(now, &Record::Timer { now }, &Input::Timer, now);
+    }
+
     /// Latches trading while the journal can still take the cancels, and gives the engine the time when it asks for it.
     fn keep_time(&mut self, now: Nanos) -> usize {
         if self.journal.as_ref().is_some_and(Writer::low) {
@@ -612,8 +641,7 @@ impl<S: Strategy> Core<S> {
         if !due || self.room_for(INPUT_NEEDS) == 0 {
             return 0;
         }
-        self.timed = false;
-        self.input(now, &Record::Timer { now }, &Input::Timer, now);
+        self.tell_time(now);
         1
     }
 }

@@ -115,7 +115,8 @@ fn as_json(order: &Order, outcome: &Result<Figures, SimError>, seconds: f64) -> 
                 "threads": order.threads, "events_per_s_and_core": rate(f, order, seconds), "steps": f.steps,
                 "orders": f.orders, "replaces": f.replaces, "cancels": f.cancels, "fills": f.fills,
                 "restarts": f.restarts, "replays": f.replays, "barriers": f.barriers, "calms": f.calms,
-                "books_compared": f.compared, "whole_books_compared": f.whole, "run_twice": f.twins, "faults": faults,
+                "books_compared": f.compared, "whole_books_compared": f.whole, "throttle_full": f.full, "cancels_passed": f.passed, "reducing": f.reducing, "measured": f.measured, "stopped": f.stopped,
+                "run_twice": f.twins, "faults": faults,
             })
         }
         Err(SimError::Failed(f)) => json!({

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 pub use super::control::Control;
 pub use super::host::Host;
 pub use super::options::OrderOptions;
-pub use super::risk::Risk;
+pub use super::risk::{Risk, Rule};
 pub use super::start_of_day::StartOfDay;
-pub use super::throttle::Throttle;
+pub use super::throttle::{Bucket, Throttle, Weighed, Window};
 pub use super::watchdog::Watchdog;
 
 /// The whole file.

@@ -447,6 +447,13 @@ impl Account {
         Some((fill.trade, fill.is_broken))
     }
 
+    /// The fill so many before the last, where it stands: its match number, its symbol, its shares (of a sale below zero).
+    #[must_use]
+    pub fn fill_before(&self, back: usize) -> Option<(u64, Symbol, i64)> {
+        let fill = self.fills.iter().rev().nth(back).filter(|f| !f.is_broken)?;
+        Some((fill.match_number, fill.symbol, fill.signed))
+    }
+
     /// Gives the fills of one match another price and tells the client.
     pub fn correct_fills(&mut self, now: u64, match_number: u64, px: Px, reason: u8) {
         let stands = |f: &Fill| f.match_number == match_number && !f.is_broken;

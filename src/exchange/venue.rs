@@ -427,6 +427,12 @@ impl Venue {
         outcome
     }
 
+    /// As [`Account::fill_before`], of the first account.
+    #[must_use]
+    pub fn fill_before(&self, back: usize) -> Option<(u64, Symbol, i64)> {
+        self.floor.accounts.first()?.fill_before(back)
+    }
+
     /// A datagram at the re-request server; the answer, where there is one.
     pub fn on_request(&mut self, request: &[u8]) -> Option<Vec<u8>> {
         self.counts.requests += 1;

@@ -8,6 +8,8 @@ pub enum Canary {
     ReusesTokens,
     /// A fill is not applied.
     IgnoresFill,
+    /// A trade that the venue breaks stands.
+    IgnoresBust,
     /// A market message is applied twice.
     AppliesTwice,
     /// A market message is lost, and nobody notices.
@@ -18,6 +20,18 @@ pub enum Canary {
     AltersOrder,
     /// What is open is not held against the limit.
     ReservesNothing,
+    /// The throttle lets twice as much pass.
+    Outpaces,
+    /// A cancel is held back.
+    HoldsCancel,
+    /// Breakers are not heeded, ...
+    IgnoresBreakers,
+    /// ... nor is what is said from outside.
+    MissesTrip,
+    /// Limits of money let three times as much pass.
+    Overspends,
+    /// A loss stops nothing.
+    IgnoresLoss,
     /// A record is not journaled.
     SkipsRecord,
     /// A halt of the venue is not heard.
@@ -30,16 +44,23 @@ pub enum Canary {
 
 impl Canary {
     /// Every one.
-    pub const ALL: [Canary; 11] = {
+    pub const ALL: [Canary; 18] = {
         use Canary::*;
         [
             ReusesTokens,
             IgnoresFill,
+            IgnoresBust,
             AppliesTwice,
             MissesMessage,
             SendsAgain,
             AltersOrder,
             ReservesNothing,
+            Outpaces,
+            HoldsCancel,
+            IgnoresBreakers,
+            MissesTrip,
+            Overspends,
+            IgnoresLoss,
             SkipsRecord,
             MissesHalt,
             LosesRequest,
@@ -53,11 +74,18 @@ impl Canary {
         match self {
             Canary::ReusesTokens => "reuses-tokens",
             Canary::IgnoresFill => "ignores-fill",
+            Canary::IgnoresBust => "ignores-bust",
             Canary::AppliesTwice => "applies-twice",
             Canary::MissesMessage => "misses-message",
             Canary::SendsAgain => "sends-again",
             Canary::AltersOrder => "alters-order",
             Canary::ReservesNothing => "reserves-nothing",
+            Canary::Outpaces => "outpaces",
+            Canary::HoldsCancel => "holds-cancel",
+            Canary::IgnoresBreakers => "ignores-breakers",
+            Canary::MissesTrip => "misses-trip",
+            Canary::Overspends => "overspends",
+            Canary::IgnoresLoss => "ignores-loss",
             Canary::SkipsRecord => "skips-record",
             Canary::MissesHalt => "misses-halt",
             Canary::LosesRequest => "loses-request",

@@ -10,6 +10,7 @@ use model::{CommandKind, OrderCommand};
 use super::faults::Plan;
 use super::oracle::{Invariant, violated};
 use super::process::configure;
+use super::rules::Rules;
 use super::run::{Failure, Scratch, SimError};
 use super::trace::Trace;
 use super::world::{Outcome, Setup, Stop, World};
@@ -119,7 +120,8 @@ fn day(seed: u64, steps: u64, by_market: bool, is_stepped: bool) -> Result<(Deci
         };
     };
     let config = configure(&scratch.0, &name, seed, plan.trades_every, more).map_err(SimError::Host)?;
-    let mut world = World::of(Setup { config, plan, canary: None }, seed, Rng::new(seed, 0x51A));
+    let mut world =
+        World::of(Setup { config, plan, rules: Rules::default(), canary: None }, seed, Rng::new(seed, 0x51A));
     let outcome = live(&mut world, seed, steps, is_stepped);
     outcome.map_err(|stop| match stop {
         Stop::Violated(violation) => {

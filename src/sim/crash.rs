@@ -50,7 +50,16 @@ impl Ended {
         // What these change, market data on its way to the strategy or a limit, is not what a replay reads: any would tell.
         if matches!(
             canary,
-            Some(Canary::AppliesTwice | Canary::MissesMessage | Canary::MissesHalt | Canary::ReservesNothing)
+            Some(
+                Canary::AppliesTwice
+                    | Canary::MissesMessage
+                    | Canary::MissesHalt
+                    | Canary::ReservesNothing
+                    | Canary::Outpaces
+                    | Canary::IgnoresBreakers
+                    | Canary::Overspends
+                    | Canary::IgnoresLoss
+            )
         ) {
             return Ok(());
         }

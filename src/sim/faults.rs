@@ -48,13 +48,17 @@ pub enum Fault {
     DiskError,
     /// The venue halted or paused a symbol.
     VenueHalt,
+    /// The venue broke a trade.
+    Bust,
+    /// What is outside of the engine restrained it.
+    Trip,
     /// A person halted trading, or had everything canceled.
     Operator,
 }
 
 impl Fault {
     /// Every one.
-    pub const ALL: [Fault; 19] = {
+    pub const ALL: [Fault; 21] = {
         use Fault::*;
         [
             Loss,
@@ -75,6 +79,8 @@ impl Fault {
             DiskFull,
             DiskError,
             VenueHalt,
+            Bust,
+            Trip,
             Operator,
         ]
     };
@@ -183,7 +189,7 @@ pub(super) const DISK: usize = 4;
 pub(super) const CLOCKS: usize = 5;
 pub(super) const PEOPLE: usize = 6;
 
-fn among<T: Copy>(rng: &mut Rng, all: &[T]) -> T {
+pub(super) fn among<T: Copy>(rng: &mut Rng, all: &[T]) -> T {
     all[rng.below(all.len() as u64) as usize]
 }
 

@@ -33,6 +33,16 @@ pub struct Figures {
     pub compared: u64,
     /// ... and of whole books.
     pub whole: u64,
+    /// Requests that took the last room that a throttle had, ...
+    pub full: u64,
+    /// ... and cancels that left while it had none.
+    pub passed: u64,
+    /// Orders sent while only such were allowed as take a position down.
+    pub reducing: u64,
+    /// Orders of which it was counted what all positions could come to in money with them.
+    pub measured: u64,
+    /// Times at rest beyond what may be lost.
+    pub stopped: u64,
     /// Seeds that were run twice, and did the same.
     pub twins: u64,
     /// What went wrong, by kind.
@@ -57,6 +67,11 @@ impl Figures {
         self.calms += o.calms;
         self.compared += o.compared;
         self.whole += o.whole;
+        self.full += o.full;
+        self.passed += o.passed;
+        self.reducing += o.reducing;
+        self.measured += o.measured;
+        self.stopped += o.stopped;
         self.twins += o.twins;
         self.faults.merge(&o.faults);
         self.trace = 0;
@@ -68,7 +83,7 @@ impl fmt::Display for Figures {
         write!(
             f,
             "seeds={} events={} steps={} orders={} replaces={} cancels={} fills={} restarts={} replays={} barriers={} calms={} \
-             compared={} whole={} twins={} {}",
+             compared={} whole={} throttle_full={} cancels_passed={} reducing={} measured={} stopped={} twins={} {}",
             self.seeds,
             self.events,
             self.steps,
@@ -82,6 +97,11 @@ impl fmt::Display for Figures {
             self.calms,
             self.compared,
             self.whole,
+            self.full,
+            self.passed,
+            self.reducing,
+            self.measured,
+            self.stopped,
             self.twins,
             self.faults
         )

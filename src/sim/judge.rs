@@ -2,9 +2,12 @@
 
 use engine::book::Books;
 use engine::{InstrumentState, OrderState, Soundness};
-use model::{CommandKind, HaltReason, InstrumentId, OrderCommand, Px, Qty, Side, Symbol, VenueRef};
+use model::{
+    BreakerLevel, CommandKind, HaltReason, InstrumentId, OrderCommand, Px, Qty, Side, Symbol, VenueRef,
+};
 
 use super::lines::Lines;
+use super::oracle::ask::Ask;
 use super::oracle::requests::Requests;
 use super::oracle::tape::Tape;
 use super::oracle::{Check, Invariant, Violation, violated};
@@ -14,6 +17,8 @@ use crate::exchange::{AccountView, Venue};
 
 /// Comparisons after which whole books are compared.
 const WHOLE_EVERY: u64 = 16_384;
+/// How far marks move within a packet, in thousandths.
+const MARKS_MOVE: i128 = 5;
 /// ITCH: the symbol trades.
 const TRADES: u8 = b'T';
 
@@ -32,8 +37,9 @@ pub(super) struct Judge {
     was_sound: Vec<bool>,
     /// The word on trading of each symbol before the packet that the strategy takes.
     traded: Vec<u8>,
-    /// Trading was halted by a person before the strategy's cycle.
-    halted: bool,
+    /// How far trading was restrained before the strategy's cycle: as it was told to, and as it says itself.
+    was_told: BreakerLevel,
+    restrained: BreakerLevel,
     /// The venue's ledger, as it was when the account had been told so much.
     account: Option<(u64, AccountView)>,
     decided: u64,
@@ -43,6 +49,15 @@ pub(super) struct Judge {
     /// Comparisons of best prices, and of whole books.
     pub(super) compared: u64,
     pub(super) whole: u64,
+    /// Orders that were sent while only such were allowed as take a position down.
+    pub(super) reducing: u64,
+    /// Orders measured by limits of money, and times at rest at which too much was lost.
+    pub(super) measured: u64,
+    pub(super) stopped: u64,
+    /// What the core valued each symbol at before the strategy's cycle.
+    marks: Vec<Px>,
+    /// What the day may lose, 1e-4 USD.
+    loss: Option<i128>,
 }
 
 /// An order as it lives.
@@ -57,7 +72,7 @@ struct Living {
 }
 
 impl Judge {
-    pub(super) fn new(symbols: Vec<Symbol>) -> Judge {
+    pub(super) fn new(symbols: Vec<Symbol>, loss: Option<i64>) -> Judge {
         let n = symbols.len();
         Judge {
             symbols,
@@ -69,7 +84,13 @@ impl Judge {
             is_latched: false,
             was_sound: vec![false; n],
             traded: vec![0; n],
-            halted: false,
+            was_told: BreakerLevel::Normal,
+            restrained: BreakerLevel::Normal,
+            reducing: 0,
+            measured: 0,
+            stopped: 0,
+            marks: vec![Px::ZERO; n],
+            loss: loss.map(|dollars| i128::from(dollars) * 10_000),
             account: None,
             decided: 0,
             is_at_rest: false,
@@ -90,7 +111,12 @@ impl Judge {
 
     /// The strategy is about to take what has passed to it.
     pub(super) fn before(&mut self, p: &Process) {
-        self.halted = p.told_to_halt;
+        self.was_told = p.told;
+        for (mark, position) in self.marks.iter_mut().zip(p.engine().positions().all()) {
+            *mark = position.mark;
+        }
+        // What a person's word may take back in this cycle is not held against it.
+        self.restrained = if p.resumes { BreakerLevel::Normal } else { p.engine().level() };
         for (word, symbol) in self.traded.iter_mut().zip(&self.symbols) {
             *word = self.tape.listing(*symbol).map_or(0, |l| l.trading);
         }
@@ -201,12 +227,34 @@ impl Judge {
     }
 
     /// A decision has passed: it may be one that is allowed.
-    pub(super) fn decision(&self, p: &Process, command: &OrderCommand, symbol: Symbol) -> Check {
+    pub(super) fn decision(
+        &mut self,
+        p: &Process,
+        command: &OrderCommand,
+        ask: &Ask,
+        symbol: Symbol,
+        requests: &Requests,
+    ) -> Check {
         if !matches!(command.kind, CommandKind::New { .. } | CommandKind::Replace { .. }) {
             return Ok(());
         }
-        if self.halted && p.told_to_halt {
-            return Err(violated(Invariant::Halted, format!("{command:?} is sent while trading is halted")));
+        let level = self.was_told.min(p.told).max(self.restrained.min(p.engine().level()));
+        match level {
+            BreakerLevel::Normal => {}
+            BreakerLevel::ReduceOnly => {
+                self.reducing += 1;
+                if let Some((_, account)) = &self.account {
+                    requests.reduces(ask, account, symbol)?;
+                }
+            }
+            BreakerLevel::CancelOnly => {
+                let found = format!("{command:?} is sent while only cancels may be");
+                return Err(violated(Invariant::Restrained, found));
+            }
+            BreakerLevel::Halted => {
+                let found = format!("{command:?} is sent while trading is halted");
+                return Err(violated(Invariant::Halted, found));
+            }
         }
         let before = self.traded[command.instrument.index()];
         let after = self.tape.listing(symbol).map_or(0, |l| l.trading);
@@ -219,6 +267,40 @@ impl Judge {
                 "{command:?} is sent into {symbol}, which is {word:?} before message {next}; the core has {validity:?}, {state:?}"
             );
             return Err(violated(Invariant::Trading, found));
+        }
+        Ok(())
+    }
+
+    /// A decision is in flight: all positions together may not come to more money with it than they may. What is held and open is the venue's; the marks are the
+    /// core's, the lower of those before and behind the packet, for which one looked at in between may stand (see `ledger`).
+    pub(super) fn money(
+        &mut self,
+        p: &Process,
+        ask: &Ask,
+        requests: &Requests,
+        [gross, net]: [i64; 2],
+    ) -> Check {
+        let Some((_, account)) = &self.account else { return Ok(()) };
+        let Some((symbol, side)) = requests.raises(ask, account).filter(|_| !requests.is_in_doubt()) else {
+            return Ok(());
+        };
+        self.measured += 1;
+        let (mut all, mut way, mut is_more) = (0, 0, false);
+        for (k, s) in self.symbols.iter().enumerate() {
+            let mark = p.engine().positions().of(InstrumentId(k as u16)).mark.min(self.marks[k]).0;
+            let worst = requests.worst(account, *s);
+            let [up, down] = worst;
+            all += i128::from(up.max(down)) * i128::from(mark);
+            way += i128::from(worst[side as usize]) * i128::from(mark);
+            // One that takes a position down makes the sum no larger.
+            is_more |= *s == symbol && worst[side as usize] == up.max(down);
+        }
+        let most = |dollars: i64| i128::from(dollars) * 10_000 * (1_000 + MARKS_MOVE) / 1_000;
+        if (is_more && all > most(gross)) || way > most(net) {
+            let found = format!(
+                "{ask:?} is sent, with which all may come to {all} in 1e-4 USD, {way} one way; the limits are {gross} and {net} USD"
+            );
+            return Err(violated(Invariant::Money, found));
         }
         Ok(())
     }
@@ -244,14 +326,17 @@ impl Judge {
         p: &Process,
         venue: &Venue,
         streams: &Streams,
-        requests: &Requests,
+        requests: &mut Requests,
     ) -> Result<bool, Violation> {
         let engine = p.engine();
         let nothing_waits = p.is_idle()
             && p.orders.to.free() == p.orders.to.capacity()
             && p.reports.to.free() == p.reports.to.capacity();
+        // What waits for room in the throttle is on its way too.
+        let all_left = engine.pace(GATEWAY).is_none_or(|pace| pace.waiting == 0);
         let rests = engine.is_ready(GATEWAY)
             && nothing_waits
+            && all_left
             && streams.has_session()
             && requests.is_quiet(p.reports.epoch)
             && streams.are_quiet(venue);
@@ -263,7 +348,9 @@ impl Judge {
         self.rested = seen;
         let Some((_, account)) = &self.account else { return Ok(false) };
         self.live_set(p, account)?;
-        self.ledger(p, account)?;
+        let pnl = self.ledger(p, account)?;
+        self.stopped += u64::from(self.is_stopped(p, account, pnl)?);
+        requests.settled(account);
         Ok(true)
     }
 
@@ -304,12 +391,13 @@ impl Judge {
         Err(violated(Invariant::LiveSet, found))
     }
 
-    fn ledger(&self, p: &Process, account: &AccountView) -> Check {
-        let mut cash = 0;
+    fn ledger(&self, p: &Process, account: &AccountView) -> Result<i128, Violation> {
+        let (mut cash, mut held) = (0, 0);
         for (k, symbol) in (0..).zip(&self.symbols) {
             let position = p.engine().positions().of(InstrumentId(k));
             cash += i128::from(position.cash.0);
             let theirs = account.positions.get(symbol).copied().unwrap_or(0);
+            held += i128::from(theirs) * i128::from(position.mark.0);
             if position.shares != theirs {
                 let found = format!("{symbol}: position {}, the venue's {theirs}", position.shares);
                 return Err(violated(Invariant::Ledger, found));
@@ -319,7 +407,25 @@ impl Judge {
             let found = format!("cash {cash}, the venue's {}, in 1e-4 USD", account.cash_e4);
             return Err(violated(Invariant::Ledger, found));
         }
-        Ok(())
+        // Nothing was held in the morning, and there are no fees.
+        let pnl = i128::from(p.engine().pnl().0);
+        if pnl != account.cash_e4 + held {
+            let found = format!("P&L {pnl}, by the venue's ledger {}, in 1e-4 USD", account.cash_e4 + held);
+            return Err(violated(Invariant::Ledger, found));
+        }
+        Ok(pnl)
+    }
+
+    /// Whether more is lost than may be; then trading is halted, and nothing lives at the venue.
+    fn is_stopped(&self, p: &Process, account: &AccountView, pnl: i128) -> Result<bool, Violation> {
+        let is_beyond = self.loss.is_some_and(|most| pnl <= -most);
+        let is_halted = p.engine().halted().is_some_and(|why| why != HaltReason::Operator);
+        if is_beyond && !(is_halted && account.live_orders.is_empty()) {
+            let (halted, live) = (p.engine().halted(), account.live_orders.len());
+            let found = format!("P&L {pnl} in 1e-4 USD, halted {halted:?}, {live} orders live");
+            return Err(violated(Invariant::StopLoss, found));
+        }
+        Ok(is_beyond)
     }
 
     /// Whether every book is sound and where the venue is.

@@ -24,6 +24,7 @@
 //! | `run` | seeds, threads, the first failure |
 //! | `world` | a step, a calm, an end |
 //! | `strike`, `faults` | what goes wrong, by chance |
+//! | `rules` | what restrains the core |
 //! | `lines`, `streams`, `link` | the network |
 //! | `process`, `seams`, `trader` | the core, and what passes in it |
 //! | `crash` | what is left of a process |
@@ -41,6 +42,7 @@ mod lines;
 mod link;
 mod oracle;
 mod process;
+mod rules;
 mod run;
 mod seams;
 mod streams;

@@ -10,7 +10,7 @@ use std::sync::mpsc::sync_channel;
 use engine::Engine;
 use feeds::itch50::Subscription;
 use gateways::gateway::OuchGateway;
-use model::{Control, FeedId, GatewayId, Nanos, Token};
+use model::{BreakerLevel, Control, FeedId, GatewayId, Nanos, Token, Usd};
 use ringbuf::log::{self, DiskOp, Keeper, LogConfig, LogError};
 use ringbuf::spsc::{self, Producer};
 
@@ -85,9 +85,12 @@ pub(super) struct Process {
     pub(super) control: Producer<ControlItem>,
     pub(super) ending: Arc<Ending>,
     pub(super) run: PathBuf,
-    /// A person's last word is to halt; and the strategy has taken it.
-    pub(super) halt_is_due: bool,
-    pub(super) told_to_halt: bool,
+    /// How far it was told to restrain itself since a person's last resume; and of that the strategy has taken.
+    due: BreakerLevel,
+    pub(super) told: BreakerLevel,
+    /// A resume may be on its way.
+    pub(super) resumes: bool,
+    canary: Option<Canary>,
     clock: Clock,
     discipline: Option<Discipline>,
     keepers: Vec<Option<Keeper>>,
@@ -186,6 +189,26 @@ impl Process {
         if setup.canary == Some(Canary::ReservesNothing) {
             engine.limits.max_position *= 3;
         }
+        if setup.canary == Some(Canary::Overspends) {
+            let strategy = &mut engine.scopes.strategy;
+            for most in
+                [&mut strategy.max_gross_notional, &mut strategy.max_net_notional].into_iter().flatten()
+            {
+                most.0 *= 3;
+            }
+        }
+        if setup.canary == Some(Canary::IgnoresLoss) {
+            engine.limits.max_daily_loss = Usd(i64::MAX / 2);
+        }
+        if setup.canary == Some(Canary::IgnoresBreakers) {
+            engine.breakers.rules.clear();
+        }
+        if setup.canary == Some(Canary::Outpaces) {
+            for throttle in &mut engine.throttles {
+                throttle.windows.iter_mut().for_each(|w| w.limit *= 2);
+                throttle.bucket.iter_mut().for_each(|b| b.burst *= 2);
+            }
+        }
         let strategy = StrategyAgent::new(StrategyParts {
             engine: Engine::new(&engine, crate::cli::make(config)?),
             feeds: vec![FeedPort::new(FEED, market)],
@@ -201,13 +224,15 @@ impl Process {
             strategy,
             gateway,
             market: FeedSeam::new(from_feed, to_market, setup.canary),
-            orders: OrderSeam { from: from_strategy, to: to_gateway },
+            orders: OrderSeam::new(from_strategy, to_gateway, setup.canary),
             reports: ReportSeam::new(from_gateway, to_strategy, setup.canary),
             control,
             ending,
             run: run.path.clone(),
-            halt_is_due: false,
-            told_to_halt: false,
+            due: BreakerLevel::Normal,
+            told: BreakerLevel::Normal,
+            resumes: false,
+            canary: setup.canary,
             discipline: clock.discipline(),
             clock,
             keepers,
@@ -234,6 +259,36 @@ impl Process {
             && self.orders.from.is_empty()
             && self.reports.from.is_empty()
             && !self.engine().has_backlog()
+    }
+
+    /// Passes on what a person or the cold thread says; whether there was room for it.
+    pub(super) fn tell(&mut self, control: Control) -> bool {
+        let is_lost = self.canary == Some(Canary::MissesTrip) && matches!(control, Control::Trip { .. });
+        if !is_lost && self.control.push(control.into()).is_err() {
+            return false;
+        }
+        match control {
+            Control::Halt(_) => self.due = BreakerLevel::Halted,
+            Control::Trip { level, .. } => self.due = self.due.max(level),
+            Control::Resume => {
+                (self.due, self.told) = (BreakerLevel::Normal, BreakerLevel::Normal);
+                self.resumes = true;
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// Whether the strategy has taken all that it was told.
+    pub(super) fn has_heard(&self) -> bool {
+        self.control.free() == self.control.capacity()
+    }
+
+    /// The strategy has had its cycle.
+    pub(super) fn hear(&mut self) {
+        if self.has_heard() {
+            (self.told, self.resumes) = (self.due, false);
+        }
     }
 
     /// What the cold thread does, where it is time: segments, tokens, clock.

@@ -6,7 +6,9 @@
 //!                          +======= [seam] ========+
 //! ```
 
-use model::{FeedStatus, MarketBody, MarketEvent, Px, Qty, ReportKind, SessionEvent, Side, TradingState};
+use model::{
+    CommandKind, FeedStatus, MarketBody, MarketEvent, Px, Qty, ReportKind, SessionEvent, Side, TradingState,
+};
 use ringbuf::spsc::{Consumer, Producer};
 
 use super::canary::Canary;
@@ -114,12 +116,31 @@ impl FeedSeam {
 pub(super) struct OrderSeam {
     pub(super) from: Consumer<OrderItem>,
     pub(super) to: Producer<OrderItem>,
+    canary: Option<Canary>,
+    passed: u32,
 }
 
 impl OrderSeam {
+    pub(super) fn new(
+        from: Consumer<OrderItem>,
+        to: Producer<OrderItem>,
+        canary: Option<Canary>,
+    ) -> OrderSeam {
+        OrderSeam { from, to, canary, passed: 0 }
+    }
+
     /// The next item, which has not passed yet.
     pub(super) fn next(&mut self) -> Option<OrderItem> {
-        if self.to.free() == 0 { None } else { self.from.pop() }
+        let item = if self.to.free() == 0 { None } else { self.from.pop() }?;
+        if self.canary == Some(Canary::HoldsCancel)
+            && let CommandKind::Cancel { qty: Qty::ZERO, .. } = item.approved.command().kind
+        {
+            self.passed += 1;
+            if self.passed == 10 {
+                return self.next();
+            }
+        }
+        Some(item)
     }
 
     /// Passes it on.
@@ -134,6 +155,10 @@ pub(super) struct ReportSeam {
     pub(super) to: Producer<GatewayItem>,
     /// Ends of connections that have passed.
     pub(super) epoch: u32,
+    /// Fills that have passed and that nobody has looked at: of a session that was ready, and of one that had been.
+    pub(super) fills: [u64; 2],
+    is_ready: bool,
+    was_ready: bool,
     pub(super) canary: Option<Canary>,
     passed: u32,
 }
@@ -144,7 +169,7 @@ impl ReportSeam {
         to: Producer<GatewayItem>,
         canary: Option<Canary>,
     ) -> ReportSeam {
-        ReportSeam { from, to, epoch: 0, canary, passed: 0 }
+        ReportSeam { from, to, epoch: 0, fills: [0, 0], is_ready: false, was_ready: false, canary, passed: 0 }
     }
 
     /// Passes on what there is room for; how many items.
@@ -153,8 +178,20 @@ impl ReportSeam {
         while self.to.free() > 1 {
             let Some(item) = self.from.pop() else { break };
             work += 1;
-            if matches!(item, GatewayItem::Session { event: SessionEvent::Disconnected, .. }) {
-                self.epoch += 1;
+            match item {
+                GatewayItem::Session { event: SessionEvent::Disconnected, .. } => {
+                    self.epoch += 1;
+                    self.is_ready = false;
+                }
+                GatewayItem::Session { event: SessionEvent::Ready { .. }, .. } => {
+                    (self.is_ready, self.was_ready) = (true, true);
+                }
+                GatewayItem::Report { report, .. } => {
+                    if matches!(report.kind, ReportKind::Executed { .. }) && self.was_ready {
+                        self.fills[usize::from(!self.is_ready)] += 1;
+                    }
+                }
+                _ => {}
             }
             match self.canary {
                 None => {
@@ -172,6 +209,11 @@ impl ReportSeam {
                 let is_fill = matches!(report.kind, ReportKind::Executed { .. });
                 self.passed += u32::from(is_fill);
                 if is_fill && self.passed.is_multiple_of(5) {
+                    return;
+                }
+            }
+            (Canary::IgnoresBust, GatewayItem::Report { report, .. }) => {
+                if matches!(report.kind, ReportKind::Broken { .. }) {
                     return;
                 }
             }

@@ -1,6 +1,6 @@
 //! What befalls the world in a step, by chance: cuts, stalls, crashes, a bad disk, a stepped clock, people.
 
-use model::{Control, HaltReason};
+use model::{BreakerCause, BreakerLevel, Control, HaltReason};
 
 use super::faults::{AGENTS, CLOCKS, DISK, Fault, MS, PEOPLE, PROCESS, SESSION};
 use super::process::Disk;
@@ -9,6 +9,9 @@ use crate::agent::Agent;
 
 /// Messages of the market that a standstill lets pass at most, so that none takes up a whole run.
 const STANDSTILL_MESSAGES: u64 = 40_000;
+
+/// Of so many trades the venue may break one.
+const BUST_BACK: u64 = 40;
 
 impl World {
     /// Draws what happens now.
@@ -64,7 +67,7 @@ impl World {
     fn strike_people(&mut self) {
         let k = self.rng.below(self.setup.config.instruments.len() as u64) as usize;
         let symbol = self.setup.config.instruments[k].symbol;
-        match self.rng.below(8) {
+        match self.rng.below(12) {
             n @ (0 | 1) => {
                 self.venue.set_trading_state(self.now, symbol, [b'H', b'P'][n as usize]);
                 self.figures.faults.add(Fault::VenueHalt);
@@ -72,23 +75,36 @@ impl World {
             2..=4 => {
                 self.venue.set_trading_state(self.now, symbol, b'T');
             }
+            8 | 9 => self.break_trade(),
             n => {
                 let Some(p) = &mut self.process else { return };
-                let control = match n {
-                    5 => Control::Halt(HaltReason::Operator),
-                    6 => Control::Resume,
-                    _ => Control::CancelAll,
+                let (control, fault) = match n {
+                    5 => (Control::Halt(HaltReason::Operator), Fault::Operator),
+                    6 | 11 => (Control::Resume, Fault::Operator),
+                    7 => (Control::CancelAll, Fault::Operator),
+                    _ => {
+                        let level = BreakerLevel::ALL[1 + self.rng.below(3) as usize];
+                        (Control::Trip { level, cause: BreakerCause::Latency }, Fault::Trip)
+                    }
                 };
-                if p.control.push(control.into()).is_err() {
-                    return;
+                if (fault != Fault::Trip || self.setup.rules.trips) && p.tell(control) {
+                    self.figures.faults.add(fault);
                 }
-                match control {
-                    Control::Halt(_) => p.halt_is_due = true,
-                    Control::Resume => (p.halt_is_due, p.told_to_halt) = (false, false),
-                    _ => {}
-                }
-                self.figures.faults.add(Fault::Operator);
             }
+        }
+    }
+
+    /// The venue breaks one of the last trades.
+    fn break_trade(&mut self) {
+        let back = self.rng.below(BUST_BACK) as usize;
+        let Some((number, symbol, shares)) = self.venue.fill_before(back).filter(|_| self.setup.rules.busts)
+        else {
+            return;
+        };
+        let command = format!("{{\"command\": \"break\", \"match\": {number}}}");
+        if self.venue.on_control(self.now, command.as_bytes())["ok"] == true {
+            self.requests.broken(symbol, shares);
+            self.figures.faults.add(Fault::Bust);
         }
     }
 

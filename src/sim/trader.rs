@@ -3,8 +3,8 @@
 
 use engine::book::BookChange;
 use engine::strategy::{Intent, Intents, ParamError, Params, Strategy, View};
-use engine::{InstrumentChange, OrderId};
-use model::{InstrumentId, Nanos, Px, Qty, Side, Tif};
+use engine::{InstrumentChange, OrderId, OrderState};
+use model::{InstrumentId, Nanos, Px, Qty, Side, Tif, Token};
 
 use crate::exchange::rng::Rng;
 
@@ -22,6 +22,8 @@ pub(super) struct Trader {
     every: u64,
     /// It goes by the market alone, and never looks at the time.
     by_market: bool,
+    /// Orders of which it has asked to be canceled at once, and of which the venue can be asked at once.
+    canceled: Vec<Token>,
 }
 
 impl Strategy for Trader {
@@ -31,7 +33,12 @@ impl Strategy for Trader {
         let seed = params.int("seed", 1, 0, i64::MAX)?;
         let every = params.int("every", 20, 1, 1_000_000)?;
         let by_market = params.int("by_market", 0, 0, 1)? == 1;
-        Ok(Trader { rng: Rng::new(seed.unsigned_abs(), 0x7AD), every: every.unsigned_abs(), by_market })
+        Ok(Trader {
+            rng: Rng::new(seed.unsigned_abs(), 0x7AD),
+            every: every.unsigned_abs(),
+            by_market,
+            canceled: Vec::new(),
+        })
     }
 
     fn on_book(&mut self, view: &View<'_>, change: &BookChange, out: &mut Intents) {
@@ -64,8 +71,12 @@ impl Trader {
         if pauses || (patience && !view.can_trade(id)) {
             return;
         }
-        for _ in 0..=self.rng.below(2) {
+        for k in 0..=self.rng.below(2) {
             let intent = self.intent(view, id);
+            // A later one may be about an order that the first has moved on.
+            if k == 0 {
+                self.note(view, intent);
+            }
             out.push(intent);
         }
     }
@@ -84,6 +95,20 @@ impl Trader {
                 let tif = if self.rng.below(4) == 0 { Tif::Ioc } else { Tif::Day };
                 Intent::New { instrument: id, side, qty, px: self.price(view, id, side), tif }
             }
+        }
+    }
+
+    /// What it has asked to be canceled, in order.
+    pub(super) fn canceled(&self) -> &[Token] {
+        &self.canceled
+    }
+
+    fn note(&mut self, view: &View<'_>, intent: Intent) {
+        if let Intent::Cancel { order } = intent
+            && let Some(o) = view.order(order)
+            && matches!(o.state(), OrderState::PendingNew | OrderState::Live)
+        {
+            self.canceled.push(o.token);
         }
     }
 

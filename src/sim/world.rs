@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use model::{Control, HaltReason, Symbol};
+use model::{BreakerLevel, Control, HaltReason, Symbol};
 
 use super::canary::Canary;
 use super::clocks::Decisions;
@@ -12,9 +12,12 @@ use super::faults::{LINES, MS, Plan, Storm};
 use super::figures::Figures;
 use super::judge::Judge;
 use super::lines::Lines;
+use super::oracle::levels::Levels;
+use super::oracle::pace::Pace;
 use super::oracle::requests::{Bounds, Requests};
 use super::oracle::{Check, Invariant, Violation, violated};
 use super::process::{Disk, DiskState, HostError, Process, configure};
+use super::rules::Rules;
 use super::streams::{Around, Streams};
 use super::trace::Trace;
 use crate::agent::Agent;
@@ -42,6 +45,7 @@ const REST_WITHIN: u64 = 150_000 * MS;
 pub(super) struct Setup {
     pub(super) config: Config,
     pub(super) plan: Plan,
+    pub(super) rules: Rules,
     pub(super) canary: Option<Canary>,
 }
 
@@ -77,6 +81,8 @@ pub(super) struct World {
     pub(super) process: Option<Process>,
     pub(super) judge: Judge,
     pub(super) requests: Requests,
+    pub(super) pace: Pace,
+    pub(super) levels: Levels,
     pub(super) trace: Trace,
     pub(super) decisions: Decisions,
     pub(super) disk: DiskState,
@@ -102,13 +108,14 @@ impl World {
     pub(super) fn new(folder: &Path, name: &str, seed: u64, canary: Option<Canary>) -> Outcome<World> {
         let mut rng = Rng::new(seed, 0x51A);
         let plan = Plan::draw(&mut rng);
-        let config = configure(folder, name, seed, plan.trades_every, |_| {})?;
-        Ok(World::of(Setup { config, plan, canary }, seed, rng))
+        let rules = Rules::draw(seed);
+        let config = configure(folder, name, seed, plan.trades_every, |written| rules.write(written))?;
+        Ok(World::of(Setup { config, plan, rules, canary }, seed, rng))
     }
 
     /// As [`World::new`], of a plan and a configuration that are not drawn.
     pub(super) fn of(setup: Setup, seed: u64, rng: Rng) -> World {
-        let Setup { config, plan, canary } = &setup;
+        let Setup { config, plan, rules, canary } = &setup;
         let symbols: Vec<Symbol> = config.instruments.iter().map(|i| i.symbol).collect();
         let mut listed = symbols.clone();
         // One that the core does not trade, and the least active.
@@ -127,8 +134,10 @@ impl World {
             lines: Lines::new(plan.buffer_bytes),
             streams,
             process: None,
-            judge: Judge::new(symbols),
+            judge: Judge::new(symbols, rules.loss),
             requests: Requests::new(bounds),
+            pace: Pace::new(rules.throttle.clone()),
+            levels: Levels::new(rules.by_fills()),
             trace: Trace::new(),
             disk: DiskState::default(),
             figures: Figures::default(),
@@ -166,6 +175,8 @@ impl World {
             let p = Process::start(&self.setup, &mut self.lines, &self.disk, &self.counter, times)?;
             self.core_now = p.now().0;
             self.judge.forget();
+            self.pace.forget();
+            self.levels.forget();
             self.process = Some(p);
         }
         Ok(())
@@ -237,7 +248,7 @@ impl World {
         self.judge.orders(&self.venue, &self.requests)?;
         self.keep_time()?;
         if let Some(p) = &self.process {
-            let rests = self.judge.rest(p, &self.venue, &self.streams, &self.requests)?;
+            let rests = self.judge.rest(p, &self.venue, &self.streams, &mut self.requests)?;
             self.figures.barriers += u64::from(rests);
             self.trace.word(p.engine().stats().inputs);
         }
@@ -279,19 +290,33 @@ impl World {
             // A long packet is taken in parts.
             while p.market.to.free() < p.market.to.capacity() && p.strategy.do_work(p.now()) > 0 {}
             self.judge.books(p, &self.venue, &self.lines)?;
-            if p.control.free() == p.control.capacity() {
-                p.told_to_halt = p.halt_is_due;
+            let resumes = p.resumes;
+            p.hear();
+            if p.reports.to.free() == p.reports.to.capacity() {
+                let restraint = (p.engine().level(), p.engine().restrained_by());
+                let fills = std::mem::take(&mut p.reports.fills);
+                self.levels.look(p.now().0, fills, restraint, resumes)?;
             }
         }
         while let Some(item) = p.orders.next() {
             work += 1;
             let command = item.approved.command();
             let symbol = self.setup.config.instruments[command.instrument.index()].symbol;
-            self.judge.decision(p, command, symbol)?;
-            self.decisions.note(step, command);
             let ask = super::oracle::ask::Ask::of(command, symbol);
+            self.judge.decision(p, command, &ask, symbol, &self.requests)?;
+            self.decisions.note(step, command);
+            self.pace.decided(&ask, p.now().0)?;
             self.requests.decided(ask, item.epoch)?;
+            if let (b'O' | b'U', Some(limits)) = (ask.letter, self.setup.rules.money) {
+                // An order is decided for a session that is ready: of the ones before all has come that will.
+                self.requests.over(item.epoch);
+                self.judge.money(p, &ask, &self.requests, limits)?;
+            }
             p.orders.pass(item);
+        }
+        // A strategy whose journal takes nothing more asks in vain.
+        if p.orders.from.is_empty() && p.strategy.failure().is_none() {
+            self.pace.cancels(p.engine().strategy().canceled())?;
         }
         self.requests.is_sweeping = p.ending.farewell() == Farewell::Sweep;
         if gateway_runs {
@@ -314,13 +339,13 @@ impl World {
                 continue;
             }
             match p.engine().halted() {
-                None => {}
-                Some(HaltReason::Operator) if p.control.free() == p.control.capacity() => {
-                    p.halt_is_due = false;
-                    p.told_to_halt = false;
-                    let _ = p.control.push(Control::Resume.into());
+                // Nobody resumes from the day's loss.
+                Some(HaltReason::Loss) if self.setup.rules.loss.is_some() => {}
+                None if p.engine().level() == BreakerLevel::Normal => {}
+                None | Some(HaltReason::Operator | HaltReason::Breaker) if p.has_heard() => {
+                    p.tell(Control::Resume);
                 }
-                Some(HaltReason::Operator) => {}
+                None | Some(HaltReason::Operator | HaltReason::Breaker) => {}
                 Some(why) => {
                     let found = format!("trading is halted ({why:?}), and nothing was wrong at the venue");
                     return Err(violated(Invariant::Rest, found).into());
@@ -408,6 +433,11 @@ impl World {
         self.figures.fills = self.venue.account("user01").map_or(0, |a| a.counts.fills);
         self.figures.compared = self.judge.compared;
         self.figures.whole = self.judge.whole;
+        self.figures.full = self.pace.full;
+        self.figures.passed = self.pace.passed;
+        self.figures.reducing = self.judge.reducing;
+        self.figures.measured = self.judge.measured;
+        self.figures.stopped = self.judge.stopped;
         self.trace.word(self.figures.events);
         self.figures.trace = self.trace.value();
         Ok(self.figures)

@@ -145,24 +145,34 @@ impl OnPaper {
             let mut now = Nanos::ZERO;
             let mut taken = 1;
             self.give(given);
+            let timer_is_due =
+                |core: &OnPaper, at: Nanos| core.strategy.engine().next_timer().is_some_and(|due| due <= at);
+            // How many inputs behind this one lie before the timer of the cycle at that time.
+            let before_timer = |cycle: Nanos| {
+                let is_timer = |g: &Given| matches!(g.record, Record::Timer { now } if now == cycle);
+                let is_cycle = |g: &&Given| !matches!(g.record, Record::Control { .. });
+                inputs[at + 1..].iter().take_while(is_cycle).position(is_timer)
+            };
             match given.record {
-                Record::Timer { now: due } => now = due,
+                Record::Timer { now: told } => {
+                    now = told;
+                    // One that nobody waits for was told in front of inputs that had waited, in one cycle with them.
+                    if !timer_is_due(self, told) {
+                        taken += before_timer(told).unwrap_or(1);
+                    }
+                }
                 Record::Control { control: Control::NeverSent { .. }, .. } => {}
                 Record::Control { now: asked, .. } => {
                     now = asked;
                     // A timer that was due in that cycle came behind all else that was taken in it.
-                    if self.strategy.engine().next_timer().is_some_and(|due| due <= asked) {
-                        let behind = &inputs[at + 1..];
-                        let is_timer = |g: &Given| matches!(g.record, Record::Timer { now } if now == asked);
-                        let is_cycle = |g: &Given| !matches!(g.record, Record::Control { .. });
-                        let cycle = behind.iter().take_while(|g| is_cycle(g)).position(is_timer);
-                        for more in behind.iter().take(cycle.unwrap_or(0)) {
-                            self.give(more);
-                            taken += 1;
-                        }
+                    if timer_is_due(self, asked) {
+                        taken += before_timer(asked).unwrap_or(0);
                     }
                 }
                 _ => {}
+            }
+            for more in inputs.iter().take(at + taken).skip(at + 1) {
+                self.give(more);
             }
             self.turn(now);
             at += taken;

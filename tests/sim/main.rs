@@ -43,7 +43,18 @@ fn everything_goes_wrong_and_every_invariant_holds() {
         for fault in Fault::ALL {
             assert!(figures.faults.of(fault) > 0, "{} never came: {figures}", fault.name());
         }
-        let all = [figures.fills, figures.restarts, figures.barriers, figures.whole, figures.twins];
+        let all = [
+            figures.fills,
+            figures.restarts,
+            figures.barriers,
+            figures.whole,
+            figures.full,
+            figures.passed,
+            figures.reducing,
+            figures.measured,
+            figures.stopped,
+            figures.twins,
+        ];
         assert!(all.iter().all(|n| *n > 0), "too little happened to prove anything: {figures}");
         assert!(figures.replays >= order.seeds);
     }
@@ -62,11 +73,18 @@ fn about(canary: Canary) -> &'static [Invariant] {
     match canary {
         Canary::ReusesTokens => &[Token],
         Canary::IgnoresFill => &[Ledger, LiveSet, Exposure, Rest],
+        Canary::IgnoresBust => &[Ledger, Exposure],
         Canary::AppliesTwice => &[Book, Rest],
         Canary::MissesMessage => &[Book],
         Canary::SendsAgain => &[Token],
         Canary::AltersOrder => &[Decided],
         Canary::ReservesNothing => &[Exposure],
+        Canary::Outpaces => &[Pace],
+        Canary::HoldsCancel => &[Cancels],
+        Canary::IgnoresBreakers => &[Restrained],
+        Canary::MissesTrip => &[Restrained, Halted],
+        Canary::Overspends => &[Money],
+        Canary::IgnoresLoss => &[StopLoss],
         Canary::SkipsRecord => &[Replay],
         Canary::MissesHalt => &[Trading],
         Canary::LosesRequest => &[LiveSet],

@@ -166,7 +166,10 @@ impl<S: Strategy> Engine<S> {
         self.stats.shares += u64::from(qty.0);
         self.count_slippage(decided_mid2, order.side, qty, px);
         self.gate.on_fill(order.instrument, order.side);
-        self.trigger(Trigger::Fills);
+        // What an earlier run had open and a start is told of traded long ago.
+        if ready || !order.adopted {
+            self.trigger(Trigger::Fills);
+        }
         let Order { id, instrument, side, .. } = order;
         let fill = Fill { order: id, instrument, side, qty, px, match_number, liquidity };
         let fill_booked = if Canary::IgnoredFill.sings() { Fill { qty: Qty(0), ..fill } } else { fill };

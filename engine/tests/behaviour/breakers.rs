@@ -5,7 +5,8 @@ use engine::{
     RATIO_FROM, RiskLimits, RiskReject, Trigger,
 };
 use model::{
-    BreakerCause, BreakerLevel, Control, FeedStatus, HaltReason, Input, Nanos, Side, TradingState, Usd,
+    BreakerCause, BreakerLevel, Control, FeedStatus, HaltReason, Input, Nanos, SessionEvent, Side, Token,
+    TradingState, Usd,
 };
 
 use crate::kit::*;
@@ -109,6 +110,26 @@ fn what_passes_by_itself_does_not_go_back_by_itself() {
     kit.control(Control::Resume);
     hold(&mut kit, Side::Buy, 9, 9);
     assert_eq!(kit.engine.level(), BreakerLevel::Normal, "it counts anew");
+}
+
+#[test]
+fn what_a_start_is_told_of_the_day_trips_nothing() {
+    let window = Nanos::from_millis(1_000);
+    let rule = BreakerRule { trigger: Trigger::Fills, limit: 2, window, level: BreakerLevel::Halted };
+    let breakers = Breakers { rules: vec![rule], ..Breakers::default() };
+    let mut kit = Kit::of(&EngineConfig { breakers, ..config(wide()) }, Hand::default());
+    kit.session(0, SessionEvent::LoggedIn);
+    kit.report(5, accepted(A, Side::Buy, 100, MID));
+    for number in 1..9 {
+        kit.report(5, executed(10, MID, number));
+    }
+    assert_eq!((kit.shares(A), kit.engine.halted()), (80, None));
+    kit.session(0, SessionEvent::Ready { next_token: Token(6), proven: true });
+    kit.report(5, executed(5, MID, 9));
+    kit.report(5, executed(5, MID, 10));
+    assert_eq!(kit.engine.halted(), None);
+    kit.report(5, executed(5, MID, 11));
+    assert_eq!(kit.engine.halted(), Some(HaltReason::Breaker), "three since");
 }
 
 #[test]

@@ -81,6 +81,38 @@ fn an_end_has_its_time_though_nothing_can_be_taken() {
 }
 
 #[test]
+fn what_has_waited_counts_against_the_rate_when_it_is_taken() {
+    let mut rig = Rig::paced("behind", 1_024, EACH as i64);
+    rig.open_market();
+    rig.settle();
+    assert_eq!(rig.orders.len(), EACH, "of the second that it opened in");
+    // Each of these has a second of its own, and they are taken in the last.
+    for _ in 0..10 {
+        rig.now = rig.now.after(Nanos::from_millis(1_000));
+        rig.changes(1, 1);
+    }
+    rig.settle();
+    assert_eq!(rig.orders.len(), 2 * EACH, "the venue counts when they arrive");
+    let timers = journal(&rig).into_iter().filter(|r| matches!(r, Record::Timer { .. })).count();
+    assert_eq!(timers, 1, "in front of the first alone: then the engine has the time");
+}
+
+#[test]
+fn what_a_session_has_waited_with_is_told_the_time_as_well() {
+    let mut rig = Rig::new("session", 1_024);
+    rig.settle();
+    let received = rig.now;
+    rig.now = rig.now.after(Nanos::from_millis(1_000));
+    rig.reports.push(GatewayItem::Session { received, event: SessionEvent::Disconnected }).unwrap();
+    rig.step();
+    let at = rig.now;
+    let told = |r: &Record| matches!(r, Record::Timer { now } if *now == at);
+    let heard = |r: &Record| matches!(r, Record::Session { event: SessionEvent::Disconnected, .. });
+    let all = journal(&rig);
+    assert!(all.iter().position(told).expect("a timer") < all.iter().position(heard).expect("the session"));
+}
+
+#[test]
 fn an_end_needs_no_ring() {
     let mut rig = Rig::new("flat", 1_024);
     rig.step();

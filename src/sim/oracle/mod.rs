@@ -2,6 +2,8 @@
 //! requests from those that reached it; positions, cash and live orders are the venue's own ledger.
 
 pub(super) mod ask;
+pub(super) mod levels;
+pub(super) mod pace;
 pub(super) mod requests;
 pub(super) mod tape;
 
@@ -16,15 +18,25 @@ pub enum Invariant {
     Decided,
     /// Filled, open and in flight together never pass a limit.
     Exposure,
+    /// No more is sent in any span of time than the throttle lets pass.
+    Pace,
+    /// A cancel that the strategy asks for is sent, whatever the limits say.
+    Cancels,
     /// No order is sent into a symbol that does not trade.
     Trading,
     /// No order is sent while trading is halted.
     Halted,
+    /// Nothing is sent that lets all positions together come to more money than they may.
+    Money,
+    /// Once more is lost than may be, trading is halted and nothing is open.
+    StopLoss,
+    /// At each level of restraint nothing is sent that it forbids, and breakers restrain as they are told to.
+    Restrained,
     /// A book that is marked sound is the venue's.
     Book,
     /// At rest the orders that live are those that live at the venue.
     LiveSet,
-    /// At rest positions and cash are those of the venue's ledger.
+    /// At rest positions, cash and P&L are those of the venue's ledger.
     Ledger,
     /// Every order ends: an end in order leaves nothing open.
     Ends,

@@ -6,7 +6,7 @@
 //!      +------- dropped with the connection that it was decided for
 //! ```
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use model::{Side, Symbol};
 
@@ -38,6 +38,10 @@ struct InFlight {
 pub(crate) struct Requests {
     bounds: Bounds,
     in_flight: VecDeque<InFlight>,
+    /// What broken trades gave back, shares bought and sold: so far beyond the bound nobody has decided to go.
+    given_back: BTreeMap<Symbol, [i64; 2]>,
+    /// Shares of broken trades of which the core may not have heard.
+    unheard: BTreeMap<Symbol, i64>,
     /// Of all processes that there were.
     highest_decided: u32,
     highest_heard: u32,
@@ -52,6 +56,8 @@ impl Requests {
         Requests {
             bounds,
             in_flight: VecDeque::new(),
+            given_back: BTreeMap::new(),
+            unheard: BTreeMap::new(),
             highest_decided: 0,
             highest_heard: 0,
             decided: 0,
@@ -121,6 +127,71 @@ impl Requests {
         self.is_sweeping = false;
     }
 
+    /// The venue has broken a trade of so many shares.
+    pub(crate) fn broken(&mut self, symbol: Symbol, shares: i64) {
+        let side = if shares < 0 { Side::Buy } else { Side::Sell };
+        self.given_back.entry(symbol).or_default()[side as usize] += shares.abs();
+        *self.unheard.entry(symbol).or_default() += shares.abs();
+    }
+
+    /// The core has heard all: beyond the bound is what is there, and from now on no more.
+    pub(crate) fn settled(&mut self, venue: &AccountView) {
+        self.unheard.clear();
+        let mut given_back = std::mem::take(&mut self.given_back);
+        for (symbol, sides) in &mut given_back {
+            let [up, down] = self.worst(venue, *symbol);
+            sides[Side::Buy as usize] = sides[Side::Buy as usize].min((up - self.bounds.position).max(0));
+            sides[Side::Sell as usize] = sides[Side::Sell as usize].min((down - self.bounds.position).max(0));
+        }
+        given_back.retain(|_, sides| *sides != [0, 0]);
+        self.given_back = given_back;
+    }
+
+    /// Whether a new order or a replace, with all else of its side filled, brings what is held towards nothing and not beyond it.
+    pub(crate) fn reduces(&self, ask: &Ask, venue: &AccountView, symbol: Symbol) -> Check {
+        let replaced = venue.live_orders.iter().find(|o| ask.letter == b'U' && o.number == ask.old);
+        let (side, own, qty) = match (ask.letter, replaced) {
+            (b'O', _) => {
+                let side = if ask.side == b'B' { Side::Buy } else { Side::Sell };
+                (side, 0, i64::from(ask.qty))
+            }
+            (_, Some(o)) => (o.side, i64::from(o.open.0), i64::from(ask.qty) - i64::from(o.spent.0)),
+            // It has ended, and nothing comes of this.
+            (_, None) => return Ok(()),
+        };
+        let held = venue.positions.get(&symbol).copied().unwrap_or(0);
+        let unheard = self.unheard.get(&symbol).copied().unwrap_or(0);
+        let others = self.open(venue, symbol, side) - own;
+        if qty + others <= (-side.sign() * held).max(0) + unheard {
+            return Ok(());
+        }
+        let found = format!(
+            "{ask:?} is sent beside {others} shares of its side, {held} are held, and it may only reduce"
+        );
+        Err(violated(Invariant::Restrained, found))
+    }
+
+    /// Whether a broken trade may not have been heard of.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        !self.unheard.is_empty()
+    }
+
+    /// The side on which a request makes more of an order than there is at the venue; `None` where it does not.
+    pub(crate) fn raises(&self, ask: &Ask, venue: &AccountView) -> Option<(Symbol, Side)> {
+        let side = if ask.side == b'B' { Side::Buy } else { Side::Sell };
+        if let Some(symbol) = ask.symbol {
+            return Some((symbol, side));
+        }
+        let replaced = venue.live_orders.iter().find(|o| o.number == ask.old)?;
+        (ask.qty > replaced.spent.0 + replaced.open.0).then_some((replaced.symbol, replaced.side))
+    }
+
+    /// Shares that may come to be held, and to be sold short.
+    pub(crate) fn worst(&self, venue: &AccountView, symbol: Symbol) -> [i64; 2] {
+        let held = venue.positions.get(&symbol).copied().unwrap_or(0);
+        [held + self.open(venue, symbol, Side::Buy), self.open(venue, symbol, Side::Sell) - held]
+    }
+
     /// Whether the worst that can come of what the venue holds and what is on its way keeps within the bounds.
     pub(crate) fn bounded(&self, venue: &AccountView, symbols: &[Symbol]) -> Check {
         let new = self.in_flight.iter().filter(|f| f.ask.letter == b'O').count();
@@ -129,13 +200,14 @@ impl Requests {
             return Err(violated(Invariant::Exposure, found));
         }
         for symbol in symbols {
-            let held = venue.positions.get(symbol).copied().unwrap_or(0);
-            let open = |side| self.open(venue, *symbol, side);
-            let (most, least) = (held + open(Side::Buy), held - open(Side::Sell));
+            let [up, down] = self.worst(venue, *symbol);
             let bound = self.bounds.position;
-            if most > bound || least < -bound {
-                let found =
-                    format!("{symbol}: {held} shares may become {least} to {most}, and the limit is {bound}");
+            let beyond = self.given_back.get(symbol).copied().unwrap_or_default();
+            if up > bound + beyond[Side::Buy as usize] || down > bound + beyond[Side::Sell as usize] {
+                let found = format!(
+                    "{symbol}: from {} to {up} shares may be held, and the limit is {bound}, with {beyond:?} given back",
+                    -down
+                );
                 return Err(violated(Invariant::Exposure, found));
             }
         }
