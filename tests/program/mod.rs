@@ -21,7 +21,7 @@ use std::time::Duration;
 pub const COLO: &str = env!("CARGO_BIN_EXE_colo");
 
 /// Looks of [`until`] before it gives up: half a minute on an idle machine, and longer the busier it is.
-const LOOKS: usize = 1_200;
+const LOOKS: usize = 4_800;
 
 /// Looks at `condition` until it gives something; the value is what it gave.
 ///
