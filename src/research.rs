@@ -9,6 +9,7 @@ mod benchmark;
 mod figures;
 mod files;
 mod histogram;
+pub mod market;
 mod measured;
 mod recorded;
 mod report;

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Secrets, Written, read_toml};
 use crate::manifest;
 use crate::release::{evidence, model_sha256};
-use crate::research::{Benchmark, Job, Made, Summary, Trouble, expectation, page};
+use crate::research::{Benchmark, Job, Made, Summary, Trouble, expectation, market, page};
 
 /// A strategy over history: the same strategy, risk and order state as a core that trades, against orders as they were.
 #[derive(clap::Args, Clone, Debug)]
@@ -157,12 +157,11 @@ fn backtest(args: &Args, registry: &Registry) -> Result<Exit, Stop> {
     Ok(Exit::Ok)
 }
 
-/// The figures as sealed evidence: with the hashes of program, configuration, parameters, and of each file of the market.
+/// The figures as sealed evidence: with the hashes of program, configuration, parameters, and of each day of the market.
 fn told(mut figures: serde_json::Value, config: &Config, data: &[PathBuf]) -> Result<String, Failure> {
     let hash = |file: &PathBuf| {
-        let failed = |e| Failure::new(format!("{}: {e}", file.display()));
-        // What came by a pipe is gone.
-        let sha256 = file.is_file().then(|| manifest::of_file(file).map_err(failed)).transpose()?;
+        let sha256 = market::sha256(file, config.feeds.iter().map(|f| &*f.id))
+            .map_err(|e| Failure::new(format!("{}: {e}", file.display())))?;
         Ok(json!({ "file": file.display().to_string(), "sha256": sha256 }))
     };
     figures["model_sha256"] = json!(model_sha256(config));

@@ -153,10 +153,10 @@ pub struct Backtest {
     days: Vec<Day>,
 }
 
-/// A file of the market.
+/// A day of the market: a file, or a run's captures.
 #[derive(Clone, Debug, Deserialize)]
 pub struct MarketFile {
-    /// SHA-256 of its bytes; nothing of what came by a pipe, which counts for nothing.
+    /// [`crate::research::market::sha256`]; nothing of what came by a pipe, which counts for nothing.
     pub sha256: Option<String>,
 }
 

@@ -6,6 +6,7 @@ mod agents;
 #[path = "../program/mod.rs"]
 mod program;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use colo::journal::Record;
@@ -69,6 +70,7 @@ fn replays(run: &Path) -> u64 {
 fn live_paper_replay_and_backtest_decide_the_same_on_the_same_inputs() {
     let desk = Desk::new();
     let _venue = desk.start_venue(&desk.venue());
+    let mut markets = BTreeSet::new();
     for mode in ["test", "paper"] {
         let run = runs(&desk, mode);
         let commands = bytes(&run, is_command);
@@ -76,6 +78,8 @@ fn live_paper_replay_and_backtest_decide_the_same_on_the_same_inputs() {
         assert_eq!(replays(&run), commands.len() as u64, "{mode}");
 
         let (again, report) = backtests(&desk, &run, "recorded");
+        let market = report.at("/data/0/sha256").as_str().expect("a hash").to_owned();
+        assert!(market.len() == 64 && markets.insert(market), "{mode}: another day, another hash");
         assert!(bytes(&again, is_command) == commands, "{mode}: a command differs");
         assert!(bytes(&again, is_of_the_engine) == bytes(&run, is_of_the_engine), "{mode}: a record differs");
         report.is("/days/0/fills", desk.report().count("/fills"));
