@@ -33,6 +33,7 @@ use model::{
 use engine::book::BookCapacity;
 
 use crate::latency::{Latency, LatencyError, Way};
+use crate::venue::queue::Queue;
 use crate::venue::{Rules, Said, Venue, VenueCounts};
 
 /// The largest order (OUCH 5.0, 2.1: fewer than a million shares).
@@ -47,16 +48,29 @@ const PRICE: u16 = 0x1d;
 pub struct Settings {
     /// By id.
     pub instruments: Vec<Instrument>,
-    /// How many feeds.
-    pub feeds: usize,
+    /// By id: whether the feed tells levels, not orders.
+    pub feeds: Vec<bool>,
     /// How many gateways.
     pub gateways: usize,
     /// Of the books of each feed.
     pub book: BookCapacity,
-    /// The venue's. What it refuses is looked at, and nothing else: the strategy hears the market itself, as it is.
+    /// The venue's. What it refuses is looked at, and of a feed of levels what is believed of queues ([`Queue::Back`] where that is [`Queue::Orders`]); nothing else:
+    /// the strategy hears the market itself, as it is.
     pub rules: Rules,
     /// The legs.
     pub latency: Latency,
+}
+
+impl Settings {
+    /// Of a feed's books. A level has one order in them, which says nothing of whom ours stand behind once it grows: without a belief the most careful one.
+    fn rules_of(&self, of_levels: bool) -> Rules {
+        let queue = match (of_levels, self.rules.queue) {
+            (false, _) => Queue::Orders,
+            (true, Queue::Orders) => Queue::Back,
+            (true, belief) => belief,
+        };
+        Rules { admission: self.rules.admission, queue, ..Rules::default() }
+    }
 }
 
 /// A request on its way.
@@ -117,10 +131,8 @@ impl Beside {
         let Latency { feed, order, report, seed } = &s.latency;
         [feed, order, report].into_iter().try_for_each(crate::latency::Leg::check)?;
         let way = |leg, number| Way::new(leg, *seed, number);
-        // The strategy hears the market itself, as it is, and each of its orders.
-        let rules = Rules { admission: s.rules.admission, ..Rules::default() };
-        let listed = || Listed {
-            venue: Venue::new(rules, &s.book, s.gateways),
+        let listed = |of_levels: &bool| Listed {
+            venue: Venue::new(s.rules_of(*of_levels), &s.book, s.gateways),
             requests: VecDeque::new(),
             is_synced: false,
             is_silent: false,
@@ -129,7 +141,7 @@ impl Beside {
         };
         Ok(Beside {
             feed_of: s.instruments.iter().map(|i| i.feed).collect(),
-            feeds: (0..s.feeds).map(|_| listed()).collect(),
+            feeds: s.feeds.iter().map(listed).collect(),
             order: way(order, 2),
             feed: way(feed, 1),
             age: way(feed, 4),

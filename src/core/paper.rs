@@ -11,6 +11,7 @@ use super::{Plan, Stage, StartError};
 use crate::agents::{Ending, FeedItem, GatewayAgent, PaperAgent, PaperParts, PaperPort, PaperTap};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::protocol::FeedProtocol;
 
 /// What is collected while a core is put together.
 pub(super) struct OnPaper<'a> {
@@ -57,7 +58,7 @@ impl<'a> OnPaper<'a> {
 pub(crate) fn beside(config: &Config, latency: &Latency) -> Settings {
     Settings {
         instruments: config.instruments.clone(),
-        feeds: config.feeds.len(),
+        feeds: config.feeds.iter().map(|f| f.protocol == FeedProtocol::Depth).collect(),
         gateways: config.gateways.len(),
         book: config.engine().book,
         rules: config.history.rules,

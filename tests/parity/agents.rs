@@ -63,7 +63,7 @@ impl OnPaper {
         let engine = config.engine();
         let venue = Beside::new(&Settings {
             instruments: config.instruments.clone(),
-            feeds: engine.feeds,
+            feeds: vec![false; engine.feeds],
             gateways: engine.gateways,
             book: engine.book,
             rules: Rules::default(),

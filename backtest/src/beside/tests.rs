@@ -15,6 +15,11 @@ const OTHER: FeedId = FeedId(1);
 const LATE: Nanos = Nanos(1_000_000_000);
 
 fn beside(feed: u64, order: u64, report: u64) -> Beside {
+    over([false; 2], Queue::Orders, [feed, order, report])
+}
+
+/// As [`beside`], where some feeds tell levels.
+fn over(levels: [bool; 2], queue: Queue, [feed, order, report]: [u64; 3]) -> Beside {
     let leg = |ns| Leg::Fixed(Nanos(ns));
     let instrument = |k: u16, feed| Instrument {
         id: InstrumentId(k),
@@ -24,12 +29,13 @@ fn beside(feed: u64, order: u64, report: u64) -> Beside {
     };
     let settings = Settings {
         instruments: vec![instrument(0, FEED), instrument(1, OTHER)],
-        feeds: 2,
+        feeds: levels.into(),
         gateways: 2,
         book: BookCapacity { instruments: 2, live_orders: 64, levels: 64, direct_refs: 1 << 10 },
         // What waits for an auction is taken here; a venue that refuses it has tests of its own.
         rules: Rules {
             admission: Admission { takes_while_halted: true, ..Admission::default() },
+            queue,
             ..Rules::default()
         },
         latency: Latency { feed: leg(feed), order: leg(order), report: leg(report), seed: 1 },
@@ -176,6 +182,36 @@ fn what_no_venue_takes_is_not_taken() {
     b.on_request(Nanos(10), &command(CommandKind::Port { token: Token(11), request }));
     b.on_request(Nanos(10), &new(12, Side::Buy, 1_000, 100));
     assert_eq!((words(&mut b), b.counts().rejected), (vec!['J'], 5));
+}
+
+/// Shares that trade of an order of 10 behind a level of 100, which has 100 more behind it and then loses 60; and then 100 trade.
+fn filled_behind_a_level(of_levels: bool, queue: Queue) -> u32 {
+    let mut b = over([of_levels, false], queue, [0; 3]);
+    let level = VenueRef(7);
+    say(&mut b, FEED, 5, rests(7, Side::Buy, 1_000, 100));
+    b.on_request(Nanos(10), &new(1, Side::Buy, 1_000, 10));
+    let grows = MarketBody::Replace { old: level, new: level, px: Px(1_000), qty: Qty(200) };
+    say(&mut b, FEED, 20, grows);
+    say(&mut b, FEED, 30, MarketBody::Reduce { order: level, qty: Qty(60) });
+    let (px, qty, match_number) = (Px(1_000), Qty(100), 1);
+    say(&mut b, FEED, 40, MarketBody::Trade { px, qty, side: Side::Buy, match_number });
+    let of = |(_, r): &(u64, ExecutionReport)| match r.kind {
+        ReportKind::Executed { qty, .. } => qty.0,
+        _ => 0,
+    };
+    heard(&mut b, LATE).iter().map(of).sum()
+}
+
+#[test]
+fn queues_of_a_feed_of_levels_are_believed_and_those_of_a_feed_of_orders_known() {
+    // All that left stood behind us, or some of it before us: then a trade of what was before us comes to us.
+    assert_eq!(filled_behind_a_level(true, Queue::Back), 0);
+    assert_eq!(filled_behind_a_level(true, Queue::Orders), 0, "without a belief the most careful");
+    assert_eq!(filled_behind_a_level(true, Queue::Log), 10);
+    // Where orders are told nothing is believed: a trade of nobody's order was of a hidden one, and at our price not before us.
+    for queue in [Queue::Orders, Queue::Back, Queue::Log] {
+        assert_eq!(filled_behind_a_level(false, queue), 0, "{queue:?}");
+    }
 }
 
 #[test]
