@@ -54,7 +54,7 @@ pub use kill::KillSwitch;
 pub use lines::LineWatch;
 pub use lists::Watched as WatchedList;
 pub use sentinel::{Gauge, OutsideRule};
-pub(crate) use strategy::BEHIND;
+pub(crate) use strategy::time::BEHIND;
 pub use strategy::{FeedPort, GatewayPort, StrategyAgent, StrategyParts};
 pub use venue::{FeedAgent, GatewayAgent, OpenError};
 pub use ways::{Connect, FeedLine, RequestServer, Sockets, Ways};

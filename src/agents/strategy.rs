@@ -17,14 +17,10 @@
 //!
 //! Control does not wait for room in front of market data, but for the end of a packet whose events are being taken: the journal names a packet as a whole.
 //! An end that was asked for has its time from the moment it was asked for, whether or not its input finds room.
-//!
-//! # Time
-//!
-//! An input has the time at which it was received. Where this thread was held up, a whole row of them is taken at once, and what the engine counts in windows (a
-//! venue's message rate) would let pass in a moment what was meant for all that time. So in front of one that has waited the engine is told what time it is.
 
 #[cfg(test)]
 mod tests;
+pub(crate) mod time;
 
 use std::sync::Arc;
 
@@ -59,8 +55,6 @@ const INPUT_NEEDS: usize = CONTROL_NEEDS + COMMANDS_PER_INPUT;
 const REPORT_NEEDS: usize = INPUT_NEEDS + COMMANDS_PER_INPUT;
 /// ... and for a packet to be begun, in front of which as well, so that its events seldom have to wait with the packet open.
 const PACKET_NEEDS: usize = 2 * INPUT_NEEDS;
-/// How far the engine's time may be behind, for an input that has waited so long.
-pub(crate) const BEHIND: Nanos = Nanos::from_millis(1);
 /// How often shared memory shows the state at the latest; with nothing to do, at once.
 const PUBLISH: Nanos = Nanos::from_millis(10);
 /// How often a state hash is journaled.
@@ -616,33 +610,6 @@ impl<S: Strategy> Core<S> {
             let control = Control::Halt(HaltReason::Journal);
             self.input(now, &Record::Control { now, control }, &Input::Control(control), now);
         }
-    }
-
-    /// Tells the engine what time it is, in front of an input that was received well before that.
-    #[inline]
-    fn catch_up(&mut self, received: Nanos) {
-        if self.cycle.since(received) > BEHIND && self.cycle.since(self.engine.now()) > BEHIND {
-            self.tell_time(self.cycle);
-        }
-    }
-
-    #[cold]
-    fn tell_time(&mut self, now: Nanos) {
-        self.timed = false;
-        self.input(now, &Record::Timer { now }, &Input::Timer, now);
-    }
-
-    /// Latches trading while the journal can still take the cancels, and gives the engine the time when it asks for it.
-    fn keep_time(&mut self, now: Nanos) -> usize {
-        if self.journal.as_ref().is_some_and(Writer::low) {
-            self.latch(now);
-        }
-        let due = self.engine.next_timer().is_some_and(|at| at <= now);
-        if !due || self.room_for(INPUT_NEEDS) == 0 {
-            return 0;
-        }
-        self.tell_time(now);
-        1
     }
 }
 

@@ -186,10 +186,10 @@ impl ReportSeam {
                 GatewayItem::Session { event: SessionEvent::Ready { .. }, .. } => {
                     (self.is_ready, self.was_ready) = (true, true);
                 }
-                GatewayItem::Report { report, .. } => {
-                    if matches!(report.kind, ReportKind::Executed { .. }) && self.was_ready {
-                        self.fills[usize::from(!self.is_ready)] += 1;
-                    }
+                GatewayItem::Report { report, .. }
+                    if matches!(report.kind, ReportKind::Executed { .. }) && self.was_ready =>
+                {
+                    self.fills[usize::from(!self.is_ready)] += 1;
                 }
                 _ => {}
             }
