@@ -82,7 +82,7 @@ pub(super) struct Known {
 
 impl Known {
     /// How far the core's clock may be from UTC.
-    fn from_utc_ns(self) -> Option<u64> {
+    fn off_utc_ns(self) -> Option<u64> {
         Some(self.error_ns?.saturating_add(self.offset_ns?.unsigned_abs()))
     }
 }
@@ -130,7 +130,7 @@ impl Sentinel {
         let value = |gauge| match gauge {
             Gauge::LatencyP99 => late,
             Gauge::ClockOffset => known.offset_ns.map(|ns| ns.unsigned_abs() / 1_000),
-            Gauge::ClockError => known.from_utc_ns().map(|ns| ns / 1_000),
+            Gauge::ClockError => known.off_utc_ns().map(|ns| ns / 1_000),
             // A disk that cannot be asked is as good as full: nobody knows.
             Gauge::DiskFree => Some(host::free_bytes(&self.dir).map_or(0, |bytes| bytes >> 20)),
             Gauge::Unsynced => Some(known.unsynced_bytes >> 20),
